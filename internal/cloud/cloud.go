@@ -1,0 +1,125 @@
+// Package cloud is the contract between the stages of a pass and a cloud.
+//
+// A cloud lists resources of a kind in a scope and carries out a verb on a
+// batch of them. It translates the provider's error codes once into the errors
+// of this package; nobody above it knows a code. It paces: Reserve hands out
+// room in the provider's rate limits before a call is made, so that a stage
+// never has to guess how fast it may go.
+//
+// The contract is examined by cloudtest.Exercise, which every implementation
+// calls from its own tests.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dayshift/internal/fleet"
+)
+
+// Lister lists what exists. The answer is whole or it is an error: a listing of
+// which a page is missing must never be returned as if it were complete.
+type Lister interface {
+	// Kinds returns the kinds that List accepts, in the order of the registry.
+	Kinds() []fleet.Kind
+	// List returns every resource of the kind in the scope that carries a tag
+	// with the key of the query, terminated ones left out, in any order.
+	List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query Query) ([]fleet.Resource, error)
+}
+
+// Query narrows a listing on the server where the kind can do so.
+type Query struct {
+	// TagKey: only resources with this tag. Empty lists every resource.
+	TagKey string
+	// IDs: only these resources; those that no longer exist are left out of the answer.
+	IDs []string
+}
+
+// Actor changes resources.
+type Actor interface {
+	// Reserve waits until the rate limits of the scope have room for a call of
+	// the verb on some of want resources, takes that room, and returns how many
+	// (1 … want) go into the call. It prefers few large calls over many small
+	// ones as long as that does not delay the last resource.
+	Reserve(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, want int) (int, error)
+	// Do makes one call on the targets, all of one kind and scope, no more than
+	// were reserved. nil means accepted, not finished: a start is finished when
+	// a later listing shows the resource running. A *MemberError names the
+	// members that made the provider refuse the whole call; then nothing was
+	// done to any of them. Do does not retry.
+	Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, targets []Target) error
+}
+
+// Tagger writes informational tags.
+type Tagger interface {
+	// Tag sets the tags on the resources and removes those whose value is empty.
+	// Keys are the caller's own (dayshift:…). Failures are reported, never fatal.
+	Tag(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resources []fleet.Resource, tags map[string]string) error
+}
+
+// Prober finds out what works, for doctor.
+type Prober interface {
+	// Probe tries, without changing anything, each ability that Dayshift needs
+	// in the scope and reports one finding per ability.
+	Probe(ctx context.Context, scope fleet.Scope) []Finding
+}
+
+// Cloud is everything an implementation offers; stages ask for less.
+type Cloud interface {
+	Lister
+	Actor
+	Tagger
+	Prober
+}
+
+// Target is one member of a call.
+type Target struct {
+	fleet.Resource
+	// Type is the wanted type of a Resize; empty otherwise.
+	Type string
+}
+
+// Finding is one line of a probe.
+type Finding struct {
+	Ability string `json:"ability"` // "assume role", "list EC2 instances", "start EC2 instances", …
+	OK      bool   `json:"ok"`
+	// Missing is the permission, role or region that is missing, in AWS's words (ec2:StartInstances); empty when OK.
+	Missing string `json:"missing,omitempty"`
+	// Detail is a sentence for people, with the next step when not OK.
+	Detail string `json:"detail"`
+}
+
+// The errors of the contract. An implementation wraps them around the
+// provider's own error, so that errors.Is answers the question of a stage and
+// the text still tells a person what the provider said.
+var (
+	ErrThrottled            = errors.New("throttled")             // too many calls: nothing was done, try again later, never split
+	ErrInsufficientCapacity = errors.New("insufficient capacity") // the provider has no such machine now
+	ErrNotFound             = errors.New("not found")             // the resource does not exist
+	ErrWrongState           = errors.New("wrong state")           // the resource is not in a state that allows the verb
+	ErrUnsupported          = errors.New("unsupported")           // this resource can never do that (hibernation, one-time spot …)
+	ErrProtected            = errors.New("protected by the provider")
+	ErrUnauthorized         = errors.New("not authorized")       // the role lacks a permission
+	ErrCredentials          = errors.New("no valid credentials") // no role, wrong external ID, expired
+	ErrRegionDisabled       = errors.New("region not enabled")   // not opted in
+	ErrTransient            = errors.New("temporary failure")    // 5xx, reset, time-out, garbage: the same call may go through
+	ErrInvalid              = errors.New("refused as invalid")   // the provider calls the request wrong
+)
+
+// MemberError says which members of a batch made the provider refuse the call.
+type MemberError struct {
+	IDs []string // never empty
+	Err error    // wraps one of the errors above
+}
+
+func (e *MemberError) Error() string {
+	return fmt.Sprintf("%s: %v", strings.Join(e.IDs, ", "), e.Err)
+}
+
+func (e *MemberError) Unwrap() error { return e.Err }
+
+// RetryAfter is implemented by errors of a provider that said when to come back.
+type RetryAfter interface{ RetryAfter() time.Duration }

@@ -1,0 +1,72 @@
+package decide
+
+import (
+	"time"
+
+	"dayshift/internal/fleet"
+)
+
+// Remembered is what was last wanted and done (SEMANTICS 5).
+type Remembered string
+
+// The remembered states.
+const (
+	Unknown       Remembered = "unknown"
+	WasRunning    Remembered = "running"
+	WasStopped    Remembered = "stopped"
+	WasAny        Remembered = "any"
+	RetainRunning Remembered = "retain-running"
+	StartFailed   Remembered = "start-failed"
+	StopFailed    Remembered = "stop-failed"
+)
+
+// Memory is what Dayshift remembers of one resource between passes. It is
+// written before the first call of an action (with Intent set) and after the
+// last (with the outcome). The zero Memory but for Ref is that of a resource
+// never seen.
+type Memory struct {
+	Ref      fleet.Ref  `json:"ref"`
+	Name     string     `json:"name,omitempty"`
+	Schedule string     `json:"schedule"` // value of the schedule tag when last seen; another value resets the memory
+	Last     Remembered `json:"last"`
+	// Retain keeps the retain-running mark while *any* is wanted.
+	Retain bool `json:"retain,omitempty"`
+	// FirstSeen is when a listing first showed it.
+	FirstSeen time.Time `json:"first_seen"`
+	// DecidedAt is the instant of the last decision: what was wanted between then and now is made up once.
+	DecidedAt time.Time `json:"decided_at"`
+	// Announced is when the stop of a new resource was said; zero: not yet.
+	Announced time.Time `json:"announced,omitzero"`
+	// Warned is the boundary that was last warned of (notify_before_stop).
+	Warned time.Time `json:"warned,omitzero"`
+	// Seen, SeenType and SeenAt are the state of the last listing that showed it.
+	Seen     fleet.State `json:"seen"`
+	SeenType string      `json:"seen_type,omitempty"`
+	SeenAt   time.Time   `json:"seen_at"`
+	// ManualSince is when it was first seen running against a wanted stop, started by a person; zero otherwise.
+	ManualSince time.Time `json:"manual_since,omitzero"`
+	// AutoRestartAt is the provider's own restart, remembered while stopped (RDS).
+	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
+	// ResizeTo is set while a resource is stopped only to change its type.
+	ResizeTo string `json:"resize_to,omitempty"`
+	// Intent is the action under way: recorded before its first call, cleared
+	// when a listing shows its end or it failed. nil: none.
+	Intent *Intent `json:"intent,omitempty"`
+	// Attempts counts failures in a row of the wanted action; NotBefore is when the next try may be made.
+	Attempts  int       `json:"attempts,omitempty"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+	LastError string    `json:"last_error,omitempty"`
+}
+
+// Intent is an action decided on, kept until its end is seen.
+type Intent struct {
+	Verb fleet.Verb `json:"verb"`
+	Type string     `json:"type,omitempty"` // of a Resize or of a start with another type
+	Run  string     `json:"run"`
+	Term int64      `json:"term"` // of the lease it was decided under
+	At   time.Time  `json:"at"`
+	// From is the state it was decided on; the action is skipped when that changed.
+	From fleet.State `json:"from"`
+	// Accepted is when the provider took the call; zero while that is not known.
+	Accepted time.Time `json:"accepted,omitzero"`
+}

@@ -1,0 +1,198 @@
+// Package fleet holds the words that every other room speaks: what a resource
+// is, where it lives, what kind it is of and what state it is in.
+//
+// The types are values without behaviour towards the outside: no I/O, no clock.
+// Identifiers that are not interchangeable have types of their own, so that an
+// account can never be passed where a region is meant. Parse functions refuse
+// what AWS would refuse and quote what was written.
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// AccountID is an AWS account: exactly twelve digits.
+type AccountID string
+
+var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+
+// ParseAccountID accepts exactly twelve digits.
+func ParseAccountID(text string) (AccountID, error) {
+	if !accountPattern.MatchString(text) {
+		return "", fmt.Errorf("account %q: an AWS account ID is exactly twelve digits, in quotes, such as \"111122223333\"", text)
+	}
+	return AccountID(text), nil
+}
+
+// Region is an AWS region code such as ap-northeast-2.
+type Region string
+
+var regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+
+// ParseRegion checks the form of a region code, not that AWS has the region:
+// new regions appear without a new release of this program.
+func ParseRegion(text string) (Region, error) {
+	if len(text) > 32 || !regionPattern.MatchString(text) {
+		return "", fmt.Errorf("region %q: expected an AWS region code such as ap-northeast-2 or cn-north-1", text)
+	}
+	return Region(text), nil
+}
+
+// Partition is one of AWS's separate worlds; credentials of one are void in another.
+type Partition string
+
+// The partitions that Dayshift knows.
+const (
+	AWS      Partition = "aws"
+	AWSChina Partition = "aws-cn"
+	AWSGov   Partition = "aws-us-gov"
+)
+
+// Partition returns the partition that the region belongs to.
+func (r Region) Partition() Partition {
+	switch {
+	case strings.HasPrefix(string(r), "cn-"):
+		return AWSChina
+	case strings.HasPrefix(string(r), "us-gov-"):
+		return AWSGov
+	}
+	return AWS
+}
+
+// Scope is one account in one region: the unit of discovery, of action and of
+// failure. A scope that fails never holds another back.
+type Scope struct {
+	Account AccountID `json:"account"`
+	Region  Region    `json:"region"`
+}
+
+// String returns account/region.
+func (s Scope) String() string { return string(s.Account) + "/" + string(s.Region) }
+
+// Compare orders scopes by account, then region.
+func (s Scope) Compare(o Scope) int {
+	return cmp.Or(cmp.Compare(s.Account, o.Account), cmp.Compare(s.Region, o.Region))
+}
+
+// Kind names a kind of resource.
+type Kind string
+
+// The kinds of resource that Dayshift schedules.
+const (
+	EC2Instance Kind = "ec2_instance"
+	RDSInstance Kind = "rds_instance"
+)
+
+// Ref identifies a resource over its whole life: the key of everything that is
+// remembered about it.
+type Ref struct {
+	Scope Scope  `json:"scope"`
+	Kind  Kind   `json:"kind"`
+	ID    string `json:"id"` // AWS's identifier inside the scope: i-…, a DB instance identifier
+}
+
+// String returns account/region/kind/id.
+func (r Ref) String() string { return r.Scope.String() + "/" + string(r.Kind) + "/" + r.ID }
+
+// Compare orders refs by scope, kind and ID.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(r.Scope.Compare(o.Scope), cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.ID, o.ID))
+}
+
+// ParseRef reads what Ref.String wrote.
+func ParseRef(text string) (Ref, error) {
+	parts := strings.SplitN(text, "/", 4)
+	if len(parts) != 4 || parts[2] == "" || parts[3] == "" {
+		return Ref{}, fmt.Errorf("resource %q: expected account/region/kind/id", text)
+	}
+	account, err := ParseAccountID(parts[0])
+	if err != nil {
+		return Ref{}, fmt.Errorf("resource %q: %w", text, err)
+	}
+	region, err := ParseRegion(parts[1])
+	if err != nil {
+		return Ref{}, fmt.Errorf("resource %q: %w", text, err)
+	}
+	return Ref{Scope: Scope{Account: account, Region: region}, Kind: Kind(parts[2]), ID: parts[3]}, nil
+}
+
+// State is what a resource is doing, in words that fit every kind.
+type State string
+
+// The states. Changing states and Other are left alone and looked at again.
+const (
+	Running  State = "running"  // up and usable as far as the listing tells
+	Stopped  State = "stopped"  // down and startable
+	Starting State = "starting" // on its way up
+	Stopping State = "stopping" // on its way down
+	Other    State = "other"    // anything else: Native holds AWS's word (modifying, backing-up, …)
+)
+
+// Settled reports whether the state stays as it is until somebody acts.
+func (s State) Settled() bool { return s == Running || s == Stopped }
+
+// Bar is a lasting property of a resource that forbids to stop it singly. It is
+// known from the listing, without a failed call.
+type Bar string
+
+// The bars, by SEMANTICS "Kinds of resources".
+const (
+	NoBar             Bar = ""
+	GroupMember       Bar = "auto-scaling-group-member"
+	InstanceStoreRoot Bar = "instance-store-root"
+	SpotOneTime       Bar = "spot-one-time"
+	StopProtected     Bar = "stop-protected"
+	ReadReplica       Bar = "read-replica"
+	ReplicaSource     Bar = "replica-source"
+	ClusterMember     Bar = "cluster-member"
+	SQLServerMultiAZ  Bar = "sqlserver-multi-az"
+)
+
+// Resource is one resource as its listing showed it at SeenAt.
+type Resource struct {
+	Ref
+	ARN    string            `json:"arn"`
+	Name   string            `json:"name"` // the Name tag of EC2, the identifier of RDS
+	State  State             `json:"state"`
+	Native string            `json:"native_state"` // AWS's own word for the state
+	Tags   map[string]string `json:"tags"`
+	Type   string            `json:"type"` // instance type or class
+	Zone   string            `json:"zone"`
+	// StateReason is AWS's reason for the present state ("Client.UserInitiatedShutdown: …"), empty where it gives none.
+	StateReason string `json:"state_reason,omitempty"`
+	// LaunchedAt is when it was last started; zero where AWS does not say.
+	LaunchedAt time.Time `json:"launched_at,omitzero"`
+	// Bar forbids a single stop; NoBar for the ordinary resource.
+	Bar Bar `json:"bar,omitempty"`
+	// CanHibernate: hibernation was enabled at launch (EC2).
+	CanHibernate bool `json:"can_hibernate,omitempty"`
+	// AutoRestartAt is when AWS will start a stopped database by itself (RDS, seven days after its stop).
+	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
+	// SeenAt is when the listing that showed it began.
+	SeenAt time.Time `json:"seen_at"`
+}
+
+// Verb is what can be done to a resource.
+type Verb string
+
+// The verbs. Resize changes the type of a stopped resource.
+const (
+	Start     Verb = "start"
+	Stop      Verb = "stop"
+	Hibernate Verb = "hibernate"
+	Resize    Verb = "resize"
+)
+
+// Tags that Dayshift reads and writes on resources.
+const (
+	TagProtect       = "dayshift:protect"        // "true": never touched
+	TagInstanceTypes = "dayshift:instance-types" // acceptable types, best first, comma-separated
+	TagLastAction    = "dayshift:last-action"    // informational, written
+	TagError         = "dayshift:error"          // informational, written
+	// TagPreferredInstanceTypes is the same list under AWS Instance Scheduler's name.
+	TagPreferredInstanceTypes = "IS-PreferredInstanceTypes"
+)

@@ -1,0 +1,182 @@
+// Package store is the contract for what Dayshift keeps: what it remembers of
+// each resource, the runs (passes), the activity record and the lease.
+//
+// Guarantees that every engine gives, examined by storetest.Exercise:
+//
+//   - A write that returned nil survives a crash of the process.
+//   - A write either happens whole or not at all.
+//   - A write that carries a Lease is refused with ErrFenced once another holder
+//     has taken the lease: a paused process can not overwrite its successor.
+//   - Activity is append-only; every row carries the hash of the row before it.
+//
+// All times are stored to the microsecond and returned in UTC.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+)
+
+// The errors of the contract.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrHeld     = errors.New("lease held by another process")
+	ErrFenced   = errors.New("lease lost: another process has taken over")
+	ErrNewer    = errors.New("database was written by a newer version of dayshift")
+	ErrReadOnly = errors.New("store is read-only")
+	ErrFull     = errors.New("store is full")
+	ErrCorrupt  = errors.New("store is damaged")
+	ErrLocked   = errors.New("store is in use by another process")
+)
+
+// Lease is the right to act, held by one process at a time.
+type Lease struct {
+	Name    string    `json:"name"`
+	Holder  string    `json:"holder"` // host, process, start: for people
+	Term    int64     `json:"term"`   // grows by one with every change of holder: the fencing term
+	Expires time.Time `json:"expires"`
+}
+
+// Leaser hands out leases. now is the caller's clock; engines compare it with
+// the expiry that the holder before wrote.
+type Leaser interface {
+	// Acquire takes the lease when it is free, expired or already the holder's
+	// (then the term stays), until now+ttl. ErrHeld otherwise; the returned lease
+	// then tells who holds it and until when.
+	Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (Lease, error)
+	// Renew extends a lease still held with the same term. ErrFenced otherwise.
+	Renew(ctx context.Context, lease Lease, now time.Time, ttl time.Duration) (Lease, error)
+	// Release gives the lease up; a lease no longer held is no error.
+	Release(ctx context.Context, lease Lease) error
+}
+
+// Memories keeps what is remembered of each resource.
+type Memories interface {
+	// Memories returns what is remembered of the resources of a scope.
+	Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error)
+	// AllMemories calls each for every remembered resource, ordered by ref,
+	// without holding all of them at once, until it returns an error.
+	AllMemories(ctx context.Context, each func(decide.Memory) error) error
+	// SaveMemories inserts or replaces the memories, all or none. ErrFenced when the lease is lost.
+	SaveMemories(ctx context.Context, lease Lease, memories []decide.Memory) error
+	// DropMemories forgets resources (they no longer exist). Unknown refs are no error.
+	DropMemories(ctx context.Context, lease Lease, refs []fleet.Ref) error
+}
+
+// Run is one pass, or later one durable sequence.
+type Run struct {
+	ID       string    `json:"id"`   // sorts by time
+	Term     int64     `json:"term"` // of the lease it ran under
+	Trigger  string    `json:"trigger"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished,omitzero"` // zero: running, or the process died
+	Counts   RunCounts `json:"counts"`
+	Gaps     []string  `json:"gaps,omitempty"` // scope: reason
+	Error    string    `json:"error,omitempty"`
+}
+
+// RunCounts are the numbers of a pass.
+type RunCounts struct {
+	Resources int `json:"resources"`
+	Started   int `json:"started"`
+	Stopped   int `json:"stopped"`
+	Failed    int `json:"failed"`
+	Held      int `json:"held"`
+	Skipped   int `json:"skipped"`
+	Scopes    int `json:"scopes"`
+	Gaps      int `json:"gaps"`
+}
+
+// Runs keeps runs.
+type Runs interface {
+	// SaveRun inserts or replaces the run by its ID. ErrFenced when the lease is lost.
+	SaveRun(ctx context.Context, lease Lease, run Run) error
+	// Run returns one run, or ErrNotFound.
+	Run(ctx context.Context, id string) (Run, error)
+	// Runs returns the newest first, at most limit.
+	Runs(ctx context.Context, limit int) ([]Run, error)
+}
+
+// Activity is one row of the record: something decided, done, refused or changed.
+type Activity struct {
+	Seq      int64     `json:"seq"` // 1, 2, 3 … without a gap; set by the store
+	At       time.Time `json:"at"`
+	Run      string    `json:"run,omitempty"`
+	Actor    string    `json:"actor"` // "dayshift", or who asked
+	Event    Event     `json:"event"`
+	Ref      fleet.Ref `json:"ref,omitzero"` // zero for what concerns no single resource
+	Name     string    `json:"name,omitempty"`
+	Schedule string    `json:"schedule,omitempty"`
+	Reason   string    `json:"reason"`           // a decide.Reason or an event's own word
+	Detail   string    `json:"detail,omitempty"` // a sentence for people
+	Prev     string    `json:"prev"`             // hex SHA-256 of the row before; 64 zeros for the first; set by the store
+	Hash     string    `json:"hash"`             // set by the store, see Activity.Sum
+}
+
+// Event says what kind of thing an activity row records.
+type Event string
+
+// The events.
+const (
+	EventStartAccepted Event = "start-accepted" // the provider took the call
+	EventStopAccepted  Event = "stop-accepted"
+	EventResized       Event = "resized"
+	EventStarted       Event = "started" // seen running
+	EventStopped       Event = "stopped" // seen stopped
+	EventFailed        Event = "failed"
+	EventHeld          Event = "held" // held back by a limit
+	EventSkipped       Event = "skipped"
+	EventAnnounced     Event = "announced" // a stop was said beforehand
+	EventGap           Event = "gap"
+	EventGapClosed     Event = "gap-closed"
+	EventRecovered     Event = "recovered" // an intent without an outcome was settled from what was seen
+	EventConfig        Event = "config"
+	EventDaemon        Event = "daemon"
+)
+
+// ActivityQuery selects rows; zero fields select all.
+type ActivityQuery struct {
+	After int64     // Seq greater than
+	From  time.Time // inclusive
+	To    time.Time // exclusive
+	Ref   fleet.Ref
+	Text  string // resource ID, name or schedule, exact
+	Event Event
+	Limit int  // at most this many; 0 means 1000
+	Last  bool // the newest Limit rows instead of the oldest; still returned oldest first
+}
+
+// Verification is the result of checking the chain.
+type Verification struct {
+	Rows  int64  `json:"rows"`
+	Head  string `json:"head"`             // hash of the last row
+	BadAt int64  `json:"bad_at,omitempty"` // Seq of the first row that does not fit; 0: the chain holds
+	Why   string `json:"why,omitempty"`
+}
+
+// Activities keeps the record.
+type Activities interface {
+	// Append adds the rows in order, all or none, and chains them. A lease of
+	// term 0 is an append that no lease guards (a person's action, the daemon's start).
+	Append(ctx context.Context, lease Lease, rows []Activity) error
+	// Activity returns rows in order of Seq.
+	Activity(ctx context.Context, query ActivityQuery) ([]Activity, error)
+	// Verify walks the whole chain.
+	Verify(ctx context.Context) (Verification, error)
+}
+
+// Store is everything an engine offers; callers ask for less.
+type Store interface {
+	Leaser
+	Memories
+	Runs
+	Activities
+	// Ping checks that the store can be written to.
+	Ping(ctx context.Context) error
+	// Close gives back what the engine holds.
+	Close() error
+}
