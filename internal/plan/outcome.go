@@ -1,0 +1,31 @@
+package plan
+
+import "time"
+
+// Status says what became of an action.
+type Status string
+
+// The statuses.
+const (
+	Accepted Status = "accepted" // the provider took the call; the end is seen later
+	Failed   Status = "failed"   // the provider refused it, or every try failed
+	Skipped  Status = "skipped"  // the resource was no longer in the state that was decided on
+	Deferred Status = "deferred" // no call was made: the time, the lease or the process ended first
+	// Uncertain: the process ended while the call was under way. The intent stays
+	// open and the next listing settles it.
+	Uncertain Status = "uncertain"
+)
+
+// Outcome is what became of an action.
+type Outcome struct {
+	Action Action
+	Status Status
+	// Err says why; nil when accepted.
+	Err error
+	// At is when it became known.
+	At time.Time
+	// Type is the instance type the resource was changed to before a start; empty when it kept its own.
+	Type string
+	// Note is a sentence about what happened on the way ("started as it is: …"); may be empty.
+	Note string
+}
