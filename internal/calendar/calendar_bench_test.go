@@ -1,0 +1,157 @@
+package calendar
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// benchDef is an ordinary office schedule: three periods on New York's clock.
+var benchDef = ScheduleDef{
+	Name: "office", Timezone: "America/New_York", Periods: PeriodRefs{"day@m5.large", "evening", "weekend@t3.small"},
+}
+
+var benchPeriods = map[string]PeriodDef{
+	"day":     {BeginTime: "08:00", EndTime: "18:00", Weekdays: DayField{"mon-fri"}},
+	"evening": {BeginTime: "18:00", EndTime: "22:30", Weekdays: DayField{"mon,wed,friL"}},
+	"weekend": {BeginTime: "10:00", EndTime: "16:00", Weekdays: DayField{"sat-sun"}, Months: DayField{"mar-oct"}},
+}
+
+func benchSchedule(b *testing.B) *Schedule {
+	b.Helper()
+	s, err := Compile(benchDef, benchPeriods, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+var benchYear = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const yearSeconds = 365 * daySeconds
+
+// BenchmarkWanted asks about instants of a year: in order, as a preview does, and in no order.
+func BenchmarkWanted(b *testing.B) {
+	begin := benchYear.Unix()
+	const n = 1 << 16
+	rising, random, times := make([]int64, n), make([]int64, n), make([]time.Time, n)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		rising[i] = begin + int64(i)*(yearSeconds/n)
+		random[i] = begin + r.Int64N(yearSeconds)
+		times[i] = time.Unix(random[i], 0)
+	}
+	running := 0
+	count := func(w Want) {
+		if w.State == Running {
+			running++
+		}
+	}
+	b.Run("rising", func(b *testing.B) {
+		s := benchSchedule(b)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			count(s.WantedUnix(rising[i&(n-1)]))
+		}
+	})
+	b.Run("random", func(b *testing.B) {
+		s := benchSchedule(b)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			count(s.WantedUnix(random[i&(n-1)]))
+		}
+	})
+	b.Run("random/time.Time", func(b *testing.B) {
+		s := benchSchedule(b)
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			count(s.Wanted(times[i&(n-1)]))
+		}
+	})
+}
+
+// BenchmarkWantedOnce compiles a schedule and asks it a single question, as eval does for each of its lines.
+func BenchmarkWantedOnce(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		benchSchedule(b).Wanted(benchYear)
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		benchSchedule(b)
+	}
+}
+
+func BenchmarkChunk(b *testing.B) {
+	s := benchSchedule(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.build(benchYear.Unix() >> chunkBits)
+	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	s := benchSchedule(b)
+	r := rand.New(rand.NewPCG(1, 2))
+	times := make([]time.Time, 1<<12)
+	for i := range times {
+		times[i] = benchYear.Add(time.Duration(r.Int64N(yearSeconds)) * time.Second)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, ok := s.Next(times[i&(len(times)-1)]); !ok {
+			b.Fatal("no boundary")
+		}
+	}
+}
+
+// BenchmarkNextNever looks ahead over the whole Horizon, in vain.
+func BenchmarkNextNever(b *testing.B) {
+	for name, p := range map[string]PeriodDef{
+		"always": {BeginTime: "00:00", EndTime: "24:00"},
+		"never":  {MonthDays: DayField{"31"}, Months: DayField{"feb"}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			s, err := Compile(ScheduleDef{Periods: PeriodRefs{"p"}}, map[string]PeriodDef{"p": p}, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if found, ok := s.Next(benchYear); ok {
+					b.Fatal(found)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkBoundaries walks over all the boundaries of a year: laid out before, and from nothing.
+func BenchmarkBoundaries(b *testing.B) {
+	walk := func(s *Schedule) (n int) {
+		for range s.Boundaries(benchYear, benchYear.AddDate(1, 0, 0)) {
+			n++
+		}
+		return n
+	}
+	b.Run("warm", func(b *testing.B) {
+		s := benchSchedule(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			if walk(s) < 500 {
+				b.Fatal("too few")
+			}
+		}
+	})
+	b.Run("cold", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if walk(benchSchedule(b)) < 500 {
+				b.Fatal("too few")
+			}
+		}
+	})
+}

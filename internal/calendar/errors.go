@@ -1,0 +1,175 @@
+package calendar
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Error is one fault in what a user wrote. It carries its parts, so that a configuration loader can find the
+// place (Period, Field, Text) and add line and column, and a page can show the remedy beside the field.
+type Error struct {
+	// Schedule and Period name the object at fault; either may be empty where a value is parsed on its own.
+	Schedule, Period string
+	// Field is the key as the user writes it: weekdays, begintime, timezone, periods …
+	Field string
+	// Text is the faulty text as written: one atom of a day field, one item of a list.
+	Text string
+	// Problem says what is wrong with the text, as the end of the sentence "TEXT …".
+	Problem string
+	// Allowed says what the field takes.
+	Allowed string
+	// Hint is the next step where there is one: the nearest known name, another way to write it.
+	Hint string
+}
+
+// shownText bounds how much of a faulty text a message repeats.
+const shownText = 80
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Schedule != "" {
+		fmt.Fprintf(&b, "schedule %s: ", quote(e.Schedule))
+	}
+	if e.Period != "" {
+		fmt.Fprintf(&b, "period %s: ", quote(e.Period))
+	}
+	if e.Field != "" {
+		b.WriteString(e.Field)
+		b.WriteString(": ")
+	}
+	if e.Text != "" {
+		b.WriteString(quote(e.Text))
+		b.WriteByte(' ')
+	}
+	b.WriteString(e.Problem)
+	if e.Allowed != "" {
+		b.WriteString("; allowed: ")
+		b.WriteString(e.Allowed)
+	}
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+func quote(s string) string {
+	if len(s) > shownText {
+		s = strings.ToValidUTF8(s[:shownText], "") + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// Faults returns every single fault in an error of this package, in the order in which it was found. An error of
+// another origin gives none.
+func Faults(err error) []*Error {
+	switch e := err.(type) { //nolint:errorlint // the tree is walked by hand: errors.As would stop at the first fault
+	case nil:
+		return nil
+	case *Error:
+		return []*Error{e}
+	case interface{ Unwrap() []error }:
+		var all []*Error
+		for _, sub := range e.Unwrap() {
+			all = append(all, Faults(sub)...)
+		}
+		return all
+	default:
+		return Faults(errors.Unwrap(err))
+	}
+}
+
+// faults collects what is wrong with one object, so that a user sees all of it at once.
+type faults struct {
+	schedule, period string
+	errs             []error
+}
+
+func (f *faults) add(err error) {
+	if err == nil {
+		return
+	}
+	for _, e := range Faults(err) {
+		named := *e
+		if named.Schedule == "" {
+			named.Schedule = f.schedule
+		}
+		if named.Period == "" {
+			named.Period = f.period
+		}
+		f.errs = append(f.errs, &named)
+	}
+}
+
+func (f *faults) err() error { return errors.Join(f.errs...) }
+
+// maxNames bounds how many known names an error lists.
+const maxNames = 8
+
+// suggest words the known names nearest to a mistyped one, or nothing when none is near.
+func suggest(text string, known []string) string {
+	best, names := 3, []string(nil) // up to two typing slips: with three, short names all resemble each other
+	for _, name := range known {
+		d := slips(strings.ToLower(text), strings.ToLower(name))
+		// Where most of the letters are wrong, it is another word and not a typing slip.
+		if d*2 > len(name) {
+			continue
+		}
+		if d < best {
+			best, names = d, names[:0]
+		}
+		if d == best && d < 3 && len(names) < maxNames {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "did you mean " + list(names) + "?"
+}
+
+// slips counts the typing slips between two words: letters added, left out, exchanged, or swapped with their
+// neighbour. Counting ends at 3, which means "3 or more".
+func slips(a, b string) int {
+	const far = 3
+	if len(a)-len(b) >= far || len(b)-len(a) >= far || len(a) > maxText {
+		return far
+	}
+	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], before[j-2]+1)
+			}
+		}
+		before, prev, cur = prev, cur, before
+	}
+	return min(prev[len(b)], far)
+}
+
+// list words names as "a", "b" or "c".
+func list(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1:
+			b.WriteString(" or ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(quote(name))
+	}
+	return b.String()
+}

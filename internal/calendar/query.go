@@ -1,0 +1,199 @@
+package calendar
+
+import (
+	"iter"
+	"time"
+)
+
+// Boundary is an instant at which what is wanted changes.
+type Boundary struct {
+	At       time.Time // UTC
+	From, To Want      // before, and from At on
+}
+
+// Horizon is how far Next and NextState look ahead: longer than the eight years between leap days around 1900 and
+// 2100. What they do not find within it they call "never".
+const Horizon = 10 * 366 * 24 * time.Hour
+
+// The instants that can be asked about: years 1 to 9999, in Unix seconds. Beyond them the answer is that of the
+// nearest one within.
+const (
+	minInstant = -62135596800
+	maxInstant = 253402300799
+)
+
+// A chunk holds the answers for a fixed stretch of time. It is made when first asked for and kept in its slot until a
+// chunk that shares the slot is wanted. A year of chunks fits side by side; a schedule never holds more than
+// chunkSlots of them, some 2 KB each.
+const (
+	chunkBits  = 21 // 2^21 s, 24 days: small for the daemon, which asks about now, and quick to make for one question
+	chunkSize  = 1 << chunkBits
+	chunkSlots = 32 // 776 days
+	bucketBits = 12 // 2^12 s, 68 minutes: mostly at most one change in it
+	buckets    = chunkSize >> bucketBits
+)
+
+type chunk struct {
+	number int64 // the chunk begins at number << chunkBits
+	// at are the instants of the changes, counted from the chunk's begin: at[0] is 0, the last is noMore.
+	at []uint32
+	// want[i] is the place of the answer from at[i] on.
+	want []uint16
+	// start[b] is the last change at or before the begin of bucket b.
+	start [buckets]uint16
+}
+
+// noMore ends a chunk's list of changes; it lies after every instant of the chunk.
+const noMore = 1<<32 - 1
+
+// Wanted tells what is wanted at an instant.
+func (s *Schedule) Wanted(t time.Time) Want { return s.WantedUnix(t.Unix()) }
+
+// WantedUnix is Wanted for an instant in Unix seconds. Every boundary is on a whole second.
+func (s *Schedule) WantedUnix(sec int64) Want {
+	if s.override {
+		return s.wants[0]
+	}
+	sec = min(max(sec, minInstant), maxInstant)
+	number := sec >> chunkBits
+	c := s.chunks[number&(chunkSlots-1)].Load()
+	if c == nil || c.number != number {
+		c = s.chunk(number, true)
+	}
+	return s.wants[c.want[c.find(uint32(sec&(chunkSize-1)))]]
+}
+
+// find gives the last change at or before an instant, counted from the chunk's begin.
+func (c *chunk) find(at uint32) int {
+	i := int(c.start[at>>bucketBits])
+	for c.at[i+1] <= at {
+		i++
+	}
+	return i
+}
+
+// chunk gives a chunk, made anew where it is not in its slot, and puts it there if it is to be kept. Two goroutines
+// may make the same chunk; either will do.
+func (s *Schedule) chunk(number int64, keep bool) *chunk {
+	slot := &s.chunks[number&(chunkSlots-1)]
+	c := slot.Load()
+	if c == nil || c.number != number {
+		c = s.build(number)
+		if keep {
+			slot.Store(c)
+		}
+	}
+	return c
+}
+
+func (s *Schedule) build(number int64) *chunk {
+	begin := number << chunkBits
+	changes := s.changes(begin, begin+chunkSize)
+	c := &chunk{
+		number: number,
+		at:     make([]uint32, len(changes)+1),
+		want:   make([]uint16, len(changes)),
+	}
+	for i, ch := range changes {
+		c.at[i], c.want[i] = uint32(ch.at-begin), ch.want
+	}
+	c.at[len(changes)] = noMore
+	i := 0
+	for b := range c.start {
+		for c.at[i+1] <= uint32(b)<<bucketBits {
+			i++
+		}
+		c.start[b] = uint16(i)
+	}
+	return c
+}
+
+// Next gives the first boundary after an instant: the state, the period that is the reason, or the instance type
+// changes there. It is false when nothing changes within Horizon.
+func (s *Schedule) Next(t time.Time) (Boundary, bool) {
+	return s.next(t.Unix(), func(before, after Want) bool { return before != after })
+}
+
+// NextState is Next for changes of the state alone: a period that takes over from another is passed by.
+func (s *Schedule) NextState(t time.Time) (Boundary, bool) {
+	return s.next(t.Unix(), func(before, after Want) bool { return before.State != after.State })
+}
+
+// next finds the first instant after sec at which the answer differs from the one before it in what counts.
+func (s *Schedule) next(sec int64, differs func(before, after Want) bool) (Boundary, bool) {
+	sec = min(max(sec, minInstant), maxInstant)
+	cur := s.cursor(sec)
+	for cur.advance(min(sec+int64(Horizon/time.Second), maxInstant)) {
+		if b := cur.boundary(); differs(b.From, b.To) {
+			return b, true
+		}
+	}
+	return Boundary{}, false
+}
+
+// Boundaries gives every boundary after one instant and up to another, that one included, in order.
+func (s *Schedule) Boundaries(from, to time.Time) iter.Seq[Boundary] {
+	return func(yield func(Boundary) bool) {
+		cur := s.cursor(min(max(from.Unix(), minInstant), maxInstant))
+		for last := min(to.Unix(), maxInstant); cur.advance(last); {
+			if !yield(cur.boundary()) {
+				return
+			}
+		}
+	}
+}
+
+// cursor walks over the changes of a schedule.
+type cursor struct {
+	s      *Schedule
+	origin int64 // number of the chunk it set out from
+	c      *chunk
+	i      int // place in the chunk
+	// at is the last change walked over, in Unix seconds, with the places of the answers before it and from it on.
+	at            int64
+	before, after uint16
+}
+
+// cursor sets out from an instant (Unix seconds, within the bounds).
+func (s *Schedule) cursor(sec int64) *cursor {
+	cur := &cursor{s: s, origin: sec >> chunkBits}
+	if s.override {
+		return cur
+	}
+	cur.c = s.chunk(cur.origin, true)
+	cur.i = cur.c.find(uint32(sec & (chunkSize - 1)))
+	cur.after = cur.c.want[cur.i]
+	return cur
+}
+
+// advance goes to the next change, and is false when there is none up to and with the last instant.
+func (cur *cursor) advance(last int64) bool {
+	if cur.s.override {
+		return false
+	}
+	for {
+		cur.i++
+		if cur.i == len(cur.c.want) {
+			number := cur.c.number + 1
+			if number<<chunkBits > last {
+				cur.i--
+				return false
+			}
+			// A long look ahead must not drive the chunks of today out of their slots.
+			cur.c, cur.i = cur.s.chunk(number, number-cur.origin < chunkSlots/2), 0
+		}
+		at := cur.c.number<<chunkBits + int64(cur.c.at[cur.i])
+		if at > last {
+			cur.i--
+			return false
+		}
+		if want := cur.c.want[cur.i]; want != cur.after {
+			cur.at, cur.before, cur.after = at, cur.after, want
+			return true
+		}
+	}
+}
+
+func (cur *cursor) boundary() Boundary {
+	return Boundary{At: time.Unix(cur.at, 0).UTC(), From: cur.s.wants[cur.before], To: cur.s.wants[cur.after]}
+}
