@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"dayshift/internal/service"
+
+	"github.com/spf13/cobra"
+)
+
+// maxQuestion bounds one line of eval: far more than a schedule with a hundred periods.
+const maxQuestion = 1 << 20
+
+func evalCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "eval",
+		Short: "Answer questions about schedules: JSON lines in, one JSON line out for each",
+		Long: `Reads one JSON object a line from standard input and writes one JSON line for
+each, in the same order, with the question's "id" repeated where it has one.
+
+  {"schedule":{…},"periods":[…],"at":"2027-02-05T09:00:00Z"}
+      → {"state":"running|stopped|any","period":"…","instance_type":"…"}
+  {"field":"weekdays|monthdays|months","text":"…","year":2027,"month":2}
+      → {"days":[…]} or {"months":[…]}
+
+Anything refused is answered with {"error":"…"}. Field names are those of the
+configuration. Use it to check a migration: what will this schedule do?`,
+		Example: `  echo '{"schedule":{"name":"s","timezone":"Asia/Seoul","periods":["p"]},"periods":[{"name":"p","begintime":"09:00","endtime":"18:00","weekdays":"mon-fri"}],"at":"2027-02-05T01:00:00Z"}' | dayshift eval`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return evalLines(cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+}
+
+func evalLines(in io.Reader, out io.Writer) error {
+	reader := bufio.NewReaderSize(in, 64<<10)
+	writer := bufio.NewWriterSize(out, 64<<10)
+	for {
+		line, tooLong, err := readLine(reader)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read standard input: %w", err)
+		}
+		ended := errors.Is(err, io.EOF)
+		if len(bytes.TrimSpace(line)) > 0 || tooLong {
+			answer := service.Answer{Error: fmt.Sprintf("not a question: the line is longer than %d bytes", maxQuestion)}
+			if !tooLong {
+				answer = service.Eval(line)
+			}
+			encoded, err := json.Marshal(answer)
+			if err != nil {
+				return fmt.Errorf("encode an answer: %w", err)
+			}
+			if _, err := writer.Write(append(encoded, '\n')); err != nil {
+				return fmt.Errorf("write an answer: %w", err)
+			}
+		}
+		// A program that asks one question at a time waits for its answer.
+		if ended || reader.Buffered() == 0 {
+			if err := writer.Flush(); err != nil {
+				return fmt.Errorf("write answers: %w", err)
+			}
+		}
+		if ended {
+			return nil
+		}
+	}
+}
+
+// readLine returns the next line, at most maxQuestion bytes of it; what is
+// longer is read to its end and said to be too long.
+func readLine(reader *bufio.Reader) (line []byte, tooLong bool, err error) {
+	for {
+		part, err := reader.ReadSlice('\n')
+		if len(line)+len(part) > maxQuestion {
+			tooLong, line = true, line[:0]
+		} else if !tooLong {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, tooLong, err
+		}
+	}
+}

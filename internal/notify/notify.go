@@ -1,0 +1,173 @@
+// Package notify groups what a pass found worth saying into messages and hands
+// each to every channel.
+//
+// There is one message per kind of event, schedule and pass, never one per
+// resource: a fleet that starts in the morning is one line in the room. A
+// channel that is slow or down costs its own time-out and holds back neither
+// the pass nor another channel.
+package notify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"dayshift/internal/fleet"
+)
+
+// Kind is the kind of an event.
+type Kind string
+
+// The kinds of events that people are told.
+const (
+	Starting    Kind = "starting"     // starts were accepted
+	Stopping    Kind = "stopping"     // stops were accepted
+	Failed      Kind = "failed"       // an action failed
+	StopWarning Kind = "stop-warning" // a scheduled stop comes soon
+	NewResource Kind = "new-resource" // a new resource will be stopped after the grace
+	Held        Kind = "held"         // stops were held back by a limit
+	Gap         Kind = "gap"          // a scope can no longer be seen
+	GapClosed   Kind = "gap-closed"   // it can be seen again
+)
+
+// Event is one thing that happened to one resource or scope.
+type Event struct {
+	Kind     Kind
+	Schedule string    // empty for what concerns no schedule
+	Ref      fleet.Ref // zero for what concerns no single resource
+	Name     string    // what people call it
+	Text     string    // why or when, a sentence without the name
+	At       time.Time // when it happens or happened
+}
+
+// Message is what a channel sends.
+type Message struct {
+	Kind     Kind      `json:"kind"`
+	Schedule string    `json:"schedule,omitempty"`
+	At       time.Time `json:"at"` // of its first event
+	Count    int       `json:"count"`
+	Title    string    `json:"title"` // one line: what, how many, which schedule
+	Lines    []string  `json:"lines"` // at most maxLines, then "and N more"
+}
+
+// maxLines bounds a message: longer lists are not read, and chats cut them.
+const maxLines = 20
+
+// Group makes messages of the events, most urgent kind first.
+func Group(events []Event) []Message {
+	type key struct {
+		kind     Kind
+		schedule string
+	}
+	groups := map[key][]Event{}
+	var order []key
+	for _, event := range events {
+		k := key{event.Kind, event.Schedule}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], event)
+	}
+	slices.SortStableFunc(order, func(a, b key) int {
+		return cmp.Or(cmp.Compare(urgency[a.kind], urgency[b.kind]), cmp.Compare(a.schedule, b.schedule))
+	})
+	messages := make([]Message, 0, len(order))
+	for _, k := range order {
+		messages = append(messages, message(k.kind, k.schedule, groups[k]))
+	}
+	return messages
+}
+
+var urgency = map[Kind]int{Held: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, Stopping: 6, Starting: 7}
+
+func message(kind Kind, schedule string, events []Event) Message {
+	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: title(kind, schedule, len(events))}
+	for i, event := range events {
+		if i == maxLines {
+			m.Lines = append(m.Lines, fmt.Sprintf("and %d more", len(events)-maxLines))
+			break
+		}
+		m.Lines = append(m.Lines, line(event))
+	}
+	return m
+}
+
+func title(kind Kind, schedule string, n int) string {
+	resources := fmt.Sprintf("%d resources", n)
+	scopes := fmt.Sprintf("%d scopes", n)
+	if n == 1 {
+		resources, scopes = "1 resource", "1 scope"
+	}
+	text := map[Kind]string{
+		Starting:    "Starting " + resources,
+		Stopping:    "Stopping " + resources,
+		Failed:      "Could not act on " + resources,
+		StopWarning: resources + " will be stopped soon",
+		NewResource: resources + " seen for the first time will be stopped",
+		Held:        "Held back: a limit keeps " + resources + " from being stopped",
+		Gap:         "Cannot see " + scopes,
+		GapClosed:   "Can see again " + scopes,
+	}[kind]
+	if schedule != "" {
+		text += " (schedule " + schedule + ")"
+	}
+	return text
+}
+
+func line(event Event) string {
+	var parts []string
+	if event.Name != "" && event.Name != event.Ref.ID {
+		parts = append(parts, event.Name)
+	}
+	if event.Ref.ID != "" {
+		parts = append(parts, event.Ref.ID+" in "+event.Ref.Scope.String())
+	}
+	if event.Text == "" {
+		return strings.Join(parts, " ")
+	}
+	if len(parts) == 0 {
+		return event.Text
+	}
+	return strings.Join(parts, " ") + ": " + event.Text
+}
+
+// Sender is a channel.
+type Sender interface {
+	// Name names the channel in errors.
+	Name() string
+	// Send delivers one message or says why not; it may be called again.
+	Send(ctx context.Context, message Message) error
+}
+
+// sendTimeout bounds what one channel may take for all messages of a pass.
+const sendTimeout = 20 * time.Second
+
+// Send hands every message to every channel, channels side by side. The error
+// joins what each failing channel said first; it never means that another
+// channel was not served.
+func Send(ctx context.Context, senders []Sender, messages []Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	var group sync.WaitGroup
+	failures := make([]error, len(senders))
+	for i, sender := range senders {
+		group.Go(func() {
+			limited, cancel := context.WithTimeout(ctx, sendTimeout)
+			defer cancel()
+			for _, m := range messages {
+				if err := sender.Send(limited, m); err != nil {
+					failures[i] = fmt.Errorf("channel %s: %w", sender.Name(), err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(failures...)
+}

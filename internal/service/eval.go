@@ -1,0 +1,182 @@
+package service
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"dayshift/internal/calendar"
+)
+
+// Question is one line of `dayshift eval`: what a schedule wants at an instant
+// (Schedule, Periods, At), or which days or months a day expression names
+// (Field, Text, Year, Month).
+type Question struct {
+	ID json.RawMessage `json:"id"`
+
+	Schedule *scheduleQuestion    `json:"schedule"`
+	Periods  []calendar.PeriodDef `json:"periods"`
+	At       string               `json:"at"`
+
+	Field string             `json:"field"`
+	Text  *calendar.DayField `json:"text"`
+	Year  int                `json:"year"`
+	Month int                `json:"month"`
+
+	Expression *string `json:"expression"`
+	Timezone   string  `json:"timezone"`
+	From       string  `json:"from"`
+	To         string  `json:"to"`
+
+	// Expect is what test data carries along; it is not looked at.
+	Expect json.RawMessage `json:"expect"`
+}
+
+// scheduleQuestion is a schedule as people keep it in this and in other
+// schedulers: the flags that say nothing about an instant are accepted and
+// have no effect here.
+type scheduleQuestion struct {
+	calendar.ScheduleDef
+	Enabled   *bool  `json:"enabled"`
+	StartLead string `json:"start_lead"`
+	ignoredFlags
+}
+
+type ignoredFlags struct {
+	Type                 json.RawMessage `json:"type"`
+	Description          json.RawMessage `json:"description"`
+	Enforced             json.RawMessage `json:"enforced"`
+	RetainRunning        json.RawMessage `json:"retain_running"`
+	StopNewInstances     json.RawMessage `json:"stop_new_instances"`
+	NewResourceGrace     json.RawMessage `json:"new_resource_grace"`
+	UseMaintenanceWindow json.RawMessage `json:"use_maintenance_window"`
+	SSMMaintenanceWindow json.RawMessage `json:"ssm_maintenance_window"`
+	UseMetrics           json.RawMessage `json:"use_metrics"`
+	Hibernate            json.RawMessage `json:"hibernate"`
+	Mode                 json.RawMessage `json:"mode"`
+	MaxManualUptime      json.RawMessage `json:"max_manual_uptime"`
+	NotifyBeforeStop     json.RawMessage `json:"notify_before_stop"`
+	Jitter               json.RawMessage `json:"jitter"`
+}
+
+// Answer is one line of output; exactly one of State, Days, Months and Error is set.
+type Answer struct {
+	ID           json.RawMessage `json:"id,omitempty"`
+	State        string          `json:"state,omitempty"`
+	Period       string          `json:"period,omitempty"`
+	InstanceType string          `json:"instance_type,omitempty"`
+	Days         *[]int          `json:"days,omitempty"`
+	Months       *[]int          `json:"months,omitempty"`
+	Error        string          `json:"error,omitempty"`
+}
+
+// Eval answers one question given as JSON. It never fails: what is refused is
+// an answer with an error.
+func Eval(line []byte) Answer {
+	var question Question
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&question)
+	if err == nil {
+		if _, trailing := decoder.Token(); !errors.Is(trailing, io.EOF) {
+			err = errors.New("more than one JSON value on the line")
+		}
+	}
+	var answer Answer
+	if err != nil {
+		answer.Error = "not a question: " + err.Error()
+	} else if answer, err = question.answer(); err != nil {
+		answer = Answer{Error: err.Error()}
+	}
+	answer.ID = question.ID
+	return answer
+}
+
+func (q *Question) answer() (Answer, error) {
+	switch {
+	case q.Schedule != nil:
+		return q.state()
+	case q.Field != "":
+		return q.days()
+	case q.Expression != nil:
+		return Answer{}, fmt.Errorf("expression %q: rules (cron, rate, at) are not in this version", *q.Expression)
+	}
+	return Answer{}, errors.New(`not a question: give "schedule", "periods" and "at", or "field", "text", "year" and "month"`)
+}
+
+func (q *Question) state() (Answer, error) {
+	at, err := time.Parse(time.RFC3339Nano, q.At)
+	if err != nil {
+		return Answer{}, fmt.Errorf("at: %q is not an instant; write it as 2027-02-05T09:00:00Z", q.At)
+	}
+	def := q.Schedule.ScheduleDef
+	if q.Schedule.StartLead != "" {
+		if def.StartLead, err = time.ParseDuration(q.Schedule.StartLead); err != nil {
+			return Answer{}, fmt.Errorf("start_lead: %q is not a duration; write it as 90s, 10m or 2h", q.Schedule.StartLead)
+		}
+	}
+	periods := make(map[string]*calendar.Period, len(q.Periods))
+	var faults []error
+	for _, period := range q.Periods {
+		if _, twice := periods[period.Name]; twice {
+			faults = append(faults, fmt.Errorf("period %q is given twice", period.Name))
+		}
+		compiled, err := calendar.CompilePeriod(period)
+		faults = append(faults, err)
+		periods[period.Name] = compiled
+	}
+	if err := errors.Join(faults...); err != nil {
+		return Answer{}, err
+	}
+	schedule, err := calendar.CompileWith(def, periods, time.UTC)
+	if err != nil {
+		return Answer{}, err
+	}
+	if q.Schedule.Enabled != nil && !*q.Schedule.Enabled {
+		return Answer{State: calendar.Any.String()}, nil // a disabled schedule decides nothing
+	}
+	want := schedule.Wanted(at)
+	return Answer{State: want.State.String(), Period: want.Period, InstanceType: want.InstanceType}, nil
+}
+
+func (q *Question) days() (Answer, error) {
+	if q.Text == nil {
+		return Answer{}, errors.New("text: missing; give the day expression")
+	}
+	if q.Year < 1 || q.Year > 9999 {
+		return Answer{}, fmt.Errorf("year: %d is outside 1-9999", q.Year)
+	}
+	if q.Field == "months" {
+		months, err := calendar.ParseMonths(*q.Text)
+		if err != nil {
+			return Answer{}, err
+		}
+		list := append([]int{}, months.Months()...)
+		return Answer{Months: &list}, nil
+	}
+	if q.Month < 1 || q.Month > 12 {
+		return Answer{}, fmt.Errorf("month: %d is outside 1-12", q.Month)
+	}
+	var days []int
+	switch q.Field {
+	case "weekdays":
+		parsed, err := calendar.ParseWeekdays(*q.Text)
+		if err != nil {
+			return Answer{}, err
+		}
+		days = parsed.Days(q.Year, q.Month)
+	case "monthdays":
+		parsed, err := calendar.ParseMonthDays(*q.Text)
+		if err != nil {
+			return Answer{}, err
+		}
+		days = parsed.Days(q.Year, q.Month)
+	default:
+		return Answer{}, fmt.Errorf("field: %q is unknown; use weekdays, monthdays or months", q.Field)
+	}
+	list := append([]int{}, days...)
+	return Answer{Days: &list}, nil
+}
