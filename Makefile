@@ -1,0 +1,124 @@
+# `make` or `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where Go's own installer puts it, for shells that have not been told.
+export PATH := $(PATH):/usr/local/go/bin
+# The version is set by the linker below; asking git for it once more fails in a checkout of another user.
+export GOFLAGS += -buildvcs=false
+
+# What a build says about itself. The date is that of the commit, so that two builds of one commit are the same.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
+INFO    := dayshift/internal/buildinfo
+LDFLAGS := -s -w -X $(INFO).Version=$(VERSION) -X $(INFO).Commit=$(COMMIT) -X $(INFO).Date=$(DATE)
+
+TOOL := go tool -modfile=tools/go.mod
+
+# How long the tests may take. A package that hangs is cut off with the stacks of all its goroutines.
+TEST_TIMEOUT ?= 8m
+# How long each fuzz target runs with `make fuzz`.
+FUZZTIME ?= 30s
+# Which packages the test targets cover.
+PKGS ?= ./...
+
+##@ Try it
+
+.PHONY: demo
+demo: go ## Run the product on a simulated cloud: a week in some minutes, live in the terminal
+	@go run -ldflags '$(LDFLAGS)' ./cmd/dayshift demo $(ARGS)
+
+.PHONY: build
+build: go ## Build bin/dayshift, the same bytes for the same commit
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+##@ Check it
+
+.PHONY: test
+test: bin/testreport ## Run all tests
+	@go test -json -timeout $(TEST_TIMEOUT) $(PKGS) | bin/testreport
+
+.PHONY: test-race
+test-race: bin/testreport ## Run all tests with the race detector (needs a C compiler)
+	@CGO_ENABLED=1 go test -race -json -timeout $(TEST_TIMEOUT) $(PKGS) | bin/testreport
+
+.PHONY: e2e
+e2e: bin/testreport ## Run the scripts against the built program
+	@go test -count=1 -json -timeout $(TEST_TIMEOUT) ./test/e2e/... | bin/testreport
+
+.PHONY: fuzz
+fuzz: go ## Run every fuzz target for FUZZTIME (30s)
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' internal cmd | while IFS=: read -r file target; do \
+		echo "== $$(dirname "$$file") $${target#func }"; \
+		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	done
+
+.PHONY: lint
+lint: go ## Run the linters and the format check on all three modules
+	$(TOOL) golangci-lint run ./...
+	cd bench && go tool -modfile=../tools/go.mod golangci-lint run ./...
+	cd tools && go tool golangci-lint run ./...
+
+.PHONY: fmt
+fmt: go ## Format the code the way `make lint` wants it
+	$(TOOL) golangci-lint fmt ./...
+
+.PHONY: vuln
+vuln: go ## Look for known vulnerabilities in what the program calls
+	$(TOOL) govulncheck ./...
+
+# What git sees of the work tree: the changes and the content of new files.
+state = { git diff; git ls-files --others --exclude-standard -z | xargs -0 -r sha256sum; }
+
+.PHONY: verify
+verify: go ## Fail when a generated file or go.mod is out of date
+	@before=$$(mktemp) && after=$$(mktemp) && trap 'rm -f "$$before" "$$after"' EXIT; \
+	$(state) >"$$before"; $(MAKE) generate; $(state) >"$$after"; \
+	cmp -s "$$before" "$$after" || { git status --short; echo "verify: generated files were out of date; 'make generate' has renewed them: commit them" >&2; exit 1; }
+	go mod tidy -diff
+	cd bench && go mod tidy -diff
+	go mod verify
+
+.PHONY: ci
+ci: ## Run everything that has to hold before a change is taken, as CI does
+	bash .ci/run
+
+##@ Make it
+
+.PHONY: generate
+generate: go ## Regenerate what is made from the code (references, schema)
+	go generate ./...
+
+.PHONY: bench
+bench: go ## Measure, and write docs/benchmarks.md (ARGS='-only calendar' for one section)
+	cd bench && go run . -write ../docs/benchmarks.md $(ARGS)
+
+.PHONY: bench-once
+bench-once: go ## Run every benchmark once, to see that it still runs
+	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' internal cmd | xargs -r -n1 dirname | sort -u | sed 's|^|./|'); \
+	if [ -n "$$dirs" ]; then go test -run '^$$' -bench . -benchtime 1x -timeout $(TEST_TIMEOUT) $$dirs; fi
+	cd bench && go test -run '^$$' -bench . -benchtime 1x -timeout $(TEST_TIMEOUT) ./...
+
+.PHONY: clean
+clean: ## Remove what the other targets built
+	rm -rf bin dist coverage.out
+
+##@ Help
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*##" } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9_-]+:.*##/ { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The report that `go test` is read through.
+bin/testreport: tools/testreport/main.go tools/go.mod | go
+	@go -C tools build -o ../bin/testreport ./testreport
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo "Dayshift is built with Go 1.26 or newer: install it from https://go.dev/dl/ or with your package manager" >&2; exit 1; }
