@@ -1,0 +1,161 @@
+package app
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"dayshift/internal/fleet"
+)
+
+// maxNap is the longest the loop sleeps before it reads the wall clock again.
+// A timer does not run while a machine is suspended and does not see a clock
+// that is set: both are noticed within this time.
+const maxNap = 30 * time.Second
+
+// jump is how far the wall clock may differ from what a nap lets expect before
+// it counts as set or suspended. Above the delays of a busy machine.
+const jump = 5 * time.Second
+
+// What starts a pass.
+const (
+	triggerStart    = "start"    // the daemon started, became leader or has a new configuration
+	triggerBoundary = "boundary" // an answer may have changed: a boundary, a grace or a back-off has passed
+	triggerResync   = "resync"   // the interval that repairs drift
+	triggerClock    = "clock"    // the wall clock jumped
+)
+
+// agenda knows when each scope is to be looked at next. A scope is given out
+// to one pass at a time; the others stay free, so that a scope whose actions
+// are paced for minutes never delays another.
+type agenda struct {
+	mu     sync.Mutex
+	resync time.Duration
+	scopes map[fleet.Scope]*appointment
+	last   time.Time     // when take was last asked
+	nap    time.Duration // how long it then allowed to sleep
+	wake   chan struct{} // holds one token when something changed
+}
+
+type appointment struct {
+	due     time.Time // zero: nothing scheduled
+	resync  time.Time
+	trigger string // overrides the reason once; empty otherwise
+	busy    bool
+	gone    bool // left the configuration while busy
+}
+
+func newAgenda(resync time.Duration) *agenda {
+	return &agenda{resync: resync, scopes: map[fleet.Scope]*appointment{}, wake: make(chan struct{}, 1)}
+}
+
+// set replaces the scopes and makes all of them due.
+func (a *agenda) set(scopes []fleet.Scope, resync time.Duration, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.resync = resync
+	for scope, entry := range a.scopes {
+		if !slices.Contains(scopes, scope) {
+			entry.gone = true
+			if !entry.busy {
+				delete(a.scopes, scope)
+			}
+		}
+	}
+	for _, scope := range scopes {
+		entry := a.scopes[scope]
+		if entry == nil {
+			entry = &appointment{}
+			a.scopes[scope] = entry
+		}
+		entry.gone, entry.due, entry.trigger = false, now, triggerStart
+	}
+	a.poke()
+}
+
+// round is what take gives out: scopes for one pass.
+type round struct {
+	scopes  []fleet.Scope
+	trigger string
+	// due is the earliest instant at which one of the scopes was due.
+	due time.Time
+}
+
+// take gives out the scopes that are due and says how long to sleep until the
+// next, at most maxNap.
+func (a *agenda) take(now time.Time) (round, time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.last.IsZero() {
+		if slept := now.Sub(a.last); slept < -jump || slept > a.nap+jump {
+			for _, entry := range a.scopes {
+				entry.due, entry.trigger = now, triggerClock
+			}
+		}
+	}
+	var out round
+	next := now.Add(maxNap)
+	for scope, entry := range a.scopes {
+		if entry.busy {
+			continue
+		}
+		at, trigger := entry.next()
+		if at.After(now) {
+			next = earlier(next, at)
+			continue
+		}
+		entry.busy, entry.trigger = true, ""
+		out.scopes = append(out.scopes, scope)
+		if out.due.IsZero() || at.Before(out.due) {
+			out.due, out.trigger = at, trigger
+		}
+	}
+	slices.SortFunc(out.scopes, fleet.Scope.Compare)
+	a.last, a.nap = now, next.Sub(now)
+	return out, a.nap
+}
+
+func (e *appointment) next() (time.Time, string) {
+	switch {
+	case e.trigger != "":
+		return e.due, e.trigger
+	case !e.due.IsZero() && !e.due.After(e.resync):
+		return e.due, triggerBoundary
+	}
+	return e.resync, triggerResync
+}
+
+// done takes a scope back from a pass. due is when to look at it again (zero:
+// nothing scheduled before the resync).
+func (a *agenda) done(scope fleet.Scope, due, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	entry := a.scopes[scope]
+	switch {
+	case entry == nil:
+		return
+	case entry.gone:
+		delete(a.scopes, scope)
+	default:
+		entry.busy = false
+		entry.resync = now.Add(a.resync)
+		if entry.trigger == "" { // else it became due again while it was busy
+			entry.due = due
+		}
+	}
+	a.poke()
+}
+
+func (a *agenda) poke() {
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

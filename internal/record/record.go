@@ -1,0 +1,157 @@
+// Package record writes down a pass: the intent before the first call, the
+// outcome after the last.
+//
+// An intent lives in the memory of its resource, so that a process that dies
+// between call and answer leaves behind what it was about to do; the next pass
+// settles it by what it sees. An outcome is first appended to the activity
+// record and then put into the memory: when the process dies between the two,
+// the record has the row, and the open intent gets another one that says how it
+// was recovered. Nothing is lost either way.
+package record
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/plan"
+	"dayshift/internal/store"
+)
+
+// Actor is who the record names for what the program did by itself.
+const Actor = "dayshift"
+
+// Store is what record needs of a store.
+type Store interface {
+	SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error
+	DropMemories(ctx context.Context, lease store.Lease, refs []fleet.Ref) error
+	SaveRun(ctx context.Context, lease store.Lease, run store.Run) error
+	Append(ctx context.Context, lease store.Lease, rows []store.Activity) error
+}
+
+// writeTimeout bounds one write: a store that takes longer is treated as down,
+// and a pass that can not write its intents does not act.
+const writeTimeout = 30 * time.Second
+
+// Recorder writes down one run.
+type Recorder struct {
+	Store Store
+	// Lease returns the lease as last renewed; every write is fenced by it.
+	Lease func() store.Lease
+	Run   string // the run's ID, named by every row
+}
+
+// Before writes everything that has to be known before the first call: the
+// memories, with the intents of the actions in them, and the rows of what was
+// found out so far (settled actions, announcements, gaps, what was held back).
+// When it fails, nothing may be done.
+func (r *Recorder) Before(ctx context.Context, memories []decide.Memory, rows []store.Activity) error {
+	if err := r.write(ctx, rows, memories); err != nil {
+		return fmt.Errorf("record the intents: %w", err)
+	}
+	return nil
+}
+
+// After writes the outcomes of some actions: their rows, then their memories.
+func (r *Recorder) After(ctx context.Context, outcomes []plan.Outcome) error {
+	memories := make([]decide.Memory, 0, len(outcomes))
+	rows := make([]store.Activity, 0, len(outcomes))
+	for _, outcome := range outcomes {
+		memories = append(memories, plan.Remember(outcome))
+		if row, ok := r.row(outcome); ok {
+			rows = append(rows, row)
+		}
+	}
+	if err := r.write(ctx, rows, memories); err != nil {
+		return fmt.Errorf("record the outcomes: %w", err)
+	}
+	return nil
+}
+
+// Forget drops the memories of resources that have been gone for long.
+func (r *Recorder) Forget(ctx context.Context, refs []fleet.Ref) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if err := r.Store.DropMemories(ctx, r.Lease(), refs); err != nil {
+		return fmt.Errorf("forget resources that are gone: %w", err)
+	}
+	return nil
+}
+
+// Save writes the run itself, at its begin and at its end.
+func (r *Recorder) Save(ctx context.Context, run store.Run) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if err := r.Store.SaveRun(ctx, r.Lease(), run); err != nil {
+		return fmt.Errorf("record the run: %w", err)
+	}
+	return nil
+}
+
+func (r *Recorder) write(ctx context.Context, rows []store.Activity, memories []decide.Memory) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	lease := r.Lease()
+	if len(rows) > 0 {
+		for i := range rows {
+			rows[i].Run = r.Run
+			if rows[i].Actor == "" {
+				rows[i].Actor = Actor
+			}
+		}
+		if err := r.Store.Append(ctx, lease, rows); err != nil {
+			return err
+		}
+	}
+	if len(memories) == 0 {
+		return nil
+	}
+	slices.SortFunc(memories, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
+	return r.Store.SaveMemories(ctx, lease, memories)
+}
+
+// row is the activity of an outcome. A deferred action is none: it was not
+// tried and will be decided anew.
+func (r *Recorder) row(outcome plan.Outcome) (store.Activity, bool) {
+	decision := outcome.Action.Decision
+	row := store.Activity{
+		At: outcome.At, Ref: decision.Resource.Ref, Name: decision.Resource.Name,
+		Schedule: decision.Memory.Schedule, Reason: string(decision.Reason),
+	}
+	switch outcome.Status {
+	case plan.Accepted:
+		row.Event = store.EventStopAccepted
+		if decision.Verb == fleet.Start {
+			row.Event = store.EventStartAccepted
+		}
+		row.Detail = joinSentences(decision.Sentence(), outcome.Note)
+		if outcome.Type != "" {
+			row.Detail = joinSentences(row.Detail, "type changed to "+outcome.Type)
+		}
+	case plan.Failed, plan.Uncertain:
+		row.Event = store.EventFailed
+		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
+	case plan.Skipped:
+		row.Event = store.EventSkipped
+		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
+	default:
+		return store.Activity{}, false
+	}
+	return row, true
+}
+
+func joinSentences(a, b string) string {
+	switch {
+	case a == "":
+		return b
+	case b == "":
+		return a
+	}
+	return a + "; " + b
+}
