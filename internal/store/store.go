@@ -8,8 +8,20 @@
 //   - A write that carries a Lease is refused with ErrFenced once another holder
 //     has taken the lease: a paused process can not overwrite its successor.
 //   - Activity is append-only; every row carries the hash of the row before it.
+//   - What was read back is what was written, but for the cleaning that Instant
+//     and Text describe: times in UTC to the microsecond, strings of valid UTF-8
+//     without NUL.
+//   - A canceled context ends the wait for a lock or a row; the error wraps the
+//     context's.
 //
-// All times are stored to the microsecond and returned in UTC.
+// An error other than ErrHeld, ErrFenced and ErrReadOnly leaves open whether
+// the write happened: a commit can reach the disk and its answer get lost.
+// SaveMemories, SaveRun, DropMemories and Acquire may simply be called again;
+// an Append that is repeated may record its rows twice.
+//
+// What all engines have to do alike is written once here: leases (Grant,
+// Extend, Guard), the chain (Link, Chain) and the cleaning (CleanMemories,
+// CleanRun).
 package store
 
 import (
@@ -48,28 +60,34 @@ type Leaser interface {
 	// (then the term stays), until now+ttl. ErrHeld otherwise; the returned lease
 	// then tells who holds it and until when.
 	Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (Lease, error)
-	// Renew extends a lease still held with the same term. ErrFenced otherwise.
+	// Renew extends a lease still held with the same term, even one that expired
+	// unless another has taken it since. ErrFenced otherwise, also after Release.
 	Renew(ctx context.Context, lease Lease, now time.Time, ttl time.Duration) (Lease, error)
-	// Release gives the lease up; a lease no longer held is no error.
+	// Release gives the lease up; a lease no longer held is no error. The term
+	// stays known: the next holder, be it the same, gets a greater one.
 	Release(ctx context.Context, lease Lease) error
 }
 
 // Memories keeps what is remembered of each resource.
 type Memories interface {
-	// Memories returns what is remembered of the resources of a scope.
+	// Memories returns what is remembered of the resources of a scope, ordered by ref.
 	Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error)
 	// AllMemories calls each for every remembered resource, ordered by ref,
-	// without holding all of them at once, until it returns an error.
+	// without holding all of them at once, until it returns an error, which is
+	// returned as it is. What is read is the state of one instant; each may write
+	// to the store, without effect on what it is still to be called for.
 	AllMemories(ctx context.Context, each func(decide.Memory) error) error
-	// SaveMemories inserts or replaces the memories, all or none. ErrFenced when the lease is lost.
+	// SaveMemories inserts or replaces the memories, all or none; of two with the
+	// same ref the later counts. ErrFenced when the lease is lost.
 	SaveMemories(ctx context.Context, lease Lease, memories []decide.Memory) error
-	// DropMemories forgets resources (they no longer exist). Unknown refs are no error.
+	// DropMemories forgets resources (they no longer exist), all or none. Unknown
+	// refs are no error. ErrFenced when the lease is lost.
 	DropMemories(ctx context.Context, lease Lease, refs []fleet.Ref) error
 }
 
 // Run is one pass, or later one durable sequence.
 type Run struct {
-	ID       string    `json:"id"`   // sorts by time
+	ID       string    `json:"id"`   // sorts by time, see NewRunID
 	Term     int64     `json:"term"` // of the lease it ran under
 	Trigger  string    `json:"trigger"`
 	Started  time.Time `json:"started"`
@@ -97,7 +115,7 @@ type Runs interface {
 	SaveRun(ctx context.Context, lease Lease, run Run) error
 	// Run returns one run, or ErrNotFound.
 	Run(ctx context.Context, id string) (Run, error)
-	// Runs returns the newest first, at most limit.
+	// Runs returns the newest (greatest ID) first, at most limit; 0 means DefaultLimit.
 	Runs(ctx context.Context, limit int) ([]Run, error)
 }
 
@@ -146,14 +164,14 @@ type ActivityQuery struct {
 	Ref   fleet.Ref
 	Text  string // resource ID, name or schedule, exact
 	Event Event
-	Limit int  // at most this many; 0 means 1000
+	Limit int  // at most this many; 0 means DefaultLimit
 	Last  bool // the newest Limit rows instead of the oldest; still returned oldest first
 }
 
 // Verification is the result of checking the chain.
 type Verification struct {
-	Rows  int64  `json:"rows"`
-	Head  string `json:"head"`             // hash of the last row
+	Rows  int64  `json:"rows"`             // that hold: all of them, or those before the first that does not fit
+	Head  string `json:"head"`             // hash of the last of them
 	BadAt int64  `json:"bad_at,omitempty"` // Seq of the first row that does not fit; 0: the chain holds
 	Why   string `json:"why,omitempty"`
 }
@@ -161,11 +179,13 @@ type Verification struct {
 // Activities keeps the record.
 type Activities interface {
 	// Append adds the rows in order, all or none, and chains them. A lease of
-	// term 0 is an append that no lease guards (a person's action, the daemon's start).
+	// term 0 is an append that no lease guards (a person's action, the daemon's
+	// start). Seq, Prev and Hash of the rows given are ignored.
 	Append(ctx context.Context, lease Lease, rows []Activity) error
 	// Activity returns rows in order of Seq.
 	Activity(ctx context.Context, query ActivityQuery) ([]Activity, error)
-	// Verify walks the whole chain.
+	// Verify walks the whole chain, see Chain for what it finds. A broken chain is
+	// an answer, not an error.
 	Verify(ctx context.Context) (Verification, error)
 }
 
@@ -175,8 +195,9 @@ type Store interface {
 	Memories
 	Runs
 	Activities
-	// Ping checks that the store can be written to.
+	// Ping checks that the store can be written to, by writing.
 	Ping(ctx context.Context) error
-	// Close gives back what the engine holds.
+	// Close gives back what the engine holds; every call after it fails. A
+	// second Close is no error.
 	Close() error
 }

@@ -1,0 +1,315 @@
+// Package memory is the store engine that keeps everything in the process: for
+// the demo, for one-shot commands and for tests.
+//
+// It gives the guarantees of package store but one: nothing survives the end of
+// the process. It is safe for concurrent use; every call holds one lock, and
+// what goes in and what comes out are copies.
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/store"
+)
+
+// Store keeps everything in maps. Use New.
+type Store struct {
+	mu       sync.Mutex
+	closed   bool
+	leases   map[string]store.Lease
+	memories map[fleet.Scope]map[fleet.Ref]decide.Memory
+	runs     map[string]store.Run
+	activity []store.Activity // row i has Seq i+1
+	head     store.Head
+}
+
+var _ store.Store = (*Store)(nil)
+
+// errClosed answers every call after Close.
+var errClosed = errors.New("the store is closed")
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{
+		leases:   map[string]store.Lease{},
+		memories: map[fleet.Scope]map[fleet.Ref]decide.Memory{},
+		runs:     map[string]store.Run{},
+		head:     store.Head{Hash: store.Genesis},
+	}
+}
+
+// enter takes the lock, unless the call can not go on.
+func (s *Store) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return errClosed
+	}
+	return nil
+}
+
+// Acquire implements store.Leaser.
+func (s *Store) Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (store.Lease, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Lease{}, err
+	}
+	defer s.mu.Unlock()
+	lease, err := store.Grant(s.leases[name], name, holder, now, ttl)
+	if err == nil {
+		s.leases[name] = lease
+	}
+	return lease, err
+}
+
+// Renew implements store.Leaser.
+func (s *Store) Renew(ctx context.Context, lease store.Lease, now time.Time, ttl time.Duration) (store.Lease, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Lease{}, err
+	}
+	defer s.mu.Unlock()
+	renewed, err := store.Extend(s.leases[lease.Name], lease, now, ttl)
+	if err == nil {
+		s.leases[lease.Name] = renewed
+	}
+	return renewed, err
+}
+
+// Release implements store.Leaser.
+func (s *Store) Release(ctx context.Context, lease store.Lease) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if held := s.leases[lease.Name]; store.Guard(held, lease) == nil {
+		held.Holder, held.Expires = "", time.Time{}
+		s.leases[lease.Name] = held
+	}
+	return nil
+}
+
+// Memories implements store.Memories.
+func (s *Store) Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	memories := make([]decide.Memory, 0, len(s.memories[scope]))
+	for _, m := range s.memories[scope] {
+		memories = append(memories, clone(m))
+	}
+	sortByRef(memories)
+	return memories, nil
+}
+
+// AllMemories implements store.Memories. It holds the values of one instant, so
+// that each may call the store.
+func (s *Store) AllMemories(ctx context.Context, each func(decide.Memory) error) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	var memories []decide.Memory
+	for _, scope := range s.memories {
+		for _, m := range scope {
+			memories = append(memories, m)
+		}
+	}
+	s.mu.Unlock()
+	sortByRef(memories)
+	for _, m := range memories {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("read all memories: %w", err)
+		}
+		if err := each(clone(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SaveMemories implements store.Memories.
+func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
+	clean, err := store.CleanMemories(memories)
+	if err != nil {
+		return fmt.Errorf("save %d memories: %w", len(memories), err)
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if err := store.Guard(s.leases[lease.Name], lease); err != nil {
+		return fmt.Errorf("save %d memories: %w", len(memories), err)
+	}
+	for _, m := range clean {
+		if s.memories[m.Ref.Scope] == nil {
+			s.memories[m.Ref.Scope] = map[fleet.Ref]decide.Memory{}
+		}
+		s.memories[m.Ref.Scope][m.Ref] = m
+	}
+	return nil
+}
+
+// DropMemories implements store.Memories.
+func (s *Store) DropMemories(ctx context.Context, lease store.Lease, refs []fleet.Ref) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if err := store.Guard(s.leases[lease.Name], lease); err != nil {
+		return fmt.Errorf("drop %d memories: %w", len(refs), err)
+	}
+	for _, ref := range refs {
+		delete(s.memories[ref.Scope], ref)
+	}
+	return nil
+}
+
+// SaveRun implements store.Runs.
+func (s *Store) SaveRun(ctx context.Context, lease store.Lease, run store.Run) error {
+	clean, err := store.CleanRun(run)
+	if err != nil {
+		return fmt.Errorf("save run: %w", err)
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if err := store.Guard(s.leases[lease.Name], lease); err != nil {
+		return fmt.Errorf("save run %s: %w", run.ID, err)
+	}
+	s.runs[run.ID] = clean
+	return nil
+}
+
+// Run implements store.Runs.
+func (s *Store) Run(ctx context.Context, id string) (store.Run, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Run{}, err
+	}
+	defer s.mu.Unlock()
+	run, ok := s.runs[id]
+	if !ok {
+		return store.Run{}, fmt.Errorf("run %q: %w", id, store.ErrNotFound)
+	}
+	run.Gaps = slices.Clone(run.Gaps)
+	return run, nil
+}
+
+// Runs implements store.Runs.
+func (s *Store) Runs(ctx context.Context, limit int) ([]store.Run, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	ids := make([]string, 0, len(s.runs))
+	for id := range s.runs {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	ids = ids[:min(len(ids), store.Limit(limit))]
+	runs := make([]store.Run, len(ids))
+	for i, id := range ids {
+		runs[i] = s.runs[id]
+		runs[i].Gaps = slices.Clone(runs[i].Gaps)
+	}
+	return runs, nil
+}
+
+// Append implements store.Activities.
+func (s *Store) Append(ctx context.Context, lease store.Lease, rows []store.Activity) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	if !lease.Unguarded() {
+		if err := store.Guard(s.leases[lease.Name], lease); err != nil {
+			return fmt.Errorf("append %d activity rows: %w", len(rows), err)
+		}
+	}
+	linked, head, err := store.Link(s.head, rows)
+	if err != nil {
+		return fmt.Errorf("append activity: %w", err)
+	}
+	s.activity, s.head = append(s.activity, linked...), head
+	return nil
+}
+
+// Activity implements store.Activities.
+func (s *Store) Activity(ctx context.Context, query store.ActivityQuery) ([]store.Activity, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	limit := store.Limit(query.Limit)
+	found := []store.Activity{}
+	if query.Last {
+		for i := len(s.activity) - 1; i >= 0 && len(found) < limit; i-- {
+			if query.Matches(s.activity[i]) {
+				found = append(found, s.activity[i])
+			}
+		}
+		slices.Reverse(found)
+		return found, nil
+	}
+	for i := 0; i < len(s.activity) && len(found) < limit; i++ {
+		if query.Matches(s.activity[i]) {
+			found = append(found, s.activity[i])
+		}
+	}
+	return found, nil
+}
+
+// Verify implements store.Activities.
+func (s *Store) Verify(ctx context.Context) (store.Verification, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Verification{}, err
+	}
+	defer s.mu.Unlock()
+	var chain store.Chain
+	for _, row := range s.activity {
+		if !chain.Add(row) {
+			break
+		}
+	}
+	return chain.End(s.head), nil
+}
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return nil
+}
+
+// clone copies what a memory points to.
+func clone(m decide.Memory) decide.Memory {
+	if m.Intent != nil {
+		intent := *m.Intent
+		m.Intent = &intent
+	}
+	return m
+}
+
+func sortByRef(memories []decide.Memory) {
+	slices.SortFunc(memories, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
+}

@@ -1,0 +1,226 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/store"
+)
+
+// Method names a method of store.Store.
+type Method string
+
+// The methods of store.Store.
+const (
+	Acquire      Method = "Acquire"
+	Renew        Method = "Renew"
+	Release      Method = "Release"
+	Memories     Method = "Memories"
+	AllMemories  Method = "AllMemories"
+	SaveMemories Method = "SaveMemories"
+	DropMemories Method = "DropMemories"
+	SaveRun      Method = "SaveRun"
+	Run          Method = "Run"
+	Runs         Method = "Runs"
+	Append       Method = "Append"
+	Activity     Method = "Activity"
+	Verify       Method = "Verify"
+	Ping         Method = "Ping"
+	Close        Method = "Close"
+)
+
+// Fault is one thing that goes wrong.
+type Fault struct {
+	// Method that fails.
+	Method Method
+	// Err is what its caller gets, wrapped.
+	Err error
+	// Applied lets the call happen before the caller gets Err, as when the
+	// answer of a commit is lost. Else the store below is not asked.
+	Applied bool
+	// Skip is the number of calls that pass before, counted from the injection.
+	Skip int
+	// Times is how many calls fail, one after the other. 0 means one, -1 all.
+	Times int
+	// Delay is waited before a call that fails; the end of its context ends the wait.
+	Delay time.Duration
+}
+
+// Faulty is a store that fails where it is told to and else asks the store
+// below. It is safe for concurrent use. Use NewFaulty.
+type Faulty struct {
+	below store.Store
+
+	mu     sync.Mutex
+	faults []*Fault
+	calls  map[Method]int
+}
+
+var _ store.Store = (*Faulty)(nil)
+
+// NewFaulty returns a store that fails as Inject says.
+func NewFaulty(below store.Store) *Faulty {
+	return &Faulty{below: below, calls: map[Method]int{}}
+}
+
+// Inject adds a fault. Of several for one method the first that has calls left
+// counts; a call that an earlier one skips or takes is not seen by a later.
+func (f *Faulty) Inject(fault Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fault.Times == 0 {
+		fault.Times = 1
+	}
+	f.faults = append(f.faults, &fault)
+}
+
+// Heal takes all faults away.
+func (f *Faulty) Heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = nil
+}
+
+// Calls returns how often a method was called, failed calls included.
+func (f *Faulty) Calls(method Method) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[method]
+}
+
+// next counts the call and returns the fault that meets it, if any.
+func (f *Faulty) next(method Method) (Fault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[method]++
+	for _, fault := range f.faults {
+		switch {
+		case fault.Method != method || fault.Times == 0:
+		case fault.Skip > 0:
+			fault.Skip--
+			return Fault{}, false
+		default:
+			if fault.Times > 0 {
+				fault.Times--
+			}
+			return *fault, true
+		}
+	}
+	return Fault{}, false
+}
+
+// call makes a call or lets it fail.
+func (f *Faulty) call(ctx context.Context, method Method, below func() error) error {
+	fault, ok := f.next(method)
+	if !ok {
+		return below()
+	}
+	if fault.Delay > 0 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", method, ctx.Err())
+		case <-time.After(fault.Delay):
+		}
+	}
+	if fault.Applied {
+		if err := below(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w", method, fault.Err)
+}
+
+// ask is call for methods with an answer, which is lost with the error.
+func ask[T any](ctx context.Context, f *Faulty, method Method, below func() (T, error)) (T, error) {
+	var answer T
+	asked := false
+	err := f.call(ctx, method, func() (err error) {
+		answer, err = below()
+		asked = err != nil
+		return err
+	})
+	if err != nil && !asked {
+		var none T
+		return none, err
+	}
+	return answer, err
+}
+
+// Acquire implements store.Leaser.
+func (f *Faulty) Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (store.Lease, error) {
+	return ask(ctx, f, Acquire, func() (store.Lease, error) { return f.below.Acquire(ctx, name, holder, now, ttl) })
+}
+
+// Renew implements store.Leaser.
+func (f *Faulty) Renew(ctx context.Context, lease store.Lease, now time.Time, ttl time.Duration) (store.Lease, error) {
+	return ask(ctx, f, Renew, func() (store.Lease, error) { return f.below.Renew(ctx, lease, now, ttl) })
+}
+
+// Release implements store.Leaser.
+func (f *Faulty) Release(ctx context.Context, lease store.Lease) error {
+	return f.call(ctx, Release, func() error { return f.below.Release(ctx, lease) })
+}
+
+// Memories implements store.Memories.
+func (f *Faulty) Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error) {
+	return ask(ctx, f, Memories, func() ([]decide.Memory, error) { return f.below.Memories(ctx, scope) })
+}
+
+// AllMemories implements store.Memories.
+func (f *Faulty) AllMemories(ctx context.Context, each func(decide.Memory) error) error {
+	return f.call(ctx, AllMemories, func() error { return f.below.AllMemories(ctx, each) })
+}
+
+// SaveMemories implements store.Memories.
+func (f *Faulty) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
+	return f.call(ctx, SaveMemories, func() error { return f.below.SaveMemories(ctx, lease, memories) })
+}
+
+// DropMemories implements store.Memories.
+func (f *Faulty) DropMemories(ctx context.Context, lease store.Lease, refs []fleet.Ref) error {
+	return f.call(ctx, DropMemories, func() error { return f.below.DropMemories(ctx, lease, refs) })
+}
+
+// SaveRun implements store.Runs.
+func (f *Faulty) SaveRun(ctx context.Context, lease store.Lease, run store.Run) error {
+	return f.call(ctx, SaveRun, func() error { return f.below.SaveRun(ctx, lease, run) })
+}
+
+// Run implements store.Runs.
+func (f *Faulty) Run(ctx context.Context, id string) (store.Run, error) {
+	return ask(ctx, f, Run, func() (store.Run, error) { return f.below.Run(ctx, id) })
+}
+
+// Runs implements store.Runs.
+func (f *Faulty) Runs(ctx context.Context, limit int) ([]store.Run, error) {
+	return ask(ctx, f, Runs, func() ([]store.Run, error) { return f.below.Runs(ctx, limit) })
+}
+
+// Append implements store.Activities.
+func (f *Faulty) Append(ctx context.Context, lease store.Lease, rows []store.Activity) error {
+	return f.call(ctx, Append, func() error { return f.below.Append(ctx, lease, rows) })
+}
+
+// Activity implements store.Activities.
+func (f *Faulty) Activity(ctx context.Context, query store.ActivityQuery) ([]store.Activity, error) {
+	return ask(ctx, f, Activity, func() ([]store.Activity, error) { return f.below.Activity(ctx, query) })
+}
+
+// Verify implements store.Activities.
+func (f *Faulty) Verify(ctx context.Context) (store.Verification, error) {
+	return ask(ctx, f, Verify, func() (store.Verification, error) { return f.below.Verify(ctx) })
+}
+
+// Ping implements store.Store.
+func (f *Faulty) Ping(ctx context.Context) error {
+	return f.call(ctx, Ping, func() error { return f.below.Ping(ctx) })
+}
+
+// Close implements store.Store.
+func (f *Faulty) Close() error {
+	return f.call(context.Background(), Close, f.below.Close)
+}
