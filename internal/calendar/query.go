@@ -2,6 +2,7 @@ package calendar
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -24,52 +25,83 @@ const (
 
 // A chunk holds the answers for a fixed stretch of time. It is made when first asked for and kept in its slot until a
 // chunk that shares the slot is wanted. A year of chunks fits side by side; a schedule never holds more than
-// chunkSlots of them, some 2 KB each.
+// chunkSlots of them, some 3 KB each.
 const (
 	chunkBits  = 21 // 2^21 s, 24 days: small for the daemon, which asks about now, and quick to make for one question
 	chunkSize  = 1 << chunkBits
 	chunkSlots = 32 // 776 days
-	bucketBits = 12 // 2^12 s, 68 minutes: mostly at most one change in it
+	bucketBits = 12 // 2^12 s, 68 minutes: seldom more than one change in it
+	bucketSize = 1 << bucketBits
 	buckets    = chunkSize >> bucketBits
 )
 
 type chunk struct {
 	number int64 // the chunk begins at number << chunkBits
-	// at are the instants of the changes, counted from the chunk's begin: at[0] is 0, the last is noMore.
+	// brief answers for each bucket without a search.
+	brief [buckets]bucket
+	// at are the instants of the changes, counted from the chunk's begin; at[0] is 0.
 	at []uint32
 	// want[i] is the place of the answer from at[i] on.
 	want []uint16
-	// start[b] is the last change at or before the begin of bucket b.
-	start [buckets]uint16
 }
 
-// noMore ends a chunk's list of changes; it lies after every instant of the chunk.
-const noMore = 1<<32 - 1
+// bucket is what one look has to tell about a short stretch of time with one change in it or none: the place of the
+// answer before (bits 0-7) and after (bits 8-15), and the second of the change (bits 16-28), bucketSize when there is
+// none. Choosing between two values costs no branch, which a random instant would mispredict.
+type bucket uint32
+
+// searched marks a bucket with several changes in it.
+const searched bucket = 1 << 31
+
+// The answers' places have to fit into a bucket's bytes: one for each period, stopped and any.
+const _ = uint8(MaxPeriods + 2)
+
+func newBucket(before, after uint16, second uint32) bucket {
+	return bucket(before) | bucket(after)<<8 | bucket(second)<<16
+}
 
 // Wanted tells what is wanted at an instant.
-func (s *Schedule) Wanted(t time.Time) Want { return s.WantedUnix(t.Unix()) }
+func (s *Schedule) Wanted(t time.Time) Want {
+	w := s.answerAt(t)
+	return Want{w.State, w.Period, w.InstanceType}
+}
 
 // WantedUnix is Wanted for an instant in Unix seconds. Every boundary is on a whole second.
 func (s *Schedule) WantedUnix(sec int64) Want {
-	if s.override {
-		return s.wants[0]
+	w := s.answer(sec)
+	return Want{w.State, w.Period, w.InstanceType}
+}
+
+// answerAt is answer for a time.
+func (s *Schedule) answerAt(t time.Time) *Want { return s.answer(t.Unix()) }
+
+// answer finds the answer for an instant in Unix seconds. It gives the place of the answer, from where Wanted and
+// WantedUnix, small enough to be inlined, fetch what their caller uses: to hand on a copy takes longer than to find it.
+func (s *Schedule) answer(sec int64) *Want {
+	c := s.chunks[sec>>chunkBits&(chunkSlots-1)].Load()
+	if c == nil || c.number != sec>>chunkBits {
+		sec = min(max(sec, minInstant), maxInstant)
+		c = s.chunk(sec>>chunkBits, true)
 	}
-	sec = min(max(sec, minInstant), maxInstant)
-	number := sec >> chunkBits
-	c := s.chunks[number&(chunkSlots-1)].Load()
-	if c == nil || c.number != number {
-		c = s.chunk(number, true)
+	at := uint32(sec & (chunkSize - 1))
+	b := c.brief[at>>bucketBits]
+	place := b & 0xff
+	if bucket(at&(bucketSize-1)) >= b>>16 {
+		place = b >> 8 & 0xff
 	}
-	return s.wants[c.want[c.find(uint32(sec&(chunkSize-1)))]]
+	if b&searched != 0 {
+		place = bucket(c.want[c.find(at)])
+	}
+	return &s.wants[place]
 }
 
 // find gives the last change at or before an instant, counted from the chunk's begin.
 func (c *chunk) find(at uint32) int {
-	i := int(c.start[at>>bucketBits])
-	for c.at[i+1] <= at {
-		i++
+	i, exact := slices.BinarySearch(c.at, at)
+	if exact {
+		return i
 	}
-	return i
+	return i - 1
 }
 
 // chunk gives a chunk, made anew where it is not in its slot, and puts it there if it is to be kept. Two goroutines
@@ -89,21 +121,24 @@ func (s *Schedule) chunk(number int64, keep bool) *chunk {
 func (s *Schedule) build(number int64) *chunk {
 	begin := number << chunkBits
 	changes := s.changes(begin, begin+chunkSize)
-	c := &chunk{
-		number: number,
-		at:     make([]uint32, len(changes)+1),
-		want:   make([]uint16, len(changes)),
-	}
+	c := &chunk{number: number, at: make([]uint32, len(changes)), want: make([]uint16, len(changes))}
 	for i, ch := range changes {
 		c.at[i], c.want[i] = uint32(ch.at-begin), ch.want
 	}
-	c.at[len(changes)] = noMore
-	i := 0
-	for b := range c.start {
-		for c.at[i+1] <= uint32(b)<<bucketBits {
+	i := 0 // the last change before the bucket or at its begin
+	for n := range c.brief {
+		first, next := uint32(n)<<bucketBits, uint32(n+1)<<bucketBits
+		for i+1 < len(c.at) && c.at[i+1] <= first {
 			i++
 		}
-		c.start[b] = uint16(i)
+		switch {
+		case i+1 == len(c.at) || c.at[i+1] >= next:
+			c.brief[n] = newBucket(c.want[i], c.want[i], bucketSize)
+		case i+2 == len(c.at) || c.at[i+2] >= next:
+			c.brief[n] = newBucket(c.want[i], c.want[i+1], c.at[i+1]-first)
+		default:
+			c.brief[n] = searched
+		}
 	}
 	return c
 }
@@ -155,8 +190,8 @@ type cursor struct {
 }
 
 // cursor sets out from an instant (Unix seconds, within the bounds).
-func (s *Schedule) cursor(sec int64) *cursor {
-	cur := &cursor{s: s, origin: sec >> chunkBits}
+func (s *Schedule) cursor(sec int64) cursor {
+	cur := cursor{s: s, origin: sec >> chunkBits}
 	if s.override {
 		return cur
 	}

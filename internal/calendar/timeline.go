@@ -49,6 +49,9 @@ const (
 // changes computes the answers from one instant to another (Unix seconds): the first one holds from `from`, and
 // each of the others differs from the one before it.
 func (s *Schedule) changes(from, to int64) []change {
+	if s.override {
+		return []change{{from, 0}}
+	}
 	firstDate := floorDiv(from, daySeconds) - datesBefore
 	lastDate := floorDiv(to, daySeconds) + datesAfter + (s.lead+daySeconds-1)/daySeconds
 	runs, anys := s.stretches(firstDate, lastDate)
@@ -144,7 +147,7 @@ func sweep(runs []run, anys []stretch, from, to int64) []change {
 		out     []change
 		active  []*run // running now, and some that have ended since
 		begun   int    // runs[:begun] have begun
-		lastEnd run    // of those that have begun: the one that ends last
+		lastEnd *run   // of those that have begun: the one that ends last
 		anyNext int    // anys[:anyNext] have begun
 		anyTo   int64  = noBegin
 	)
@@ -152,8 +155,8 @@ func sweep(runs []run, anys []stretch, from, to int64) []change {
 		for ; begun < len(runs) && runs[begun].from <= now; begun++ {
 			r := &runs[begun]
 			active = append(active, r)
-			if begun == 0 || r.to > lastEnd.to || r.to == lastEnd.to && r.toLocal > lastEnd.toLocal {
-				lastEnd = *r
+			if lastEnd == nil || r.to > lastEnd.to || r.to == lastEnd.to && r.toLocal > lastEnd.toLocal {
+				lastEnd = r
 			}
 		}
 		for ; anyNext < len(anys) && anys[anyNext].from <= now; anyNext++ {
@@ -166,9 +169,12 @@ func sweep(runs []run, anys []stretch, from, to int64) []change {
 			want = first(active).want
 		case anyTo > now:
 			want = wantAny
-		case begun > 0 && begun < len(runs):
-			if next := following(runs[begun:]); touch(lastEnd, next) {
-				want = next[0].want
+		case lastEnd != nil && begun < len(runs):
+			// Periods that touch are one, in real time or on the local clock: where the clock goes back in between, a
+			// minute of the local clock can last an hour.
+			next, fromLocal := following(runs[begun:])
+			if next.from-lastEnd.to <= joinSeconds || fromLocal-lastEnd.toLocal <= joinSeconds {
+				want = next.want
 			}
 		}
 		if len(out) == 0 || out[len(out)-1].want != want {
@@ -189,33 +195,15 @@ func first(active []*run) *run {
 	return best
 }
 
-// following gives those of the coming runs that begin next, at one instant, the one that will be the reason first.
-func following(coming []run) []run {
-	n := 1
-	for n < len(coming) && coming[n].from == coming[0].from {
-		n++
-	}
-	next := slices.Clone(coming[:n])
-	slices.SortFunc(next, func(a, b run) int {
-		if a.beats(&b) {
-			return -1
+// following gives, of the coming runs that begin next, at one instant, the one that will be the reason, and the
+// earliest local time from which they are made.
+func following(coming []run) (next *run, fromLocal int64) {
+	next, fromLocal = &coming[0], coming[0].fromLocal
+	for i := 1; i < len(coming) && coming[i].from == coming[0].from; i++ {
+		if coming[i].beats(next) {
+			next = &coming[i]
 		}
-		return 1
-	})
-	return next
-}
-
-// touch reports whether there is to be no stop between an end and the runs that begin next: the instants are no more
-// than a minute apart, or the local times are. Where the clock goes back in between, a minute of the local clock can
-// last an hour.
-func touch(end run, next []run) bool {
-	if next[0].from-end.to <= joinSeconds {
-		return true
+		fromLocal = min(fromLocal, coming[i].fromLocal)
 	}
-	for i := range next {
-		if next[i].fromLocal-end.toLocal <= joinSeconds {
-			return true
-		}
-	}
-	return false
+	return next, fromLocal
 }
