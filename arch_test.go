@@ -67,6 +67,7 @@ var house = map[string]row{
 	"internal/buildinfo": {support, nil},
 	"internal/clock":     {support, nil},
 	"internal/lifecycle": {support, nil},
+	"internal/metrics":   {support, nil},
 
 	// Contracts and their examinations.
 	"internal/cloud":           {contract, []string{"internal/fleet"}},

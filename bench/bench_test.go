@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSections runs every section once, briefly: the numbers mean nothing, but the way to them works.
+func TestSections(t *testing.T) {
+	for _, s := range sections {
+		t.Run(s.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "benchmarks.md")
+			if err := os.WriteFile(file, []byte("# Benchmarks\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second run replaces what the first wrote
+				if err := bench(t.Context(), []string{"-only", s.name, "-rounds", "1", "-time", "1ms", "-write", file}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, has := range []string{"# Benchmarks\n", "<!-- bench:" + s.name + " -->\n## " + s.title, "Made by `make bench", "<!-- /bench:" + s.name + " -->\n"} {
+				if strings.Count(string(got), has) != 1 {
+					t.Errorf("%q is not there exactly once in\n%s", has, got)
+				}
+			}
+			for _, nonsense := range []string{"NaN", "Inf"} {
+				if strings.Contains(string(got), nonsense) {
+					t.Errorf("%s in\n%s", nonsense, got)
+				}
+			}
+		})
+	}
+}
+
+func TestBenchRefuses(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing.md")
+	for name, args := range map[string][]string{
+		"no such section": {"-only", "weather"},
+		"-rounds and":     {"-rounds", "0"},
+		"read the docu":   {"-only", "calendar", "-rounds", "1", "-time", "1ms", "-write", missing},
+	} {
+		if err := bench(t.Context(), args); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("bench %v: error %v, want one with %q", args, err, name)
+		}
+	}
+	stopped := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stopped)
+	if err := bench(ctx, []string{"-only", "calendar", "-time", "1ms"}); !errors.Is(err, stopped) {
+		t.Errorf("bench after an interrupt: error %v", err)
+	}
+}
+
+func TestReplace(t *testing.T) {
+	for _, test := range []struct{ name, document, want string }{
+		{"between its markers", "a\n<!-- bench:x -->\nold\n<!-- /bench:x -->\nb\n", "a\n<!-- bench:x -->\nnew\n<!-- /bench:x -->\nb\n"},
+		{"at the end without markers", "a\n", "a\n\n<!-- bench:x -->\nnew\n<!-- /bench:x -->\n"},
+	} {
+		if got, err := replace(test.document, "x", "new\n"); err != nil || got != test.want {
+			t.Errorf("%s: %q, %v; want %q", test.name, got, err, test.want)
+		}
+	}
+	if _, err := replace("<!-- bench:x -->\n", "x", "new\n"); err == nil {
+		t.Error("a marker without its end was accepted")
+	}
+}
+
+func TestSample(t *testing.T) {
+	s := sample{4, 1, 2}
+	if s.median() != 2 || s.min() != 1 || s.max() != 4 {
+		t.Errorf("median %v, min %v, max %v of %v", s.median(), s.min(), s.max(), s)
+	}
+	if even := (sample{1, 2, 3, 10}); even.median() != 2.5 {
+		t.Errorf("median %v of %v", even.median(), even)
+	}
+	if ratios := s.over(sample{2, 1, 1}); ratios[0] != 2 || ratios[1] != 1 || ratios[2] != 2 {
+		t.Errorf("ratios %v", ratios)
+	}
+	if got := (sample{2e6, 1e6, 3e6}).show(perSecond); got != "2 million (1 million–3 million)" {
+		t.Errorf("shown as %q", got)
+	}
+}
+
+func TestProcessorTimeCountsWork(t *testing.T) {
+	busy := processorTime(func() {
+		for began := time.Now(); time.Since(began) < 50*time.Millisecond; {
+			kept++
+		}
+	})
+	idle := processorTime(func() { time.Sleep(50 * time.Millisecond) })
+	if busy <= idle {
+		t.Errorf("50 ms of work count %s, 50 ms of sleep %s", busy, idle)
+	}
+}
+
+func BenchmarkCalendar(b *testing.B) {
+	o, err := newOffice()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []contestant{
+		{"wanted/dayshift", askState(o.wanted)}, {"wanted/cron", askState(o.cronWanted)}, {"wanted/gronx", askState(o.gronxWanted)},
+		{"next/dayshift", askTime(o.next)}, {"next/cron", askTime(o.cronNext)}, {"next/gronx", askTime(o.gronxNext)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			c.run(b.N)
+		})
+	}
+}

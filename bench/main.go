@@ -1,0 +1,169 @@
+// Command bench measures the product and writes what it found into a document,
+// with the command, the machine and the commit that the numbers belong to.
+//
+//	go run . [-only NAME,…] [-rounds N] [-time D] [-write FILE]
+//
+// It is a module of its own, so that what Dayshift is compared with stays out
+// of the product's dependencies. A section is one file with one row in the list
+// below: it gets a lab to measure with and returns the Markdown to show.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// section is one topic of the document.
+type section struct {
+	name  string // of the flag -only and of the markers in the document
+	title string
+	run   func(context.Context, *lab) (markdown string, err error)
+}
+
+// sections are all of them, in the order of the document.
+var sections = []section{
+	{"calendar", "Evaluating a schedule", calendarSection},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := bench(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "", "run these `sections` alone: "+strings.Join(names(), ", "))
+	write := flags.String("write", "", "put the results between their markers in this `file` instead of printing them")
+	l := &lab{}
+	flags.IntVar(&l.rounds, "rounds", 7, "how often each contestant is measured; medians need at least 5")
+	flags.DurationVar(&l.time, "time", 500*time.Millisecond, "how long each measurement takes, about")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	if l.rounds < 1 || l.time <= 0 {
+		return errors.New("-rounds and -time have to be positive")
+	}
+	for _, s := range chosen {
+		fmt.Fprintf(os.Stderr, "== %s\n", s.title)
+		body, err := s.run(ctx, l)
+		if err != nil {
+			return fmt.Errorf("section %s: %w", s.name, err)
+		}
+		text := fmt.Sprintf("## %s\n\n%s\n\n%s\n", s.title, strings.TrimSpace(body), provenance(s.name, l))
+		if *write == "" {
+			fmt.Println(text)
+			continue
+		}
+		if err := replaceIn(*write, s.name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func names() []string {
+	var all []string
+	for _, s := range sections {
+		all = append(all, s.name)
+	}
+	return all
+}
+
+// choose returns the named sections, or all of them for an empty text.
+func choose(only string) ([]section, error) {
+	if only == "" {
+		return sections, nil
+	}
+	var chosen []section
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(sections, func(s section) bool { return s.name == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("-only %q: there is no such section; there are %s", name, strings.Join(names(), ", "))
+		}
+		chosen = append(chosen, sections[i])
+	}
+	return chosen, nil
+}
+
+// provenance says how to get the numbers again, and where these came from.
+func provenance(name string, l *lab) string {
+	commit := "an unknown commit"
+	if out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output(); err == nil {
+		commit = "commit " + strings.TrimSpace(string(out))
+	}
+	return fmt.Sprintf("Made by `make bench ARGS='-only %s'` on %s at %s: %s, %s/%s, %d cores (%s); %d rounds of about %s each.",
+		name, time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), l.rounds, l.time)
+}
+
+// processor names the model where the system tells it.
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "model unknown"
+	}
+	for line := range strings.Lines(string(info)) {
+		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "model unknown"
+}
+
+// replaceIn puts text between the markers of a section, which are added at the end of the file when it has none.
+func replaceIn(file, name, text string) error {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("read the document: %w", err)
+	}
+	renewed, err := replace(string(old), name, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	// A new file in the old one's place: a full disk must not leave half a document.
+	temporary, err := os.CreateTemp(filepath.Dir(file), ".benchmarks-*")
+	if err != nil {
+		return fmt.Errorf("write the document: %w", err)
+	}
+	defer os.Remove(temporary.Name())
+	_, err = temporary.WriteString(renewed)
+	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
+		return fmt.Errorf("write the document: %w", err)
+	}
+	return os.Rename(temporary.Name(), file)
+}
+
+func replace(document, name, text string) (string, error) {
+	begin, end := "<!-- bench:"+name+" -->", "<!-- /bench:"+name+" -->"
+	block := begin + "\n" + text + end
+	before, rest, found := strings.Cut(document, begin)
+	if !found {
+		return strings.TrimRight(document, "\n") + "\n\n" + block + "\n", nil
+	}
+	_, after, found := strings.Cut(rest, end)
+	if !found {
+		return "", fmt.Errorf("the marker %s is not followed by %s", begin, end)
+	}
+	return before + block + after, nil
+}
