@@ -86,6 +86,9 @@ type Target struct {
 type Finding struct {
 	Ability string `json:"ability"` // "assume role", "list EC2 instances", "start EC2 instances", …
 	OK      bool   `json:"ok"`
+	// Untested: it could not be tried without doing it, so OK only means that
+	// nothing speaks against it; Detail says what is needed.
+	Untested bool `json:"untested,omitempty"`
 	// Missing is the permission, role or region that is missing, in AWS's words (ec2:StartInstances); empty when OK.
 	Missing string `json:"missing,omitempty"`
 	// Detail is a sentence for people, with the next step when not OK.
@@ -120,6 +123,19 @@ func (e *MemberError) Error() string {
 }
 
 func (e *MemberError) Unwrap() error { return e.Err }
+
+// PartialError says that the provider accepted a call but did not confirm some
+// of its members: what became of those a listing tells. The others are under way.
+type PartialError struct {
+	IDs []string // the members that were not confirmed, never empty
+	Err error    // wraps ErrTransient
+}
+
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("%s: %v", strings.Join(e.IDs, ", "), e.Err)
+}
+
+func (e *PartialError) Unwrap() error { return e.Err }
 
 // RetryAfter is implemented by errors of a provider that said when to come back.
 type RetryAfter interface{ RetryAfter() time.Duration }

@@ -1,0 +1,341 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	sdkconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/fleet"
+)
+
+// Operations on credentials.
+const (
+	assumeRole        kinds.Operation = "sts:AssumeRole"
+	getCallerIdentity kinds.Operation = "sts:GetCallerIdentity"
+)
+
+const (
+	// renewBefore is how long before its end a session is renewed, so that no call
+	// leaves with one that ends on the way; a quarter of its life for a short one.
+	renewBefore = 5 * time.Minute
+	// failureKept is how long a refusal of credentials is believed: a role that
+	// is refused is asked for once per pass and not once per region and kind.
+	failureKept = 20 * time.Second
+	// connectTimeout bounds the connection to an endpoint, so that an unreachable
+	// region is known as such before its calls time out.
+	connectTimeout = 5 * time.Second
+	// idleConnections per endpoint: as many as calls run at once.
+	idleConnections = 64
+)
+
+// baseConfig is the configuration that all accounts share, loaded when it is
+// first needed: reading the shared files can fail, and that is the failure of
+// a scope and not of the program.
+type baseConfig struct {
+	config Config
+
+	mu     sync.Mutex
+	loaded bool
+	shared sdk.Config
+}
+
+func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.loaded {
+		return b.shared, nil
+	}
+	options := []func(*sdkconfig.LoadOptions) error{
+		// Each call carries its own region; this one only keeps the chain from
+		// asking the instance's metadata for it.
+		sdkconfig.WithRegion(string(b.config.Accounts[0].Regions[0])),
+		sdkconfig.WithRetryer(func() sdk.Retryer { return sdk.NopRetryer{} }),
+		sdkconfig.WithHTTPClient(awshttp.NewBuildableClient().
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
+			WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idleConnections })),
+	}
+	if b.config.Credentials != nil {
+		options = append(options, sdkconfig.WithCredentialsProvider(b.config.Credentials))
+	}
+	cfg, err := sdkconfig.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return sdk.Config{}, fmt.Errorf("load the AWS configuration of this machine: %w (%w)", cloud.ErrCredentials, err)
+	}
+	if b.config.Transport != nil {
+		// After loading: with AWS_CA_BUNDLE set, loading refuses a client that it cannot build.
+		cfg.HTTPClient = &http.Client{Transport: b.config.Transport, CheckRedirect: noRedirect}
+	}
+	if b.config.Endpoint != "" {
+		cfg.BaseEndpoint = sdk.String(b.config.Endpoint)
+		cfg.ConfigSources = nil // or AWS_ENDPOINT_URL_EC2 would go before it
+	}
+	cfg.RetryMaxAttempts = 1
+	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error { return checkAnswers(stack) })
+	b.shared, b.loaded = cfg, true
+	return cfg, nil
+}
+
+// noRedirect: an API does not redirect; following one would send a signed
+// request elsewhere.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// account is an account with its session. It is the credentials provider of
+// the account's clients.
+type account struct {
+	Account
+	cloud *Cloud
+	base  *baseConfig
+
+	// turn holds one token: who has it fetches credentials, the others wait for them.
+	turn chan struct{}
+
+	mu       sync.Mutex
+	session  *session
+	failure  error
+	failedAt time.Time
+}
+
+// session is a set of credentials known to be the account's.
+type session struct {
+	credentials sdk.Credentials
+	// from gives the credentials anew at every call where the account needs no
+	// role: the chain has its own cache and renewal.
+	from sdk.CredentialsProvider
+	// renewAt and ends are wall time, which is what AWS gives out; zero: it does not end.
+	renewAt, ends time.Time
+}
+
+func newSession(credentials sdk.Credentials, now, ends time.Time) *session {
+	s := &session{credentials: credentials, ends: ends}
+	if !ends.IsZero() {
+		s.renewAt = ends.Add(-min(renewBefore, ends.Sub(now)/4))
+	}
+	return s
+}
+
+var _ sdk.CredentialsProvider = (*account)(nil)
+
+// Retrieve implements sdk.CredentialsProvider.
+func (a *account) Retrieve(ctx context.Context) (sdk.Credentials, error) {
+	s, err := a.credentials(ctx)
+	if err != nil {
+		return sdk.Credentials{}, err
+	}
+	if s.from != nil {
+		return s.from.Retrieve(ctx)
+	}
+	return s.credentials, nil
+}
+
+// current returns the session, or a failure that is still believed.
+func (a *account) current() (*session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session != nil && (a.session.ends.IsZero() || time.Now().Before(a.session.renewAt)) {
+		return a.session, nil
+	}
+	if since := a.cloud.config.Now().Sub(a.failedAt); a.failure != nil && since >= 0 && since < failureKept {
+		return nil, a.failure
+	}
+	return nil, nil
+}
+
+// credentials returns a session of the account, fetched when there is none or
+// when it is about to end. One caller fetches, the others wait for the result.
+func (a *account) credentials(ctx context.Context) (*session, error) {
+	if s, err := a.current(); s != nil || err != nil {
+		return s, err
+	}
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("credentials of account %s: %w", a.ID, context.Cause(ctx))
+	}
+	if s, err := a.current(); s != nil || err != nil {
+		return s, err
+	}
+	s, err := a.fetch(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err == nil {
+		a.session, a.failure = s, nil
+		return s, nil
+	}
+	// One that has not ended yet is better than none.
+	if old := a.session; old != nil && time.Now().Before(old.ends) {
+		return old, nil
+	}
+	if errors.Is(err, cloud.ErrCredentials) {
+		a.failure, a.failedAt = err, a.cloud.config.Now()
+	}
+	return nil, err
+}
+
+// renew drops a session that AWS no longer takes; a newer one stays.
+func (a *account) renew(old *session) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == old {
+		a.session = nil
+		invalidate(old.from)
+	}
+}
+
+// invalidate makes the SDK's chain look for credentials again.
+func invalidate(provider sdk.CredentialsProvider) {
+	if cache, cached := provider.(interface{ Invalidate() }); cached {
+		cache.Invalidate()
+	}
+}
+
+// fetch gets credentials and makes sure that they are the account's.
+func (a *account) fetch(ctx context.Context) (*session, error) {
+	shared, err := a.base.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.atHand(ctx, shared.Credentials); err != nil {
+		return nil, err
+	}
+	cfg := shared.Copy()
+	cfg.Region = string(a.stsRegion())
+	client := sts.NewFromConfig(cfg)
+	if a.RoleARN == "" {
+		return a.verify(ctx, shared.Credentials, client.GetCallerIdentity)
+	}
+	return a.assume(ctx, shared.Credentials, client.AssumeRole)
+}
+
+// atHand makes sure that there are credentials at all, so that their absence is
+// told in words of its own.
+func (a *account) atHand(ctx context.Context, provider sdk.CredentialsProvider) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if provider == nil {
+		provider = sdk.AnonymousCredentials{}
+	}
+	if _, err := provider.Retrieve(ctx); err != nil {
+		return fmt.Errorf("account %s: no credentials at hand; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached: %w (%w)", a.ID, cloud.ErrCredentials, root(err))
+	}
+	return nil
+}
+
+// verify asks whose the credentials at hand are.
+func (a *account) verify(ctx context.Context, provider sdk.CredentialsProvider, whoAmI func(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)) (*session, error) {
+	var answer *sts.GetCallerIdentityOutput
+	err := a.ask(ctx, provider, getCallerIdentity, func(ctx context.Context) (err error) {
+		answer, err = whoAmI(ctx, &sts.GetCallerIdentityInput{})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("account %s: ask AWS whose the credentials at hand are: %w", a.ID, a.asCredentials(err))
+	}
+	if got := sdk.ToString(answer.Account); got != string(a.ID) {
+		return nil, fmt.Errorf("account %s: the credentials at hand are those of account %s (%s); give the account a role, or use its own credentials: %w",
+			a.ID, clean(got), clean(sdk.ToString(answer.Arn)), cloud.ErrCredentials)
+	}
+	return &session{from: provider}, nil
+}
+
+// assume takes on the account's role.
+func (a *account) assume(ctx context.Context, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
+	in := &sts.AssumeRoleInput{RoleArn: sdk.String(a.RoleARN), RoleSessionName: sdk.String(a.SessionName)}
+	if a.ExternalID != "" {
+		in.ExternalId = sdk.String(a.ExternalID)
+	}
+	var answer *sts.AssumeRoleOutput
+	err := a.ask(ctx, provider, assumeRole, func(ctx context.Context) (err error) {
+		answer, err = assume(ctx, in)
+		return err
+	})
+	if err != nil {
+		hint := "check that its trust policy names the credentials at hand and asks for no external ID"
+		if a.ExternalID != "" {
+			hint = "check that its trust policy names the credentials at hand and exactly the configured external ID"
+		}
+		if !errors.Is(err, cloud.ErrUnauthorized) {
+			hint = "its session could not be had"
+		}
+		return nil, fmt.Errorf("account %s: assume role %s: %s: %w", a.ID, a.RoleARN, hint, a.asCredentials(err))
+	}
+	got := answer.Credentials
+	if got == nil || sdk.ToString(got.AccessKeyId) == "" || sdk.ToString(got.SecretAccessKey) == "" {
+		return nil, fmt.Errorf("account %s: assume role %s: the answer holds no credentials: %w", a.ID, a.RoleARN, cloud.ErrTransient)
+	}
+	if user := answer.AssumedRoleUser; user != nil && accountOf(sdk.ToString(user.Arn)) != string(a.ID) {
+		return nil, fmt.Errorf("account %s: assume role %s: the session is one of %s: %w", a.ID, a.RoleARN, clean(sdk.ToString(user.Arn)), cloud.ErrCredentials)
+	}
+	return newSession(sdk.Credentials{
+		AccessKeyID: sdk.ToString(got.AccessKeyId), SecretAccessKey: sdk.ToString(got.SecretAccessKey),
+		SessionToken: sdk.ToString(got.SessionToken), Source: "AssumeRole", AccountID: string(a.ID),
+	}, time.Now(), sdk.ToTime(got.Expiration)), nil
+}
+
+// ask makes a call to STS with the credentials at hand, paced and tried again,
+// once more with new ones when these have expired.
+func (a *account) ask(ctx context.Context, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
+	scope := fleet.Scope{Account: a.ID, Region: a.stsRegion()}
+	attempt := func() error { return a.cloud.attempt(ctx, scope, operation, readTimeout, call) }
+	err := a.cloud.again(ctx, scope, operation, attempt)
+	if expired(err) {
+		invalidate(atHand)
+		err = a.cloud.again(ctx, scope, operation, attempt)
+	}
+	return err
+}
+
+// asCredentials makes a refusal by STS a matter of credentials, whatever its
+// code; a failure on the way stays one.
+func (a *account) asCredentials(err error) error {
+	var refusal *Error
+	if errors.As(err, &refusal) && !errors.Is(err, cloud.ErrThrottled) && !errors.Is(err, cloud.ErrTransient) {
+		copied := *refusal
+		copied.class = cloud.ErrCredentials
+		return &copied
+	}
+	return err
+}
+
+// accountOf reads the account out of an ARN.
+func accountOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+// alwaysOn are the regions that no account has to opt in to.
+// https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
+var alwaysOn = []fleet.Region{
+	"us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
+	"eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1",
+	"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+}
+
+// stsRegion is the region whose STS is asked: the account's first one that is
+// sure to be enabled, so that a region that is not fails alone and not the
+// account. Sessions from any regional endpoint are good in all regions.
+func (a *account) stsRegion() fleet.Region {
+	for _, region := range a.Regions {
+		if region.Partition() != fleet.AWS || slices.Contains(alwaysOn, region) {
+			return region
+		}
+	}
+	return a.Regions[0]
+}

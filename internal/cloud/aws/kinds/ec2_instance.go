@@ -1,0 +1,431 @@
+package kinds
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/fleet"
+)
+
+// Operations of the kind.
+const (
+	describeInstances       Operation = "ec2:DescribeInstances"
+	describeSpotRequests    Operation = "ec2:DescribeSpotInstanceRequests"
+	startInstances          Operation = "ec2:StartInstances"
+	stopInstances           Operation = "ec2:StopInstances"
+	modifyInstanceAttribute Operation = "ec2:ModifyInstanceAttribute"
+	createTags              Operation = "ec2:CreateTags"
+	deleteTags              Operation = "ec2:DeleteTags"
+)
+
+// Sizes that AWS takes, from the SDK's and the developer guide's pages on
+// DescribeInstances, StartInstances and CreateTags.
+const (
+	// instancePage is the largest page of DescribeInstances.
+	instancePage = 1000
+	// filterValues is how many values one filter may have. Ids go into a filter
+	// and not into InstanceIds: there, one unknown id fails the whole call, and
+	// pages are not allowed.
+	filterValues = 200
+	// instanceBatch: no limit is stated for StartInstances and StopInstances, but
+	// the bucket that they draw instances from holds 1,000, so larger calls never pass.
+	instanceBatch = 1000
+	// tagBatch is how many resources CreateTags and DeleteTags take.
+	tagBatch = 1000
+)
+
+var ec2Instance = Kind{
+	Kind:  fleet.EC2Instance,
+	Title: "EC2 instances",
+	Verbs: map[fleet.Verb]Verb{
+		fleet.Start:     {startInstances, instanceBatch},
+		fleet.Stop:      {stopInstances, instanceBatch},
+		fleet.Hibernate: {stopInstances, instanceBatch},
+		fleet.Resize:    {modifyInstanceAttribute, 1},
+	},
+	Permissions: []Permission{
+		{Action: describeInstances, For: "list instances", Resource: "*"},
+		{Action: describeSpotRequests, For: "tell persistent Spot requests, which may be stopped, from one-time ones", Resource: "*", Optional: true},
+		{Action: startInstances, For: "start instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
+		{Action: stopInstances, For: "stop and hibernate instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
+		{
+			Action: modifyInstanceAttribute, For: "change the instance type of periods such as weekend@t3.small", Resource: "instance/*",
+			Conditions: []Condition{onlyTagged, {"StringEquals", "ec2:Attribute", []string{"InstanceType"}}}, Optional: true,
+		},
+		{Action: createTags, For: "write dayshift:last-action and dayshift:error", Resource: "instance/*", Conditions: []Condition{onlyTagged, onlyOurTags}, Optional: true},
+		{Action: deleteTags, For: "remove dayshift:error once it is settled", Resource: "instance/*", Conditions: []Condition{onlyTagged, onlyOurTags}, Optional: true},
+		{
+			Action: "kms:CreateGrant", For: "start instances whose volumes are encrypted with a key of the customer", Resource: "key/*",
+			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"ec2.*"}}}, Optional: true,
+		},
+	},
+	Open: openEC2,
+}
+
+// ec2Client is what the kind needs of EC2.
+type ec2Client struct {
+	describe     func(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
+	describeSpot func(context.Context, *ec2.DescribeSpotInstanceRequestsInput, ...func(*ec2.Options)) (*ec2.DescribeSpotInstanceRequestsOutput, error)
+	start        func(context.Context, *ec2.StartInstancesInput, ...func(*ec2.Options)) (*ec2.StartInstancesOutput, error)
+	stop         func(context.Context, *ec2.StopInstancesInput, ...func(*ec2.Options)) (*ec2.StopInstancesOutput, error)
+	modify       func(context.Context, *ec2.ModifyInstanceAttributeInput, ...func(*ec2.Options)) (*ec2.ModifyInstanceAttributeOutput, error)
+	createTags   func(context.Context, *ec2.CreateTagsInput, ...func(*ec2.Options)) (*ec2.CreateTagsOutput, error)
+	deleteTags   func(context.Context, *ec2.DeleteTagsInput, ...func(*ec2.Options)) (*ec2.DeleteTagsOutput, error)
+}
+
+// instances is the kind at work in a scope.
+type instances struct {
+	Env
+	api ec2Client
+
+	// persistent remembers the type of Spot requests, which never changes.
+	mu         sync.Mutex
+	persistent map[string]bool
+}
+
+func openEC2(env Env) Handle {
+	c := ec2.NewFromConfig(env.SDK)
+	k := &instances{Env: env, api: ec2Client{
+		describe: c.DescribeInstances, describeSpot: c.DescribeSpotInstanceRequests,
+		start: c.StartInstances, stop: c.StopInstances, modify: c.ModifyInstanceAttribute,
+		createTags: c.CreateTags, deleteTags: c.DeleteTags,
+	}}
+	return Handle{
+		List: k.list,
+		Do: map[fleet.Verb]func(context.Context, []cloud.Target) ([]string, error){
+			fleet.Start:     k.start,
+			fleet.Stop:      func(ctx context.Context, t []cloud.Target) ([]string, error) { return k.stop(ctx, t, false) },
+			fleet.Hibernate: func(ctx context.Context, t []cloud.Target) ([]string, error) { return k.stop(ctx, t, true) },
+			fleet.Resize:    k.resize,
+		},
+		Tag:   k.tag,
+		Probe: k.probe,
+	}
+}
+
+// alive are the states that a listing asks for: the server leaves out
+// instances that are terminated or on their way there.
+var alive = []string{"pending", "running", "stopping", "stopped"}
+
+func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resource, error) {
+	seenAt := k.Now()
+	var all gathered
+	spot := map[string]string{} // instance → its Spot request
+	for _, ids := range chunks(query, filterValues) {
+		filters := []types.Filter{{Name: sdk.String("instance-state-name"), Values: alive}}
+		if query.TagKey != "" {
+			filters = append(filters, types.Filter{Name: sdk.String("tag-key"), Values: []string{literal(query.TagKey)}})
+		}
+		if ids != nil {
+			filters = append(filters, types.Filter{Name: sdk.String("instance-id"), Values: ids})
+		}
+		err := k.pages(ctx, filters, func(instance *types.Instance) {
+			resource := k.resource(instance, seenAt)
+			if _, tagged := resource.Tags[query.TagKey]; query.TagKey != "" && !tagged {
+				return
+			}
+			if instance.InstanceLifecycle == types.InstanceLifecycleTypeSpot {
+				spot[resource.ID] = sdk.ToString(instance.SpotInstanceRequestId)
+			}
+			all.add(resource)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(spot) > 0 {
+		if err := k.learnSpotTypes(ctx, spot); err != nil {
+			return nil, err
+		}
+		k.barOneTimeSpot(all.list, spot)
+	}
+	return all.list, nil
+}
+
+// literal makes a tag key match only itself: filters take * and ? as wildcards.
+var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace
+
+// pages calls each with every instance of every page.
+func (k *instances) pages(ctx context.Context, filters []types.Filter, each func(*types.Instance)) error {
+	chain := pager{what: "list EC2 instances in " + k.Scope.String()}
+	var token *string
+	for {
+		var page *ec2.DescribeInstancesOutput
+		err := k.Read(ctx, describeInstances, func(ctx context.Context) (err error) {
+			page, err = k.api.describe(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i := range page.Reservations {
+			for j := range page.Reservations[i].Instances {
+				if instance := &page.Reservations[i].Instances[j]; sdk.ToString(instance.InstanceId) != "" {
+					each(instance)
+				}
+			}
+		}
+		more, err := chain.next(page.NextToken)
+		if err != nil || !more {
+			return err
+		}
+		token = page.NextToken
+	}
+}
+
+// instanceStates translates EC2's words (SEMANTICS 8).
+var instanceStates = map[types.InstanceStateName]fleet.State{
+	types.InstanceStateNameRunning:  fleet.Running,
+	types.InstanceStateNameStopped:  fleet.Stopped,
+	types.InstanceStateNamePending:  fleet.Starting,
+	types.InstanceStateNameStopping: fleet.Stopping,
+}
+
+func (k *instances) resource(instance *types.Instance, seenAt time.Time) fleet.Resource {
+	id := sdk.ToString(instance.InstanceId)
+	r := fleet.Resource{
+		Ref:          fleet.Ref{Scope: k.Scope, Kind: fleet.EC2Instance, ID: id},
+		ARN:          arn(k.Scope, "ec2", "instance/"+id),
+		State:        fleet.Other,
+		Tags:         make(map[string]string, len(instance.Tags)),
+		Type:         string(instance.InstanceType),
+		StateReason:  stateReason(instance.StateReason),
+		LaunchedAt:   sdk.ToTime(instance.LaunchTime),
+		CanHibernate: instance.HibernationOptions != nil && sdk.ToBool(instance.HibernationOptions.Configured),
+		SeenAt:       seenAt,
+	}
+	if instance.State != nil {
+		r.Native = string(instance.State.Name)
+		r.State = cmp.Or(instanceStates[instance.State.Name], fleet.Other)
+	}
+	if instance.Placement != nil {
+		r.Zone = sdk.ToString(instance.Placement.AvailabilityZone)
+	}
+	for _, tag := range instance.Tags {
+		r.Tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
+	}
+	r.Name = r.Tags["Name"]
+	switch _, grouped := r.Tags["aws:autoscaling:groupName"]; {
+	case grouped:
+		r.Bar = fleet.GroupMember
+	case instance.RootDeviceType == types.DeviceTypeInstanceStore:
+		r.Bar = fleet.InstanceStoreRoot
+	}
+	return r
+}
+
+func stateReason(reason *types.StateReason) string {
+	if reason == nil {
+		return ""
+	}
+	code, message := sdk.ToString(reason.Code), sdk.ToString(reason.Message)
+	switch {
+	case message == "":
+		return code
+	case code == "" || strings.HasPrefix(message, code):
+		return message
+	}
+	return code + ": " + message
+}
+
+// learnSpotTypes asks for the Spot requests that are not known yet. Without the
+// permission, or when AWS cannot say, they stay unknown, and what is unknown is
+// not stopped.
+func (k *instances) learnSpotTypes(ctx context.Context, spot map[string]string) error {
+	k.mu.Lock()
+	var unknown []string
+	for _, request := range spot {
+		if _, known := k.persistent[request]; !known && request != "" {
+			unknown = append(unknown, request)
+		}
+	}
+	k.mu.Unlock()
+	slices.Sort(unknown)
+	for chunk := range slices.Chunk(slices.Compact(unknown), filterValues) {
+		var answer *ec2.DescribeSpotInstanceRequestsOutput
+		err := k.Read(ctx, describeSpotRequests, func(ctx context.Context) (err error) {
+			answer, err = k.api.describeSpot(ctx, &ec2.DescribeSpotInstanceRequestsInput{
+				Filters:    []types.Filter{{Name: sdk.String("spot-instance-request-id"), Values: chunk}},
+				MaxResults: sdk.Int32(instancePage),
+			})
+			return err
+		})
+		if err != nil {
+			return ctx.Err()
+		}
+		k.mu.Lock()
+		if k.persistent == nil {
+			k.persistent = map[string]bool{}
+		}
+		for _, request := range answer.SpotInstanceRequests {
+			k.persistent[sdk.ToString(request.SpotInstanceRequestId)] = request.Type == types.SpotInstanceTypePersistent
+		}
+		k.mu.Unlock()
+	}
+	return nil
+}
+
+func (k *instances) barOneTimeSpot(list []fleet.Resource, spot map[string]string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range list {
+		request, isSpot := spot[list[i].ID]
+		if isSpot && list[i].Bar == fleet.NoBar && !k.persistent[request] {
+			list[i].Bar = fleet.SpotOneTime
+		}
+	}
+}
+
+func (k *instances) start(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	var answer *ec2.StartInstancesOutput
+	err := k.Once(ctx, startInstances, func(ctx context.Context) (err error) {
+		answer, err = k.api.start(ctx, &ec2.StartInstancesInput{InstanceIds: targetIDs(targets)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed(answer.StartingInstances), nil
+}
+
+func (k *instances) stop(ctx context.Context, targets []cloud.Target, hibernate bool) ([]string, error) {
+	in := &ec2.StopInstancesInput{InstanceIds: targetIDs(targets)}
+	if hibernate {
+		in.Hibernate = sdk.Bool(true)
+	}
+	var answer *ec2.StopInstancesOutput
+	err := k.Once(ctx, stopInstances, func(ctx context.Context) (err error) {
+		answer, err = k.api.stop(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return changed(answer.StoppingInstances), nil
+}
+
+// changed lists the instances that an answer confirms; never nil, so that an
+// answer that names none is not taken for one that need not name any.
+func changed(changes []types.InstanceStateChange) []string {
+	ids := make([]string, 0, len(changes))
+	for _, change := range changes {
+		ids = append(ids, sdk.ToString(change.InstanceId))
+	}
+	return ids
+}
+
+func (k *instances) resize(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	target := targets[0]
+	if target.Type == "" {
+		return nil, fmt.Errorf("resize %s: no instance type given: %w", target.ID, cloud.ErrInvalid)
+	}
+	return nil, k.Once(ctx, modifyInstanceAttribute, func(ctx context.Context) error {
+		_, err := k.api.modify(ctx, &ec2.ModifyInstanceAttributeInput{
+			InstanceId:   sdk.String(target.ID),
+			InstanceType: &types.AttributeValue{Value: sdk.String(target.Type)},
+		})
+		return err
+	})
+}
+
+func (k *instances) tag(ctx context.Context, resources []fleet.Resource, tags map[string]string) error {
+	set, remove := splitTags(tags)
+	var written, removed []types.Tag
+	for _, tag := range set {
+		written = append(written, types.Tag{Key: sdk.String(tag[0]), Value: sdk.String(tag[1])})
+	}
+	for _, key := range remove {
+		removed = append(removed, types.Tag{Key: sdk.String(key)})
+	}
+	var failures []error
+	for chunk := range slices.Chunk(resources, tagBatch) {
+		ids := make([]string, len(chunk))
+		for i, resource := range chunk {
+			ids[i] = resource.ID
+		}
+		if len(written) > 0 {
+			failures = append(failures, k.Read(ctx, createTags, func(ctx context.Context) error {
+				_, err := k.api.createTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: written})
+				return err
+			}))
+		}
+		if len(removed) > 0 {
+			failures = append(failures, k.Read(ctx, deleteTags, func(ctx context.Context) error {
+				_, err := k.api.deleteTags(ctx, &ec2.DeleteTagsInput{Resources: ids, Tags: removed})
+				return err
+			}))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// noSuchInstance has the form of an id but is never given out: ids are random,
+// and AWS leaves the all-zero one unused.
+const noSuchInstance = "i-00000000000000000"
+
+// probePage is the smallest page that DescribeInstances takes.
+const probePage = 5
+
+func (k *instances) probe(ctx context.Context, tagKey string) []cloud.Finding {
+	listing, example := k.probeList(ctx, tagKey)
+	findings := []cloud.Finding{listing}
+	if !listing.OK {
+		return findings
+	}
+	try := func(ability string, operation Operation, call func(ctx context.Context, id string) error) {
+		id := cmp.Or(example, noSuchInstance)
+		err := k.Once(ctx, operation, func(ctx context.Context) error { return call(ctx, id) })
+		findings = append(findings, dryRunFinding(ability, operation, example, tagKey, err))
+	}
+	dry := sdk.Bool(true)
+	try("start EC2 instances", startInstances, func(ctx context.Context, id string) error {
+		_, err := k.api.start(ctx, &ec2.StartInstancesInput{InstanceIds: []string{id}, DryRun: dry})
+		return err
+	})
+	try("stop EC2 instances", stopInstances, func(ctx context.Context, id string) error {
+		_, err := k.api.stop(ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}, DryRun: dry})
+		return err
+	})
+	try("tag EC2 instances", createTags, func(ctx context.Context, id string) error {
+		_, err := k.api.createTags(ctx, &ec2.CreateTagsInput{
+			Resources: []string{id}, DryRun: dry,
+			Tags: []types.Tag{{Key: sdk.String(fleet.TagLastAction), Value: sdk.String("probe")}},
+		})
+		return err
+	})
+	return findings
+}
+
+func (k *instances) probeList(ctx context.Context, tagKey string) (finding cloud.Finding, example string) {
+	in := &ec2.DescribeInstancesInput{
+		Filters:    []types.Filter{{Name: sdk.String("instance-state-name"), Values: alive}},
+		MaxResults: sdk.Int32(probePage),
+	}
+	if tagKey != "" {
+		in.Filters = append(in.Filters, types.Filter{Name: sdk.String("tag-key"), Values: []string{literal(tagKey)}})
+	}
+	err := k.Read(ctx, describeInstances, func(ctx context.Context) error {
+		page, err := k.api.describe(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, reservation := range page.Reservations {
+			for _, instance := range reservation.Instances {
+				example = sdk.ToString(instance.InstanceId)
+			}
+		}
+		return nil
+	})
+	return probeFinding("list EC2 instances", describeInstances, err), example
+}

@@ -1,0 +1,25 @@
+package kinds
+
+import "dayshift/internal/fleet"
+
+// Registry lists the kinds that Dayshift schedules.
+//
+// The order is the one in which people read them and in which they are listed
+// where only one thing can be done at a time: databases before the machines
+// that talk to them, because a database takes minutes to come up and a machine
+// seconds. Nothing depends on the order for being right: kinds act side by
+// side, and what must start after something else is a workload.
+var Registry = []Kind{
+	rdsInstance,
+	ec2Instance,
+}
+
+// Find returns the row of the kind.
+func Find(kind fleet.Kind) (Kind, bool) {
+	for _, row := range Registry {
+		if row.Kind == kind {
+			return row, true
+		}
+	}
+	return Kind{}, false
+}

@@ -1,0 +1,255 @@
+package aws
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/fleet"
+)
+
+// Pacing constants.
+const (
+	// clockTolerance makes the mirror refill a little slower than AWS does: clocks
+	// of computers differ by up to some 100 millionths, and rounding must never
+	// make us come before the token. It costs 0.05 s in 500.
+	clockTolerance = 1e-4
+	// chunkTime is how much refill a call waits for when the bucket is empty and
+	// much is wanted: a resource is acted on at most this long after its token came.
+	chunkTime = 30 * time.Second
+	// chunkMax bounds what a call waits for, because one bad member makes AWS
+	// refuse all of a call. What is in the bucket already goes at once, up to AWS's bound.
+	chunkMax = 200
+	// answerWithin is how long a full bucket stays unfilled when the answer to
+	// the call that tapped it never comes.
+	answerWithin = time.Minute
+	// shrink is what is left of the rate after a throttled call, floorFactor the
+	// least that is left, and regrowTime how long the whole rate takes to come
+	// back: slowly, so that beside a greedy neighbour fewer than one call in a
+	// hundred is refused.
+	shrink      = 0.5
+	floorFactor = 1.0 / 16
+	regrowTime  = 10 * time.Minute
+	// backoffFirst and backoffMost bound the pause after throttled calls, which
+	// doubles with each one in a row.
+	backoffFirst = 500 * time.Millisecond
+	backoffMost  = 20 * time.Second
+	// wakeAfter bounds a single wait, so that after a suspended machine or a
+	// changed clock the present is looked at again soon.
+	wakeAfter = 30 * time.Second
+	// shortestWait keeps rounding from waking us a nanosecond early over and over.
+	shortestWait = time.Millisecond
+)
+
+// Pacer mirrors AWS's token buckets per account, region and operation. It may
+// be shared by several Clouds, one after the other when a configuration is
+// reloaded or at once, so that what one of them used the others know.
+//
+// Those who wait for one bucket are served in the order in which they came.
+type Pacer struct {
+	share float64
+	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
+	rand  func() float64
+	// waited, when set, hears of every wait.
+	waited func(scope fleet.Scope, operation kinds.Operation, d time.Duration)
+
+	mu     sync.Mutex
+	meters map[meterKey]*meter
+}
+
+type meterKey struct {
+	scope fleet.Scope
+	group string
+}
+
+// meter is the mirror of one group of operations in one scope.
+type meter struct {
+	// turn holds one token: who has it is the first in the line.
+	turn chan struct{}
+
+	mu                sync.Mutex
+	request, resource level
+	at                time.Time // of the last refill
+	factor            float64   // what throttling left of the rate
+	notBefore         time.Time // pause after a throttled call
+	strikes           int       // throttled calls in a row
+}
+
+// level is one bucket.
+type level struct {
+	tokens, max, perSecond float64
+	// frozenUntil: the bucket was full when it was tapped. It refills from when
+	// AWS takes from its own, which is later than when we do, up to the moment of
+	// the answer: until then nothing is added.
+	frozenUntil time.Time
+}
+
+// newPacer makes a mirror with full buckets that uses share (0 < share ≤ 1) of each.
+func newPacer(c Config) *Pacer {
+	return &Pacer{
+		share: c.Share, now: c.Now, sleep: c.Sleep, rand: c.Rand, waited: c.Observer.Waited,
+		meters: map[meterKey]*meter{},
+	}
+}
+
+func (p *Pacer) meter(scope fleet.Scope, operation kinds.Operation) *meter {
+	limit := LimitOf(operation)
+	key := meterKey{scope, limit.Group}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.meters[key]
+	if m == nil {
+		m = &meter{turn: make(chan struct{}, 1), request: p.level(limit.Request), resource: p.level(limit.Resource), at: p.now(), factor: 1}
+		p.meters[key] = m
+	}
+	return m
+}
+
+// level is the share of a bucket, full. A share of a small bucket still holds a call.
+func (p *Pacer) level(rate Rate) level {
+	if rate == (Rate{}) {
+		return level{}
+	}
+	size := max(1, rate.Max*p.share)
+	return level{tokens: size, max: size, perSecond: rate.PerSecond * p.share}
+}
+
+// take waits until a call of the operation on some of want resources may leave
+// (at most most of them in one call), takes its tokens and returns how many.
+func (p *Pacer) take(ctx context.Context, scope fleet.Scope, operation kinds.Operation, want, most int) (int, error) {
+	m := p.meter(scope, operation)
+	select {
+	case m.turn <- struct{}{}:
+		defer func() { <-m.turn }()
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	began := p.now()
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return 0, err
+		}
+		n, wait := m.try(p.now(), want, most)
+		if n > 0 {
+			if took := p.now().Sub(began); took > 0 && p.waited != nil {
+				p.waited(scope, operation, took)
+			}
+			return n, nil
+		}
+		if err := p.sleep(ctx, min(max(wait, shortestWait), wakeAfter)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// try takes tokens for a call now, or says how long to wait.
+func (m *meter) try(now time.Time, want, most int) (n int, wait time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refill(now)
+	if wait = m.notBefore.Sub(now); wait > 0 {
+		return 0, wait
+	}
+	n = min(want, most)
+	if m.resource.max > 0 {
+		// What one call can have: all that is there when that is worth a call, else
+		// as much as comes in chunkTime.
+		worth := min(n, chunkMax, max(1, int(m.resource.perSecond*m.factor*chunkTime.Seconds())), int(m.resource.max))
+		if wait = m.resource.until(float64(worth), m.factor); wait > 0 {
+			return 0, wait
+		}
+		n = min(n, int(m.resource.tokens))
+	}
+	if wait = m.request.until(1, m.factor); wait > 0 {
+		return 0, wait
+	}
+	m.request.tap(1, now)
+	if m.resource.max > 0 {
+		m.resource.tap(float64(n), now)
+	}
+	return n, 0
+}
+
+// refill adds what came back since the last look.
+func (m *meter) refill(now time.Time) {
+	d := now.Sub(m.at)
+	m.at = now
+	if d <= 0 { // a clock set back adds nothing
+		return
+	}
+	m.factor = min(1, m.factor+d.Seconds()/regrowTime.Seconds())
+	m.request.add(d, now, m.factor)
+	m.resource.add(d, now, m.factor)
+}
+
+// thaw lets the buckets refill from now on: AWS answered.
+func (m *meter) thaw() {
+	m.request.frozenUntil, m.resource.frozenUntil = time.Time{}, time.Time{}
+}
+
+func (l *level) tap(n float64, now time.Time) {
+	if l.tokens >= l.max {
+		l.frozenUntil = now.Add(answerWithin)
+	}
+	l.tokens -= n
+}
+
+func (l *level) add(d time.Duration, now time.Time, factor float64) {
+	if now.After(l.frozenUntil) {
+		l.tokens = min(l.max, l.tokens+d.Seconds()*l.perSecond*factor*(1-clockTolerance))
+	}
+}
+
+// until is how long it takes until n tokens are there.
+func (l *level) until(n, factor float64) time.Duration {
+	if l.tokens >= n {
+		return 0
+	}
+	return time.Duration(math.Ceil((n - l.tokens) / (l.perSecond * factor * (1 - clockTolerance)) * float64(time.Second)))
+}
+
+// answered tells the mirror that AWS dealt with a call. refund is how many
+// resources a refused call did not touch: AWS takes tokens for what it acts on.
+func (p *Pacer) answered(scope fleet.Scope, operation kinds.Operation, refund int) {
+	m := p.meter(scope, operation)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := p.now()
+	m.refill(now)
+	m.thaw()
+	m.strikes = 0
+	m.resource.tokens = min(m.resource.max, m.resource.tokens+float64(refund))
+}
+
+// throttled empties the mirror: AWS's bucket is emptier than it showed. Nobody
+// calls before after has passed, or before a pause with jitter when AWS gave no time.
+func (p *Pacer) throttled(scope fleet.Scope, operation kinds.Operation, after time.Duration) {
+	m := p.meter(scope, operation)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := p.now()
+	m.refill(now)
+	m.thaw()
+	m.request.tokens, m.resource.tokens = 0, 0
+	pause := p.jitter(backoff(backoffFirst, backoffMost, m.strikes))
+	m.strikes++
+	if now.Before(m.notBefore) {
+		return // an answer to a call that left before the pause began says nothing new
+	}
+	m.factor = max(floorFactor, m.factor*shrink)
+	m.notBefore = now.Add(max(pause, after))
+}
+
+// jitter is a time between half of d and d, so that those who were refused
+// together do not come back together.
+func (p *Pacer) jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.5 + p.rand()/2))
+}
+
+// backoff doubles first with every try, up to most.
+func backoff(first, most time.Duration, tries int) time.Duration {
+	return min(most, first<<min(tries, 20))
+}

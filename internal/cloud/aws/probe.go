@@ -1,0 +1,50 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/fleet"
+)
+
+// Probe implements cloud.Prober: credentials first, then every kind. What
+// cannot be tried because something before it failed is not reported.
+func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
+	a, err := c.account(scope)
+	if err != nil {
+		return []cloud.Finding{{Ability: "find the scope", Detail: err.Error()}}
+	}
+	findings := []cloud.Finding{a.probe(ctx)}
+	if !findings[0].OK {
+		return findings
+	}
+	for _, row := range kinds.Registry {
+		_, handle, err := c.open(ctx, scope, row.Kind)
+		if err != nil {
+			findings = append(findings, cloud.Finding{Ability: "list " + row.Title, Detail: err.Error()})
+			continue
+		}
+		findings = append(findings, handle.Probe(ctx, c.config.TagKey)...)
+	}
+	return findings
+}
+
+func (a *account) probe(ctx context.Context) cloud.Finding {
+	finding := cloud.Finding{Ability: "use the credentials at hand", OK: true, Detail: fmt.Sprintf("they are those of account %s", a.ID)}
+	if a.RoleARN != "" {
+		finding.Ability, finding.Detail = "assume role", a.RoleARN
+	}
+	if _, err := a.credentials(ctx); err != nil {
+		finding.OK, finding.Detail = false, err.Error()
+		if errors.Is(err, cloud.ErrCredentials) {
+			finding.Missing = "credentials"
+			if a.RoleARN != "" {
+				finding.Missing = a.RoleARN
+			}
+		}
+	}
+	return finding
+}
