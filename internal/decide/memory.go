@@ -39,16 +39,21 @@ type Memory struct {
 	Announced time.Time `json:"announced,omitzero"`
 	// Warned is the boundary that was last warned of (notify_before_stop).
 	Warned time.Time `json:"warned,omitzero"`
-	// Seen, SeenType and SeenAt are the state of the last listing that showed it.
-	Seen     fleet.State `json:"seen"`
-	SeenType string      `json:"seen_type,omitempty"`
-	SeenAt   time.Time   `json:"seen_at"`
+	// Seen, SeenType and SeenAt are the state of the last listing that showed it;
+	// SeenSince is the first listing in a row that showed this state.
+	Seen      fleet.State `json:"seen"`
+	SeenType  string      `json:"seen_type,omitempty"`
+	SeenAt    time.Time   `json:"seen_at"`
+	SeenSince time.Time   `json:"seen_since,omitzero"`
 	// ManualSince is when it was first seen running against a wanted stop, started by a person; zero otherwise.
 	ManualSince time.Time `json:"manual_since,omitzero"`
 	// AutoRestartAt is the provider's own restart, remembered while stopped (RDS).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
 	// ResizeTo is set while a resource is stopped only to change its type.
 	ResizeTo string `json:"resize_to,omitempty"`
+	// RefusedType is the wanted type that it could not be started with; it runs
+	// with another one and is not stopped for this type again before its next start.
+	RefusedType string `json:"refused_type,omitempty"`
 	// Intent is the action under way: recorded before its first call, cleared
 	// when a listing shows its end or it failed. nil: none.
 	Intent *Intent `json:"intent,omitempty"`
@@ -61,12 +66,34 @@ type Memory struct {
 // Intent is an action decided on, kept until its end is seen.
 type Intent struct {
 	Verb fleet.Verb `json:"verb"`
-	Type string     `json:"type,omitempty"` // of a Resize or of a start with another type
-	Run  string     `json:"run"`
-	Term int64      `json:"term"` // of the lease it was decided under
-	At   time.Time  `json:"at"`
+	// Type is the type of a start with another type; of a stop, the type that it
+	// is stopped for, empty for an ordinary stop.
+	Type string    `json:"type,omitempty"`
+	Run  string    `json:"run"`
+	Term int64     `json:"term"` // of the lease it was decided under
+	At   time.Time `json:"at"`
 	// From is the state it was decided on; the action is skipped when that changed.
 	From fleet.State `json:"from"`
 	// Accepted is when the provider took the call; zero while that is not known.
 	Accepted time.Time `json:"accepted,omitzero"`
+}
+
+// refreshAfter is how old the instant of the last decision may grow before a
+// memory in which nothing else changed is written again. Inside one stretch of
+// the calendar its age does not matter; an hour bounds what a change of the
+// schedule's own past can be mistaken for, at a write per resource and hour.
+const refreshAfter = time.Hour
+
+// Differs reports whether the memory has to be written where old is stored:
+// something changed beyond the instants of the last look and decision, or
+// these have grown old. A fleet at rest costs next to no writes.
+func (m Memory) Differs(old Memory) bool {
+	if (m.Intent == nil) != (old.Intent == nil) || m.Intent != nil && *m.Intent != *old.Intent {
+		return true
+	}
+	if m.DecidedAt.Sub(old.DecidedAt).Abs() >= refreshAfter || m.SeenAt.Sub(old.SeenAt).Abs() >= refreshAfter {
+		return true
+	}
+	m.Intent, m.DecidedAt, m.SeenAt = old.Intent, old.DecidedAt, old.SeenAt
+	return m != old
 }

@@ -1,4 +1,409 @@
 package fleet
 
-// Filter selects resources. See ParseFilter for its text form.
-type Filter struct{}
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxFilterLength bounds a filter's text: EC2 takes 200 values of 255 runes in
+// a filter, far more than anybody writes, and a configuration full of filters
+// must not become a way to burn CPU.
+const maxFilterLength = 16 << 10
+
+// filterKeys are the keys of a filter but for tag:<key>, in the order in which
+// people are told of them.
+var filterKeys = []string{"account", "arn", "availability-zone", "instance-id", "instance-type", "name", "region", "resource-type"}
+
+// tagPrefix introduces the key of a tag.
+const tagPrefix = "tag:"
+
+// allowedKeys is the list that every refused key is answered with.
+var allowedKeys = strings.Join(filterKeys, ", ") + ", tag:<key>"
+
+// Filter selects resources. Different keys must all match; of the values given
+// for one key one must. The zero Filter selects nothing: a filter that was
+// forgotten must never select a whole account. Make one with ParseFilter.
+type Filter struct {
+	terms []term
+}
+
+// term is one key with all its values.
+type term struct {
+	key    string // one of filterKeys, or tag:<key>
+	values []pattern
+}
+
+// ParseFilter reads comma-separated key=value terms, such as
+//
+//	tag:Env=dev,tag:Env=test,instance-type=t3.*
+//
+// In a value "*" stands for any text and "?" for one character, as in EC2's own
+// filters; "\" takes the meaning from the character after it (\* \? \\ \, \= and
+// a blank). Blanks around keys and values do not count. Case matters. An empty
+// filter, an unknown key and a value that can never match are refused.
+func ParseFilter(text string) (Filter, error) {
+	if len(text) > maxFilterLength {
+		return Filter{}, fmt.Errorf("filter is %d bytes long; at most %d are allowed", len(text), maxFilterLength)
+	}
+	if !utf8.ValidString(text) {
+		return Filter{}, fmt.Errorf("filter %q is not valid UTF-8", text)
+	}
+	if strings.TrimSpace(text) == "" {
+		return Filter{}, fmt.Errorf("filter is empty; write key=value terms with commas between them (keys: %s)", allowedKeys)
+	}
+	var filter Filter
+	for _, part := range splitTerms(text) {
+		key, value, err := parseTerm(part)
+		if err != nil {
+			return Filter{}, fmt.Errorf("filter %q: %w", text, err)
+		}
+		filter.add(key, value)
+	}
+	return filter, nil
+}
+
+// add puts a value to its key, once.
+func (f *Filter) add(key string, value pattern) {
+	at := slices.IndexFunc(f.terms, func(t term) bool { return t.key == key })
+	if at < 0 {
+		f.terms = append(f.terms, term{key: key, values: []pattern{value}})
+		return
+	}
+	if !slices.ContainsFunc(f.terms[at].values, value.equal) {
+		f.terms[at].values = append(f.terms[at].values, value)
+	}
+}
+
+// splitTerms cuts at the commas that no backslash protects.
+func splitTerms(text string) []string {
+	var parts []string
+	start, escaped := 0, false
+	for i := range len(text) {
+		switch {
+		case escaped:
+			escaped = false
+		case text[i] == '\\':
+			escaped = true
+		case text[i] == ',':
+			parts = append(parts, text[start:i])
+			start = i + 1
+		}
+	}
+	return append(parts, text[start:])
+}
+
+// parseTerm reads one key=value.
+func parseTerm(text string) (string, pattern, error) {
+	if strings.TrimSpace(text) == "" {
+		return "", nil, fmt.Errorf("there is nothing between two commas, or after the last; expected key=value")
+	}
+	runes, err := unescape(text)
+	if err != nil {
+		return "", nil, err
+	}
+	equals := slices.IndexFunc(runes, func(r char) bool { return !r.escaped && r.rune == '=' })
+	if equals < 0 {
+		return "", nil, fmt.Errorf("%q has no \"=\"; expected key=value (keys: %s)", strings.TrimSpace(text), allowedKeys)
+	}
+	key, err := checkKey(plain(trim(runes[:equals])))
+	if err != nil {
+		return "", nil, err
+	}
+	value := compile(trim(runes[equals+1:]))
+	if len(value) == 0 {
+		return "", nil, fmt.Errorf("%q has no value; write %s=* for any value", key, escape(key, true))
+	}
+	return key, value, checkValue(key, value)
+}
+
+// char is a character and whether a backslash stood before it.
+type char struct {
+	rune    rune
+	escaped bool
+}
+
+// unescape resolves the backslashes.
+func unescape(text string) ([]char, error) {
+	chars := make([]char, 0, len(text))
+	escaped := false
+	for _, r := range text {
+		switch {
+		case escaped && !strings.ContainsRune(`*?\,=`, r) && !unicode.IsSpace(r):
+			return nil, fmt.Errorf("%q: \"\\%c\" means nothing; \"\\\" may stand before * ? \\ , = and a blank", strings.TrimSpace(text), r)
+		case escaped:
+			chars = append(chars, char{r, true})
+			escaped = false
+		case r == '\\':
+			escaped = true
+		default:
+			chars = append(chars, char{rune: r})
+		}
+	}
+	if escaped {
+		return nil, fmt.Errorf("%q ends in a single \"\\\"; write \"\\\\\" for the character itself", strings.TrimSpace(text))
+	}
+	return chars, nil
+}
+
+// trim removes the blanks around chars that no backslash protects.
+func trim(chars []char) []char {
+	blank := func(c char) bool { return !c.escaped && unicode.IsSpace(c.rune) }
+	for len(chars) > 0 && blank(chars[0]) {
+		chars = chars[1:]
+	}
+	for len(chars) > 0 && blank(chars[len(chars)-1]) {
+		chars = chars[:len(chars)-1]
+	}
+	return chars
+}
+
+func plain(chars []char) string {
+	var b strings.Builder
+	for _, c := range chars {
+		b.WriteRune(c.rune)
+	}
+	return b.String()
+}
+
+// checkKey refuses a key that is not known: a key that is silently dropped
+// selects more than was meant, in the end everything.
+func checkKey(key string) (string, error) {
+	if slices.Contains(filterKeys, key) {
+		return key, nil
+	}
+	if name, ok := strings.CutPrefix(key, tagPrefix); ok {
+		if name == "" {
+			return "", fmt.Errorf("%q names no tag; write tag:<key>=value, such as tag:Env=dev", key)
+		}
+		return key, nil
+	}
+	if name, ok := cutPrefixFold(key, tagPrefix); ok && name != "" {
+		return "", fmt.Errorf("unknown key %q; did you mean %q? (keys: %s)", key, tagPrefix+name, allowedKeys)
+	}
+	if near, ok := Nearest(key, filterKeys); ok {
+		return "", fmt.Errorf("unknown key %q; did you mean %q? (keys: %s)", key, near, allowedKeys)
+	}
+	return "", fmt.Errorf("unknown key %q; allowed are %s", key, allowedKeys)
+}
+
+func cutPrefixFold(text, prefix string) (string, bool) {
+	if len(text) < len(prefix) || !strings.EqualFold(text[:len(prefix)], prefix) {
+		return "", false
+	}
+	return text[len(prefix):], true
+}
+
+// checkValue refuses what can match no resource, because it is a slip.
+func checkValue(key string, value pattern) error {
+	text, literal := value.literal()
+	switch {
+	case key == "account" && literal:
+		_, err := ParseAccountID(text)
+		return err
+	case key == "region" && literal:
+		_, err := ParseRegion(text)
+		return err
+	case key == "resource-type" && !slices.ContainsFunc(Kinds, func(k Kind) bool { return value.match(string(k)) }):
+		names := make([]string, len(Kinds))
+		for i, kind := range Kinds {
+			names[i] = string(kind)
+		}
+		hint := ""
+		if near, ok := Nearest(text, names); ok {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return fmt.Errorf("resource-type %q matches no kind of resource%s (kinds: %s)", value.String(), hint, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// Match reports whether the filter selects the resource.
+func (f Filter) Match(r Resource) bool {
+	for _, t := range f.terms {
+		if !t.match(&r) {
+			return false
+		}
+	}
+	return len(f.terms) > 0
+}
+
+func (t *term) match(r *Resource) bool {
+	var text string
+	switch t.key {
+	case "account":
+		text = string(r.Scope.Account)
+	case "arn":
+		text = r.ARN
+	case "availability-zone":
+		text = r.Zone
+	case "instance-id":
+		text = r.ID
+	case "instance-type":
+		text = r.Type
+	case "name":
+		text = r.Name
+	case "region":
+		text = string(r.Scope.Region)
+	case "resource-type":
+		text = string(r.Kind)
+	default:
+		value, ok := r.Tags[t.key[len(tagPrefix):]]
+		if !ok {
+			return false
+		}
+		text = value
+	}
+	for _, value := range t.values {
+		if value.match(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsZero reports whether the filter was never set.
+func (f Filter) IsZero() bool { return len(f.terms) == 0 }
+
+// String returns a text that ParseFilter reads as the same filter: one term per
+// key and value, keys in the order of their first use.
+func (f Filter) String() string {
+	var b strings.Builder
+	for _, t := range f.terms {
+		for _, value := range t.values {
+			if b.Len() > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(escape(t.key, true))
+			b.WriteByte('=')
+			b.WriteString(value.String())
+		}
+	}
+	return b.String()
+}
+
+// Equal reports whether both filters have the same keys and values in the same order.
+func (f Filter) Equal(o Filter) bool {
+	return slices.EqualFunc(f.terms, o.terms, func(a, b term) bool {
+		return a.key == b.key && slices.EqualFunc(a.values, b.values, pattern.equal)
+	})
+}
+
+// MarshalText writes the filter as String does.
+func (f Filter) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what ParseFilter reads.
+func (f *Filter) UnmarshalText(text []byte) error {
+	filter, err := ParseFilter(string(text))
+	if err != nil {
+		return err
+	}
+	*f = filter
+	return nil
+}
+
+// pattern is a text with wildcards, one piece per character or run of stars.
+type pattern []piece
+
+type piece struct {
+	rune rune
+	wild byte // 0: the rune itself, '?': any one, '*': any run
+}
+
+func compile(chars []char) pattern {
+	var p pattern
+	for _, c := range chars {
+		switch {
+		case !c.escaped && c.rune == '?':
+			p = append(p, piece{wild: '?'})
+		case !c.escaped && c.rune == '*':
+			if len(p) == 0 || p[len(p)-1].wild != '*' {
+				p = append(p, piece{wild: '*'})
+			}
+		default:
+			p = append(p, piece{rune: c.rune})
+		}
+	}
+	return p
+}
+
+func (p pattern) equal(o pattern) bool { return slices.Equal(p, o) }
+
+// literal returns the text and whether it has no wildcard.
+func (p pattern) literal() (string, bool) {
+	literal := true
+	var b strings.Builder
+	for _, piece := range p {
+		if piece.wild != 0 {
+			literal = false
+			b.WriteByte(piece.wild)
+			continue
+		}
+		b.WriteRune(piece.rune)
+	}
+	return b.String(), literal
+}
+
+// match compares without recursion: on a mismatch it goes back to the last star
+// and lets it swallow one character more, at most len(p)·len(text) steps.
+func (p pattern) match(text string) bool {
+	at, i := 0, 0       // in the pattern, in the text
+	star, from := -1, 0 // the last star and where its text ended so far
+	for i < len(text) {
+		r, size := rune(text[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(text[i:])
+		}
+		switch {
+		case at < len(p) && p[at].wild == '*':
+			star, from = at, i
+			at++
+		case at < len(p) && (p[at].wild == '?' || p[at].wild == 0 && p[at].rune == r):
+			at++
+			i += size
+		case star >= 0:
+			_, size = utf8.DecodeRuneInString(text[from:])
+			from += size
+			at, i = star+1, from
+		default:
+			return false
+		}
+	}
+	for at < len(p) && p[at].wild == '*' {
+		at++
+	}
+	return at == len(p)
+}
+
+// String escapes what would be read as something else.
+func (p pattern) String() string {
+	var b strings.Builder
+	for i, piece := range p {
+		if piece.wild != 0 {
+			b.WriteByte(piece.wild)
+			continue
+		}
+		edge := i == 0 || i == len(p)-1
+		if strings.ContainsRune(`*?\,`, piece.rune) || edge && unicode.IsSpace(piece.rune) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(piece.rune)
+	}
+	return b.String()
+}
+
+// escape protects a key: "=" ends it, blanks around it would be trimmed.
+func escape(key string, equals bool) string {
+	var b strings.Builder
+	last := len(key)
+	for i, r := range key {
+		edge := i == 0 || i+utf8.RuneLen(r) == last
+		if strings.ContainsRune(`*?\,`, r) || equals && r == '=' || edge && unicode.IsSpace(r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -87,6 +87,9 @@ const (
 	RDSInstance Kind = "rds_instance"
 )
 
+// Kinds are all kinds, in the order in which they are listed to people.
+var Kinds = []Kind{EC2Instance, RDSInstance}
+
 // Ref identifies a resource over its whole life: the key of everything that is
 // remembered about it.
 type Ref struct {
@@ -101,6 +104,23 @@ func (r Ref) String() string { return r.Scope.String() + "/" + string(r.Kind) + 
 // Compare orders refs by scope, kind and ID.
 func (r Ref) Compare(o Ref) int {
 	return cmp.Or(r.Scope.Compare(o.Scope), cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.ID, o.ID))
+}
+
+// Hash spreads refs evenly and for ever alike: it decides where in a jitter a
+// resource stands, so changing it moves every start and stop once.
+func (r Ref) Hash() uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	h := uint64(offset)
+	for _, part := range [...]string{string(r.Scope.Account), string(r.Scope.Region), string(r.Kind), r.ID} {
+		for i := range len(part) {
+			h = (h ^ uint64(part[i])) * prime
+		}
+		h *= prime // the end of a part counts as a zero byte
+	}
+	// FNV leaves the bits of similar texts alike; two rounds mix them.
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }
 
 // ParseRef reads what Ref.String wrote.

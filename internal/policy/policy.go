@@ -3,10 +3,14 @@
 // A Book is made from the configuration once and then only read. For each
 // resource it answers with a Policy: protected or not, the schedule named by
 // its tag, or the reason why nothing governs it. It is pure: the same book,
-// resource and instant give the same answer.
+// resource and instant give the same answer, from any number of goroutines.
 package policy
 
 import (
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"dayshift/internal/calendar"
@@ -28,8 +32,17 @@ const (
 // announcement and to mend a tag, short enough not to cost a night.
 const DefaultNewResourceGrace = 10 * time.Minute
 
+// Jitter spreads the resources of a schedule over waves, not over every
+// second: each wave is a pass of its own and a batch of its own, so few waves
+// keep passes and calls few, and sixteen already flatten a surge to a sixteenth.
+const (
+	maxWaves = 16
+	// minWaveGap keeps waves on whole seconds, as boundaries are.
+	minWaveGap = time.Second
+)
+
 // Schedule is a calendar and the flags of SEMANTICS 4. Config builds it with
-// every default filled in.
+// every default filled in. It is used by pointer and never copied.
 type Schedule struct {
 	Name        string
 	Description string
@@ -45,10 +58,12 @@ type Schedule struct {
 	NewResourceGrace     time.Duration
 	UseMaintenanceWindow bool
 	Hibernate            bool
-	Mode                 Mode
+	Mode                 Mode          // empty is Both
 	MaxManualUptime      time.Duration // 0: none
 	NotifyBeforeStop     time.Duration // 0: no warning
 	Jitter               time.Duration // 0: none
+
+	next, nextState memo
 }
 
 // Book is everything that can govern a resource.
@@ -58,4 +73,222 @@ type Book struct {
 	Schedules map[string]*Schedule
 	// Protected: what any of these filters matches is never touched.
 	Protected []fleet.Filter
+}
+
+// Why says how a policy came about.
+type Why string
+
+// What can govern a resource, or keep it from being governed.
+const (
+	Governed          Why = "governed"            // by Policy.Schedule
+	ProtectedByTag    Why = "protected-by-tag"    // dayshift:protect = true
+	ProtectedByFilter Why = "protected-by-filter" // Policy.Filter
+	NoSchedule        Why = "no-schedule"         // the tag is absent or blank
+	UnknownSchedule   Why = "unknown-schedule"    // the tag names a schedule that does not exist; see Hint
+	ScheduleInvalid   Why = "schedule-invalid"    // Policy.Schedule.Err says why
+	ScheduleDisabled  Why = "schedule-disabled"
+)
+
+// Policy is what governs one resource.
+type Policy struct {
+	Why Why
+	// Schedule is nil when there is none: no tag, an unknown name, protected
+	// before the tag was read.
+	Schedule *Schedule
+	// Name is the schedule as the tag names it, blanks around it removed; kept
+	// for protected resources too.
+	Name string
+	// TagKey is the tag that was read.
+	TagKey string
+	// Filter is what protects the resource; zero unless Why is ProtectedByFilter.
+	Filter fleet.Filter
+	// Offset is the resource's place in the schedule's jitter: everything is
+	// wanted this much later.
+	Offset time.Duration
+
+	book *Book
+}
+
+// Governs says what governs the resource. Protection comes before everything.
+// A tag's value is taken without blanks around it; case matters, as it does to AWS.
+func (b *Book) Governs(r fleet.Resource) Policy {
+	p := Policy{Name: strings.TrimSpace(r.Tags[b.TagKey]), TagKey: b.TagKey, book: b}
+	if strings.EqualFold(strings.TrimSpace(r.Tags[fleet.TagProtect]), "true") {
+		p.Why = ProtectedByTag
+		return p
+	}
+	if at := slices.IndexFunc(b.Protected, func(f fleet.Filter) bool { return f.Match(r) }); at >= 0 {
+		p.Why, p.Filter = ProtectedByFilter, b.Protected[at]
+		return p
+	}
+	if p.Name == "" {
+		p.Why = NoSchedule
+		return p
+	}
+	p.Schedule = b.Schedules[p.Name]
+	switch s := p.Schedule; {
+	case s == nil:
+		p.Why = UnknownSchedule
+	case s.Err != nil || s.Calendar == nil:
+		p.Why = ScheduleInvalid
+	case !s.Enabled:
+		p.Why = ScheduleDisabled
+	default:
+		p.Why = Governed
+		p.Offset = Offset(r.Ref, s.Jitter)
+	}
+	return p
+}
+
+// Protected reports whether the resource must not be touched.
+func (p Policy) Protected() bool { return p.Why == ProtectedByTag || p.Why == ProtectedByFilter }
+
+// Hint returns the schedule that an unknown name was most likely meant to be.
+// It compares with every schedule, so it is asked for when somebody reads it.
+func (p Policy) Hint() (string, bool) {
+	if p.Why != UnknownSchedule || p.book == nil {
+		return "", false
+	}
+	names := make([]string, 0, len(p.book.Schedules))
+	for name := range p.book.Schedules {
+		names = append(names, name)
+	}
+	return fleet.Nearest(p.Name, names)
+}
+
+// Wanted tells what the schedule wants of this resource. Only a Governed
+// policy wants anything; any other wants the resource left as it is.
+func (p Policy) Wanted(now time.Time) calendar.Want {
+	if p.Why != Governed {
+		return calendar.Want{State: calendar.Any}
+	}
+	return p.Schedule.Calendar.Wanted(now.Add(-p.Offset))
+}
+
+// Next gives the first instant after now at which what is wanted of this
+// resource changes; false when it never does, as far as the calendar looks.
+func (p Policy) Next(now time.Time) (calendar.Boundary, bool) {
+	if p.Why != Governed {
+		return calendar.Boundary{}, false
+	}
+	return p.shift(p.Schedule.next.ask(now.Add(-p.Offset), p.Schedule.Calendar.Next))
+}
+
+// NextState is Next for changes between running, stopped and any alone.
+func (p Policy) NextState(now time.Time) (calendar.Boundary, bool) {
+	if p.Why != Governed {
+		return calendar.Boundary{}, false
+	}
+	return p.shift(p.Schedule.nextState.ask(now.Add(-p.Offset), p.Schedule.Calendar.NextState))
+}
+
+// maxStopSearch bounds NextStop: between two stops lie at most a begin, an
+// "any" and a begin again; a schedule that alternates longer without a stop is
+// answered as if it had none within reach.
+const maxStopSearch = 4
+
+// NextStop gives the next instant after now at which the resource becomes
+// wanted stopped; false when there is none within reach.
+func (p Policy) NextStop(now time.Time) (time.Time, bool) {
+	b, ok := p.NextState(now)
+	for range maxStopSearch {
+		if !ok || b.To.State == calendar.Stopped {
+			break
+		}
+		b, ok = p.shift(p.Schedule.Calendar.NextState(b.At.Add(-p.Offset)))
+	}
+	return b.At, ok && b.To.State == calendar.Stopped
+}
+
+func (p Policy) shift(b calendar.Boundary, ok bool) (calendar.Boundary, bool) {
+	b.At = b.At.Add(p.Offset)
+	return b, ok
+}
+
+// Offset is a resource's place in a jitter: one of at most 16 equal waves in
+// [0, jitter), chosen by its identity alone, so that it is the same for ever.
+func Offset(ref fleet.Ref, jitter time.Duration) time.Duration {
+	waves := min(int64(jitter/minWaveGap), maxWaves)
+	if waves <= 1 {
+		return 0
+	}
+	wave := int64(ref.Hash() % uint64(waves))
+	return (jitter / time.Duration(waves) * time.Duration(wave)).Truncate(time.Second)
+}
+
+// memo keeps the last answer of a calendar: the resources of a schedule ask
+// one after the other for the same instant, and "never" takes the calendar a
+// walk over ten years. It changes no answer.
+type memo struct{ last atomic.Pointer[answer] }
+
+// answer holds for every instant in [from, until).
+type answer struct {
+	from, until time.Time
+	boundary    calendar.Boundary
+	ok          bool
+}
+
+// neverHolds is how long "no boundary within the calendar's horizon" is
+// believed: short against the horizon of years, long against a pass.
+const neverHolds = 24 * time.Hour
+
+func (m *memo) ask(t time.Time, next func(time.Time) (calendar.Boundary, bool)) (calendar.Boundary, bool) {
+	last := m.last.Load()
+	if last != nil && !t.Before(last.from) && t.Before(last.until) {
+		return last.boundary, last.ok
+	}
+	b, ok := next(t)
+	a := &answer{from: t, until: b.At, boundary: b, ok: ok}
+	if !ok {
+		a.until = t.Add(neverHolds)
+	}
+	m.last.Store(a)
+	return b, ok
+}
+
+// maxTypes bounds the list of acceptable types: each may cost two calls at a
+// start, and a tag of 256 characters holds no more than some thirty.
+const maxTypes = 20
+
+// InstanceTypes reads a list of instance types, best first, from the tag
+// dayshift:instance-types or, where that is absent, IS-PreferredInstanceTypes.
+// What can not be an instance type is left out and returned as refused; types
+// given twice count once, and those after the twentieth are refused too.
+func InstanceTypes(tags map[string]string) (types, refused []string) {
+	text, ok := tags[fleet.TagInstanceTypes]
+	if !ok {
+		text, ok = tags[fleet.TagPreferredInstanceTypes]
+	}
+	if !ok {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		name := strings.ToLower(strings.TrimSpace(part))
+		switch {
+		case name == "" || slices.Contains(types, name):
+		case !IsInstanceType(name) || len(types) == maxTypes:
+			refused = append(refused, strconv.Quote(strings.TrimSpace(part)))
+		default:
+			types = append(types, name)
+		}
+	}
+	return types, refused
+}
+
+// IsInstanceType reports whether the text has the form of an EC2 instance
+// type: family, dot, size, such as t3.small, u-6tb1.metal or mac2-m2pro.metal.
+// It does not ask whether AWS has it: new types appear without a new release.
+func IsInstanceType(text string) bool {
+	family, size, found := strings.Cut(text, ".")
+	return found && len(text) <= 40 && typePart(family) && typePart(size) && family[0] >= 'a'
+}
+
+func typePart(text string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && (c != '-' || i == 0 || i == len(text)-1) {
+			return false
+		}
+	}
+	return text != ""
 }

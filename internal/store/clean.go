@@ -39,8 +39,17 @@ func Text[S ~string](s S) S {
 // Instant and Text applied, in order of ref, the last one of equal refs. It
 // refuses a memory without a kind or ID and a time that has no RFC 3339 form.
 func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
-	clean := make([]decide.Memory, len(memories))
-	for i, m := range memories {
+	// Sorted by index: a memory is too large to be moved about.
+	order := make([]int, len(memories))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(memories[a].Ref.Compare(memories[b].Ref), cmp.Compare(a, b))
+	})
+	clean := make([]decide.Memory, 0, len(memories))
+	for n, i := range order {
+		m := memories[i]
 		if err := checkRef(m.Ref); err != nil {
 			return nil, err
 		}
@@ -58,24 +67,19 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 		}
 		m.Name, m.Schedule, m.Last = Text(m.Name), Text(m.Schedule), Text(m.Last)
 		m.Seen, m.SeenType = Text(m.Seen), Text(m.SeenType)
-		m.ResizeTo, m.LastError = Text(m.ResizeTo), Text(m.LastError)
-		clean[i] = m
-	}
-	slices.SortStableFunc(clean, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
-	kept := clean[:0]
-	for i, m := range clean {
-		if i+1 < len(clean) && clean[i+1].Ref == m.Ref {
-			continue
+		m.ResizeTo, m.RefusedType, m.LastError = Text(m.ResizeTo), Text(m.RefusedType), Text(m.LastError)
+		if n+1 < len(order) && memories[order[n+1]].Ref == m.Ref {
+			continue // the next is later
 		}
-		kept = append(kept, m)
+		clean = append(clean, m)
 	}
-	return kept, nil
+	return clean, nil
 }
 
 // memoryTimes lists every instant inside a memory; a test finds one forgotten.
 func memoryTimes(m *decide.Memory) []*time.Time {
 	times := []*time.Time{
-		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt,
+		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt, &m.SeenSince,
 		&m.ManualSince, &m.AutoRestartAt, &m.NotBefore,
 	}
 	if m.Intent != nil {

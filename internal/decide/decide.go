@@ -1,0 +1,706 @@
+// Package decide turns what is wanted, remembered and seen into one decision
+// with a typed reason.
+//
+// It guarantees that a decision is a function of its Input alone; that "do
+// nothing" has a reason too; that a protected resource is never touched; that
+// applying a decision and deciding again gives nothing to do; and that Recheck
+// lies after the instant of the decision. It expects to be asked at every
+// boundary of the schedules and at every Recheck, in any order of resources,
+// and that the memory it returns is stored before the next question.
+//
+// One pass over one resource reads: Settle what was begun before, Decide,
+// Intend before the first call, then Accepted, Failed, Untouched or Unclear
+// after it. Explain is Decide with its chain of reasons: the same code.
+//
+// Three rules hold beyond the table of the semantics:
+//
+//   - A decision that could not be carried out (held back, barred, the resource
+//     in between two states) leaves memory as it was, so that it is made again.
+//   - Memory belongs to the stretch of the calendar that it was decided in. A
+//     begin or end that passed while nothing was decided is made up for, also
+//     where the same state was wanted before it.
+//   - While an action is under way nothing else is decided, even when something
+//     else is wanted by now: what a listing shows in its first seconds may be old,
+//     and an end or a deadline soon settles the action.
+package decide
+
+import (
+	"strings"
+	"time"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+)
+
+// Input is everything that a decision depends on.
+type Input struct {
+	Now      time.Time
+	Policy   policy.Policy
+	Memory   Memory // settled (see Settle); the zero Memory for a resource never seen
+	Resource fleet.Resource
+}
+
+// Decision is the answer for one resource.
+type Decision struct {
+	Resource fleet.Resource
+	// Verb is what to do: Start, Stop, Hibernate, or empty for nothing.
+	Verb   fleet.Verb
+	Reason Reason
+	// Types are the instance types to start with, best first; empty: start it as
+	// it is. The first may be the one it has.
+	Types []string
+	// Type is the type that a stop makes way for, or the first of Types where
+	// the resource has another one.
+	Type string
+	// Resize marks a stop that only makes way for another type: a start follows.
+	Resize bool
+	Want   calendar.Want
+	// Schedule is the name in the resource's tag, TagKey the tag.
+	Schedule, TagKey string
+	// Until is when what is wanted changes: an action not begun by then is void. Zero: never.
+	Until time.Time
+	// Recheck is the next instant, after that of the decision, at which the answer
+	// may change by itself. Zero: only events from outside can change it.
+	Recheck time.Time
+	// Due is the instant the reason speaks of: the end of a grace, of a back-off,
+	// of a manual run. Zero for other reasons.
+	Due time.Time
+	// Announce is set when the stop of a new resource has to be said, Warn when
+	// people asked to be warned of a stop; each once.
+	Announce, Warn *Notice
+	// Memory is what to remember when nothing is to be done or the action is accepted.
+	Memory Memory
+	// Before is what to remember when the action is not carried out; nil without an action.
+	Before *Memory
+
+	now     time.Time
+	catchUp bool
+}
+
+// Notice is a stop that people are told of beforehand.
+type Notice struct {
+	StopAt time.Time
+}
+
+// Step is one link in the chain that led to a decision.
+type Step struct {
+	Rule string `json:"rule"` // which rule was asked: governed-by, calendar, memory, row-4 …
+	Fact string `json:"fact"` // what it found, for people
+}
+
+// How soon a resource that is between two states is looked at again.
+const (
+	// firstLook is about the time an EC2 instance takes to change its state.
+	firstLook = 15 * time.Second
+	// lastLook bounds the growing gaps: a start that took long is noticed within a minute.
+	lastLook = time.Minute
+	// busyLook bounds them for states that may last for hours, such as an upgrade.
+	busyLook = 5 * time.Minute
+)
+
+// soonest is the least distance of Recheck, so that no pass follows itself at once.
+const soonest = time.Second
+
+// Decide says what to do about one resource.
+func Decide(in Input) Decision { return run(&in, nil) }
+
+// Explain is Decide, and the chain of steps that led to it.
+func Explain(in Input) (Decision, []Step) {
+	var steps []Step
+	d := run(&in, &steps)
+	return d, steps
+}
+
+// decider is one decision in the making.
+type decider struct {
+	*Decision
+	in    *Input
+	s     *policy.Schedule
+	steps *[]Step // nil: nobody asks for the chain
+
+	m    *Memory    // Decision.Memory
+	last Remembered // as the rows of the table read it
+	// autoRestart: it runs because the provider started it.
+	autoRestart bool
+	// retry: the action repeats one that failed.
+	retry bool
+}
+
+func (x *decider) say(rule string, fact func() string) {
+	if x.steps != nil {
+		*x.steps = append(*x.steps, Step{Rule: rule, Fact: fact()})
+	}
+}
+
+func run(in *Input, steps *[]Step) Decision {
+	p := &in.Policy
+	d := Decision{Resource: in.Resource, Schedule: p.Name, TagKey: p.TagKey, now: in.Now}
+	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
+	x.observe()
+	x.decide()
+	x.say("decision", func() string { return d.Sentence() })
+	return d
+}
+
+func (x *decider) decide() {
+	x.say("governed-by", x.governedBy)
+	if x.in.Policy.Why != policy.Governed {
+		x.ungoverned()
+		return
+	}
+	x.Want = x.in.Policy.Wanted(x.now)
+	if b, ok := x.in.Policy.Next(x.now); ok {
+		x.recheckAt(b.At)
+	}
+	x.say("calendar", x.calendarFact)
+	x.say("memory", x.memoryFact)
+	x.say("seen", x.seenFact)
+	switch r := &x.Resource; {
+	case x.m.Intent != nil:
+		x.Reason = ActionUnderWay
+		x.lookAgain(intentTime(*x.m.Intent), lastLook)
+		return
+	case r.State == fleet.Starting || r.State == fleet.Stopping:
+		x.Reason = Changing
+		x.lookAgain(x.m.SeenSince, lastLook)
+		return
+	case !r.State.Settled():
+		x.Reason = Busy
+		x.lookAgain(x.m.SeenSince, busyLook)
+		return
+	}
+	switch x.Want.State {
+	case calendar.Stopped:
+		x.wantStopped()
+	case calendar.Running:
+		x.wantRunning()
+	default:
+		x.wantAny()
+	}
+	x.warn()
+}
+
+// observe brings the memory up to what the listing shows, before anything is decided.
+func (x *decider) observe() {
+	*x.m = x.in.Memory
+	m, r := x.m, &x.Resource
+	seenAt := r.SeenAt
+	if seenAt.IsZero() {
+		seenAt = x.now
+	}
+	if m.FirstSeen.IsZero() {
+		m.FirstSeen = seenAt
+	}
+	m.Ref, m.Name = r.Ref, r.Name
+	if m.Last == "" {
+		m.Last = Unknown
+	}
+	if m.Schedule != x.Schedule {
+		x.forget()
+	}
+	if m.SeenSince.IsZero() || m.Seen != r.State {
+		m.SeenSince = seenAt
+	}
+	m.Seen, m.SeenType, m.SeenAt = r.State, r.Type, seenAt
+	switch r.State {
+	case fleet.Stopped:
+		m.ManualSince = time.Time{}
+		if !r.AutoRestartAt.IsZero() {
+			m.AutoRestartAt = r.AutoRestartAt
+		}
+	case fleet.Running:
+		x.autoRestart = !m.AutoRestartAt.IsZero() && !seenAt.Before(m.AutoRestartAt)
+		if !x.autoRestart {
+			// A person started it before AWS would have: AWS counts anew from its next stop.
+			m.AutoRestartAt = time.Time{}
+		}
+	}
+	x.last = m.Last
+	if m.Last == WasAny && m.Retain {
+		x.last = RetainRunning
+	}
+}
+
+// forget resets what was remembered under another schedule. What is under way
+// and what AWS will do stay true.
+func (x *decider) forget() {
+	m := x.m
+	*m = Memory{
+		Schedule: x.Schedule, Last: Unknown,
+		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
+		Ref: m.Ref, Name: m.Name,
+		AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
+	}
+}
+
+// ungoverned: nothing is done. Under protection and a disabled schedule that is
+// what somebody wants, so nothing is made up for later; a fault in the
+// configuration is like an outage.
+func (x *decider) ungoverned() {
+	x.Reason = Reason(x.in.Policy.Why)
+	if x.in.Policy.Protected() || x.in.Policy.Why == policy.ScheduleDisabled {
+		x.m.DecidedAt = x.now
+	}
+}
+
+// wantStopped are the rows 1 to 5.
+func (x *decider) wantStopped() {
+	running := x.Resource.State == fleet.Running
+	switch {
+	case x.last == Unknown && !x.s.StopNewInstances:
+		x.row("1", "memory unknown, and stop_new_instances is off")
+		x.keep(NewResourceKept, running)
+	case x.s.Enforced:
+		x.row("2", "the schedule is enforced")
+		x.stop(EnforcedStop)
+	case x.last == RetainRunning && x.retains():
+		x.row("3", "a person had started it before the period began, and retain_running is on")
+		x.keep(RetainedAtEnd, running)
+	case x.last != WasStopped:
+		x.row("4", "memory is not stopped")
+		x.stop(x.stopReason())
+	case running && x.missed():
+		x.row("4", "memory is stopped, but of an earlier stretch: an end passed while nothing was decided")
+		if x.retains() {
+			x.keep(RetainedAtEnd, running) // perhaps it was running before the begin that was missed
+			return
+		}
+		x.stop(MissedStop)
+	case x.autoRestart:
+		x.row("4", "memory is stopped, and the provider restarted it")
+		x.stop(ProviderRestart)
+	case running && x.manualEnd(&x.Due):
+		x.row("4b", "it has been running for longer than max_manual_uptime")
+		x.stop(ManualUptimeOver)
+	default:
+		x.row("5", "memory is stopped")
+		x.keep(ManualStart, running)
+	}
+}
+
+// keep leaves it as it is while stopped is wanted, and counts how long it has
+// been running against that.
+func (x *decider) keep(reason Reason, running bool) {
+	if !running {
+		x.none(AlreadyStopped, WasStopped)
+		return
+	}
+	x.Due = time.Time{}
+	if !x.manualEnd(&x.Due) {
+		x.recheckAt(x.Due)
+	}
+	x.none(reason, WasStopped)
+}
+
+// manualEnd finds out since when it has been running by hand and when that has
+// to end; it reports whether that is over.
+func (x *decider) manualEnd(end *time.Time) bool {
+	m := x.m
+	if m.ManualSince.IsZero() || m.ManualSince.After(x.now) {
+		m.ManualSince = m.SeenAt
+		// The provider's own time of the start is better, where it fits between the last look and this one.
+		before := &x.in.Memory
+		launched := x.Resource.LaunchedAt
+		if before.Seen == fleet.Stopped && launched.After(before.SeenAt) && launched.Before(m.SeenAt) {
+			m.ManualSince = launched
+		}
+	}
+	if x.s.MaxManualUptime <= 0 {
+		return false
+	}
+	*end = m.ManualSince.Add(x.s.MaxManualUptime)
+	return !x.now.Before(*end)
+}
+
+// stopReason names why a stop is due that memory does not know of.
+func (x *decider) stopReason() Reason {
+	switch {
+	case x.last == Unknown:
+		return NewResourceStop
+	case x.last == StopFailed:
+		return RetryStop
+	case x.catchUp:
+		return MissedStop
+	}
+	return PeriodEnded
+}
+
+// retains reports whether the schedule leaves alone what people started. A
+// schedule that only stops has nothing but what people started, and stops it.
+func (x *decider) retains() bool { return x.s.RetainRunning && x.s.Mode != policy.StopOnly }
+
+// stop stops what runs, unless something speaks against it.
+func (x *decider) stop(reason Reason) {
+	r, m := &x.Resource, x.m
+	switch {
+	case r.State == fleet.Stopped:
+		x.none(AlreadyStopped, WasStopped)
+		return
+	case x.s.Mode == policy.StartOnly:
+		x.none(ModeStartOnly, WasStopped)
+		return
+	case r.Bar != fleet.NoBar:
+		x.hold(Reason(r.Bar))
+		return
+	case x.last == Unknown && !x.graceOver():
+		return
+	case x.last == StopFailed && x.backingOff():
+		return
+	}
+	x.retry = x.last == StopFailed
+	verb := fleet.Stop
+	if x.s.Hibernate {
+		if r.CanHibernate {
+			verb = fleet.Hibernate
+		} else {
+			x.say("hibernate", func() string { return "it was not launched with hibernation, so it is stopped" })
+		}
+	}
+	x.act(verb, reason, WasStopped)
+	m.ManualSince, m.AutoRestartAt = time.Time{}, time.Time{}
+	m.ResizeTo, m.RefusedType = "", ""
+}
+
+// graceOver holds back the stop of a resource found running outside its
+// periods: it is announced, and the grace counts from the announcement, because
+// time in which nobody could know is no grace. An announcement from the future
+// (the clock was set back) is made again.
+func (x *decider) graceOver() bool {
+	m := x.m
+	if m.Announced.IsZero() || m.Announced.After(x.now) {
+		m.Announced = x.now
+		x.Due = x.now.Add(max(x.s.NewResourceGrace, soonest))
+		x.Announce = &Notice{StopAt: x.Due}
+		x.hold(NewResourceAnnounced)
+		x.recheckAt(x.Due)
+		return false
+	}
+	end := m.Announced.Add(max(x.s.NewResourceGrace, soonest))
+	if x.now.Before(end) {
+		x.Due = end
+		x.hold(NewResourceGrace)
+		x.recheckAt(end)
+		return false
+	}
+	return true
+}
+
+// wantRunning are the rows 6 to 11.
+func (x *decider) wantRunning() {
+	running := x.Resource.State == fleet.Running
+	x.m.ManualSince = time.Time{}
+	switch {
+	case x.s.Enforced:
+		x.row("6", "the schedule is enforced")
+		x.start(EnforcedStart)
+	case x.retains() && x.last == WasStopped && running && !x.autoRestart:
+		x.row("7", "memory is stopped, it runs, and retain_running is on")
+		x.none(Retained, RetainRunning)
+	case x.last == RetainRunning:
+		x.row("8", "memory is retain-running")
+		x.none(Retained, RetainRunning)
+	case x.last == StartFailed:
+		x.row("9", "the last start failed")
+		x.start(RetryStart)
+	case x.last != WasRunning:
+		x.row("10", "memory is not running")
+		x.start(x.startReason())
+	case !running && x.m.ResizeTo != "":
+		x.row("10", "it was stopped to change its type")
+		x.start(ResizeStart)
+	case !running && x.missed():
+		x.row("10", "memory is running, but of an earlier stretch: a begin passed while nothing was decided")
+		x.start(MissedStart)
+	case !running:
+		x.row("11", "memory is running")
+		x.none(ManualStop, WasRunning)
+	default:
+		x.row("11", "memory is running")
+		x.runs()
+	}
+}
+
+func (x *decider) startReason() Reason {
+	if x.catchUp {
+		return MissedStart
+	}
+	return PeriodBegan
+}
+
+// start starts what is stopped, unless something speaks against it.
+func (x *decider) start(reason Reason) {
+	r, m := &x.Resource, x.m
+	switch {
+	case r.State == fleet.Running:
+		x.runs()
+		return
+	case x.s.Mode == policy.StopOnly:
+		x.none(ModeStopOnly, WasRunning)
+		return
+	case leftToOwner(r.Bar):
+		x.hold(Reason(r.Bar))
+		return
+	case x.last == StartFailed && x.backingOff():
+		return
+	}
+	x.retry = x.last == StartFailed
+	if r.Kind == fleet.EC2Instance {
+		x.Types = x.types()
+		if len(x.Types) > 0 && x.Types[0] != r.Type {
+			x.Type = x.Types[0]
+		}
+	}
+	x.act(fleet.Start, reason, WasRunning)
+	m.RefusedType = ""
+}
+
+// leftToOwner reports whether a bar forbids to start singly as well: an owner
+// other than Dayshift starts and stops it, or the provider ties it to others.
+// What merely can not be stopped may be started.
+func leftToOwner(bar fleet.Bar) bool {
+	switch bar {
+	case fleet.NoBar, fleet.InstanceStoreRoot, fleet.SpotOneTime, fleet.StopProtected:
+		return false
+	}
+	return true
+}
+
+// types are the instance types to start with: the period's own, then those of
+// the tag.
+func (x *decider) types() []string {
+	types, refused := policy.InstanceTypes(x.Resource.Tags)
+	if len(refused) > 0 {
+		x.say("types", func() string {
+			return strings.Join(refused, ", ") + " in the tag for instance types can not be used and is passed by"
+		})
+	}
+	wanted := strings.ToLower(x.Want.InstanceType)
+	if !policy.IsInstanceType(wanted) {
+		return types
+	}
+	all := append(make([]string, 0, len(types)+1), wanted)
+	for _, name := range types {
+		if name != wanted {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// runs: it is running and should be. The type may still be another one than the
+// period wants.
+func (x *decider) runs() {
+	r, m := &x.Resource, x.m
+	wanted := x.Want.InstanceType
+	if wanted != "" {
+		wanted = strings.ToLower(wanted)
+	}
+	m.AutoRestartAt = time.Time{}
+	switch {
+	case wanted == "" || r.Kind != fleet.EC2Instance:
+		m.ResizeTo = ""
+		x.none(AlreadyRunning, WasRunning)
+	case r.Type == wanted:
+		m.ResizeTo, m.RefusedType = "", ""
+		x.none(AlreadyRunning, WasRunning)
+	case m.RefusedType == wanted || !policy.IsInstanceType(wanted):
+		m.ResizeTo = ""
+		x.none(TypeRefused, WasRunning)
+	case x.s.Mode == policy.StartOnly:
+		x.none(ModeStartOnly, WasRunning)
+	case x.s.Mode == policy.StopOnly:
+		x.none(ModeStopOnly, WasRunning)
+	case r.Bar != fleet.NoBar:
+		x.none(Reason(r.Bar), WasRunning)
+	case x.last == WasRunning && m.Attempts > 0 && x.backingOff():
+	default:
+		x.say("resize", func() string { return "it is " + r.Type + ", the period wants " + wanted })
+		x.Resize, x.Type = true, wanted
+		x.retry = x.last == WasRunning && m.Attempts > 0
+		x.act(fleet.Stop, ResizeStop, WasRunning)
+		m.ResizeTo = wanted
+	}
+}
+
+// wantAny leaves it as it is, but for what was wanted while nothing was decided
+// and what is half done.
+func (x *decider) wantAny() {
+	if missed, ok := x.missedBeforeAny(); ok {
+		x.catchUp = true
+		x.say("outage", func() string {
+			return missed.String() + " was wanted and over since the last decision; the last such want is carried out once"
+		})
+		if missed == calendar.Stopped {
+			x.wantStopped()
+		} else {
+			x.wantRunning()
+		}
+		return
+	}
+	if x.m.ResizeTo != "" && x.Resource.State == fleet.Stopped && x.s.Mode != policy.StopOnly {
+		x.row("any", "it was stopped to change its type")
+		x.start(ResizeStart)
+		return
+	}
+	x.row("any", "the schedule wants neither running nor stopped")
+	x.m.ResizeTo, x.m.ManualSince = "", time.Time{}
+	x.none(LeftAlone, WasAny)
+}
+
+// missed reports whether the stretch that is in force began after the last
+// decision. Asked only where memory says the same as what is wanted.
+func (x *decider) missed() bool {
+	if x.m.DecidedAt.IsZero() || !x.m.DecidedAt.Before(x.now) {
+		return false
+	}
+	b, ok := x.in.Policy.NextState(x.m.DecidedAt)
+	return ok && !b.At.After(x.now)
+}
+
+// The search for the begin of the present *any*: a day is longer than any such
+// stretch of a period's own, and a second look over ten days covers what
+// schedules can put together.
+var anySearch = [...]time.Duration{26 * time.Hour, 10 * 24 * time.Hour}
+
+// maxAnySearch bounds the walk through the boundaries found on the way.
+const maxAnySearch = 10_000
+
+// missedBeforeAny finds what was wanted last before the present *any*, when
+// that was wanted for the first time after the last decision. Work is bounded
+// however long the outage was: one question at its begin, some at its end.
+func (x *decider) missedBeforeAny() (calendar.State, bool) {
+	decided := x.m.DecidedAt
+	if decided.IsZero() || !decided.Before(x.now) || x.last == Unknown {
+		return calendar.Any, false
+	}
+	first, ok := x.in.Policy.NextState(decided)
+	if !ok || first.At.After(x.now) {
+		return calendar.Any, false
+	}
+	for _, back := range anySearch {
+		from := x.now.Add(-back)
+		if from.Before(decided) {
+			from = decided
+		}
+		var lastBefore calendar.Boundary
+		at, found := from, false
+		for range maxAnySearch {
+			b, ok := x.in.Policy.NextState(at)
+			if !ok || b.At.After(x.now) {
+				break
+			}
+			lastBefore, at, found = b, b.At, true
+		}
+		if found && lastBefore.To.State == calendar.Any {
+			// The want before it was in force at the last decision already when nothing else changed since.
+			return lastBefore.From.State, lastBefore.At.After(first.At)
+		}
+		if from.Equal(decided) {
+			break
+		}
+	}
+	return calendar.Any, false
+}
+
+// row names the row of the table that matched.
+func (x *decider) row(number, condition string) {
+	x.say("row-"+number, func() string { return condition })
+}
+
+// none: nothing is to be done, and that is the answer for this stretch.
+func (x *decider) none(reason Reason, next Remembered) {
+	m := x.m
+	x.Reason = reason
+	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	x.remember(next)
+	if next == WasStopped {
+		m.ResizeTo = ""
+	}
+}
+
+// act: something is to be done.
+func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
+	x.Verb, x.Reason = verb, reason
+	before := *x.m
+	x.Before = &before
+	if !x.retry {
+		x.m.Attempts, x.m.LastError = 0, ""
+	}
+	x.m.NotBefore = time.Time{}
+	x.remember(next)
+	if b, ok := x.in.Policy.NextState(x.now); ok {
+		x.Until = b.At
+	}
+	x.recheckAt(x.now.Add(firstLook))
+}
+
+// hold: something should be done and can not be now. Memory stays as it was.
+func (x *decider) hold(reason Reason) { x.Reason = reason }
+
+func (x *decider) remember(next Remembered) {
+	m := x.m
+	m.DecidedAt, m.Announced = x.now, time.Time{}
+	if x.Want.State == calendar.Any {
+		m.Retain = next == RetainRunning || next == WasAny && x.last == RetainRunning
+		m.Last = WasAny
+		return
+	}
+	m.Last, m.Retain = next, false
+}
+
+// backingOff reports whether the next try has to wait. An end further away than
+// any back-off lasts comes from a clock that was set back and counts as over.
+func (x *decider) backingOff() bool {
+	if !x.now.Before(x.m.NotBefore) || x.m.NotBefore.After(x.now.Add(backoffCap)) {
+		return false
+	}
+	x.Due = x.m.NotBefore
+	x.hold(BackingOff)
+	x.recheckAt(x.Due)
+	return true
+}
+
+// warn says beforehand that it will be stopped, once for each stop.
+func (x *decider) warn() {
+	lead := x.s.NotifyBeforeStop
+	if lead <= 0 || x.Verb != "" || x.Resource.State != fleet.Running || x.Resource.Bar != fleet.NoBar ||
+		x.s.Mode == policy.StartOnly || x.retains() && (x.m.Last == RetainRunning || x.m.Retain) {
+		return
+	}
+	stopAt := x.Due // of a manual run
+	if x.Want.State != calendar.Stopped {
+		var ok bool
+		if stopAt, ok = x.in.Policy.NextStop(x.now); !ok {
+			return
+		}
+	} else if x.Reason != ManualStart && x.Reason != NewResourceKept && x.Reason != RetainedAtEnd {
+		return
+	}
+	warnAt := stopAt.Add(-lead)
+	switch {
+	case stopAt.IsZero() || !stopAt.After(x.now) || stopAt.Equal(x.m.Warned):
+	case warnAt.After(x.now):
+		x.recheckAt(warnAt)
+	default:
+		x.Warn = &Notice{StopAt: stopAt}
+		x.m.Warned = stopAt
+	}
+}
+
+// recheckAt asks for a decision at an instant, if none is due before.
+func (x *decider) recheckAt(at time.Time) {
+	if at.After(x.now) && (x.Recheck.IsZero() || at.Before(x.Recheck)) {
+		x.Recheck = at
+	}
+}
+
+// lookAgain asks for a look after gaps that grow with the time already waited.
+func (x *decider) lookAgain(since time.Time, longest time.Duration) {
+	x.recheckAt(x.now.Add(gap(x.now.Sub(since), longest)))
+}
+
+// gap is the time to the next look at what has been changing for so long.
+func gap(waited, longest time.Duration) time.Duration {
+	return min(max(waited/2, firstLook), longest)
+}

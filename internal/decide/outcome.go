@@ -1,0 +1,84 @@
+package decide
+
+import (
+	"strings"
+	"time"
+
+	"dayshift/internal/fleet"
+)
+
+// Intend returns what to store before the first call of the decision's action:
+// the memory as it was and the intent. The decision keeps the intent for what
+// follows, so Intend is called on the value that is handed on.
+func (d *Decision) Intend(run string, term int64) Memory {
+	d.Memory.Intent = &Intent{
+		Verb: d.Verb, Type: d.Type, Run: run, Term: term, At: d.now, From: d.Resource.State,
+	}
+	return d.Unclear()
+}
+
+// Unclear is what to remember when a call was made and its answer is not known:
+// the intent stays, and Settle finds out.
+func (d *Decision) Unclear() Memory {
+	m := d.Untouched()
+	m.Intent = d.Memory.Intent
+	return m
+}
+
+// Untouched is what to remember when nothing was done: the decision will be made again.
+func (d *Decision) Untouched() Memory {
+	if d.Before == nil {
+		return d.Memory
+	}
+	return *d.Before
+}
+
+// Accepted is what to remember when the provider took the call at an instant.
+// changed is the type that the resource was changed to before a start, empty
+// when it kept its own.
+func (d *Decision) Accepted(at time.Time, changed string) Memory {
+	m := d.Memory
+	intent := Intent{Verb: d.Verb, Type: d.Type, At: d.now, From: d.Resource.State}
+	if m.Intent != nil {
+		intent = *m.Intent
+	}
+	intent.Accepted = at
+	if d.Verb == fleet.Start {
+		intent.Type = changed
+		has := changed
+		if has == "" {
+			has = d.Resource.Type
+		}
+		if len(d.Types) > 0 && has != d.Types[0] {
+			m.RefusedType = d.Types[0]
+		}
+	}
+	m.Intent = &intent
+	return m
+}
+
+// Failed is what to remember when the action failed at an instant: it is tried
+// again with a back-off. What an outage left to be made up for stays so.
+func (d *Decision) Failed(at time.Time, why string) Memory {
+	m := d.Untouched()
+	m.Attempts = d.Memory.Attempts // those of the same action alone
+	if !d.catchUp {
+		m.DecidedAt = d.now
+	}
+	m.Announced = time.Time{}
+	return fail(m, d.Verb, d.Resize, at, why)
+}
+
+// Fresh reports whether a resource is still as it was when it was decided on;
+// if not, the action is skipped and decided anew. That covers its state, also
+// when it was stopped and started in between, what protects it and the
+// schedule it names.
+func (d *Decision) Fresh(seen fleet.Resource) bool {
+	r := &d.Resource
+	return seen.State == r.State &&
+		seen.Bar == r.Bar &&
+		(d.Type == "" && len(d.Types) == 0 || seen.Type == r.Type) &&
+		seen.LaunchedAt.Equal(r.LaunchedAt) &&
+		strings.EqualFold(strings.TrimSpace(seen.Tags[fleet.TagProtect]), strings.TrimSpace(r.Tags[fleet.TagProtect])) &&
+		(d.TagKey == "" || strings.TrimSpace(seen.Tags[d.TagKey]) == d.Schedule)
+}

@@ -1,0 +1,237 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dayshift/internal/fleet"
+)
+
+// consistencyAllowance is how long after a call a listing may still show the
+// state before it. AWS's listings are eventually consistent: mostly within a
+// second or two, now and then ten; deciding on a stale state would undo what
+// was just done.
+const consistencyAllowance = 30 * time.Second
+
+// clockSkew is how far the provider's clock may be behind ours before the time
+// of a launch is misread: its times are in whole seconds, and hosts keep time
+// to within a second or two.
+const clockSkew = 5 * time.Second
+
+// How long a resource may take to arrive before the action counts as failed.
+// EC2 takes a minute, minutes with hibernation; a database with a large log to
+// recover or a snapshot to take can need the better part of an hour.
+const (
+	ec2Deadline = 15 * time.Minute
+	rdsDeadline = 60 * time.Minute
+)
+
+// Failed actions are tried again after 30 s, 1, 2, 4, 8 and then 15 minutes:
+// soon enough for a hiccup, and a lasting shortage or a missing permission
+// costs four calls an hour.
+const (
+	backoffBase = 30 * time.Second
+	backoffCap  = 15 * time.Minute
+)
+
+// Backoff is how long to wait after so many failures in a row (1, 2, …): twice
+// as long each time, up to a quarter of an hour, less up to a fifth that
+// depends on the resource, so that those that failed together do not come back
+// together, yet the same question has the same answer.
+func Backoff(ref fleet.Ref, failures int) time.Duration {
+	wait := backoffCap
+	if shift := max(failures-1, 0); shift < 5 { // 30 s · 2^5 is over the cap
+		wait = backoffBase << shift
+	}
+	part := (ref.Hash() + uint64(failures)*0x9e3779b97f4a7c15) >> 33 % 1000
+	return wait - wait/5*time.Duration(part)/1000
+}
+
+// Ended says what became of an action that was under way.
+type Ended string
+
+// The ends.
+const (
+	NotUnderWay Ended = ""        // there was no intent
+	StillWaits  Ended = "waiting" // its end is not in sight yet
+	Started     Ended = "started" // seen running
+	HasStopped  Ended = "stopped" // seen stopped
+	HasFailed   Ended = "failed"  // it fell back, or took too long; Outcome.Why says it
+	NeverMade   Ended = "void"    // the process ended before its call was made
+)
+
+// Outcome is what Settle found out.
+type Outcome struct {
+	Ended Ended
+	Verb  fleet.Verb
+	// Run is the pass that had begun it.
+	Run string
+	// Recovered: the process ended between the intent and its outcome, which was
+	// found out now from what the resource looks like.
+	Recovered bool
+	// Why is the provider's reason, or a sentence, where it failed.
+	Why string
+}
+
+// intentTime is when the call was taken, or when it was about to be made.
+func intentTime(intent Intent) time.Time {
+	if intent.Accepted.IsZero() {
+		return intent.At
+	}
+	return intent.Accepted
+}
+
+// Settle looks whether an action that was under way has come to its end. It is
+// asked before Decide, with the memory as stored, what the listing shows and
+// the term of the present lease. The memory returned has no intent any more,
+// but for StillWaits.
+func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outcome) {
+	if m.Intent == nil {
+		return m, Outcome{}
+	}
+	intent := *m.Intent
+	m.Intent = &intent
+	accepted := !intent.Accepted.IsZero()
+	out := Outcome{Verb: intent.Verb, Run: intent.Run, Ended: StillWaits}
+	if intentTime(intent).After(now) {
+		// The clock was set back: count from now, or it would wait for ever.
+		if accepted {
+			intent.Accepted = now
+		}
+		intent.At = now
+	}
+	at := intentTime(intent)
+	age := now.Sub(at)
+	deadline := ec2Deadline
+	if r.Kind != fleet.EC2Instance {
+		deadline = rdsDeadline
+	}
+	target := fleet.Stopped
+	if intent.Verb == fleet.Start {
+		target = fleet.Running
+	}
+	if intent.Term > term || !r.SeenAt.IsZero() && r.SeenAt.Before(m.Intent.At) {
+		// Another holder's business, or a listing from before the call.
+		return m, out
+	}
+	done := func() (Memory, Outcome) {
+		out.Ended, out.Recovered = HasStopped, !accepted
+		if target == fleet.Running {
+			out.Ended = Started
+		}
+		return arrived(m, r, intent, accepted), out
+	}
+	failed := func(why string) (Memory, Outcome) {
+		out.Ended, out.Why, out.Recovered = HasFailed, why, !accepted
+		m.Intent = nil
+		return fail(m, intent.Verb, intent.Verb != fleet.Start && intent.Type != "", now, why), out
+	}
+	// launchedSince: it went up after a start was asked for, or again after a stop was.
+	launchedSince := r.LaunchedAt.After(at)
+	if target == fleet.Running {
+		launchedSince = r.LaunchedAt.After(intent.At.Add(-clockSkew))
+	}
+
+	switch {
+	case r.State == target:
+		if accepted && target == fleet.Running && intent.Type != "" && r.Type != intent.Type && age < consistencyAllowance {
+			return m, out // the listing still shows the type before the change
+		}
+		return done()
+	case !r.State.Settled():
+		if age > deadline {
+			return failed(fmt.Sprintf("it was still %s %s after the call", r.Native, deadline))
+		}
+		return m, out
+	case age < consistencyAllowance:
+		return m, out
+	case target == fleet.Running: // it is stopped
+		switch {
+		case launchedSince && stoppedByPerson(r.StateReason):
+			return done() // and a person stopped it since
+		case !accepted && !launchedSince:
+			return void(m, out)
+		case r.StateReason == "" && age > deadline:
+			return done() // nobody looked for long; a person may have stopped it since
+		case r.StateReason == "":
+			return failed("it fell back to stopped; the provider gives no reason")
+		}
+		return failed("it fell back to stopped: " + r.StateReason)
+	default: // it should be stopped and is running
+		switch {
+		case launchedSince:
+			return done() // and it was started since
+		case !accepted:
+			return void(m, out)
+		case r.LaunchedAt.IsZero() && age > deadline:
+			return done() // nobody looked for long; a person may have started it since
+		}
+		return failed("it went on running")
+	}
+}
+
+func void(m Memory, out Outcome) (Memory, Outcome) {
+	m.Intent = nil
+	out.Ended, out.Recovered = NeverMade, true
+	return m, out
+}
+
+// arrived remembers that an action came to its end. Where the acceptance was
+// recorded, memory has everything but the end; where the process died before,
+// the rest is made up for.
+func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
+	m.Intent = nil
+	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	start := intent.Verb == fleet.Start
+	if !accepted {
+		m.DecidedAt, m.Announced, m.Retain = intent.At, time.Time{}, false
+		switch {
+		case start:
+			m.Last, m.RefusedType = WasRunning, ""
+			if intent.Type != "" && r.Type != intent.Type {
+				m.RefusedType = intent.Type // it may have been refused: not stopped for it once more
+			}
+		case intent.Type != "":
+			m.Last, m.ResizeTo = WasRunning, intent.Type
+		default:
+			m.Last, m.ManualSince, m.AutoRestartAt = WasStopped, time.Time{}, time.Time{}
+			m.ResizeTo, m.RefusedType = "", ""
+		}
+	}
+	if start {
+		m.ResizeTo = ""
+	}
+	return m
+}
+
+// fail remembers a failure. A stop that only makes way for another type leaves
+// it running, as wanted.
+func fail(m Memory, verb fleet.Verb, resize bool, now time.Time, why string) Memory {
+	switch {
+	case verb == fleet.Start:
+		m.Last = StartFailed
+	case resize:
+		m.Last, m.ResizeTo = WasRunning, ""
+	default:
+		m.Last = StopFailed
+	}
+	m.Retain = false
+	m.Attempts++
+	m.NotBefore = now.Add(Backoff(m.Ref, m.Attempts))
+	m.LastError = why
+	return m
+}
+
+// stoppedByPerson reads AWS's state reason: somebody stopped it over the API or
+// shut it down from inside, as against a start that AWS gave up.
+func stoppedByPerson(reason string) bool {
+	for _, code := range [...]string{
+		"Client.UserInitiatedShutdown", "Client.UserInitiatedHibernate", "Client.InstanceInitiatedShutdown",
+	} {
+		if strings.HasPrefix(reason, code) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,61 @@
+package fleet
+
+import "strings"
+
+// maxNearestLength bounds the work of a suggestion; longer texts are no slips
+// of a finger. 256 is the longest tag value.
+const maxNearestLength = 256
+
+// Nearest returns the candidate that the text was most likely meant to be: one
+// that differs in case only, else the one with the fewest letters to change, as
+// long as they are at most a third of the text. Ties go to the first in
+// alphabetical order, so that the answer never depends on the order given.
+func Nearest(text string, candidates []string) (string, bool) {
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > maxNearestLength {
+		return "", false
+	}
+	best, distance := "", len(text)/3+1
+	if distance > 4 {
+		distance = 4 // three letters: what differs in more is another word
+	}
+	lower := strings.ToLower(text)
+	for _, candidate := range candidates {
+		if len(candidate) > maxNearestLength {
+			continue
+		}
+		d := editDistance(lower, strings.ToLower(candidate), distance)
+		if d < distance || d == distance && best != "" && candidate < best {
+			best, distance = candidate, d
+		}
+	}
+	return best, best != ""
+}
+
+// editDistance counts the letters to insert, delete, change or swap with their
+// neighbour (optimal string alignment); any value above limit means "more".
+func editDistance(a, b string, limit int) int {
+	x, y := []rune(a), []rune(b)
+	if len(x)-len(y) > limit || len(y)-len(x) > limit {
+		return limit + 1
+	}
+	older, old, now := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range old {
+		old[j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		now[0] = i
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			now[j] = min(old[j]+1, now[j-1]+1, old[j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				now[j] = min(now[j], older[j-2]+1)
+			}
+		}
+		older, old, now = old, now, older
+	}
+	return old[len(y)]
+}
