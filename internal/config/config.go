@@ -1,0 +1,180 @@
+package config
+
+import (
+	"dayshift/internal/calendar"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+)
+
+// Config is the whole configuration file with every default filled in. The
+// first sentence of each comment is the field's line in the reference.
+//
+// Tags: yaml is the key; default is the value of an absent key; min and max
+// are the bounds of a number or duration; enum lists the allowed words;
+// example is what the reference shows; form names a check of form that the
+// schema repeats as a pattern.
+type Config struct {
+	// The time zone of schedules that name none, as an IANA name.
+	Timezone string `yaml:"timezone" default:"UTC" example:"Asia/Seoul" form:"zone"`
+	// The key of the resource tag whose value names a schedule.
+	Tag string `yaml:"tag" default:"Schedule" form:"tagkey"`
+	// Where memory, activity and the lease are kept: `sqlite:PATH` or `memory:`. A relative PATH is relative to the working directory; `memory:` forgets everything when the program ends.
+	Store string `yaml:"store" default:"sqlite:dayshift.db" example:"sqlite:/var/lib/dayshift/dayshift.db" form:"store"`
+	// The AWS accounts and regions to look after.
+	Accounts []Account `yaml:"accounts"`
+	// Named windows of time. Schedules are put together from them.
+	Periods map[string]Period `yaml:"periods" form:"periodname"`
+	// Schedules by name. A resource takes part by carrying the name in its schedule tag.
+	Schedules map[string]Schedule `yaml:"schedules" form:"schedulename"`
+	// Filters such as `tag:env=prod`: what any of them matches is never touched. So is everything with the tag `dayshift:protect` = `true`.
+	Protect []string `yaml:"protect" example:"tag:env=prod" form:"filter"`
+	// How much one pass may stop before a person has to confirm.
+	Limits Limits `yaml:"limits"`
+	// How often everything is looked at again between schedule boundaries, to repair what has drifted. Boundaries themselves are met to the second whatever this says.
+	ResyncInterval Duration `yaml:"resync_interval" default:"5m" min:"10s" max:"24h"`
+	// Which informational tags are written on resources.
+	Tags Tags `yaml:"tags"`
+	// How AWS is called.
+	AWS AWS `yaml:"aws"`
+	// What is logged and how.
+	Log Log `yaml:"log"`
+	// Where `serve` listens for health checks and metrics, as HOST:PORT.
+	Listen string `yaml:"listen" default:"127.0.0.1:8080" form:"listen"`
+}
+
+// Account is one AWS account to look after.
+type Account struct {
+	// The account ID: twelve digits, in quotes because it is not a number.
+	ID fleet.AccountID `yaml:"id" required:"true" example:"\"111122223333\"" form:"account"`
+	// A name for people, shown beside the ID.
+	Name string `yaml:"name" example:"shop-test" form:"label"`
+	// The role to assume in the account. Without one the credentials at hand are used, which can be so for one account only.
+	Role string `yaml:"role" example:"arn:aws:iam::111122223333:role/dayshift" form:"role"`
+	// The external ID that the role asks for. Best kept out of the file: `${NAME}` takes it from the environment, `file:PATH` from a file (relative to this one).
+	ExternalID Secret `yaml:"external_id" example:"${DAYSHIFT_EXTERNAL_ID}" form:"externalid"`
+	// The regions to look after in this account, all of one partition.
+	Regions []fleet.Region `yaml:"regions" required:"true" example:"[ap-northeast-2]" form:"region"`
+	// The session name that AWS CloudTrail shows for what is done with the role.
+	SessionName string `yaml:"session_name" default:"dayshift" form:"session"`
+}
+
+// Period is a named window of time. At least one of begintime, endtime,
+// weekdays, monthdays and months is needed.
+type Period struct {
+	// When it begins, `HH:MM` from 00:00 to 23:59 in the schedule's time zone. Later than endtime: the night belongs to the day it begins on.
+	BeginTime string `yaml:"begintime" example:"\"09:00\"" form:"begintime"`
+	// When it ends, `HH:MM` from 00:00 to 24:00. At that minute it is no longer running.
+	EndTime string `yaml:"endtime" example:"\"18:00\"" form:"endtime"`
+	// The days of the week it applies to: names, ranges, `mon#1`, `friL`; 0 is Monday. Absent: every day.
+	Weekdays calendar.DayField `yaml:"weekdays" example:"mon-fri" form:"weekdays"`
+	// The days of the month it applies to: numbers, ranges, steps, `L`, `15W`. Absent: every day.
+	MonthDays calendar.DayField `yaml:"monthdays" example:"1-15,L" form:"monthdays"`
+	// The months it applies to: names or numbers, ranges. Absent: every month.
+	Months calendar.DayField `yaml:"months" example:"nov-feb" form:"months"`
+	// A note for people.
+	Description string `yaml:"description" form:"text"`
+}
+
+// Schedule says when the resources that carry its name should run.
+type Schedule struct {
+	// Its time zone, as an IANA name. Absent: the timezone of the file.
+	Timezone string `yaml:"timezone" example:"Asia/Shanghai" form:"zone"`
+	// The periods in which it is running, as a list or as text with commas; `period@instance-type` also sets the EC2 instance type.
+	Periods calendar.PeriodRefs `yaml:"periods" example:"[office, weekend@t3.small]" form:"periodref"`
+	// false: the schedule decides nothing.
+	Enabled bool `yaml:"enabled" default:"true"`
+	// true: the wanted state is applied at every pass, so that manual changes are undone.
+	Enforced bool `yaml:"enforced" default:"false"`
+	// true: what a person had started before a period began is not stopped at its end.
+	RetainRunning bool `yaml:"retain_running" default:"false"`
+	// true: a resource seen for the first time outside its periods is stopped, after new_resource_grace.
+	StopNewInstances bool `yaml:"stop_new_instances" default:"true"`
+	// How long the stop of a new resource is held back, and announced.
+	NewResourceGrace Duration `yaml:"new_resource_grace" default:"10m" min:"0s" max:"7d"`
+	// Meant to count RDS maintenance windows as running time. Accepted so that files from elsewhere load; this version does not look at the windows yet and warns when it is set to true.
+	UseMaintenanceWindow bool `yaml:"use_maintenance_window" default:"true"`
+	// true: EC2 instances are hibernated instead of stopped, where they can be.
+	Hibernate bool `yaml:"hibernate" default:"false"`
+	// `running` or `stopped`: wanted at all times, whatever the periods say.
+	OverrideStatus string `yaml:"override_status" enum:"running,stopped" fold:"true"`
+	// `start-only` never stops anything, `stop-only` never starts anything.
+	Mode policy.Mode `yaml:"mode" default:"both" enum:"both,start-only,stop-only"`
+	// A resource that a person started while stopped was wanted is stopped after this long. 0s: it is left alone.
+	MaxManualUptime Duration `yaml:"max_manual_uptime" default:"0s" min:"0s" max:"90d"`
+	// Start this much earlier, so that things are ready at the begin time.
+	StartLead Duration `yaml:"start_lead" default:"0s" min:"0s" max:"24h"`
+	// Warn this long before a scheduled stop. 0s: no warning.
+	NotifyBeforeStop Duration `yaml:"notify_before_stop" default:"0s" min:"0s" max:"24h"`
+	// Spread starts and stops over this long, each resource always at the same place.
+	Jitter Duration `yaml:"jitter" default:"0s" min:"0s" max:"1h"`
+	// A note for people.
+	Description string `yaml:"description" form:"text"`
+}
+
+// Limits guard against harm: a mistaken tag, schedule or clock must not take a
+// fleet down unasked.
+type Limits struct {
+	// A pass that would stop more resources than this holds all its stops back until somebody confirms. 0: no limit. The default lets the evening of a large fleet pass and holds back a whole organisation going down at once; set it a little above what your fleet stops on an ordinary evening.
+	MaxStops int `yaml:"max_stops" default:"5000" min:"0" max:"1000000"`
+	// An account and region in which more than this share of the running scheduled resources would be stopped holds its stops back until somebody confirms. 0: no limit, the default, because an office-hours fleet rightly stops whole every evening. Set it where something always stays up.
+	MaxStopPercent float64 `yaml:"max_stop_percent" default:"0" min:"0" max:"100"`
+	// max_stop_percent is not applied where fewer scheduled resources than this are running: one of one is 100 percent.
+	MinScopeSize int `yaml:"min_scope_size" default:"10" min:"1" max:"1000000"`
+}
+
+// Tags says which informational tags are written, always only when they change.
+type Tags struct {
+	// Write `dayshift:last-action`: what was done last, when and why.
+	LastAction bool `yaml:"last_action" default:"true"`
+	// Write `dayshift:error`: why the last action failed; removed when one succeeds.
+	Error bool `yaml:"error" default:"true"`
+}
+
+// AWS says how AWS is called.
+type AWS struct {
+	// The share of AWS's request limits that Dayshift may use in each account and region. 1: all of it; take less where other programs start and stop instances in the same account.
+	APIShare float64 `yaml:"api_share" default:"1" min:"0.05" max:"1"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// The least important level that is still logged.
+	Level string `yaml:"level" default:"info" enum:"debug,info,warn,error"`
+	// How a log line looks.
+	Format string `yaml:"format" default:"text" enum:"text,json"`
+}
+
+// later are keys that are part of Dayshift's language or of the files that
+// people bring along, and that this version does not carry out. They are
+// refused with the sentence: a key that is read and ignored would be believed.
+// The first key is the struct's name.
+var later = map[string]map[string]string{
+	"Config": {
+		"holidays":     "holiday calendars are not in this version; write the days as periods, or keep the file for a later version",
+		"exceptions":   "dated exceptions are not in this version",
+		"rules":        "rules (cron, rate, at) are not in this version; a schedule with periods can often say the same",
+		"workloads":    "workloads (start and stop in an order) are not in this version",
+		"reservations": "capacity reservations are not in this version",
+		"channels":     "notification channels are not in this version",
+		"keys":         "API keys are not in this version",
+	},
+	"Account": {
+		"profile": "named profiles per account are not in this version; set AWS_PROFILE for the credentials at hand and give the account a role",
+	},
+	"Schedule": {
+		"holidays":               "holiday calendars are not in this version; nothing would be left out on holidays",
+		"ssm_maintenance_window": "SSM maintenance windows are not observed in this version; nothing would be started for them",
+		"use_metrics":            "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",
+		"name":                   "the name of a schedule is the key above it",
+		"type":                   "what an entry is follows from the section it is in",
+	},
+	"Period": {
+		"on_holidays": "holiday calendars are not in this version",
+		"name":        "the name of a period is the key above it",
+		"type":        "what an entry is follows from the section it is in",
+		"timezone":    "a time zone belongs to the schedule that uses the period",
+	},
+	"AWS": {
+		"endpoint": "set the environment variable AWS_ENDPOINT_URL, which every AWS tool understands",
+	},
+}

@@ -1,0 +1,672 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"dayshift/internal/calendar"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// maxVisits bounds how many values are read, aliases counted as often as they
+// are used: a few lines of YAML can otherwise stand for billions of values.
+const maxVisits = 2_000_000
+
+// maxAliases bounds aliases of aliases, so that one that contains itself ends.
+const maxAliases = 8
+
+// spot is where a value or key stands.
+type spot struct {
+	line, column, width int
+	text                string // of a scalar
+}
+
+// decoder fills a Config from a tree of YAML nodes. It never stops at a fault.
+type decoder struct {
+	src     *source
+	faults  Faults
+	missed  int             // faults beyond maxFaults
+	at      map[string]spot // values by path
+	keys    map[string]spot // keys by path
+	anchors map[string]ast.Node
+	visits  int
+}
+
+func newDecoder(src *source, root ast.Node) *decoder {
+	d := &decoder{src: src, at: map[string]spot{}, keys: map[string]spot{}, anchors: map[string]ast.Node{}}
+	d.survey(root, false)
+	return d
+}
+
+// survey notes the anchors and the lines with secrets on them before anything is reported.
+func (d *decoder) survey(node ast.Node, secret bool) {
+	switch n := node.(type) {
+	case nil:
+		return
+	case *ast.AnchorNode:
+		if name, _, ok := scalar(n.Name); ok {
+			d.anchors[name] = n.Value
+		}
+		d.survey(n.Value, secret)
+		return
+	case *ast.SequenceNode:
+		for _, value := range n.Values {
+			d.survey(value, secret)
+		}
+		return
+	}
+	if pairs, ok := entries(node); ok {
+		for _, pair := range pairs {
+			key, _, _ := scalar(pair.Key)
+			d.survey(pair.Value, secret || secretName(key))
+		}
+		return
+	}
+	text, _, ok := scalar(node)
+	if secret && ok && !secretRef.MatchString(text) {
+		start := node.GetToken().Position.Line
+		for n := range strings.Count(text, "\n") + strings.Count(node.GetToken().Origin, "\n") + 1 {
+			d.src.secret[start+n] = true
+		}
+	}
+}
+
+// fault notes a fault at a spot.
+func (d *decoder) fault(at spot, f Fault) {
+	if len(d.faults) == maxFaults {
+		d.missed++
+		return
+	}
+	f.Line, f.Column = at.line, at.column
+	d.faults = append(d.faults, d.src.fault(f, at.width))
+}
+
+// faultAt notes a fault of the value at the path, or of its key where it has no value.
+func (d *decoder) faultAt(path string, f Fault) {
+	f.Path = path
+	at, ok := d.at[path]
+	if !ok {
+		at = d.keys[path]
+	}
+	d.fault(at, f)
+}
+
+func spotOf(node ast.Node) spot {
+	at := startOf(node)
+	s := spot{line: at.Line, column: at.Column, width: 1}
+	if text, quoted, ok := scalar(node); ok {
+		s.text, s.width = text, utf8.RuneCountInString(text)
+		if quoted {
+			s.width += 2
+		}
+		if cut := strings.IndexByte(text, '\n'); cut >= 0 {
+			s.width = utf8.RuneCountInString(text[:cut])
+		}
+	}
+	return s
+}
+
+// resolve follows anchors and aliases to the value. A nil node means that a fault was noted.
+func (d *decoder) resolve(path string, node ast.Node) ast.Node {
+	d.visits++
+	if d.visits > maxVisits {
+		if d.visits == maxVisits+1 {
+			d.fault(spotOf(node), Fault{Path: path, Problem: fmt.Sprintf("the aliases (*) stand for more than %d values", maxVisits), Fix: "write out what is needed"})
+		}
+		return nil
+	}
+	for range maxAliases {
+		switch n := node.(type) {
+		case *ast.AnchorNode:
+			node = n.Value
+		case *ast.AliasNode:
+			name, _, _ := scalar(n.Value)
+			target, ok := d.anchors[name]
+			if !ok {
+				at := spotOf(node)
+				at.width = utf8.RuneCountInString(name) + 1
+				d.fault(at, Fault{
+					Path: path, Text: "*" + name, Problem: "names an anchor that does not exist",
+					Fix: fmt.Sprintf(`quote it when a text is meant: "*%s"`, name),
+				})
+				return nil
+			}
+			node = target
+		default:
+			if node == nil {
+				return (*ast.NullNode)(nil)
+			}
+			return node
+		}
+	}
+	d.fault(spotOf(node), Fault{Path: path, Problem: "the alias (*) stands for itself", Fix: "write out what is needed"})
+	return nil
+}
+
+// pair is one entry of a mapping.
+type pair struct {
+	key    string
+	at     spot // of the key
+	value  ast.Node
+	merged bool // by <<
+}
+
+// mapping gives the entries of a mapping, merged ones (<<) last and only where
+// the key is not given itself. Duplicates are noted and left out.
+func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool) {
+	list, ok := entries(node)
+	if !ok {
+		at := spotOf(node)
+		d.fault(at, Fault{Path: path, Text: at.text, Problem: "is not a mapping", Allowed: what, Fix: fixMapping(node)})
+		return nil, false
+	}
+	var own []pair
+	var merges []ast.Node
+	first := make(map[string]int, len(list))
+	for _, entry := range list {
+		at := spotOf(entry.Key)
+		key, quoted, isText := scalar(entry.Key)
+		if !isText {
+			d.fault(at, Fault{Path: path, Problem: "is not a name", Allowed: "a text as key"})
+			continue
+		}
+		if key == "<<" && !quoted {
+			merges = append(merges, entry.Value)
+			continue
+		}
+		if line, twice := first[key]; twice {
+			d.fault(at, Fault{
+				Path: join(path, key), Problem: fmt.Sprintf("is given twice: the first time on line %d", line),
+				Fix: "keep one of the two",
+			})
+			continue
+		}
+		first[key] = at.line
+		own = append(own, pair{key: key, at: at, value: entry.Value})
+	}
+	for _, merge := range merges {
+		own = append(own, d.merge(path, merge, first, 0)...)
+	}
+	return own, true
+}
+
+func fixMapping(node ast.Node) string {
+	if _, ok := node.(*ast.SequenceNode); ok {
+		return "write NAME: {…} lines instead of a list with dashes"
+	}
+	return ""
+}
+
+// merge gives the entries that << adds: of a mapping or a list of mappings.
+func (d *decoder) merge(path string, node ast.Node, have map[string]int, depth int) []pair {
+	at := spotOf(node)
+	node = d.resolve(path, node)
+	if node == nil || depth > maxAliases {
+		return nil
+	}
+	if list, ok := node.(*ast.SequenceNode); ok {
+		var all []pair
+		for _, value := range list.Values {
+			all = append(all, d.merge(path, value, have, depth+1)...)
+		}
+		return all
+	}
+	list, ok := entries(node)
+	if !ok {
+		d.fault(at, Fault{Path: path, Problem: "<< does not name a mapping", Allowed: "an alias such as *office"})
+		return nil
+	}
+	var all []pair
+	for _, entry := range list {
+		key, _, isText := scalar(entry.Key)
+		if key == "<<" {
+			all = append(all, d.merge(path, entry.Value, have, depth+1)...)
+			continue
+		}
+		if _, given := have[key]; given || !isText {
+			continue
+		}
+		place := spotOf(entry.Key)
+		have[key] = place.line
+		all = append(all, pair{key: key, at: place, value: entry.Value, merged: true})
+	}
+	return all
+}
+
+// join makes the path of a field of a mapping.
+func join(path, key string) string {
+	if key == "" || strings.ContainsAny(key, ".[]\" ") {
+		key = strconv.Quote(key)
+	}
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// fields lists the fields of a struct of the configuration by their keys.
+func fields(t reflect.Type) ([]string, map[string]reflect.StructField) {
+	names := make([]string, 0, t.NumField())
+	byName := make(map[string]reflect.StructField, t.NumField())
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name := field.Tag.Get("yaml")
+		names = append(names, name)
+		byName[name] = field
+	}
+	return names, byName
+}
+
+// structure reads a mapping with known keys.
+func (d *decoder) structure(path string, node ast.Node, into reflect.Value) {
+	setDefaults(into)
+	t := into.Type()
+	names, known := fields(t)
+	list, ok := d.mapping(path, node, "KEY: VALUE lines with "+strings.Join(names, ", "))
+	if !ok {
+		return
+	}
+	given := make(map[string]bool, len(list))
+	for _, entry := range list {
+		field, ok := known[entry.key]
+		if !ok {
+			d.unknown(path, t.Name(), names, entry)
+			continue
+		}
+		given[entry.key] = true
+		at := join(path, entry.key)
+		d.keys[at] = entry.at
+		d.value(at, entry.value, into.FieldByIndex(field.Index), field.Tag)
+	}
+	for _, name := range names {
+		if known[name].Tag.Get("required") != "" && !given[name] {
+			d.fault(spotOf(node), Fault{
+				Path: path, Problem: "has no " + name,
+				Fix: fmt.Sprintf("add %s: %s", name, known[name].Tag.Get("example")),
+			})
+		}
+	}
+}
+
+// unknown reports a key that is not one: not yet, or not at all.
+func (d *decoder) unknown(path, structName string, names []string, entry pair) {
+	f := Fault{Path: join(path, entry.key)}
+	if sentence, ok := later[structName][entry.key]; ok {
+		f.Problem, f.Fix = "cannot be used: "+sentence, "remove it"
+		d.fault(entry.at, f)
+		return
+	}
+	f.Problem, f.Allowed = "is not a known key", strings.Join(names, ", ")
+	if word := nearest(strings.ReplaceAll(entry.key, "-", "_"), names); word != "" {
+		f.Fix = "did you mean " + word + "?"
+	} else if word := squeeze(entry.key, names); word != "" {
+		f.Fix = "did you mean " + word + "?"
+	} else if where := d.elsewhere(entry.key, structName); where != "" {
+		f.Fix = where
+	}
+	d.fault(entry.at, f)
+}
+
+// squeeze finds a key that differs only in case and in what joins its words: beginTime, begin-time.
+func squeeze(key string, names []string) string {
+	flat := func(s string) string {
+		return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
+	}
+	for _, name := range names {
+		if flat(name) == flat(key) {
+			return name
+		}
+	}
+	return ""
+}
+
+// elsewhere says where a key belongs that stands in the wrong section.
+func (d *decoder) elsewhere(key, structName string) string {
+	for _, section := range []struct {
+		t     reflect.Type
+		words string
+	}{
+		{reflect.TypeFor[Config](), "at the top of the file"},
+		{reflect.TypeFor[Schedule](), "in a schedule"},
+		{reflect.TypeFor[Period](), "in a period"},
+		{reflect.TypeFor[Account](), "in an account"},
+		{reflect.TypeFor[Limits](), "under limits:"},
+		{reflect.TypeFor[AWS](), "under aws:"},
+	} {
+		if _, known := fields(section.t); section.t.Name() != structName {
+			if _, ok := known[key]; ok {
+				return key + " belongs " + section.words
+			}
+		}
+	}
+	return ""
+}
+
+var (
+	durationType = reflect.TypeFor[Duration]()
+	secretType   = reflect.TypeFor[Secret]()
+	daysType     = reflect.TypeFor[calendar.DayField]()
+	refsType     = reflect.TypeFor[calendar.PeriodRefs]()
+)
+
+// value reads one value into a field.
+func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
+	if isNull(node) {
+		d.empty(path, into)
+		return
+	}
+	node = d.resolve(path, node)
+	if node == nil {
+		return
+	}
+	if isNull(node) {
+		d.empty(path, into)
+		return
+	}
+	at := spotOf(node)
+	d.at[path] = at
+	switch into.Type() {
+	case durationType:
+		d.duration(path, node, into, tag)
+		return
+	case secretType:
+		if text, ok := d.text(path, node, "a text"); ok {
+			into.Set(reflect.ValueOf(Secret{value: text}))
+		}
+		return
+	case daysType, refsType:
+		d.items(path, node, into)
+		return
+	}
+	switch into.Kind() {
+	case reflect.Struct:
+		d.structure(path, node, into)
+	case reflect.Map:
+		d.named(path, node, into, tag)
+	case reflect.Slice:
+		d.list(path, node, into, tag)
+	case reflect.Bool:
+		d.boolean(path, node, into)
+	case reflect.Int, reflect.Float64:
+		d.number(path, node, into, tag)
+	case reflect.String:
+		if text, ok := d.text(path, node, "a text"); ok {
+			into.SetString(d.word(path, text, tag))
+		}
+	default:
+		// A field of a type that no case knows is a mistake in Config, found by the first test that loads a file.
+		panic("config: no decoder for " + into.Type().String())
+	}
+}
+
+// empty handles a key without a value. A section may be left empty; a single value may not: the line was not finished.
+func (d *decoder) empty(path string, into reflect.Value) {
+	switch {
+	case into.Kind() == reflect.Struct && into.Type() != secretType:
+		setDefaults(into)
+		return
+	case into.Kind() == reflect.Map, into.Kind() == reflect.Slice && into.Type() != daysType && into.Type() != refsType:
+		return
+	}
+	d.faultAt(path, Fault{Problem: "has no value", Fix: "write one, or remove the line"})
+}
+
+// text reads a scalar as it is written: the ID 012345678901 stays as it is with quotes and without.
+func (d *decoder) text(path string, node ast.Node, allowed string) (string, bool) {
+	text, _, ok := scalar(node)
+	if !ok {
+		d.faultAt(path, Fault{Problem: "is " + nodeWords(node), Allowed: allowed})
+	}
+	return text, ok
+}
+
+// word checks a text against the words that are allowed.
+func (d *decoder) word(path, text string, tag reflect.StructTag) string {
+	enum := tag.Get("enum")
+	if enum == "" {
+		return text
+	}
+	words := strings.Split(enum, ",")
+	folded := text
+	if tag.Get("fold") != "" {
+		folded = strings.ToLower(strings.TrimSpace(text))
+	}
+	if !slices.Contains(words, folded) {
+		d.faultAt(path, Fault{Text: text, Problem: "is not one of the words allowed", Allowed: strings.Join(words, ", "), Fix: didYouMean(text, words)})
+	}
+	return folded
+}
+
+func (d *decoder) boolean(path string, node ast.Node, into reflect.Value) {
+	text, quoted, ok := scalar(node)
+	if n, isBool := node.(*ast.BoolNode); isBool {
+		into.SetBool(n.Value)
+		return
+	}
+	f := Fault{Text: text, Problem: "is not true or false", Allowed: "true or false, without quotes"}
+	if !ok {
+		f.Problem = "is " + nodeWords(node)
+	}
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "y", "1":
+		f.Fix = "write true"
+	case "false", "no", "off", "n", "0":
+		f.Fix = "write false"
+	}
+	if quoted && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false")) {
+		f.Problem = "is a text because of its quotes"
+	}
+	d.faultAt(path, f)
+}
+
+func (d *decoder) number(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
+	low, high := tag.Get("min"), tag.Get("max")
+	allowed := "a whole number from " + low + " to " + high
+	if into.Kind() == reflect.Float64 {
+		allowed = "a number from " + low + " to " + high
+	}
+	text, quoted, ok := scalar(node)
+	f := Fault{Text: text, Problem: "is not a number", Allowed: allowed}
+	if !ok {
+		f.Problem = "is " + nodeWords(node)
+	}
+	if quoted {
+		f.Fix = "remove the quotes"
+	} else if digits, percent := strings.CutSuffix(text, "%"); percent {
+		f.Fix = "write " + digits + " without the percent sign"
+	}
+	// ParseFloat also reads 0x1p4, 1_000, Inf: what is left after it is plain decimal.
+	n, err := strconv.ParseFloat(text, 64)
+	if !ok || quoted || err != nil || strings.Trim(text, "0123456789.-") != "" || math.IsInf(n, 0) || math.IsNaN(n) {
+		d.faultAt(path, f)
+		return
+	}
+	from, _ := strconv.ParseFloat(low, 64)
+	to, _ := strconv.ParseFloat(high, 64)
+	switch {
+	case n < from || n > to:
+		f.Problem = "is out of range"
+	case into.Kind() == reflect.Int && strings.Contains(text, "."):
+		f.Problem = "is not a whole number"
+	case into.Kind() == reflect.Int:
+		into.SetInt(int64(n))
+		return
+	default:
+		into.SetFloat(n)
+		return
+	}
+	d.faultAt(path, f)
+}
+
+func (d *decoder) duration(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
+	low, _ := ParseDuration(tag.Get("min"))
+	high, _ := ParseDuration(tag.Get("max"))
+	allowed := fmt.Sprintf("a duration such as 90s, 10m, 2h or 7d, from %s to %s", low, high)
+	text, ok := d.text(path, node, allowed)
+	if !ok {
+		return
+	}
+	length, err := ParseDuration(text)
+	switch {
+	case err != nil:
+		f := Fault{Text: text, Problem: "is not a duration", Allowed: allowed}
+		if _, err := strconv.Atoi(text); err == nil {
+			f.Problem, f.Fix = "has no unit", fmt.Sprintf("write %ss for seconds or %sm for minutes", text, text)
+		}
+		d.faultAt(path, f)
+	case length < low || length > high:
+		d.faultAt(path, Fault{Text: text, Problem: "is out of range", Allowed: allowed})
+	default:
+		into.SetInt(int64(length))
+	}
+}
+
+// items reads a list of texts, or one text, and leaves the rest to the
+// calendar: what a day expression or a list of periods means is decided there.
+func (d *decoder) items(path string, node ast.Node, into reflect.Value) {
+	list, isList := node.(*ast.SequenceNode)
+	const allowed = "one text with commas, or a list of texts"
+	var texts []string
+	if !isList {
+		text, ok := d.text(path, node, allowed)
+		if !ok {
+			return
+		}
+		texts = []string{text}
+	} else {
+		for i, value := range list.Values {
+			at := index(path, i)
+			value = d.resolve(at, value)
+			if value == nil {
+				continue
+			}
+			if isNull(value) {
+				d.fault(spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the item"})
+				continue
+			}
+			d.at[at] = spotOf(value)
+			if text, ok := d.text(at, value, allowed); ok {
+				texts = append(texts, text)
+			}
+		}
+	}
+	if into.Type() == daysType {
+		into.Set(reflect.ValueOf(calendar.DayField(texts)))
+		return
+	}
+	var refs calendar.PeriodRefs
+	data, err := json.Marshal(texts)
+	if err == nil {
+		err = refs.UnmarshalJSON(data)
+	}
+	if err != nil {
+		d.faultAt(path, Fault{Problem: "cannot be read: " + err.Error(), Allowed: allowed})
+		return
+	}
+	into.Set(reflect.ValueOf(refs))
+}
+
+// list reads a list of texts or of mappings.
+func (d *decoder) list(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
+	list, ok := node.(*ast.SequenceNode)
+	if !ok {
+		text, _, isText := scalar(node)
+		f := Fault{Text: text, Problem: "is not a list", Allowed: "a list"}
+		switch {
+		case isText:
+			f.Fix = "write [" + strings.Join(splitList(text), ", ") + "]"
+		default:
+			f.Problem, f.Fix = "is "+nodeWords(node)+", not a list", "begin each entry with a dash and a blank"
+		}
+		d.faultAt(path, f)
+		return
+	}
+	for i, value := range list.Values {
+		at := index(path, i)
+		element := reflect.New(into.Type().Elem()).Elem()
+		if isNull(value) {
+			d.fault(spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the entry"})
+			continue
+		}
+		d.value(at, value, element, tag)
+		into.Set(reflect.Append(into, element))
+	}
+}
+
+func splitList(text string) []string {
+	parts := strings.Split(text, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return parts
+}
+
+// named reads a mapping of names to structs.
+func (d *decoder) named(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
+	list, ok := d.mapping(path, node, "NAME: {…} lines")
+	if !ok {
+		return
+	}
+	into.Set(reflect.MakeMapWithSize(into.Type(), len(list)))
+	for _, entry := range list {
+		at := join(path, entry.key)
+		d.keys[at] = entry.at
+		element := reflect.New(into.Type().Elem()).Elem()
+		setDefaults(element)
+		d.value(at, entry.value, element, tag)
+		into.SetMapIndex(reflect.ValueOf(entry.key), element)
+	}
+}
+
+// setDefaults fills a struct with the defaults of its tags.
+func setDefaults(into reflect.Value) {
+	t := into.Type()
+	for i := range t.NumField() {
+		field, value := into.Field(i), t.Field(i).Tag.Get("default")
+		switch {
+		case field.Kind() == reflect.Struct && field.Type() != secretType:
+			setDefaults(field)
+		case value == "":
+		case field.Type() == durationType:
+			length, err := ParseDuration(value)
+			mustDefault(err)
+			field.SetInt(int64(length))
+		case field.Kind() == reflect.Bool:
+			field.SetBool(value == "true")
+		case field.Kind() == reflect.Int:
+			n, err := strconv.Atoi(value)
+			mustDefault(err)
+			field.SetInt(int64(n))
+		case field.Kind() == reflect.Float64:
+			n, err := strconv.ParseFloat(value, 64)
+			mustDefault(err)
+			field.SetFloat(n)
+		default:
+			field.SetString(value)
+		}
+	}
+}
+
+// mustDefault stops the program when a default in a struct tag is malformed:
+// the mistake is in the source, and the first test finds it.
+func mustDefault(err error) {
+	if err != nil {
+		panic("config: default: " + err.Error())
+	}
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	var c Config
+	setDefaults(reflect.ValueOf(&c).Elem())
+	return c
+}

@@ -1,0 +1,177 @@
+package config
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"dayshift/internal/fleet"
+)
+
+// Fault is one thing wrong with a configuration, or one thing to be warned of,
+// with everything a person needs to put it right.
+type Fault struct {
+	File string `json:"file"`
+	// Line and Column count from 1, columns in characters; both are 0 for what concerns the file as a whole.
+	Line   int `json:"line"`
+	Column int `json:"column"`
+	// Path names the field: schedules.office.periods[1].
+	Path string `json:"path,omitempty"`
+	// Text is what was written; empty where that is a secret or nothing.
+	Text string `json:"text,omitempty"`
+	// Problem says what is wrong, as the end of the sentence "TEXT …".
+	Problem string `json:"problem"`
+	// Allowed says what the field takes.
+	Allowed string `json:"allowed,omitempty"`
+	// Fix says what to do.
+	Fix string `json:"fix,omitempty"`
+
+	source string // the line it is on, secrets hidden; empty when there is none to show
+	width  int    // characters to underline
+}
+
+// longest texts that a fault repeats, in bytes: a megabyte in one value must not become a megabyte on the screen.
+const (
+	shownText = 120
+	shownLine = 160
+)
+
+// Summary is the fault in one line without its place.
+func (f Fault) Summary() string {
+	var b strings.Builder
+	if f.Path != "" {
+		b.WriteString(f.Path + ": ")
+	}
+	if f.Text != "" {
+		b.WriteString(strconv.Quote(shorten(f.Text, shownText)) + " ")
+	}
+	b.WriteString(f.Problem)
+	return b.String()
+}
+
+// Place is FILE:LINE:COLUMN, or FILE alone for what concerns the file as a whole.
+func (f Fault) Place() string {
+	if f.Line == 0 {
+		return f.File
+	}
+	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
+}
+
+// Error writes the fault as compilers do: place and problem, the line with a
+// mark below it, what is allowed and what to do.
+func (f Fault) Error() string {
+	var b strings.Builder
+	b.WriteString(f.Place() + ": " + f.Summary() + "\n")
+	if f.source != "" {
+		number := strconv.Itoa(f.Line)
+		before, after := f.around()
+		fmt.Fprintf(&b, "  %s | %s%s\n", number, before, after)
+		mark := strings.Repeat("^", max(1, min(f.width, utf8.RuneCountInString(after))))
+		fmt.Fprintf(&b, "  %s | %s%s\n", strings.Repeat(" ", len(number)), pad(before), mark)
+	}
+	if f.Allowed != "" {
+		b.WriteString("  allowed: " + f.Allowed + "\n")
+	}
+	if f.Fix != "" {
+		b.WriteString("  fix: " + f.Fix + "\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// around gives the source line before and from the fault's column, cut to what a screen shows.
+func (f Fault) around() (before, after string) {
+	runes := []rune(f.source)
+	at := min(max(f.Column-1, 0), len(runes))
+	from, to := max(0, at-shownLine/2), min(len(runes), at+shownLine/2)
+	before, after = string(runes[from:at]), string(runes[at:to])
+	if from > 0 {
+		before = "…" + before
+	}
+	if to < len(runes) {
+		after += "…"
+	}
+	return before, after
+}
+
+// pad is a text of blanks as wide as the given one. Characters of East Asian
+// scripts are two columns wide on a terminal.
+func pad(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\t':
+			b.WriteRune('\t')
+		case wide(r):
+			b.WriteString("  ")
+		default:
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
+func wide(r rune) bool {
+	return 0x1100 <= r && r <= 0x115f || 0x2e80 <= r && r <= 0xa4cf || 0xac00 <= r && r <= 0xd7a3 ||
+		0xf900 <= r && r <= 0xfaff || 0xfe30 <= r && r <= 0xfe6f || 0xff00 <= r && r <= 0xff60 ||
+		0xffe0 <= r && r <= 0xffe6 || 0x1f300 <= r && r <= 0x1faff
+}
+
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
+}
+
+// Faults is every fault of a configuration, in the order of the file. As an
+// error it means: nothing of the file is in force.
+type Faults []Fault
+
+// Error writes every fault, one below the other, and how many there are.
+func (f Faults) Error() string {
+	var b strings.Builder
+	for _, fault := range f {
+		b.WriteString(fault.Error() + "\n")
+	}
+	if len(f) == 1 {
+		b.WriteString("1 fault; nothing of the file was taken")
+	} else {
+		fmt.Fprintf(&b, "%d faults; nothing of the file was taken", len(f))
+	}
+	return b.String()
+}
+
+// JSON gives the faults as a JSON array, never null.
+func (f Faults) JSON() ([]byte, error) {
+	if f == nil {
+		f = Faults{}
+	}
+	data, err := json.Marshal([]Fault(f))
+	if err != nil {
+		return nil, fmt.Errorf("write faults as JSON: %w", err)
+	}
+	return data, nil
+}
+
+func (f Faults) sort() {
+	slices.SortStableFunc(f, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}
+
+// nearest gives the known word that a mistyped one was probably meant to be, or "".
+func nearest(text string, known []string) string {
+	word, _ := fleet.Nearest(text, known)
+	return word
+}
+
+func didYouMean(text string, known []string) string {
+	if word := nearest(text, known); word != "" {
+		return "did you mean " + word + "?"
+	}
+	return ""
+}

@@ -1,0 +1,358 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dayshift/internal/fleet"
+	"dayshift/internal/plan"
+	"dayshift/internal/policy"
+)
+
+// DefaultFile is read when neither --config nor DAYSHIFT_CONFIG names another.
+const DefaultFile = "dayshift.yaml"
+
+// FileVariable is the environment variable that names the file.
+const FileVariable = "DAYSHIFT_CONFIG"
+
+// Loaded is a configuration that is in order, ready for use.
+type Loaded struct {
+	// Config is the file with every default filled in.
+	Config Config
+	// Book, Limits, Scopes and Store are what the program works with.
+	Book   policy.Book
+	Limits plan.Limits
+	Scopes []fleet.Scope // every account and region, ordered
+	Store  Store
+	// Warnings are what people should know although the file was taken, in the order of the file.
+	Warnings []Fault
+	// File is the file it came from.
+	File string
+
+	at    map[string]spot
+	lines map[string]string // every value as text, by path; secrets as hashes
+}
+
+// Env is what a configuration may look at besides its own text. The zero Env
+// has no environment and no files.
+type Env struct {
+	// Lookup finds an environment variable.
+	Lookup func(name string) (string, bool)
+	// ReadFile reads a file that a secret names, relative to the configuration's folder. It is asked for at most maxSecret+1 bytes.
+	ReadFile func(path string) ([]byte, error)
+}
+
+// maxSecret bounds a secret, in bytes; AWS's longest external ID has 1224.
+const maxSecret = 4096
+
+// Choose gives the configuration file to read: the flag's value if there is
+// one, else DAYSHIFT_CONFIG, else dayshift.yaml. It also says who chose, for messages.
+func Choose(flag string, lookup func(string) (string, bool)) (path, chosenBy string) {
+	if flag != "" {
+		return flag, "--config"
+	}
+	if path, ok := lookup(FileVariable); ok && path != "" {
+		return path, FileVariable
+	}
+	return DefaultFile, "default"
+}
+
+// Load reads and checks a configuration file. The error is a Faults.
+func Load(path string) (*Loaded, error) {
+	data, err := readBounded(path, MaxBytes)
+	if err != nil {
+		return nil, Faults{unreadable(path, err)}
+	}
+	folder := filepath.Dir(path)
+	return Parse(path, data, Env{
+		Lookup: os.LookupEnv,
+		ReadFile: func(name string) ([]byte, error) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(folder, name)
+			}
+			return readBounded(name, maxSecret)
+		},
+	})
+}
+
+var errNotFile = errors.New("not a regular file")
+
+// readBounded reads a regular file up to one byte more than limit, so that the
+// reader can tell that it is too large. A pipe or device could hang the program.
+func readBounded(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() || !info.Mode().IsRegular() {
+		return nil, errNotFile
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // only read from
+	return io.ReadAll(io.LimitReader(file, limit+1))
+}
+
+// unreadable says why a file could not be read and what to do.
+func unreadable(path string, err error) Fault {
+	f := Fault{File: path}
+	switch info, statErr := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		f.Problem = "the file does not exist"
+		f.Fix = "name the configuration with --config or " + FileVariable + "; examples/minimal.yaml is one to begin with"
+	case errors.Is(err, fs.ErrPermission):
+		f.Problem, f.Fix = "the file may not be read by this user", "check the permissions of the file and of the folders above it"
+	case statErr == nil && info.IsDir():
+		f.Problem, f.Fix = "this is a folder", "name the file in it: "+filepath.Join(path, DefaultFile)
+	case errors.Is(err, errNotFile):
+		f.Problem, f.Fix = "this is not a regular file", "name a file"
+	default:
+		f.Problem = "the file cannot be read: " + err.Error()
+	}
+	return f
+}
+
+// Parse checks a configuration. name stands for the file in messages. The
+// error is a Faults with every fault found, in the order of the file.
+func Parse(name string, data []byte, env Env) (*Loaded, error) {
+	src, root, faults := read(name, data)
+	if faults != nil {
+		return nil, faults
+	}
+	d := newDecoder(src, root)
+	var c Config
+	setDefaults(reflect.ValueOf(&c).Elem())
+	if node := d.resolve("", root); node != nil {
+		d.structure("", node, reflect.ValueOf(&c).Elem())
+	}
+	l := d.validate(&c, env)
+	if len(d.faults) > 0 {
+		d.faults.sort()
+		if d.missed > 0 {
+			d.faults = append(d.faults, Fault{File: name, Problem: fmt.Sprintf("%d more faults are not shown", d.missed)})
+		}
+		return nil, d.faults
+	}
+	Faults(l.Warnings).sort()
+	l.Config, l.File, l.at = c, name, d.at
+	l.Limits = plan.Limits{MaxStops: c.Limits.MaxStops, MaxStopPercent: c.Limits.MaxStopPercent, MinScopeSize: c.Limits.MinScopeSize}
+	l.lines = map[string]string{}
+	flatten("", reflect.ValueOf(c), l.lines)
+	return l, nil
+}
+
+// variable is ${NAME} in a secret.
+var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// secret looks up what a secret's text names: ${NAME} anywhere in it, or file:PATH.
+func (e Env) secret(text string) (value, source string, fault *Fault) {
+	if path, ok := strings.CutPrefix(text, "file:"); ok {
+		return e.secretFile(path)
+	}
+	for _, prefix := range []string{"secretsmanager:", "ssm:", "vault:"} {
+		if strings.HasPrefix(text, prefix) {
+			return "", "", &Fault{Text: prefix + "…", Problem: "is not in this version", Allowed: "${NAME} from the environment, file:PATH, or the value itself"}
+		}
+	}
+	if !strings.Contains(text, "${") {
+		return text, "the file itself", nil
+	}
+	source = "the environment"
+	value = variable.ReplaceAllStringFunc(text, func(found string) string {
+		name := found[2 : len(found)-1]
+		if fault != nil {
+			return ""
+		}
+		if !variableName.MatchString(name) {
+			fault = &Fault{Text: found, Problem: "is not the name of an environment variable", Allowed: "${NAME} with letters, digits and _"}
+			return ""
+		}
+		source = "${" + name + "}"
+		if e.Lookup != nil {
+			if value, ok := e.Lookup(name); ok && value != "" {
+				return value
+			}
+		}
+		fault = &Fault{Text: found, Problem: "names an environment variable that is not set", Fix: "set it: export " + name + "=…"}
+		return ""
+	})
+	if fault == nil && strings.Contains(value, "${") && !variable.MatchString(text) {
+		fault = &Fault{Problem: "has a ${ without its }", Allowed: "${NAME}"}
+	}
+	return value, source, fault
+}
+
+func (e Env) secretFile(path string) (value, source string, fault *Fault) {
+	source = "file:" + path
+	f := Fault{Text: source}
+	if e.ReadFile == nil || path == "" {
+		f.Problem, f.Allowed = "names no file that can be read here", "file:PATH"
+		return "", "", &f
+	}
+	data, err := e.ReadFile(path)
+	switch {
+	case err != nil:
+		u := unreadable(path, err)
+		f.Problem, f.Fix = "cannot be used: "+u.Problem, u.Fix
+		if errors.Is(err, fs.ErrNotExist) {
+			f.Fix = "create the file; the path is relative to the folder of the configuration"
+		}
+		return "", "", &f
+	case len(data) > maxSecret:
+		f.Problem = "cannot be used: the file is larger than " + strconv.Itoa(maxSecret) + " bytes"
+		return "", "", &f
+	}
+	return strings.TrimRight(string(data), "\r\n"), source, nil
+}
+
+// Origin says where a value came from.
+type Origin struct {
+	// Default: the file does not give it.
+	Default bool   `json:"default,omitempty"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+}
+
+// String is "default" or FILE:LINE.
+func (o Origin) String() string {
+	if o.Default {
+		return "default"
+	}
+	return o.File + ":" + strconv.Itoa(o.Line)
+}
+
+// Origin says where the value of a field came from. The path is written as in
+// a fault: schedules.office.timezone, accounts[0].regions[1].
+func (l *Loaded) Origin(path string) Origin {
+	at, ok := l.at[path]
+	if !ok {
+		return Origin{Default: true}
+	}
+	return Origin{File: l.File, Line: at.line, Column: at.column}
+}
+
+// Values gives every value of the configuration as text by its path, defaults
+// included, in the order of the paths. Secrets are hidden.
+func (l *Loaded) Values() []Value {
+	values := make([]Value, 0, len(l.lines))
+	for path, text := range l.lines {
+		if strings.HasPrefix(text, secretMark) {
+			text = redacted
+		}
+		values = append(values, Value{Path: path, Text: text, Origin: l.Origin(path)})
+	}
+	slices.SortFunc(values, func(a, b Value) int { return strings.Compare(a.Path, b.Path) })
+	return values
+}
+
+// Value is one value of a configuration.
+type Value struct {
+	Path   string `json:"path"`
+	Text   string `json:"text"`
+	Origin Origin `json:"origin"`
+}
+
+// Fingerprint is a hash of everything the configuration says. Comments, order
+// and layout do not change it; a secret that changed does.
+func (l *Loaded) Fingerprint() string {
+	hash := sha256.New()
+	for _, path := range sortedKeys(l.lines) {
+		fmt.Fprintf(hash, "%q=%q\n", path, l.lines[path])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// Same reports whether both say the same. A nil configuration is the same as none.
+func (l *Loaded) Same(other *Loaded) bool {
+	if l == nil || other == nil {
+		return l == other
+	}
+	return l.Fingerprint() == other.Fingerprint()
+}
+
+// Diff says in words what changes from l to next, one line for each value, in
+// the order of the paths.
+func (l *Loaded) Diff(next *Loaded) []string {
+	paths := sortedKeys(l.lines)
+	for path := range next.lines {
+		if _, both := l.lines[path]; !both {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	var words []string
+	for _, path := range paths {
+		before, had := l.lines[path]
+		after, has := next.lines[path]
+		switch {
+		case had && has && before == after:
+		case strings.HasPrefix(before, secretMark) || strings.HasPrefix(after, secretMark):
+			words = append(words, path+": the secret changed")
+		case !had:
+			words = append(words, fmt.Sprintf("%s: %s (new)", path, after))
+		case !has:
+			words = append(words, fmt.Sprintf("%s: %s (removed)", path, before))
+		default:
+			words = append(words, fmt.Sprintf("%s: %s → %s", path, before, after))
+		}
+	}
+	return words
+}
+
+// secretMark begins the text that stands for a secret in the flat form.
+const secretMark = "secret sha256:"
+
+// flatten writes every value that is not empty as text by its path.
+func flatten(path string, v reflect.Value, into map[string]string) {
+	if s, ok := v.Interface().(Secret); ok {
+		if s.value != "" {
+			sum := sha256.Sum256([]byte(s.value))
+			into[path] = secretMark + hex.EncodeToString(sum[:])
+		}
+		return
+	}
+	if d, ok := v.Interface().(Duration); ok {
+		into[path] = d.String()
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			flatten(join(path, v.Type().Field(i).Tag.Get("yaml")), v.Field(i), into)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			flatten(join(path, key.String()), v.MapIndex(key), into)
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			for i := range v.Len() {
+				flatten(index(path, i), v.Index(i), into)
+			}
+			return
+		}
+		if v.Len() > 0 {
+			into[path] = fmt.Sprint(v.Interface())
+		}
+	default:
+		if text := fmt.Sprint(v.Interface()); text != "" {
+			into[path] = text
+		}
+	}
+}

@@ -1,0 +1,541 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+)
+
+// Limits of AWS on what a configuration names (IAM, STS and tagging references).
+const (
+	maxTagKey     = 128  // characters of a tag key
+	maxTagValue   = 256  // characters of a tag value, and so of a schedule's name
+	maxPeriodName = 128  // ours: it is shown in every reason
+	maxNote       = 1024 // ours: a note for people
+	maxExternalID = 1224 // characters of an external ID
+)
+
+// Patterns of what AWS accepts. The schema repeats them.
+const (
+	patternAccount    = `^[0-9]{12}$`
+	patternRegion     = `^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`
+	patternRole       = `^arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/[\x21-\x7e]{1,512}$`
+	patternSession    = `^[A-Za-z0-9_+=,.@-]{2,64}$`
+	patternExternalID = `^[A-Za-z0-9_+=,.@:/-]{2,}$`
+	patternStore      = `^(sqlite:[^?#]+|memory:)$`
+)
+
+var (
+	rolePattern       = regexp.MustCompile(patternRole)
+	sessionPattern    = regexp.MustCompile(patternSession)
+	externalIDPattern = regexp.MustCompile(patternExternalID)
+)
+
+// validate checks what one field alone cannot tell, and turns the
+// configuration into what the program works with.
+func (d *decoder) validate(c *Config, env Env) *Loaded {
+	l := &Loaded{Book: policy.Book{TagKey: c.Tag, Schedules: map[string]*policy.Schedule{}}}
+	d.top(c, l)
+	d.accounts(c, env, l)
+	d.protect(c, l)
+	d.schedules(c, l)
+	return l
+}
+
+// top checks the single values at the top of the file.
+func (d *decoder) top(c *Config, l *Loaded) {
+	if problem := badTagText(c.Tag, maxTagKey); problem != "" {
+		d.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
+	} else if strings.HasPrefix(strings.ToLower(c.Tag), "aws:") {
+		d.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that AWS keeps for itself", Allowed: "a tag key that does not begin with aws:"})
+	} else if strings.HasPrefix(c.Tag, "dayshift:") {
+		d.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that Dayshift itself reads or writes", Allowed: "a tag key that does not begin with dayshift:"})
+	}
+	store, f := parseStore(c.Store)
+	if f != nil {
+		d.faultAt("store", *f)
+	}
+	l.Store = store
+	if f := checkListen(c.Listen); f != nil {
+		d.faultAt("listen", *f)
+	}
+}
+
+// badTagText says why a text cannot be a tag key or value, or "".
+func badTagText(text string, limit int) string {
+	switch {
+	case text == "":
+		return "is empty"
+	case strings.TrimSpace(text) != text:
+		return "has blanks at its ends"
+	case utf8.RuneCountInString(text) > limit:
+		return fmt.Sprintf("is longer than %d characters", limit)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "has a control character in it"
+	}
+	return ""
+}
+
+// Store says where Dayshift keeps what it remembers.
+type Store struct {
+	Engine StoreEngine
+	Path   string // of the database file; empty for memory
+}
+
+// StoreEngine names an engine.
+type StoreEngine string
+
+// The engines of this version.
+const (
+	SQLite StoreEngine = "sqlite"
+	Memory StoreEngine = "memory"
+)
+
+func parseStore(text string) (Store, *Fault) {
+	const allowed = "sqlite:PATH, or memory: for a store that forgets everything at the end"
+	engine, rest, colon := strings.Cut(text, ":")
+	fault := func(problem, fix string) *Fault {
+		return &Fault{Text: urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}"), Problem: problem, Allowed: allowed, Fix: fix}
+	}
+	switch {
+	case strings.Contains(text, "${"):
+		return Store{}, fault("has a variable in it, which is replaced in secrets only", "write the path out, or give it relative to the working directory")
+	case text == "memory" || text == "memory:":
+		return Store{Engine: Memory}, nil
+	case engine == "memory":
+		return Store{}, fault("has something after memory:", "write memory:")
+	case engine == "sqlite" && colon:
+		switch {
+		case strings.TrimSpace(rest) == "":
+			return Store{}, fault("has no path", "write sqlite:dayshift.db")
+		case strings.HasPrefix(rest, "//"):
+			return Store{}, fault("is an address, not a path", "write sqlite:"+strings.TrimLeft(rest, "/")+", or sqlite:/"+strings.TrimLeft(rest, "/")+" for a path from the root")
+		case strings.ContainsAny(rest, "?#") || strings.ContainsFunc(rest, unicode.IsControl):
+			return Store{}, fault("has a character in its path that a database file cannot have (?, # or a control character)", "rename the file")
+		case strings.HasSuffix(rest, "/"):
+			return Store{}, fault("is a folder", "add the name of the file: "+text+"dayshift.db")
+		case strings.TrimSpace(rest) == ":memory:":
+			return Store{}, fault("is SQLite's name for a store in memory", "write memory:")
+		}
+		return Store{Engine: SQLite, Path: rest}, nil
+	case slices.Contains([]string{"postgres", "postgresql", "dynamodb", "mysql"}, engine) && colon:
+		shown := &Fault{Text: engine + ":…", Problem: "is a store that is not in this version", Allowed: allowed, Fix: "use sqlite:dayshift.db"}
+		return Store{}, shown
+	case strings.HasSuffix(text, ".db") || strings.HasSuffix(text, ".sqlite"):
+		return Store{}, fault("does not say which store it is", "write sqlite:"+text)
+	}
+	return Store{}, fault("is not a store", didYouMean(engine, []string{"sqlite", "memory"}))
+}
+
+func checkListen(text string) *Fault {
+	f := &Fault{Text: text, Allowed: "HOST:PORT such as 127.0.0.1:8080, or :8080 for every address of the machine"}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		f.Problem = "is not an address with a port"
+		if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+			f.Fix = "write 127.0.0.1:" + text
+		}
+		return f
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		f.Problem = "has a port that is not a number from 0 to 65535"
+		return f
+	}
+	if net.ParseIP(host) == nil && strings.ContainsFunc(host, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '.' && r != '-' && r != '%' && r != ':'
+	}) {
+		f.Problem = "has a host that is neither a name nor an address"
+		return f
+	}
+	return nil
+}
+
+// accounts checks accounts, roles, secrets and regions.
+func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
+	seen := map[fleet.AccountID]string{}
+	withoutRole := ""
+	for i := range c.Accounts {
+		a := &c.Accounts[i]
+		path := index("accounts", i)
+		if _, written := d.at[path+".id"]; written {
+			if _, err := fleet.ParseAccountID(string(a.ID)); err != nil {
+				d.faultAt(path+".id", Fault{Text: string(a.ID), Problem: "is not an AWS account ID", Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
+			} else if first, twice := seen[a.ID]; twice {
+				d.faultAt(path+".id", Fault{Text: string(a.ID), Problem: fmt.Sprintf("is given twice: the first time on line %d", d.at[first+".id"].line), Fix: "put all regions of the account into one entry"})
+			} else {
+				seen[a.ID] = path
+			}
+		}
+		d.role(path, a)
+		if a.Role == "" {
+			if withoutRole != "" {
+				d.faultAt(path, Fault{
+					Problem: fmt.Sprintf("has no role, and neither has the account on line %d: the credentials at hand belong to one account", d.at[withoutRole].line),
+					Fix:     "add role: arn:aws:iam::" + cmp.Or(string(a.ID), "ACCOUNT") + ":role/dayshift",
+				})
+			} else {
+				withoutRole = path
+			}
+		}
+		d.externalID(path, a, env)
+		if !sessionPattern.MatchString(a.SessionName) {
+			d.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: "is not a session name", Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
+		}
+		if problem := badNote(a.Name, maxTagValue); problem != "" {
+			d.faultAt(path+".name", Fault{Text: a.Name, Problem: problem})
+		}
+		d.regions(path, a)
+	}
+	if len(c.Accounts) == 0 {
+		d.warnAt(l, "accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
+	}
+	d.partitions(c, l)
+	for _, a := range c.Accounts {
+		for _, region := range a.Regions {
+			l.Scopes = append(l.Scopes, fleet.Scope{Account: a.ID, Region: region})
+		}
+	}
+	slices.SortFunc(l.Scopes, fleet.Scope.Compare)
+}
+
+func fixAccount(text string) string {
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, text)
+	if len(digits) == 12 {
+		return `write "` + digits + `"`
+	}
+	if len(digits) == len(text) && len(digits) > 0 && len(digits) < 12 {
+		return "it has " + strconv.Itoa(len(digits)) + " digits: a leading zero may have been lost"
+	}
+	return ""
+}
+
+func (d *decoder) role(path string, a *Account) {
+	at := path + ".role"
+	if a.Role == "" {
+		if _, written := d.at[at]; written {
+			d.faultAt(at, Fault{Problem: "is empty", Fix: "remove the line to use the credentials at hand"})
+		}
+		return
+	}
+	parts := rolePattern.FindStringSubmatch(a.Role)
+	if parts == nil {
+		f := Fault{Text: a.Role, Problem: "is not the ARN of an IAM role", Allowed: "arn:PARTITION:iam::ACCOUNT:role/NAME with partition aws, aws-cn or aws-us-gov"}
+		switch {
+		case strings.Contains(a.Role, ":user/"), strings.Contains(a.Role, ":assumed-role/"), strings.Contains(a.Role, ":instance-profile/"):
+			f.Fix = "name the role itself"
+		case !strings.Contains(a.Role, ":") && a.Role != "":
+			f.Fix = fmt.Sprintf("write arn:%s:iam::%s:role/%s", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT"), strings.TrimPrefix(a.Role, "role/"))
+		}
+		d.faultAt(at, f)
+		return
+	}
+	if a.ID != "" && parts[2] != string(a.ID) {
+		d.faultAt(at, Fault{Text: a.Role, Problem: "is a role of account " + parts[2] + ", not of " + string(a.ID), Fix: "correct the role or the id: a role acts in its own account only"})
+	}
+}
+
+// partitionOf is the partition of the account's first region.
+func partitionOf(a *Account) fleet.Partition {
+	if len(a.Regions) == 0 {
+		return fleet.AWS
+	}
+	return a.Regions[0].Partition()
+}
+
+// Partition is the part of AWS that the account belongs to.
+func (a Account) Partition() fleet.Partition { return partitionOf(&a) }
+
+func (d *decoder) regions(path string, a *Account) {
+	seen := map[fleet.Region]bool{}
+	role := rolePattern.FindStringSubmatch(a.Role)
+	if _, written := d.at[path+".regions"]; len(a.Regions) == 0 {
+		if _, key := d.keys[path+".regions"]; (written || key) && !d.reported(path+".regions") {
+			d.faultAt(path+".regions", Fault{Problem: "is empty", Fix: "name at least one region, such as [ap-northeast-2]"})
+		}
+		return
+	}
+	var first fleet.Region
+	for i, region := range a.Regions {
+		at := index(path+".regions", i)
+		f := Fault{Text: string(region)}
+		switch _, err := fleet.ParseRegion(string(region)); {
+		case err != nil:
+			f.Problem, f.Allowed = "is not an AWS region", "a region code such as ap-northeast-2 or cn-north-1"
+			f.Fix = didYouMean(string(region), knownRegions)
+			if text := string(region); f.Fix == "" && text != "" && slices.Contains(knownRegions, text[:len(text)-1]) {
+				f.Fix = "that looks like an availability zone: write " + text[:len(text)-1]
+			}
+			d.faultAt(at, f)
+			continue
+		case seen[region]:
+			f.Problem, f.Fix = "is given twice", "remove one of the two"
+			d.faultAt(at, f)
+			continue
+		case role != nil && role[1] != string(region.Partition()):
+			f.Problem = fmt.Sprintf("is in the partition %s, and the role is in %s", region.Partition(), role[1])
+			f.Fix = fmt.Sprintf("an account lives in one partition: is the role arn:%s:iam::…?", region.Partition())
+			d.faultAt(at, f)
+		case role == nil && first != "" && first.Partition() != region.Partition():
+			f.Problem = fmt.Sprintf("is in the partition %s, and %s is in %s", region.Partition(), first, first.Partition())
+			f.Fix = "an account lives in one partition: make two entries"
+			d.faultAt(at, f)
+		}
+		seen[region] = true
+		first = cmp.Or(first, region)
+	}
+}
+
+// partitions warns of accounts that one set of credentials cannot reach.
+func (d *decoder) partitions(c *Config, l *Loaded) {
+	seen := map[fleet.Partition]bool{}
+	for i, a := range c.Accounts {
+		p := a.Partition()
+		if len(seen) > 0 && !seen[p] && a.Role != "" {
+			d.warnAt(l, index("accounts", i)+".role", Fault{
+				Text: a.Role, Problem: fmt.Sprintf("is in the partition %s, other accounts are not: credentials of one partition cannot assume a role in another", p),
+				Fix: "run one Dayshift for each partition, with credentials of that partition",
+			})
+		}
+		seen[p] = true
+	}
+}
+
+// externalID looks the secret up. It never shows the value.
+func (d *decoder) externalID(path string, a *Account, env Env) {
+	at := path + ".external_id"
+	if _, written := d.at[at]; !written {
+		return
+	}
+	value, source, f := env.secret(a.ExternalID.value)
+	a.ExternalID = Secret{}
+	if f != nil {
+		d.faultAt(at, *f)
+		return
+	}
+	if !externalIDPattern.MatchString(value) || len(value) > maxExternalID {
+		d.faultAt(at, Fault{Problem: "is not an external ID (the value is not shown; it comes from " + source + ")", Allowed: "2 to 1224 letters, digits and _ + = , . @ : / -"})
+		return
+	}
+	a.ExternalID = Secret{value: value, source: source}
+	if a.Role == "" {
+		d.faultAt(at, Fault{Problem: "has no role to go with: an external ID is sent when a role is assumed", Fix: "add the role, or remove the external_id"})
+	}
+}
+
+func (d *decoder) protect(c *Config, l *Loaded) {
+	for i, text := range c.Protect {
+		filter, err := fleet.ParseFilter(text)
+		if err != nil {
+			d.faultAt(index("protect", i), Fault{Text: text, Problem: "is not a filter: " + strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text)), Allowed: "key=value with commas between, such as tag:env=prod"})
+			continue
+		}
+		l.Book.Protected = append(l.Book.Protected, filter)
+	}
+}
+
+func badNote(text string, limit int) string {
+	if utf8.RuneCountInString(text) > limit {
+		return fmt.Sprintf("is longer than %d characters", limit)
+	}
+	return ""
+}
+
+// schedules compiles periods and schedules and hands on every fault that the calendar finds in them.
+func (d *decoder) schedules(c *Config, l *Loaded) {
+	zone, err := calendar.LoadZone(c.Timezone)
+	d.calendarFaults("", err)
+
+	periods := make(map[string]*calendar.Period, len(c.Periods))
+	// A period with faults is stood in for, so that the schedules that name it are still checked for faults of their own.
+	standIn, err := calendar.CompilePeriod(calendar.PeriodDef{Name: "-", Weekdays: calendar.DayField{"*"}})
+	mustDefault(err)
+	for _, name := range sortedKeys(c.Periods) {
+		p, path := c.Periods[name], join("periods", name)
+		if problem := badNote(p.Description, maxNote); problem != "" {
+			d.faultAt(path+".description", Fault{Text: p.Description, Problem: problem})
+		}
+		compiled, err := calendar.CompilePeriod(calendar.PeriodDef{
+			Name: name, BeginTime: p.BeginTime, EndTime: p.EndTime,
+			Weekdays: p.Weekdays, MonthDays: p.MonthDays, Months: p.Months, Description: p.Description,
+		})
+		d.calendarFaults(path, err)
+		if err != nil {
+			compiled = standIn
+		} else if problem := badTagText(name, maxPeriodName); problem != "" {
+			d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("1 to %d characters", maxPeriodName)})
+		}
+		periods[name] = compiled
+	}
+
+	used := map[string]bool{}
+	for _, name := range sortedKeys(c.Schedules) {
+		s, path := c.Schedules[name], join("schedules", name)
+		if problem := badTagText(name, maxTagValue); problem != "" {
+			d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("what a tag value can hold: 1 to %d characters", maxTagValue)})
+		}
+		if problem := badNote(s.Description, maxNote); problem != "" {
+			d.faultAt(path+".description", Fault{Text: s.Description, Problem: problem})
+		}
+		if len(s.Periods) == 0 && s.OverrideStatus == "" && !d.reported(path+".periods") {
+			d.faultAt(path, Fault{Problem: "has no periods, which would keep everything stopped for ever", Fix: "add periods: [NAME], or override_status: stopped when that is meant"})
+		}
+		compiled, err := calendar.CompileWith(calendar.ScheduleDef{
+			Name: name, Timezone: s.Timezone, OverrideStatus: d.writtenWord(s.OverrideStatus),
+			Periods: s.Periods, StartLead: time.Duration(s.StartLead),
+		}, periods, zone)
+		d.calendarFaults(path, err)
+		for _, ref := range s.Periods {
+			period, _, _ := strings.Cut(ref, "@")
+			used[strings.TrimSpace(period)] = true
+		}
+		if _, written := d.at[path+".use_maintenance_window"]; written && s.UseMaintenanceWindow {
+			d.warnAt(l, path+".use_maintenance_window", Fault{Text: "true", Problem: "has no effect in this version: RDS maintenance windows are not looked at, and a database that is stopped then is not started for them"})
+		}
+		l.Book.Schedules[name] = &policy.Schedule{
+			Name: name, Description: s.Description, Calendar: compiled,
+			Enabled: s.Enabled, Enforced: s.Enforced, RetainRunning: s.RetainRunning,
+			StopNewInstances: s.StopNewInstances, NewResourceGrace: time.Duration(s.NewResourceGrace),
+			UseMaintenanceWindow: s.UseMaintenanceWindow, Hibernate: s.Hibernate, Mode: s.Mode,
+			MaxManualUptime: time.Duration(s.MaxManualUptime), NotifyBeforeStop: time.Duration(s.NotifyBeforeStop),
+			Jitter: time.Duration(s.Jitter),
+		}
+	}
+	if len(c.Schedules) == 0 {
+		d.warnAt(l, "schedules", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add a schedule: see examples/minimal.yaml"})
+	}
+	for _, name := range sortedKeys(c.Periods) {
+		if !used[name] && len(c.Schedules) > 0 {
+			d.warnAt(l, join("periods", name), Fault{Problem: "is used by no schedule"})
+		}
+	}
+}
+
+// writtenWord leaves out an override_status that was refused already.
+func (d *decoder) writtenWord(status string) string {
+	if status == "running" || status == "stopped" {
+		return status
+	}
+	return ""
+}
+
+// longestAbbreviation is the length of a zone's abbreviation such as KST or CEST, in letters.
+const longestAbbreviation = 4
+
+// nameFault notes a fault of a key.
+func (d *decoder) nameFault(path string, f Fault) {
+	f.Path = path
+	d.fault(d.keys[path], f)
+}
+
+// reported tells whether a fault of the field was noted.
+func (d *decoder) reported(path string) bool {
+	return slices.ContainsFunc(d.faults, func(f Fault) bool { return strings.HasPrefix(f.Path, path) })
+}
+
+// calendarFaults hands on what the calendar found, each at the place of the text it is about.
+func (d *decoder) calendarFaults(path string, err error) {
+	for _, e := range calendar.Faults(err) {
+		f := Fault{Path: path, Text: e.Text, Problem: e.Problem, Allowed: e.Allowed, Fix: e.Hint}
+		switch e.Field {
+		case "":
+			d.faultAt(path, f)
+		case "name":
+			d.nameFault(path, f)
+		default:
+			if e.Field == "timezone" && len(e.Text) <= longestAbbreviation {
+				f.Fix = "an abbreviation means different zones to different people: write the zone of a city, such as Asia/Seoul"
+			}
+			field := e.Field
+			if path != "" {
+				field = path + "." + field
+			}
+			if f.Text != "" || !d.reported(field) {
+				d.within(field, f)
+			}
+		}
+	}
+}
+
+// within notes a fault of a part of a value: of one item of a list, of one atom between commas.
+func (d *decoder) within(path string, f Fault) {
+	f.Path = path
+	at, ok := d.at[path]
+	if !ok {
+		at = d.keys[path]
+	}
+	for i := 0; ; i++ {
+		item, ok := d.at[index(path, i)]
+		if !ok {
+			break
+		}
+		if contains(item.text, f.Text) {
+			f.Path, at = index(path, i), item
+			break
+		}
+	}
+	d.fault(d.narrow(at, f.Text), f)
+}
+
+// contains reports whether a text with commas has the part.
+func contains(text, part string) bool {
+	return slices.ContainsFunc(strings.Split(text, ","), func(s string) bool { return strings.TrimSpace(s) == strings.TrimSpace(part) })
+}
+
+// narrow moves a spot to a part of its text, where the part can be seen on the line.
+func (d *decoder) narrow(at spot, part string) spot {
+	part = strings.TrimSpace(part)
+	if part == "" || at.line < 1 || at.line > len(d.src.lines) || !strings.Contains(at.text, ",") {
+		return at
+	}
+	line := []rune(d.src.lines[at.line-1])
+	if at.column-1 >= len(line) {
+		return at
+	}
+	rest := string(line[at.column-1:])
+	offset := 0
+	for piece := range strings.SplitSeq(rest, ",") {
+		if strings.Trim(piece, " \t\"'[]}") == part {
+			skipped := strings.Index(piece, part)
+			at.column += utf8.RuneCountInString(rest[:offset+skipped])
+			at.width = utf8.RuneCountInString(part)
+			return at
+		}
+		offset += len(piece) + 1
+	}
+	return at
+}
+
+// warnAt notes something that is no fault but that people should know.
+func (d *decoder) warnAt(l *Loaded, path string, f Fault) {
+	f.Path = path
+	at, ok := d.at[path]
+	if !ok {
+		at = d.keys[path]
+	}
+	f.Line, f.Column = at.line, at.column
+	l.Warnings = append(l.Warnings, d.src.fault(f, at.width))
+}
+
+// knownRegions serve spelling only: a region that is not among them is taken all the same.
+var knownRegions = strings.Fields(`
+	af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2
+	ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7
+	ca-central-1 ca-west-1 cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2
+	eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1
+	us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-west-1 us-west-2`)
