@@ -1,0 +1,677 @@
+package awssim
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Fleet is what a simulated AWS holds: the form of a fleet file.
+type Fleet struct {
+	Accounts  []Account  `yaml:"accounts,omitempty"`
+	Images    []Image    `yaml:"images,omitempty"`
+	Capacity  []Capacity `yaml:"capacity,omitempty"`
+	Resources []Resource `yaml:"resources,omitempty"`
+	Faults    []Fault    `yaml:"faults,omitempty"`
+}
+
+// Account is an account of a fleet. Accounts that resources name need no entry
+// of their own.
+type Account struct {
+	ID   string `yaml:"id"`
+	Name string `yaml:"name,omitempty"`
+	// Partition (aws, aws-cn, aws-us-gov) refuses the account's regions and roles
+	// of other partitions; empty allows all.
+	Partition string `yaml:"partition,omitempty"`
+	// Roles that can be assumed; none listed means any name can be.
+	Roles []Role `yaml:"roles,omitempty"`
+	// OptIn enables regions that are not on by default, Disabled turns any off.
+	// A region with resources is on.
+	OptIn    []string `yaml:"opt_in,omitempty"`
+	Disabled []string `yaml:"disabled,omitempty"`
+}
+
+// Role is an IAM role.
+type Role struct {
+	Name       string `yaml:"name"`
+	ExternalID string `yaml:"external_id,omitempty"`
+	Denied     bool   `yaml:"denied,omitempty"` // cannot be assumed
+	// Allow and Deny are actions such as ec2:Stop*; an empty Allow allows all.
+	Allow      []string `yaml:"allow,omitempty"`
+	Deny       []string `yaml:"deny,omitempty"`
+	MaxSession Duration `yaml:"max_session,omitempty"` // default 12h
+}
+
+// Image is a machine image beside the well-known ones.
+type Image struct {
+	ID   string `yaml:"id"`
+	Name string `yaml:"name,omitempty"`
+	Arch string `yaml:"arch,omitempty"` // x86_64 (default) or arm64
+}
+
+// Capacity is a pool that runs short: Free more instances of Type can start in
+// Zone.
+type Capacity struct {
+	Zone string `yaml:"zone"`
+	Type string `yaml:"type"`
+	Free int    `yaml:"free"`
+}
+
+// Resource is one resource, or Count alike: then # in ID and Name stands for
+// the number of the copy, from 1, and ## for the same with two digits.
+type Resource struct {
+	Account string            `yaml:"account"`
+	Region  string            `yaml:"region"`
+	Kind    string            `yaml:"kind"`            // ec2 or rds
+	Count   int               `yaml:"count,omitempty"` // default 1
+	ID      string            `yaml:"id,omitempty"`    // rds: the identifier, default the name
+	Name    string            `yaml:"name,omitempty"`  // ec2: the tag Name
+	Type    string            `yaml:"type,omitempty"`  // default t3.micro, db.t3.micro
+	State   string            `yaml:"state,omitempty"` // ec2: running (default), stopped, terminated; rds: available (default), stopped
+	Zone    string            `yaml:"zone,omitempty"`  // us-east-1a; default spread over the region's
+	Tags    map[string]string `yaml:"tags,omitempty"`
+	// StartError is the code with which each start is refused, such as
+	// IncorrectInstanceState; one that begins with Client. or Server. lets the
+	// instance fall back to stopped for that reason.
+	StartError string `yaml:"start_error,omitempty"`
+	// Launched is the launch time (ec2) or creation (rds); default 30 days ago.
+	Launched When `yaml:"launched,omitempty"`
+
+	// Of ec2.
+	Image              string `yaml:"image,omitempty"`
+	Key                string `yaml:"key,omitempty"`
+	Spot               string `yaml:"spot,omitempty"` // one-time or persistent
+	Root               string `yaml:"root,omitempty"` // ebs (default), instance-store, missing
+	ASG                string `yaml:"asg,omitempty"`  // adds tag aws:autoscaling:groupName
+	Hibernation        bool   `yaml:"hibernation,omitempty"`
+	EBSOptimized       bool   `yaml:"ebs_optimized,omitempty"`
+	DisableStop        bool   `yaml:"disable_api_stop,omitempty"`
+	DisableTermination bool   `yaml:"disable_api_termination,omitempty"`
+
+	// Of rds.
+	Engine    string `yaml:"engine,omitempty"` // default postgres
+	Version   string `yaml:"version,omitempty"`
+	MultiAZ   bool   `yaml:"multi_az,omitempty"`
+	Cluster   string `yaml:"cluster,omitempty"`
+	ReplicaOf string `yaml:"replica_of,omitempty"`
+	Window    string `yaml:"maintenance_window,omitempty"` // ddd:hh:mm-ddd:hh:mm, UTC
+	Protected bool   `yaml:"deletion_protection,omitempty"`
+	// StoppedFor is how long a stopped database has been stopped; RDS starts it
+	// after seven days.
+	StoppedFor Duration `yaml:"stopped_for,omitempty"`
+}
+
+// ParseFleet reads a fleet file. Every fault in it is reported, with line and
+// column; the syntax first, and what it says when the syntax is right.
+func ParseFleet(data []byte) (Fleet, error) {
+	var f Fleet
+	if len(bytes.TrimSpace(data)) == 0 {
+		return f, errors.New("fleet: the file is empty: it needs accounts or resources")
+	}
+	if err := decodeStrict(data, &f); err != nil {
+		return Fleet{}, fmt.Errorf("fleet: %w", err)
+	}
+	if errs := f.check(func(path string) string { return position(data, "$."+path) }); len(errs) > 0 {
+		return Fleet{}, fmt.Errorf("fleet: %w", errors.Join(errs...))
+	}
+	return f, nil
+}
+
+// position gives "[line:column] " of a path in a YAML document, "" when it
+// cannot be found.
+func position(data []byte, path string) string {
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		return ""
+	}
+	for path != "$" {
+		p, err := yaml.PathString(path)
+		if err != nil {
+			return ""
+		}
+		var node ast.Node
+		if node, err = p.FilterFile(file); err == nil && node != nil {
+			tok := node.GetToken()
+			if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 { // its own token is the first colon
+				tok = m.Values[0].Key.GetToken()
+			}
+			if tok != nil {
+				return fmt.Sprintf("[%d:%d] ", tok.Position.Line, tok.Position.Column)
+			}
+		}
+		// A field that was left out: point at what should hold it.
+		i := strings.LastIndexAny(path, ".[")
+		if i < 1 {
+			return ""
+		}
+		path = path[:i]
+	}
+	return ""
+}
+
+// Marshal writes the fleet as a fleet file.
+func (f Fleet) Marshal() ([]byte, error) {
+	b, err := yaml.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("write fleet: %w", err)
+	}
+	return b, nil
+}
+
+var codeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{2,99}$`)
+
+// check gives every fault; at gives the position of a path.
+func (f *Fleet) check(at func(path string) string) []error {
+	var errs []error
+	bad := func(path, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s%s: %w", at(path), path, fmt.Errorf(format, args...)))
+	}
+	seen := map[string]bool{}
+	parts := map[string]string{}
+	for n := range f.Accounts {
+		a, path := &f.Accounts[n], fmt.Sprintf("accounts[%d]", n)
+		if !isAccountID(a.ID) {
+			bad(path+".id", "%q is not an account: twelve digits, quoted", a.ID)
+		}
+		if seen[a.ID] {
+			bad(path+".id", "account %s is listed twice", a.ID)
+		}
+		seen[a.ID] = true
+		parts[a.ID] = a.Partition
+		if a.Partition != "" && a.Partition != "aws" && a.Partition != "aws-cn" && a.Partition != "aws-us-gov" {
+			bad(path+".partition", "%q is not a partition: aws, aws-cn or aws-us-gov", a.Partition)
+		}
+		for i, r := range a.Roles {
+			if !regexp.MustCompile(`^([\x21-\x7e]+/)?[\w+=,.@-]{1,64}$`).MatchString(r.Name) {
+				bad(fmt.Sprintf("%s.roles[%d].name", path, i), "%q is not a role name: letters, digits and _+=,.@- as in arn:aws:iam::ACCOUNT:role/NAME", r.Name)
+			}
+			if r.MaxSession != 0 && (time.Duration(r.MaxSession) < time.Hour || time.Duration(r.MaxSession) > 12*time.Hour) {
+				bad(fmt.Sprintf("%s.roles[%d].max_session", path, i), "%s is outside 1h to 12h", time.Duration(r.MaxSession))
+			}
+		}
+		for _, l := range []struct {
+			field string
+			names []string
+		}{{"opt_in", a.OptIn}, {"disabled", a.Disabled}} {
+			for i, r := range l.names {
+				if regions[r] == nil {
+					bad(fmt.Sprintf("%s.%s[%d]", path, l.field, i), "%q is not a region", r)
+				}
+			}
+		}
+	}
+	known := wellKnownImages()
+	for n, im := range f.Images {
+		path := fmt.Sprintf("images[%d]", n)
+		if !idForm(im.ID, "ami-") {
+			bad(path+".id", "%q is not an image id: ami- and 8 or 17 hexadecimal digits", im.ID)
+		}
+		if im.Arch != "" && im.Arch != x86 && im.Arch != arm {
+			bad(path+".arch", "%q is not an architecture: %s or %s", im.Arch, x86, arm)
+		}
+		known[im.ID] = &image{id: im.ID, arch: cmp.Or(im.Arch, x86)}
+	}
+	for n, p := range f.Capacity {
+		path := fmt.Sprintf("capacity[%d]", n)
+		if zoneRegion(p.Zone) == nil {
+			bad(path+".zone", "%q is not an availability zone, such as us-east-1a", p.Zone)
+		}
+		if instanceTypes[p.Type] == nil {
+			bad(path+".type", "%q is not an instance type the simulator knows", p.Type)
+		}
+		if p.Free < 0 {
+			bad(path+".free", "%d: must not be negative", p.Free)
+		}
+	}
+	for n := range f.Resources {
+		path := fmt.Sprintf("resources[%d]", n)
+		f.Resources[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, known, parts)
+	}
+	for n := range f.Faults {
+		if err := f.Faults[n].check(); err != nil {
+			bad(fmt.Sprintf("faults[%d]", n), "%w", err)
+		}
+	}
+	return errs
+}
+
+func zoneRegion(zone string) *region {
+	if len(zone) < 2 {
+		return nil
+	}
+	if r := regions[zone[:len(zone)-1]]; r != nil && r.hasZone(zone) {
+		return r
+	}
+	return nil
+}
+
+// maxCount bounds the copies of one entry.
+const maxCount = 1 << 20
+
+func (r *Resource) check(bad func(field, format string, args ...any), images map[string]*image, parts map[string]string) {
+	if !isAccountID(r.Account) {
+		bad("account", "%q is not an account: twelve digits, quoted", r.Account)
+	}
+	reg := regions[r.Region]
+	if reg == nil {
+		bad("region", "%q is not a region", r.Region)
+	} else if p := parts[r.Account]; p != "" && p != reg.partition {
+		bad("region", "%s belongs to partition %s, account %s to %s", r.Region, reg.partition, r.Account, p)
+	}
+	if r.Count < 0 || r.Count > maxCount {
+		bad("count", "%d: must be between 1 and %d", r.Count, maxCount)
+	}
+	if r.Zone != "" && reg != nil && !reg.hasZone(r.Zone) {
+		bad("zone", "%q is not a zone of %s: one of %s", r.Zone, r.Region, strings.Join(reg.zoneNames(), ", "))
+	}
+	if len(r.Tags) > maxTags {
+		bad("tags", "%d tags: AWS allows %d", len(r.Tags), maxTags)
+	}
+	for key, v := range r.Tags {
+		if e := checkTag(Tag{key, v}); e != nil && !strings.HasPrefix(key, "aws:") {
+			bad("tags", "%s", e.Message)
+		}
+	}
+	if r.StartError != "" && !codeForm.MatchString(r.StartError) {
+		bad("start_error", "%q is not an error code, such as IncorrectInstanceState or Client.InternalError", r.StartError)
+	}
+	type stray struct {
+		field string
+		set   bool
+	}
+	none := func(kind string, list ...stray) {
+		for _, s := range list {
+			if s.set {
+				bad(s.field, "does not belong to kind %s", kind)
+			}
+		}
+	}
+	oneOf := func(field, v string, allowed ...string) {
+		if !slices.Contains(allowed, v) {
+			bad(field, "%q is not known: %s", v, strings.Join(allowed, ", "))
+		}
+	}
+	switch r.Kind {
+	case "ec2":
+		none("ec2", stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""}, stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""},
+			stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		t := instanceTypes[cmp.Or(r.Type, "t3.micro")]
+		if t == nil {
+			bad("type", "%q is not an instance type the simulator knows: m5.large, t3.micro, c6g.xlarge …", r.Type)
+		}
+		if r.ID != "" && r.Count <= 1 && !idForm(r.ID, "i-") {
+			bad("id", "%q is not an instance id: i- and 8 or 17 hexadecimal digits", r.ID)
+		}
+		if r.ID != "" && r.Count > 1 {
+			bad("id", "%d instances cannot have one id: leave it out", r.Count)
+		}
+		if r.Image != "" {
+			if im := images[r.Image]; im == nil {
+				bad("image", "%q does not exist: list it under images", r.Image)
+			} else if t != nil && im.arch != t.arch {
+				bad("image", "%q is for %s, type %s is %s", r.Image, im.arch, t.name, t.arch)
+			}
+		}
+		if r.Hibernation && t != nil && !t.hibernate {
+			bad("hibernation", "type %s does not support it", t.name)
+		}
+		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped", "terminated")
+		oneOf("spot", cmp.Or(r.Spot, "one-time"), "one-time", "persistent")
+		oneOf("root", cmp.Or(r.Root, "ebs"), "ebs", "instance-store", "missing")
+	case "rds":
+		none("rds", stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination})
+		id := cmp.Or(r.ID, r.Name)
+		if name := r.numbered(id, 1); len(name) > 63 || !dbNameForm.MatchString(name) {
+			bad("id", "%q is not a database identifier: 1 to 63 letters, digits and single hyphens, a letter first", id)
+		}
+		if r.numbered(id, 1) == r.numbered(id, 2) && r.Count > 1 {
+			bad("count", "%d databases cannot have one identifier: put # into it", r.Count)
+		}
+		if r.Type != "" && !dbClassForm.MatchString(r.Type) {
+			bad("type", "%q is not a database class, such as db.t3.micro", r.Type)
+		}
+		if e := engines[cmp.Or(r.Engine, "postgres")]; e == nil {
+			bad("engine", "%q is not known: %s", r.Engine, strings.Join(engineNames(), ", "))
+		} else if e.cluster != (r.Cluster != "") {
+			bad("cluster", "engine %s and a cluster do not go together", e.name)
+		}
+		if r.Window != "" && !dbWindowForm.MatchString(r.Window) {
+			bad("maintenance_window", "%q: write ddd:hh:mm-ddd:hh:mm in UTC, such as sun:18:00-sun:18:30", r.Window)
+		}
+		oneOf("state", cmp.Or(r.State, "available"), "available", "stopped")
+		if r.StoppedFor != 0 && r.State != "stopped" {
+			bad("stopped_for", "belongs to state stopped")
+		}
+	default:
+		bad("kind", "%q is not known: ec2 or rds", r.Kind)
+	}
+}
+
+// numbered puts the number of a copy in the place of each run of #, with as
+// many digits as the run is long. An entry without a count is taken literally.
+func (r *Resource) numbered(s string, n int) string {
+	if r.Count == 0 || !strings.Contains(s, "#") {
+		return s
+	}
+	return numberForm.ReplaceAllStringFunc(s, func(run string) string { return fmt.Sprintf("%0*d", len(run), n) })
+}
+
+var numberForm = regexp.MustCompile(`#+`)
+
+// Load adds a fleet to what is there, or refuses it whole. Faults in it
+// replace those in force.
+func (c *Cloud) Load(f Fleet) error {
+	if errs := f.check(func(string) string { return "" }); len(errs) > 0 {
+		return fmt.Errorf("load fleet: %w", errors.Join(errs...))
+	}
+	// Made first and listed after, so that a conflict leaves nothing behind.
+	type made struct {
+		s    *scope
+		list []*instance
+		dbs  []*database
+	}
+	now := c.Now().UnixNano()
+	ids := map[string]bool{}
+	for _, s := range c.allScopes() {
+		s.mu.Lock()
+		for id := range s.byID {
+			ids[id] = true
+		}
+		s.mu.Unlock()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	images := clonedImages(c.images)
+	for _, im := range f.Images {
+		images[im.ID] = &image{id: im.ID, name: cmp.Or(im.Name, im.ID), arch: cmp.Or(im.Arch, x86), owner: c.opt.DefaultAccount, root: "/dev/xvda"}
+	}
+	var todo []made
+	dbNames := map[string]bool{}
+	for i := range f.Resources {
+		r := &f.Resources[i]
+		m := made{s: c.scopeLocked(c.accountLocked(r.Account, true), regions[r.Region])}
+		tags := sortedTags(r)
+		for n := range max(1, r.Count) {
+			if r.Kind == "ec2" {
+				in := c.instanceOf(m.s, r, n, tags, images, now)
+				if ids[in.id] {
+					return fmt.Errorf("load fleet: resources[%d].id: instance %s exists already", i, in.id)
+				}
+				ids[in.id] = true
+				m.list = append(m.list, in)
+				continue
+			}
+			d := c.databaseOf(m.s, r, n, tags, now)
+			key := r.Account + " " + r.Region + " " + d.id
+			m.s.mu.Lock()
+			taken := m.s.dbByID[d.id] != nil
+			m.s.mu.Unlock()
+			if taken || dbNames[key] {
+				return fmt.Errorf("load fleet: resources[%d].id: database %s exists already in account %s, %s", i, d.id, r.Account, r.Region)
+			}
+			dbNames[key] = true
+			m.dbs = append(m.dbs, d)
+		}
+		todo = append(todo, m)
+	}
+	c.images = images
+	for i := range f.Accounts {
+		c.declare(&f.Accounts[i])
+	}
+	for _, m := range todo {
+		m.s.mu.Lock()
+		if m.s.region.optIn {
+			m.s.account.optIn[m.s.region.name] = true
+		}
+		m.s.instances = slices.Grow(m.s.instances, len(m.list))
+		for _, in := range m.list {
+			m.s.add(in)
+			if in.state(now) == terminated {
+				m.s.leaving++
+			}
+		}
+		for _, d := range m.dbs {
+			m.s.addDB(d)
+		}
+		m.s.mu.Unlock()
+	}
+	for _, p := range f.Capacity {
+		c.LimitCapacity(p.Zone, p.Type, p.Free)
+	}
+	if len(f.Faults) > 0 {
+		return c.SetFaults(f.Faults)
+	}
+	return nil
+}
+
+func clonedImages(m map[string]*image) map[string]*image {
+	out := make(map[string]*image, len(m))
+	for id, im := range m {
+		out[id] = im
+	}
+	return out
+}
+
+// declare enters an account of a fleet; the cloud's lock is held.
+func (c *Cloud) declare(f *Account) {
+	a := c.accountLocked(f.ID, true)
+	a.name, a.partition = f.Name, f.Partition
+	for _, r := range f.OptIn {
+		a.optIn[r] = true
+	}
+	for _, r := range f.Disabled {
+		a.disabled[r] = true
+	}
+	if a.roles == nil && len(f.Roles) > 0 {
+		a.roles = map[string]*role{}
+	}
+	for _, r := range f.Roles {
+		a.roles[r.Name] = &role{
+			name: r.Name, arn: fmt.Sprintf("arn:%s:iam::%s:role/%s", cmp.Or(f.Partition, "aws"), f.ID, r.Name),
+			externalID: r.ExternalID, denied: r.Denied, allow: r.Allow, deny: r.Deny,
+			maxSession: cmp.Or(time.Duration(r.MaxSession), 12*time.Hour),
+		}
+	}
+}
+
+// sortedTags gives an entry's tags in order of their keys, Name aside.
+func sortedTags(r *Resource) []Tag {
+	out := make([]Tag, 0, len(r.Tags)+1)
+	for k, v := range r.Tags {
+		out = append(out, Tag{k, v})
+	}
+	if r.ASG != "" {
+		out = append(out, Tag{"aws:autoscaling:groupName", r.ASG})
+	}
+	slices.SortFunc(out, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
+	return slices.Clip(out)
+}
+
+// defaultAge is how old resources of a fleet are when it does not say.
+const defaultAge = 30 * 24 * time.Hour
+
+func (c *Cloud) launchedAt(w When, now int64) int64 {
+	if w.IsZero() {
+		return now - int64(defaultAge)
+	}
+	return min(now, w.instant(c.start).UnixNano())
+}
+
+// instanceOf makes the nth copy of an entry.
+func (c *Cloud) instanceOf(s *scope, r *Resource, n int, tags []Tag, images map[string]*image, now int64) *instance {
+	i := &instance{typ: instanceTypes[cmp.Or(r.Type, "t3.micro")], key: r.Key, tags: tags, startError: r.StartError, launched: c.launchedAt(r.Launched, now)}
+	i.id = r.ID
+	if i.id == "" {
+		i.id = c.instanceID()
+	}
+	if r.Name != "" {
+		// Copies share the other tags' strings, not the slice.
+		i.tags = append([]Tag{{"Name", r.numbered(r.Name, n+1)}}, slices.DeleteFunc(slices.Clone(tags), func(t Tag) bool { return t.Key == "Name" })...)
+	}
+	img := r.Image
+	if img == "" {
+		img = imageX86
+		if i.typ.arch == arm {
+			img = imageARM
+		}
+	}
+	i.image = images[img]
+	i.zone = r.Zone
+	if i.zone == "" {
+		z := n % len(s.region.zones)
+		i.zone = s.region.zoneNames()[z]
+	}
+	for _, t := range []struct {
+		on bool
+		is traits
+	}{
+		{r.Spot != "", spot}, {r.Spot == "persistent", spotPersistent}, {r.Root == "instance-store", instanceStoreRoot}, {r.Root == "missing", rootMissing},
+		{r.Hibernation, hibernates}, {r.EBSOptimized, ebsOptimized}, {r.DisableStop, apiStopDisabled}, {r.DisableTermination, apiTerminationDisabled},
+	} {
+		if t.on {
+			i.is |= t.is
+		}
+	}
+	switch r.State {
+	case "stopped":
+		i.line = timeline{{at: always, state: stopped, reason: userStop}}
+	case "terminated":
+		i.line = timeline{{at: now, state: terminated, reason: userTerminate}}
+	default:
+		i.line = timeline{{at: always, state: running}}
+	}
+	return i
+}
+
+func (c *Cloud) databaseOf(s *scope, r *Resource, n int, tags []Tag, now int64) *database {
+	eng := engines[cmp.Or(r.Engine, "postgres")]
+	d := &database{
+		id: strings.ToLower(r.numbered(cmp.Or(r.ID, r.Name), n+1)), class: cmp.Or(r.Type, "db.t3.micro"), engine: eng, version: cmp.Or(r.Version, eng.version),
+		zone: r.Zone, cluster: strings.ToLower(r.Cluster), source: strings.ToLower(r.ReplicaOf), window: r.Window, storage: 20, storType: "gp3", port: eng.port,
+		user: "admin", license: eng.license, retention: 7, created: c.launchedAt(r.Launched, now), multiAZ: r.MultiAZ, protected: r.Protected,
+		tags: tags, startErr: r.StartError,
+	}
+	c.complete(s, d)
+	d.line = timeline{{at: always, state: dbAvailable}}
+	if r.State == "stopped" {
+		d.line = c.stoppedFrom(d, now-int64(r.StoppedFor))
+	}
+	return d
+}
+
+// Snapshot gives the present fleet, each resource by itself: what Load would
+// make again. Transitions are shown as what they lead to.
+func (c *Cloud) Snapshot() Fleet {
+	var f Fleet
+	now := c.Now().UnixNano()
+	c.mu.RLock()
+	for _, a := range c.accounts {
+		out := Account{ID: a.id, Name: a.name, Partition: a.partition}
+		for r := range a.optIn {
+			out.OptIn = append(out.OptIn, r)
+		}
+		for r := range a.disabled {
+			out.Disabled = append(out.Disabled, r)
+		}
+		slices.Sort(out.OptIn)
+		slices.Sort(out.Disabled)
+		for _, r := range a.roles {
+			out.Roles = append(out.Roles, Role{r.name, r.externalID, r.denied, r.allow, r.deny, Duration(r.maxSession)})
+		}
+		slices.SortFunc(out.Roles, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })
+		f.Accounts = append(f.Accounts, out)
+	}
+	known := wellKnownImages()
+	for _, im := range c.images {
+		if known[im.id] == nil {
+			f.Images = append(f.Images, Image{im.id, im.name, im.arch})
+		}
+	}
+	c.mu.RUnlock()
+	slices.SortFunc(f.Accounts, func(a, b Account) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(f.Images, func(a, b Image) int { return strings.Compare(a.ID, b.ID) })
+	for _, s := range c.allScopes() {
+		s.mu.Lock()
+		for _, i := range s.instances {
+			if !i.gone(now) {
+				f.Resources = append(f.Resources, s.describe(i))
+			}
+		}
+		for _, d := range s.dbs {
+			if d.state(now) != dbGone {
+				f.Resources = append(f.Resources, s.describeDB(d, now))
+			}
+		}
+		s.mu.Unlock()
+	}
+	c.poolMu.Lock()
+	for k, free := range c.pools {
+		f.Capacity = append(f.Capacity, Capacity{k.zone, k.typ, *free})
+	}
+	c.poolMu.Unlock()
+	slices.SortFunc(f.Capacity, func(a, b Capacity) int { return strings.Compare(a.Zone+a.Type, b.Zone+b.Type) })
+	for _, s := range c.Faults() {
+		f.Faults = append(f.Faults, s.Fault)
+	}
+	return f
+}
+
+func (s *scope) describe(i *instance) Resource {
+	r := Resource{
+		Account: s.account.id, Region: s.region.name, Kind: "ec2", ID: i.id, Type: i.typ.name, Zone: i.zone, Image: i.image.id, Key: i.key, StartError: i.startError,
+		Launched: When{At: instant(i.launched)}, State: stateNames[i.line[len(i.line)-1].state], Tags: map[string]string{},
+		Hibernation: i.is&hibernates != 0, EBSOptimized: i.is&ebsOptimized != 0,
+		DisableStop: i.is&apiStopDisabled != 0, DisableTermination: i.is&apiTerminationDisabled != 0,
+	}
+	switch {
+	case i.is&spotPersistent != 0:
+		r.Spot = "persistent"
+	case i.is&spot != 0:
+		r.Spot = "one-time"
+	}
+	switch {
+	case i.is&rootMissing != 0:
+		r.Root = "missing"
+	case i.is&instanceStoreRoot != 0:
+		r.Root = "instance-store"
+	}
+	for _, t := range i.tags {
+		switch t.Key {
+		case "Name":
+			r.Name = t.Value
+		case "aws:autoscaling:groupName":
+			r.ASG = t.Value
+		default:
+			r.Tags[t.Key] = t.Value
+		}
+	}
+	return r
+}
+
+func (s *scope) describeDB(d *database, now int64) Resource {
+	r := Resource{
+		Account: s.account.id, Region: s.region.name, Kind: "rds", ID: d.id, Type: d.class, Zone: d.zone, Engine: d.engine.name, Version: d.version,
+		MultiAZ: d.multiAZ, Cluster: d.cluster, ReplicaOf: d.source, Window: d.window, Protected: d.protected, StartError: d.startErr,
+		Launched: When{At: instant(d.created)}, State: "available", Tags: map[string]string{},
+	}
+	switch d.state(now) {
+	case dbStopped:
+		r.State, r.StoppedFor = "stopped", Duration(now-d.line.when(now).at)
+	case dbStopping:
+		r.State = "stopped"
+	}
+	for _, t := range d.tags {
+		r.Tags[t.Key] = t.Value
+	}
+	return r
+}
