@@ -93,7 +93,7 @@ func TestSample(t *testing.T) {
 func TestProcessorTimeCountsWork(t *testing.T) {
 	busy := processorTime(func() {
 		for began := time.Now(); time.Since(began) < 50*time.Millisecond; {
-			kept++
+			kept.Add(1)
 		}
 	})
 	idle := processorTime(func() { time.Sleep(50 * time.Millisecond) })
@@ -108,8 +108,12 @@ func BenchmarkCalendar(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, c := range []contestant{
-		{"wanted/dayshift", askState(o.wanted)}, {"wanted/cron", askState(o.cronWanted)}, {"wanted/gronx", askState(o.gronxWanted)},
-		{"next/dayshift", askTime(o.next)}, {"next/cron", askTime(o.cronNext)}, {"next/gronx", askTime(o.gronxNext)},
+		{"wanted/dayshift", askState(o.wanted)},
+		{"wanted/cron", askState(o.cronWanted)},
+		{"wanted/gronx", askState(o.gronxWanted)},
+		{"next/dayshift", askTime(o.next)},
+		{"next/cron", askTime(o.cronNext)},
+		{"next/gronx", askTime(o.gronxNext)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()

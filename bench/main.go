@@ -71,7 +71,7 @@ func bench(ctx context.Context, args []string) error {
 		if err != nil {
 			return fmt.Errorf("section %s: %w", s.name, err)
 		}
-		text := fmt.Sprintf("## %s\n\n%s\n\n%s\n", s.title, strings.TrimSpace(body), provenance(s.name, l))
+		text := fmt.Sprintf("## %s\n\n%s\n\n%s\n", s.title, strings.TrimSpace(body), provenance(ctx, s.name, l))
 		if *write == "" {
 			fmt.Println(text)
 			continue
@@ -108,9 +108,9 @@ func choose(only string) ([]section, error) {
 }
 
 // provenance says how to get the numbers again, and where these came from.
-func provenance(name string, l *lab) string {
+func provenance(ctx context.Context, name string, l *lab) string {
 	commit := "an unknown commit"
-	if out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output(); err == nil {
+	if out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude=*").Output(); err == nil {
 		commit = "commit " + strings.TrimSpace(string(out))
 	}
 	return fmt.Sprintf("Made by `make bench ARGS='-only %s'` on %s at %s: %s, %s/%s, %d cores (%s); %d rounds of about %s each.",
@@ -146,7 +146,7 @@ func replaceIn(file, name, text string) error {
 	if err != nil {
 		return fmt.Errorf("write the document: %w", err)
 	}
-	defer os.Remove(temporary.Name())
+	defer func() { _ = os.Remove(temporary.Name()) }() // gone already when all went well
 	_, err = temporary.WriteString(renewed)
 	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Close()); err != nil {
 		return fmt.Errorf("write the document: %w", err)
