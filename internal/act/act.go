@@ -246,7 +246,7 @@ func (l *lane) current(ctx context.Context, items []*item) ([]*item, error) {
 	}
 	for _, it := range old {
 		again, exists := byID[it.resource.ID]
-		if !exists || again.State != it.action.Resource.State {
+		if !exists || !it.action.Fresh(again) {
 			it.note = changeNote(it.action.Resource, again, exists)
 			l.finish([]*item{it}, plan.Skipped, errChanged)
 			continue
@@ -260,6 +260,9 @@ func (l *lane) current(ctx context.Context, items []*item) ([]*item, error) {
 func changeNote(before, after fleet.Resource, exists bool) string {
 	if !exists {
 		return "it no longer exists"
+	}
+	if before.State == after.State {
+		return "its tags, type or last start changed"
 	}
 	return fmt.Sprintf("it was %s, now it is %s", before.Native, after.Native)
 }
@@ -345,11 +348,19 @@ func (l *lane) send(ctx context.Context, c call) error {
 		l.throttled = 0
 	}
 	var member *cloud.MemberError
+	var partial *cloud.PartialError
 	var notAllowed *notAllowedError
 	switch {
 	case err == nil:
 		l.accepted++
 		l.finish(c.items, plan.Accepted, nil)
+	case errors.As(err, &partial):
+		l.accepted++
+		unconfirmed, confirmed := split(c.items, partial.IDs)
+		l.finish(confirmed, plan.Accepted, nil)
+		if len(unconfirmed) > 0 {
+			return l.putBackTransient(ctx, call{verb: c.verb, items: unconfirmed, tries: c.tries}, err)
+		}
 	case errors.As(err, &notAllowed):
 		l.push(c)
 		return err
@@ -403,14 +414,7 @@ func (l *lane) failRest(err error) {
 
 // isolate fails the members that the cloud named and sends the others again.
 func (l *lane) isolate(c call, member *cloud.MemberError) {
-	var bad, good []*item
-	for _, it := range c.items {
-		if slices.Contains(member.IDs, it.resource.ID) {
-			bad = append(bad, it)
-		} else {
-			good = append(good, it)
-		}
-	}
+	bad, good := split(c.items, member.IDs)
 	if len(bad) == 0 { // the cloud named strangers: find out by halving
 		if len(c.items) == 1 {
 			l.finish(c.items, plan.Failed, member)
@@ -432,6 +436,18 @@ func (l *lane) isolate(c call, member *cloud.MemberError) {
 	default:
 		l.finish(bad, plan.Failed, member.Err)
 	}
+}
+
+// split separates the items that are named from the others.
+func split(items []*item, ids []string) (named, others []*item) {
+	for _, it := range items {
+		if slices.Contains(ids, it.resource.ID) {
+			named = append(named, it)
+		} else {
+			others = append(others, it)
+		}
+	}
+	return named, others
 }
 
 // stopInstead stops what can not be hibernated (SEMANTICS 4, hibernate).

@@ -8,9 +8,11 @@ package pass
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -35,10 +37,16 @@ type Cloud interface {
 	cloud.Tagger
 }
 
+// Store is what a pass needs of a store.
+type Store interface {
+	record.Store
+	Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error)
+}
+
 // Pass is everything one pass works with.
 type Pass struct {
 	Cloud Cloud
-	Store store.Store
+	Store Store
 	Clock clock.Clock
 	// Lease returns the lease as last renewed; MayAct says whether it still
 	// leaves time for a call. Both nil in a dry run.
@@ -59,6 +67,8 @@ type Pass struct {
 	At time.Time
 	// Tags says which informational tags are written.
 	Tags TagOptions
+	// Known is what earlier passes have said, as their reports gave it.
+	Known Known
 
 	Senders []notify.Sender
 	Log     *slog.Logger
@@ -69,6 +79,14 @@ type Pass struct {
 	ScopeDone func(scope fleet.Scope, due time.Time)
 }
 
+// Known is what earlier passes of this process have already said, so that a
+// gap or a held stop is told when it begins and when it ends, not at every
+// pass. The zero Known has said nothing.
+type Known struct {
+	Gaps map[fleet.Scope]string // the reason
+	Held map[fleet.Ref]plan.Guard
+}
+
 // Report is what a pass found and did.
 type Report struct {
 	Run       store.Run
@@ -76,64 +94,115 @@ type Report struct {
 	Decisions []decide.Decision
 	Settled   []Settled
 	Plan      plan.Plan
-	Outcomes  []plan.Outcome
+	Outcomes  []plan.Outcome // in the order in which they became known
 	Gaps      []discover.Gap
 	Messages  []notify.Message
+	Known     Known // for the next pass
 	// Due is, for each scope, when an answer can change without anything
-	// happening outside; zero for a scope with nothing scheduled.
+	// happening outside; absent for a scope with nothing scheduled.
 	Due map[fleet.Scope]time.Time
+}
+
+// UnderWay returns the scopes with actions whose end has not been seen.
+func (r *Report) UnderWay() []fleet.Scope {
+	waiting := map[fleet.Scope]bool{}
+	for i := range r.Decisions {
+		if r.Decisions[i].Reason == decide.ActionUnderWay {
+			waiting[r.Decisions[i].Resource.Scope] = true
+		}
+	}
+	for i := range r.Outcomes {
+		if r.Outcomes[i].Status == plan.Accepted {
+			waiting[r.Outcomes[i].Action.Resource.Scope] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(waiting), fleet.Scope.Compare)
 }
 
 // Settled is an action of an earlier pass whose end was seen by this one.
 type Settled struct {
 	Resource fleet.Resource
-	Before   decide.Memory
-	Ending   decide.Ending
+	Memory   decide.Memory // after it was settled
+	decide.Outcome
 }
 
 // Run makes the pass.
 func Run(ctx context.Context, p *Pass) (Report, error) {
 	now := p.Clock.Now()
-	if !p.At.IsZero() {
-		now = p.At
-	}
-	r := &running{Pass: p, now: now, report: Report{At: now, Due: map[fleet.Scope]time.Time{}}}
+	r := newRunning(p, now)
 
 	if err := r.load(ctx); err != nil {
 		return r.report, err
 	}
 	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey})
 	decisions := r.decide(seen)
-	planned := plan.Make(decisions, p.Limits, r.runningPerScope(decisions), p.Confirmed)
-	r.report.Plan = planned
+	planned := plan.Make(decisions, p.Limits, r.runs, p.Confirmed)
+	r.hear(seen, planned)
 	if p.DryRun {
 		return r.report, nil
 	}
-	if err := r.recordIntents(ctx, seen, planned); err != nil {
+	if err := r.recordIntents(ctx, planned); err != nil {
 		return r.report, err
 	}
 	r.act(ctx, planned)
 	err := r.recordRun(ctx)
-	r.notify(ctx, seen, planned)
+	r.notify(ctx)
 	return r.report, err
 }
+
+// anyTerm makes a dry run read intents as the holder of the lease would.
+const anyTerm = math.MaxInt64
+
+// forgetAfter is how long a resource may be absent from complete listings
+// before it is forgotten: longer than any listing is stale, and than a tag is
+// missing while somebody rebuilds an environment.
+const forgetAfter = 24 * time.Hour
+
+// tellFailuresAt is the try whose failure people are told of; earlier ones mostly
+// pass by themselves and are in the activity record.
+const tellFailuresAt = 3
 
 // running is a pass on its way.
 type running struct {
 	*Pass
 	now      time.Time
+	term     int64
 	recorder *record.Recorder
 	memories map[fleet.Ref]decide.Memory // as loaded
-	gapsThen map[fleet.Scope]bool        // scopes that the last run could not see
-	report   Report
+	runs     map[fleet.Scope]int         // governed resources that run
+	rows     []store.Activity            // found out before acting
+	gone     []fleet.Ref
 
-	mu       sync.Mutex // guards what outcomes change while lanes run side by side
-	failures []error    // of records that could not be written
+	mu     sync.Mutex // guards what outcomes change while lanes run side by side
+	report Report
+	events []notify.Event
+	failed error // of a record that could not be written: nothing more may be done
 }
 
-// load reads what is remembered of the scopes and opens the run.
+func newRunning(p *Pass, now time.Time) *running {
+	r := &running{Pass: p, now: now, term: anyTerm, memories: map[fleet.Ref]decide.Memory{}, runs: map[fleet.Scope]int{}}
+	if !p.At.IsZero() {
+		r.now = p.At
+	}
+	r.report = Report{
+		At: r.now, Due: map[fleet.Scope]time.Time{},
+		Run: store.Run{Trigger: p.Trigger, Started: now, Counts: store.RunCounts{Scopes: len(p.Scopes)}},
+	}
+	if !p.DryRun {
+		r.term = p.Lease().Term
+		r.report.Run.ID, r.report.Run.Term = store.NewRunID(now), r.term
+		r.recorder = &record.Recorder{Store: p.Store, Lease: p.Lease, Run: r.report.Run.ID}
+	}
+	return r
+}
+
+// load opens the run and reads what is remembered of the scopes.
 func (r *running) load(ctx context.Context) error {
-	r.memories = map[fleet.Ref]decide.Memory{}
+	if r.recorder != nil {
+		if err := r.recorder.Save(ctx, r.report.Run); err != nil {
+			return err
+		}
+	}
 	for _, scope := range r.Scopes {
 		memories, err := r.Store.Memories(ctx, scope)
 		if err != nil {
@@ -143,12 +212,175 @@ func (r *running) load(ctx context.Context) error {
 			r.memories[memory.Ref] = memory
 		}
 	}
-	r.report.Run = store.Run{Trigger: r.Trigger, Started: r.now, Counts: store.RunCounts{Scopes: len(r.Scopes)}}
-	if r.DryRun {
-		return nil
+	return nil
+}
+
+// decide settles what was under way and decides on every resource.
+func (r *running) decide(seen discover.Seen) []decide.Decision {
+	decisions := make([]decide.Decision, 0, len(seen.Resources))
+	for _, resource := range seen.Resources {
+		memory, outcome := decide.Settle(r.memories[resource.Ref], resource, r.now, r.term)
+		if outcome.Ended != decide.NotUnderWay && outcome.Ended != decide.StillWaits {
+			r.report.Settled = append(r.report.Settled, Settled{resource, memory, outcome})
+		}
+		governs := r.Book.Governs(resource)
+		if governs.Why == policy.Governed && resource.State == fleet.Running {
+			r.runs[resource.Scope]++
+		}
+		decision := decide.Decide(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource})
+		r.due(resource.Scope, decision.Recheck)
+		decisions = append(decisions, decision)
 	}
-	r.report.Run.ID = store.NewRunID(r.now)
-	r.report.Run.Term = r.Lease().Term
-	r.recorder = &record.Recorder{Store: r.Store, Lease: r.Lease, Run: r.report.Run.ID}
-	return r.recorder.Save(ctx, r.report.Run)
+	r.report.Decisions, r.report.Gaps = decisions, seen.Gaps
+	r.report.Run.Counts.Resources = len(decisions)
+	r.absent(seen)
+	return decisions
+}
+
+// absent finds the resources that complete listings have not shown for long.
+func (r *running) absent(seen discover.Seen) {
+	present := make(map[fleet.Ref]bool, len(seen.Resources))
+	for i := range seen.Resources {
+		present[seen.Resources[i].Ref] = true
+	}
+	for ref, memory := range r.memories {
+		if !present[ref] && seen.Complete(ref.Scope, ref.Kind) && r.now.Sub(memory.SeenAt) > forgetAfter {
+			r.gone = append(r.gone, ref)
+		}
+	}
+}
+
+// due notes when a scope has to be looked at again; zero is never.
+func (r *running) due(scope fleet.Scope, at time.Time) {
+	if known, ok := r.report.Due[scope]; !at.IsZero() && (!ok || at.Before(known)) {
+		r.report.Due[scope] = at
+	}
+}
+
+// recordIntents writes everything that has to be known before the first call.
+func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
+	handled := make(map[fleet.Ref]bool, len(planned.Actions)+len(planned.Held))
+	var memories []decide.Memory
+	save := func(memory decide.Memory) {
+		if memory.Differs(r.memories[memory.Ref]) {
+			memories = append(memories, memory)
+		}
+	}
+	for i := range planned.Actions {
+		action := &planned.Actions[i]
+		handled[action.Resource.Ref] = true
+		save(action.Intend(r.report.Run.ID, r.term))
+	}
+	for i := range planned.Held {
+		handled[planned.Held[i].Resource.Ref] = true
+		save(planned.Held[i].Untouched())
+	}
+	for i := range r.report.Decisions {
+		if decision := &r.report.Decisions[i]; !handled[decision.Resource.Ref] {
+			save(decision.Memory)
+		}
+	}
+	if err := r.recorder.Before(ctx, memories, r.rows); err != nil {
+		return err
+	}
+	return r.recorder.Forget(ctx, r.gone)
+}
+
+// act carries out the plan and records every outcome as it becomes known.
+func (r *running) act(ctx context.Context, planned plan.Plan) {
+	busy := map[fleet.Scope]bool{}
+	for i := range planned.Actions {
+		busy[planned.Actions[i].Resource.Scope] = true
+	}
+	for _, scope := range r.Scopes {
+		if !busy[scope] {
+			r.scopeDone(scope)
+		}
+	}
+	stage := act.Stage{Cloud: r.Cloud, Clock: r.Clock, MayAct: r.mayAct}
+	// What was begun is written down also when the process is told to stop.
+	record := context.WithoutCancel(ctx)
+	stage.Run(ctx, planned.Actions,
+		func(outcomes []plan.Outcome) { r.outcomes(record, outcomes) },
+		func(scope fleet.Scope) {
+			r.tag(ctx, scope)
+			r.scopeDone(scope)
+		})
+}
+
+// errUnrecorded stops a pass whose outcomes can not be written: a call that
+// nobody could account for must not be made.
+var errUnrecorded = errors.New("the outcomes of earlier calls could not be recorded")
+
+func (r *running) mayAct() error {
+	r.mu.Lock()
+	failed := r.failed
+	r.mu.Unlock()
+	if failed != nil {
+		return fmt.Errorf("%w: %w", errUnrecorded, failed)
+	}
+	return r.MayAct()
+}
+
+func (r *running) outcomes(ctx context.Context, outcomes []plan.Outcome) {
+	err := r.recorder.After(ctx, outcomes)
+	r.mu.Lock()
+	if err != nil {
+		r.failed = errors.Join(r.failed, err)
+	}
+	r.report.Outcomes = append(r.report.Outcomes, outcomes...)
+	counts := &r.report.Run.Counts
+	for i := range outcomes {
+		outcome := &outcomes[i]
+		switch {
+		case outcome.Status == plan.Accepted && outcome.Action.Verb == fleet.Start:
+			counts.Started++
+		case outcome.Status == plan.Accepted:
+			counts.Stopped++
+		case outcome.Status == plan.Failed || outcome.Status == plan.Uncertain:
+			counts.Failed++
+			r.due(outcome.Action.Resource.Scope, plan.Remember(*outcome).NotBefore)
+		default:
+			counts.Skipped++
+		}
+		if event, ok := outcomeEvent(*outcome); ok {
+			r.events = append(r.events, event)
+		}
+	}
+	r.mu.Unlock()
+	if r.Observe != nil {
+		r.Observe(outcomes)
+	}
+}
+
+func (r *running) scopeDone(scope fleet.Scope) {
+	if r.ScopeDone == nil {
+		return
+	}
+	r.mu.Lock()
+	due := r.report.Due[scope]
+	r.mu.Unlock()
+	r.ScopeDone(scope, due)
+}
+
+// recordRun closes the run.
+func (r *running) recordRun(ctx context.Context) error {
+	run := &r.report.Run
+	run.Finished = r.Clock.Now()
+	run.Counts.Held, run.Counts.Gaps = len(r.report.Plan.Held), len(r.report.Gaps)
+	for _, gap := range r.report.Gaps {
+		run.Gaps = append(run.Gaps, gap.String())
+	}
+	if r.failed != nil {
+		run.Error = r.failed.Error()
+	}
+	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))
+}
+
+// notify tells people; a channel that fails is logged, the pass is done.
+func (r *running) notify(ctx context.Context) {
+	r.report.Messages = notify.Group(r.events)
+	if err := notify.Send(context.WithoutCancel(ctx), r.Senders, r.report.Messages); err != nil {
+		r.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
+	}
 }
