@@ -212,13 +212,28 @@ func (a *account) fetch(ctx context.Context) (*session, error) {
 	if err := a.atHand(ctx, shared.Credentials); err != nil {
 		return nil, err
 	}
-	cfg := shared.Copy()
-	cfg.Region = string(a.stsRegion())
-	client := sts.NewFromConfig(cfg)
-	if a.RoleARN == "" {
-		return a.verify(ctx, shared.Credentials, client.GetCallerIdentity)
+	for i, region := range a.stsRegions() {
+		cfg := shared.Copy()
+		cfg.Region = string(region)
+		client := sts.NewFromConfig(cfg)
+		var got *session
+		var failed error
+		if a.RoleARN == "" {
+			got, failed = a.verify(ctx, region, shared.Credentials, client.GetCallerIdentity)
+		} else {
+			got, failed = a.assume(ctx, region, shared.Credentials, client.AssumeRole)
+		}
+		if failed == nil {
+			return got, nil
+		}
+		if i == 0 || !errors.Is(failed, cloud.ErrRegionDisabled) {
+			err = failed
+		}
+		if !errors.Is(failed, cloud.ErrRegionDisabled) {
+			break
+		}
 	}
-	return a.assume(ctx, shared.Credentials, client.AssumeRole)
+	return nil, err
 }
 
 // atHand makes sure that there are credentials at all, so that their absence is
@@ -236,14 +251,14 @@ func (a *account) atHand(ctx context.Context, provider sdk.CredentialsProvider) 
 }
 
 // verify asks whose the credentials at hand are.
-func (a *account) verify(ctx context.Context, provider sdk.CredentialsProvider, whoAmI func(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)) (*session, error) {
+func (a *account) verify(ctx context.Context, region fleet.Region, provider sdk.CredentialsProvider, whoAmI func(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)) (*session, error) {
 	var answer *sts.GetCallerIdentityOutput
-	err := a.ask(ctx, provider, getCallerIdentity, func(ctx context.Context) (err error) {
+	err := a.ask(ctx, region, provider, getCallerIdentity, func(ctx context.Context) (err error) {
 		answer, err = whoAmI(ctx, &sts.GetCallerIdentityInput{})
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("account %s: ask AWS whose the credentials at hand are: %w", a.ID, a.asCredentials(err))
+		return nil, fmt.Errorf("account %s: ask AWS whose the credentials at hand are: %w", a.ID, asCredentials(region, err))
 	}
 	if got := sdk.ToString(answer.Account); got != string(a.ID) {
 		return nil, fmt.Errorf("account %s: the credentials at hand are those of account %s (%s); give the account a role, or use its own credentials: %w",
@@ -253,13 +268,13 @@ func (a *account) verify(ctx context.Context, provider sdk.CredentialsProvider, 
 }
 
 // assume takes on the account's role.
-func (a *account) assume(ctx context.Context, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
+func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
 	in := &sts.AssumeRoleInput{RoleArn: sdk.String(a.RoleARN), RoleSessionName: sdk.String(a.SessionName)}
 	if a.ExternalID != "" {
 		in.ExternalId = sdk.String(a.ExternalID)
 	}
 	var answer *sts.AssumeRoleOutput
-	err := a.ask(ctx, provider, assumeRole, func(ctx context.Context) (err error) {
+	err := a.ask(ctx, region, provider, assumeRole, func(ctx context.Context) (err error) {
 		answer, err = assume(ctx, in)
 		return err
 	})
@@ -271,7 +286,7 @@ func (a *account) assume(ctx context.Context, provider sdk.CredentialsProvider, 
 		if !errors.Is(err, cloud.ErrUnauthorized) {
 			hint = "its session could not be had"
 		}
-		return nil, fmt.Errorf("account %s: assume role %s: %s: %w", a.ID, a.RoleARN, hint, a.asCredentials(err))
+		return nil, fmt.Errorf("account %s: assume role %s: %s: %w", a.ID, a.RoleARN, hint, asCredentials(region, err))
 	}
 	got := answer.Credentials
 	if got == nil || sdk.ToString(got.AccessKeyId) == "" || sdk.ToString(got.SecretAccessKey) == "" {
@@ -288,8 +303,8 @@ func (a *account) assume(ctx context.Context, provider sdk.CredentialsProvider, 
 
 // ask makes a call to STS with the credentials at hand, paced and tried again,
 // once more with new ones when these have expired.
-func (a *account) ask(ctx context.Context, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
-	scope := fleet.Scope{Account: a.ID, Region: a.stsRegion()}
+func (a *account) ask(ctx context.Context, region fleet.Region, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
+	scope := fleet.Scope{Account: a.ID, Region: region}
 	attempt := func() error { return a.cloud.attempt(ctx, scope, operation, readTimeout, call) }
 	err := a.cloud.again(ctx, scope, operation, attempt)
 	if expired(err) {
@@ -300,15 +315,19 @@ func (a *account) ask(ctx context.Context, atHand sdk.CredentialsProvider, opera
 }
 
 // asCredentials makes a refusal by STS a matter of credentials, whatever its
-// code; a failure on the way stays one.
-func (a *account) asCredentials(err error) error {
+// code; a failure on the way stays one. Keys that a region does not know are bad
+// keys only where the region is sure to be enabled.
+func asCredentials(region fleet.Region, err error) error {
 	var refusal *Error
-	if errors.As(err, &refusal) && !errors.Is(err, cloud.ErrThrottled) && !errors.Is(err, cloud.ErrTransient) {
-		copied := *refusal
-		copied.class = cloud.ErrCredentials
-		return &copied
+	switch {
+	case !errors.As(err, &refusal), errors.Is(err, cloud.ErrThrottled), errors.Is(err, cloud.ErrTransient):
+		return err
+	case errors.Is(err, cloud.ErrRegionDisabled) && !sureToBeEnabled(region):
+		return err
 	}
-	return err
+	copied := *refusal
+	copied.class = cloud.ErrCredentials
+	return &copied
 }
 
 // accountOf reads the account out of an ARN.
@@ -328,14 +347,19 @@ var alwaysOn = []fleet.Region{
 	"ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
 }
 
-// stsRegion is the region whose STS is asked: the account's first one that is
-// sure to be enabled, so that a region that is not fails alone and not the
-// account. Sessions from any regional endpoint are good in all regions.
-func (a *account) stsRegion() fleet.Region {
+func sureToBeEnabled(region fleet.Region) bool {
+	return region.Partition() != fleet.AWS || slices.Contains(alwaysOn, region)
+}
+
+// stsRegions are the regions whose STS may be asked: the account's first one
+// that is sure to be enabled, so that a region that is not fails alone and not
+// the account; where there is none, each in turn. Sessions from any regional
+// endpoint are good in all regions.
+func (a *account) stsRegions() []fleet.Region {
 	for _, region := range a.Regions {
-		if region.Partition() != fleet.AWS || slices.Contains(alwaysOn, region) {
-			return region
+		if sureToBeEnabled(region) {
+			return []fleet.Region{region}
 		}
 	}
-	return a.Regions[0]
+	return a.Regions
 }

@@ -114,15 +114,16 @@ var codes = map[string]error{
 	"AccessDenied":          cloud.ErrUnauthorized,
 	"AccessDeniedException": cloud.ErrUnauthorized,
 
-	// Who are you? AuthFailure is what EC2 says in a region that is not enabled
-	// (the credentials were found good before the call), OptInRequired what others say.
+	// Who are you? In a region that is not enabled EC2 says AuthFailure and others
+	// InvalidClientTokenId: there the account's keys are not known. Credentials are
+	// found good by STS before anything else is called, so that is what it means.
+	"InvalidClientTokenId":        cloud.ErrRegionDisabled,
+	"UnrecognizedClientException": cloud.ErrRegionDisabled,
 	"AuthFailure":                 cloud.ErrRegionDisabled,
 	"OptInRequired":               cloud.ErrRegionDisabled,
 	"RegionDisabledException":     cloud.ErrRegionDisabled,
 	"SubscriptionRequired":        cloud.ErrRegionDisabled,
 	"PendingVerification":         cloud.ErrRegionDisabled,
-	"InvalidClientTokenId":        cloud.ErrCredentials,
-	"UnrecognizedClientException": cloud.ErrCredentials,
 	"InvalidAccessKeyId":          cloud.ErrCredentials,
 	"MissingAuthenticationToken":  cloud.ErrCredentials,
 	"SignatureDoesNotMatch":       cloud.ErrCredentials,
@@ -180,7 +181,7 @@ func (e *Error) Error() string {
 	switch {
 	case errors.Is(e.class, cloud.ErrUnauthorized):
 		fmt.Fprintf(&b, ": the permission %s is missing or does not cover the resource", e.Operation)
-	case e.Code == "AuthFailure":
+	case errors.Is(e.class, cloud.ErrRegionDisabled):
 		b.WriteString(": the region is not enabled for the account, or AWS no longer accepts the credentials there")
 	case e.Code == "RequestExpired" || e.Code == "RequestTimeTooSkewed":
 		b.WriteString(": check the clock of this machine")

@@ -1,0 +1,469 @@
+// Package cloudtest examines implementations of cloud.Cloud. Every
+// implementation calls Exercise from its own tests and passes it whole; its own
+// tests then cover only what is peculiar to it.
+//
+// It expects of the implementation's test a cloud that can be filled with
+// resources and whose time can pass.
+package cloudtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/fleet"
+)
+
+// Harness is what an implementation's test offers.
+type Harness struct {
+	// Scopes that the cloud of Open may use; at least two.
+	Scopes []fleet.Scope
+	// Open makes a cloud that holds exactly the seeds. Of a seed count Scope, Kind,
+	// Name (which is unique, and the ID where the kind's identifiers are chosen),
+	// State (Running or Stopped), Type and Tags.
+	Open func(t *testing.T, seeds []fleet.Resource) World
+	// Within runs the body of a test, for instance in a synctest bubble; nil
+	// just calls it.
+	Within func(t *testing.T, body func(t *testing.T))
+}
+
+// World is a cloud under examination.
+type World struct {
+	Cloud cloud.Cloud
+	// Pass lets time pass, so that what is under way finishes.
+	Pass func(time.Duration)
+}
+
+// settling is longer than any resource takes to start or stop.
+const settling = time.Hour
+
+// TagKey names the schedule in the seeds.
+const TagKey = "Schedule"
+
+// Exercise runs the examination.
+func Exercise(t *testing.T, h Harness) {
+	if len(h.Scopes) < 2 {
+		t.Fatal("the harness needs two scopes")
+	}
+	if h.Within == nil {
+		h.Within = func(t *testing.T, body func(*testing.T)) { body(t) }
+	}
+	for _, test := range []struct {
+		name string
+		run  func(*exam)
+	}{
+		{"kinds can be listed", (*exam).kinds},
+		{"a listing is of its scope and kind", (*exam).listing},
+		{"a listing by tag leaves others out", (*exam).tagged},
+		{"a listing by id leaves out what is gone", (*exam).byID},
+		{"a large fleet is listed whole", (*exam).large},
+		{"a start is seen to run, a stop to end", (*exam).startStop},
+		{"doing it twice is as doing it once", (*exam).twice},
+		{"a bad member is named and nothing is done", (*exam).badMember},
+		{"hibernation that is not set up is unsupported", (*exam).hibernate},
+		{"the type of a stopped machine changes, of a running one not", (*exam).resize},
+		{"a verb that the kind does not know is unsupported", (*exam).unknownVerb},
+		{"room is given for one at least and what is wanted at most", (*exam).reserve},
+		{"who gives up stops waiting", (*exam).givingUp},
+		{"what is not configured is invalid", (*exam).strangers},
+		{"tags are set and removed", (*exam).tags},
+		{"a probe finds each ability and changes nothing", (*exam).probe},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h.Within(t, func(t *testing.T) { test.run(&exam{T: t, Harness: h, ctx: t.Context()}) })
+		})
+	}
+}
+
+// exam is one test with its cloud.
+type exam struct {
+	*testing.T
+	Harness
+	World
+	ctx context.Context
+}
+
+// seed describes a resource of the first scope that carries the tag.
+func (e *exam) seed(kind fleet.Kind, name string, state fleet.State) fleet.Resource {
+	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro"}
+	return fleet.Resource{
+		Ref: fleet.Ref{Scope: e.Scopes[0], Kind: kind}, Name: name, State: state, Type: types[kind],
+		Tags: map[string]string{TagKey: "office"},
+	}
+}
+
+func (e *exam) open(seeds ...fleet.Resource) { e.World = e.Open(e.T, seeds) }
+
+// list lists a kind of the first scope, by name.
+func (e *exam) list(kind fleet.Kind, query cloud.Query) map[string]fleet.Resource {
+	e.Helper()
+	return e.listIn(e.Scopes[0], kind, query)
+}
+
+func (e *exam) listIn(scope fleet.Scope, kind fleet.Kind, query cloud.Query) map[string]fleet.Resource {
+	e.Helper()
+	list, err := e.Cloud.List(e.ctx, scope, kind, query)
+	if err != nil {
+		e.Fatalf("list %s in %s: %v", kind, scope, err)
+	}
+	byName := map[string]fleet.Resource{}
+	for _, resource := range list {
+		if _, twice := byName[resource.Name]; twice {
+			e.Errorf("%s is listed twice", resource.Ref)
+		}
+		byName[resource.Name] = resource
+	}
+	return byName
+}
+
+// names lists the keys in order.
+func names(list map[string]fleet.Resource) []string { return slices.Sorted(maps.Keys(list)) }
+
+// do reserves and does until every target had its call, and gives the first error.
+func (e *exam) do(kind fleet.Kind, verb fleet.Verb, targets ...cloud.Target) error {
+	e.Helper()
+	for len(targets) > 0 {
+		n, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], kind, verb, len(targets))
+		if err != nil {
+			e.Fatalf("reserve room for %s: %v", verb, err)
+		}
+		if err := e.Cloud.Do(e.ctx, e.Scopes[0], kind, verb, targets[:n]); err != nil {
+			return err
+		}
+		targets = targets[n:]
+	}
+	return nil
+}
+
+func (e *exam) must(err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatal(err)
+	}
+}
+
+func (e *exam) wantError(what string, err error, class error) {
+	e.Helper()
+	if !errors.Is(err, class) {
+		e.Errorf("%s: got %v, want %v", what, err, class)
+	}
+}
+
+func target(resource fleet.Resource) cloud.Target { return cloud.Target{Resource: resource} }
+
+func (e *exam) kinds() {
+	e.open()
+	kinds := e.Cloud.Kinds()
+	if !slices.Contains(kinds, fleet.EC2Instance) || !slices.Contains(kinds, fleet.RDSInstance) {
+		e.Errorf("kinds %v: want EC2 and RDS instances among them", kinds)
+	}
+	for _, kind := range kinds {
+		if list := e.list(kind, cloud.Query{TagKey: TagKey}); len(list) != 0 {
+			e.Errorf("an empty cloud lists %v", names(list))
+		}
+	}
+}
+
+func (e *exam) listing() {
+	other := e.seed(fleet.EC2Instance, "elsewhere", fleet.Running)
+	other.Scope = e.Scopes[1]
+	e.open(e.seed(fleet.EC2Instance, "web", fleet.Running), e.seed(fleet.RDSInstance, "shop-db", fleet.Stopped), other)
+	web := e.list(fleet.EC2Instance, cloud.Query{})
+	if diff := cmp.Diff([]string{"web"}, names(web)); diff != "" {
+		e.Fatal(diff)
+	}
+	got := web["web"]
+	if got.Scope != e.Scopes[0] || got.Kind != fleet.EC2Instance || got.ID == "" || got.ARN == "" || got.Native == "" || got.Zone == "" || got.SeenAt.IsZero() {
+		e.Errorf("incomplete: %+v", got)
+	}
+	if got.State != fleet.Running || got.Type != "t3.micro" || got.Tags[TagKey] != "office" || got.Bar != fleet.NoBar {
+		e.Errorf("state %s, type %s, tags %v, bar %q", got.State, got.Type, got.Tags, got.Bar)
+	}
+	database := e.list(fleet.RDSInstance, cloud.Query{})["shop-db"]
+	if database.State != fleet.Stopped || database.ID != "shop-db" || database.Type != "db.t3.micro" || database.Tags[TagKey] != "office" {
+		e.Errorf("database: %+v", database)
+	}
+	if diff := cmp.Diff([]string{"elsewhere"}, names(e.listIn(e.Scopes[1], fleet.EC2Instance, cloud.Query{}))); diff != "" {
+		e.Error(diff)
+	}
+}
+
+func (e *exam) tagged() {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+		plain := e.seed(kind, "plain", fleet.Running)
+		plain.Tags = map[string]string{"schedule": "case counts", "Team": "a"}
+		star := e.seed(kind, "star", fleet.Running)
+		star.Tags = map[string]string{"Sched*": "no pattern"}
+		e.open(e.seed(kind, "ours", fleet.Running), plain, star)
+		if diff := cmp.Diff([]string{"ours"}, names(e.list(kind, cloud.Query{TagKey: TagKey}))); diff != "" {
+			e.Error(kind, diff)
+		}
+		if diff := cmp.Diff([]string{"star"}, names(e.list(kind, cloud.Query{TagKey: "Sched*"}))); diff != "" {
+			e.Error(kind, "a key is not a pattern", diff)
+		}
+		if diff := cmp.Diff([]string{"ours", "plain", "star"}, names(e.list(kind, cloud.Query{}))); diff != "" {
+			e.Error(kind, diff)
+		}
+	}
+}
+
+func (e *exam) byID() {
+	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone"}
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+		var seeds []fleet.Resource
+		for i := range 250 {
+			seeds = append(seeds, e.seed(kind, fmt.Sprintf("m%03d", i), fleet.Running))
+		}
+		e.open(seeds...)
+		all := e.list(kind, cloud.Query{})
+		ids := []string{gone[kind]}
+		for name, resource := range all {
+			if name != "m007" {
+				ids = append(ids, resource.ID)
+			}
+		}
+		got := e.list(kind, cloud.Query{IDs: ids})
+		if _, listed := got["m007"]; len(got) != 249 || listed {
+			e.Errorf("%s: %d of 249 that were asked for", kind, len(got))
+		}
+		if got := e.list(kind, cloud.Query{IDs: []string{gone[kind]}}); len(got) != 0 {
+			e.Errorf("%s: asked for one that is gone, got %v", kind, names(got))
+		}
+		if got := e.list(kind, cloud.Query{IDs: []string{}}); len(got) != 0 {
+			e.Errorf("%s: asked for none, got %d", kind, len(got))
+		}
+	}
+}
+
+// Sizes of a fleet that needs several of AWS's pages.
+const (
+	manyMachines  = 2300
+	manyDatabases = 230
+)
+
+func (e *exam) large() {
+	var seeds []fleet.Resource
+	for i := range manyMachines {
+		seeds = append(seeds, e.seed(fleet.EC2Instance, fmt.Sprintf("web%04d", i), fleet.Stopped))
+	}
+	for i := range manyDatabases {
+		seeds = append(seeds, e.seed(fleet.RDSInstance, fmt.Sprintf("db%04d", i), fleet.Stopped))
+	}
+	e.open(seeds...)
+	if got := len(e.list(fleet.EC2Instance, cloud.Query{TagKey: TagKey})); got != manyMachines {
+		e.Errorf("%d machines, want %d", got, manyMachines)
+	}
+	if got := len(e.list(fleet.RDSInstance, cloud.Query{TagKey: TagKey})); got != manyDatabases {
+		e.Errorf("%d databases, want %d", got, manyDatabases)
+	}
+}
+
+func (e *exam) startStop() {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+		e.open(e.seed(kind, "a", fleet.Stopped), e.seed(kind, "b", fleet.Stopped), e.seed(kind, "bystander", fleet.Stopped))
+		list := e.list(kind, cloud.Query{})
+		e.must(e.do(kind, fleet.Start, target(list["a"]), target(list["b"])))
+		if got := e.list(kind, cloud.Query{})["a"].State; got != fleet.Starting && got != fleet.Running {
+			e.Errorf("%s: %s right after the start", kind, got)
+		}
+		e.Pass(settling)
+		list = e.list(kind, cloud.Query{})
+		e.wantStates(list, fleet.Running, "a", "b")
+		e.wantStates(list, fleet.Stopped, "bystander")
+		e.must(e.do(kind, fleet.Stop, target(list["a"])))
+		e.Pass(settling)
+		list = e.list(kind, cloud.Query{})
+		e.wantStates(list, fleet.Stopped, "a", "bystander")
+		e.wantStates(list, fleet.Running, "b")
+	}
+}
+
+func (e *exam) wantStates(list map[string]fleet.Resource, want fleet.State, names ...string) {
+	e.Helper()
+	for _, name := range names {
+		if got := list[name].State; got != want {
+			e.Errorf("%s is %s (%s), want %s", name, got, list[name].Native, want)
+		}
+	}
+}
+
+func (e *exam) twice() {
+	e.open(e.seed(fleet.EC2Instance, "up", fleet.Running), e.seed(fleet.EC2Instance, "down", fleet.Stopped))
+	list := e.list(fleet.EC2Instance, cloud.Query{})
+	e.must(e.do(fleet.EC2Instance, fleet.Start, target(list["up"])))
+	e.must(e.do(fleet.EC2Instance, fleet.Stop, target(list["down"])))
+	e.Pass(settling)
+	list = e.list(fleet.EC2Instance, cloud.Query{})
+	e.wantStates(list, fleet.Running, "up")
+	e.wantStates(list, fleet.Stopped, "down")
+}
+
+func (e *exam) badMember() {
+	e.open(e.seed(fleet.EC2Instance, "a", fleet.Stopped), e.seed(fleet.EC2Instance, "b", fleet.Stopped))
+	list := e.list(fleet.EC2Instance, cloud.Query{})
+	gone := list["a"]
+	gone.ID = "i-0fffffffffffffff0"
+	err := e.do(fleet.EC2Instance, fleet.Start, target(list["a"]), target(gone), target(list["b"]))
+	e.wantError("start with one that is gone", err, cloud.ErrNotFound)
+	var member *cloud.MemberError
+	if !errors.As(err, &member) || !slices.Equal(member.IDs, []string{gone.ID}) {
+		e.Errorf("%v does not name %s alone", err, gone.ID)
+	}
+	e.wantStates(e.list(fleet.EC2Instance, cloud.Query{}), fleet.Stopped, "a", "b")
+
+	e.open(e.seed(fleet.RDSInstance, "up", fleet.Running))
+	up := e.list(fleet.RDSInstance, cloud.Query{})["up"]
+	err = e.do(fleet.RDSInstance, fleet.Start, target(up))
+	e.wantError("start of a database that runs", err, cloud.ErrWrongState)
+	if !errors.As(err, &member) || !slices.Equal(member.IDs, []string{"up"}) {
+		e.Errorf("%v does not name the database", err)
+	}
+	up.ID, up.ARN = "long-gone", ""
+	e.wantError("stop of a database that is gone", e.do(fleet.RDSInstance, fleet.Stop, target(up)), cloud.ErrNotFound)
+}
+
+func (e *exam) hibernate() {
+	e.open(e.seed(fleet.EC2Instance, "plain", fleet.Running))
+	plain := e.list(fleet.EC2Instance, cloud.Query{})["plain"]
+	e.wantError("hibernate", e.do(fleet.EC2Instance, fleet.Hibernate, target(plain)), cloud.ErrUnsupported)
+	e.wantStates(e.list(fleet.EC2Instance, cloud.Query{}), fleet.Running, "plain")
+}
+
+func (e *exam) resize() {
+	e.open(e.seed(fleet.EC2Instance, "down", fleet.Stopped), e.seed(fleet.EC2Instance, "up", fleet.Running))
+	list := e.list(fleet.EC2Instance, cloud.Query{})
+	down, up := target(list["down"]), target(list["up"])
+	down.Type, up.Type = "t3.small", "t3.small"
+	e.must(e.do(fleet.EC2Instance, fleet.Resize, down))
+	e.wantError("resize of a running machine", e.do(fleet.EC2Instance, fleet.Resize, up), cloud.ErrWrongState)
+	down.Type = ""
+	e.wantError("resize to nothing", e.do(fleet.EC2Instance, fleet.Resize, down), cloud.ErrInvalid)
+	list = e.list(fleet.EC2Instance, cloud.Query{})
+	if list["down"].Type != "t3.small" || list["up"].Type != "t3.micro" {
+		e.Errorf("types %s and %s, want t3.small and t3.micro", list["down"].Type, list["up"].Type)
+	}
+}
+
+func (e *exam) unknownVerb() {
+	e.open(e.seed(fleet.RDSInstance, "shop-db", fleet.Running))
+	database := e.list(fleet.RDSInstance, cloud.Query{})["shop-db"]
+	for _, verb := range []fleet.Verb{fleet.Hibernate, fleet.Resize, "explode"} {
+		_, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], fleet.RDSInstance, verb, 1)
+		e.wantError("reserve "+string(verb), err, cloud.ErrUnsupported)
+		err = e.Cloud.Do(e.ctx, e.Scopes[0], fleet.RDSInstance, verb, []cloud.Target{target(database)})
+		e.wantError(string(verb), err, cloud.ErrUnsupported)
+	}
+}
+
+func (e *exam) reserve() {
+	e.open()
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+		for _, want := range []int{1, 2, 700} {
+			n, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], kind, fleet.Stop, want)
+			e.must(err)
+			if n < 1 || n > want {
+				e.Errorf("%s: room for %d of %d", kind, n, want)
+			}
+		}
+		_, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], kind, fleet.Stop, 0)
+		e.wantError("reserve for none", err, cloud.ErrInvalid)
+	}
+}
+
+func (e *exam) givingUp() {
+	e.open(e.seed(fleet.EC2Instance, "a", fleet.Stopped))
+	a := e.list(fleet.EC2Instance, cloud.Query{})["a"]
+	reason := errors.New("the program ends")
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	cancel(reason)
+	_, err := e.Cloud.Reserve(ctx, e.Scopes[0], fleet.EC2Instance, fleet.Start, 1)
+	e.wantError("reserve", err, reason)
+	_, err = e.Cloud.List(ctx, e.Scopes[0], fleet.EC2Instance, cloud.Query{})
+	e.wantError("list", err, reason)
+	e.wantError("do", e.Cloud.Do(ctx, e.Scopes[0], fleet.EC2Instance, fleet.Start, []cloud.Target{target(a)}), reason)
+	e.wantStates(e.list(fleet.EC2Instance, cloud.Query{}), fleet.Stopped, "a")
+}
+
+func (e *exam) strangers() {
+	e.open(e.seed(fleet.EC2Instance, "a", fleet.Stopped), e.seed(fleet.EC2Instance, "b", fleet.Stopped))
+	a := e.list(fleet.EC2Instance, cloud.Query{})["a"]
+	stranger := fleet.Scope{Account: "999999999999", Region: e.Scopes[0].Region}
+	_, err := e.Cloud.List(e.ctx, stranger, fleet.EC2Instance, cloud.Query{})
+	e.wantError("list of a strange account", err, cloud.ErrInvalid)
+	_, err = e.Cloud.List(e.ctx, e.Scopes[0], "teapot", cloud.Query{})
+	e.wantError("list of a strange kind", err, cloud.ErrInvalid)
+	_, err = e.Cloud.Reserve(e.ctx, stranger, fleet.EC2Instance, fleet.Start, 1)
+	e.wantError("reserve in a strange account", err, cloud.ErrInvalid)
+	for what, targets := range map[string][]cloud.Target{
+		"none":                  nil,
+		"one of another scope":  {{Resource: fleet.Resource{Ref: fleet.Ref{Scope: e.Scopes[1], Kind: fleet.EC2Instance, ID: a.ID}}}},
+		"one of another kind":   {{Resource: fleet.Resource{Ref: fleet.Ref{Scope: e.Scopes[0], Kind: fleet.RDSInstance, ID: a.ID}}}},
+		"more than ever fit in": slices.Repeat([]cloud.Target{target(a)}, 5000),
+	} {
+		e.wantError("start of "+what, e.Cloud.Do(e.ctx, e.Scopes[0], fleet.EC2Instance, fleet.Start, targets), cloud.ErrInvalid)
+	}
+	if findings := e.Cloud.Probe(e.ctx, stranger); len(findings) == 0 || findings[0].OK {
+		e.Errorf("probe of a strange account: %+v", findings)
+	}
+}
+
+func (e *exam) tags() {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+		e.open(e.seed(kind, "a", fleet.Running), e.seed(kind, "b", fleet.Running), e.seed(kind, "c", fleet.Running))
+		list := e.list(kind, cloud.Query{})
+		both := []fleet.Resource{list["a"], list["b"]}
+		e.must(e.Cloud.Tag(e.ctx, e.Scopes[0], kind, both, map[string]string{fleet.TagError: "no capacity", fleet.TagLastAction: "started 09:00"}))
+		e.must(e.Cloud.Tag(e.ctx, e.Scopes[0], kind, both[:1], map[string]string{fleet.TagError: "", fleet.TagLastAction: "stopped 18:00"}))
+		list = e.list(kind, cloud.Query{})
+		for name, want := range map[string]map[string]string{
+			"a": {fleet.TagLastAction: "stopped 18:00"},
+			"b": {fleet.TagLastAction: "started 09:00", fleet.TagError: "no capacity"},
+			"c": {},
+		} {
+			got := maps.Clone(list[name].Tags)
+			maps.DeleteFunc(got, func(key, _ string) bool { return key != fleet.TagError && key != fleet.TagLastAction })
+			if diff := cmp.Diff(want, got); diff != "" {
+				e.Errorf("%s %s: %s", kind, name, diff)
+			}
+			if list[name].Tags[TagKey] != "office" {
+				e.Errorf("%s %s lost its schedule", kind, name)
+			}
+		}
+		e.must(e.Cloud.Tag(e.ctx, e.Scopes[0], kind, nil, map[string]string{fleet.TagError: "nobody"}))
+		err := e.Cloud.Tag(e.ctx, e.Scopes[0], kind, both, map[string]string{TagKey: "mine"})
+		e.wantError("a tag that is not ours", err, cloud.ErrInvalid)
+	}
+}
+
+func (e *exam) probe() {
+	e.open(e.seed(fleet.EC2Instance, "a", fleet.Running), e.seed(fleet.RDSInstance, "shop-db", fleet.Running))
+	findings := e.Cloud.Probe(e.ctx, e.Scopes[0])
+	seen := map[string]bool{}
+	for _, finding := range findings {
+		if seen[finding.Ability] {
+			e.Errorf("%q is reported twice", finding.Ability)
+		}
+		seen[finding.Ability] = true
+		if !finding.OK || finding.Missing != "" || finding.Detail == "" {
+			e.Errorf("%+v: everything works here", finding)
+		}
+	}
+	for _, ability := range []string{
+		"list EC2 instances", "start EC2 instances", "stop EC2 instances", "tag EC2 instances",
+		"list RDS instances", "start RDS instances", "stop RDS instances", "tag RDS instances",
+	} {
+		if !seen[ability] {
+			e.Errorf("nothing about %q in %+v", ability, findings)
+		}
+	}
+	e.Pass(settling)
+	e.wantStates(e.list(fleet.EC2Instance, cloud.Query{}), fleet.Running, "a")
+	e.wantStates(e.list(fleet.RDSInstance, cloud.Query{}), fleet.Running, "shop-db")
+}
