@@ -6,10 +6,10 @@ import (
 	"dayshift/internal/policy"
 )
 
-// Config is the whole configuration file with every default filled in. The
-// first sentence of each comment is the field's line in the reference.
+// Config is the whole configuration, every default filled in.
 //
-// Tags: yaml is the key; default is the value of an absent key; min and max
+// The comment of each field is its line in the reference, and the first
+// paragraph of each struct's comment stands above its table. Tags: yaml is the key; default is the value of an absent key; min and max
 // are the bounds of a number or duration; enum lists the allowed words;
 // example is what the reference shows; form names a check of form that the
 // schema repeats as a pattern.

@@ -16,8 +16,9 @@ import (
 )
 
 // maxVisits bounds how many values are read, aliases counted as often as they
-// are used: a few lines of YAML can otherwise stand for billions of values.
-const maxVisits = 2_000_000
+// are used: a few lines of YAML can otherwise stand for billions of values. Ten
+// thousand schedules have a tenth of it.
+const maxVisits = 500_000
 
 // maxAliases bounds aliases of aliases, so that one that contains itself ends.
 const maxAliases = 8
@@ -42,6 +43,7 @@ type decoder struct {
 func newDecoder(src *source, root ast.Node) *decoder {
 	d := &decoder{src: src, at: map[string]spot{}, keys: map[string]spot{}, anchors: map[string]ast.Node{}}
 	d.survey(root, false)
+	clear(src.shown) // what was shown before the secrets were known
 	return d
 }
 

@@ -14,7 +14,7 @@
 // Config is the one description of the file. Its field comments, tags and the
 // table of keys that this version does not know yet are the source of the
 // decoder, of docs/configuration.md and of docs/dayshift.schema.json; the
-// last two are made by the gen folder and a test fails when they are out of date.
+// last two are made by TestGenerated, which fails when they are out of date.
 package config
 
-//go:generate go run ./gen -root ../..
+//go:generate go test -run TestGenerated -update .

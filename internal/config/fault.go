@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"dayshift/internal/fleet"
 )
@@ -70,7 +69,9 @@ func (f Fault) Error() string {
 		number := strconv.Itoa(f.Line)
 		before, after := f.around()
 		fmt.Fprintf(&b, "  %s | %s%s\n", number, before, after)
-		mark := strings.Repeat("^", max(1, min(f.width, utf8.RuneCountInString(after))))
+		marked := []rune(after)
+		marked = marked[:min(max(1, f.width), len(marked))]
+		mark := strings.Repeat("^", max(1, len(pad(string(marked)))))
 		fmt.Fprintf(&b, "  %s | %s%s\n", strings.Repeat(" ", len(number)), pad(before), mark)
 	}
 	if f.Allowed != "" {

@@ -39,6 +39,7 @@ type source struct {
 	lines []string
 	// secret holds the lines on which a secret is written; they are shown without it.
 	secret map[int]bool
+	shown  map[int]string // lines as they may be shown, made once: a file can be one line of a megabyte
 }
 
 // secretKey finds a value that must not be shown, on a line of a file that may not even be YAML.
@@ -61,6 +62,9 @@ func (s *source) line(n int) string {
 	if n < 1 || n > len(s.lines) {
 		return ""
 	}
+	if shown, done := s.shown[n]; done {
+		return shown
+	}
 	line := s.lines[n-1]
 	covered := secretKey.ReplaceAllStringFunc(line, func(found string) string {
 		parts := secretKey.FindStringSubmatch(found)
@@ -77,7 +81,8 @@ func (s *source) line(n int) string {
 		indent := len(line) - len(strings.TrimLeft(line, " \t-"))
 		covered = line[:indent] + stars(line[indent:])
 	}
-	return printable(covered)
+	s.shown[n] = printable(covered)
+	return s.shown[n]
 }
 
 func stars(text string) string { return strings.Repeat("*", utf8.RuneCountInString(text)) }
@@ -107,7 +112,7 @@ func (s *source) whole(problem, fix string) Faults {
 // read checks the encoding and the bounds and parses the text. A nil node with
 // no faults does not happen: an empty file is a fault.
 func read(name string, data []byte) (*source, ast.Node, Faults) {
-	src := &source{name: name, secret: map[int]bool{}}
+	src := &source{name: name, secret: map[int]bool{}, shown: map[int]string{}}
 	text, faults := decodeText(src, data)
 	if faults != nil {
 		return src, nil, faults

@@ -421,7 +421,8 @@ func (d *decoder) schedules(c *Config, l *Loaded) {
 	}
 	for _, name := range sortedKeys(c.Periods) {
 		if !used[name] && len(c.Schedules) > 0 {
-			d.warnAt(l, join("periods", name), Fault{Problem: "is used by no schedule"})
+			path := join("periods", name)
+			d.warn(l, d.keys[path], Fault{Path: path, Problem: "is used by no schedule"})
 		}
 	}
 }
@@ -528,6 +529,10 @@ func (d *decoder) warnAt(l *Loaded, path string, f Fault) {
 	if !ok {
 		at = d.keys[path]
 	}
+	d.warn(l, at, f)
+}
+
+func (d *decoder) warn(l *Loaded, at spot, f Fault) {
 	f.Line, f.Column = at.line, at.column
 	l.Warnings = append(l.Warnings, d.src.fault(f, at.width))
 }

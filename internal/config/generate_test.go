@@ -1,0 +1,656 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	yamlast "github.com/goccy/go-yaml/ast"
+	"github.com/google/go-cmp/cmp"
+)
+
+// docs is where the generated pages lie.
+const docs = "../../docs"
+
+// TestGenerated holds docs/ to what the code says. With -update it writes the pages anew.
+func TestGenerated(t *testing.T) {
+	comments := readComments(t)
+	for name, text := range map[string]string{
+		"configuration.md":     reference(comments),
+		"dayshift.schema.json": schemaText(t, comments),
+		"wrong-files.md":       gallery(t),
+	} {
+		path := filepath.Join(docs, name)
+		if *update {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		have, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(have), text); diff != "" {
+			t.Errorf("docs/%s is out of date: run go generate ./internal/config (-have +want):\n%s", name, diff)
+		}
+	}
+}
+
+// commentsOf are the comments of config.go: of structs by name, of fields by Struct.Field.
+type commentsOf map[string]string
+
+func readComments(t *testing.T) commentsOf {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := commentsOf{}
+	for _, decl := range file.Decls {
+		general, ok := decl.(*ast.GenDecl)
+		if !ok || general.Tok != token.TYPE {
+			continue
+		}
+		for _, spec := range general.Specs {
+			spec := spec.(*ast.TypeSpec)
+			first, _, _ := strings.Cut(general.Doc.Text(), "\n\n")
+			comments[spec.Name.Name] = sentence(spec.Name.Name, oneLine(first))
+			for _, field := range spec.Type.(*ast.StructType).Fields.List {
+				comments[spec.Name.Name+"."+field.Names[0].Name] = oneLine(field.Doc.Text())
+			}
+		}
+	}
+	return comments
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// sentence turns "Account is one AWS account" into "One AWS account".
+func sentence(name, text string) string {
+	for _, verb := range []string{" is ", " "} {
+		if rest, ok := strings.CutPrefix(text, name+verb); ok {
+			return strings.ToUpper(rest[:1]) + rest[1:]
+		}
+	}
+	return text
+}
+
+// TestEveryFieldIsDocumented finds fields that the reference could not explain.
+func TestEveryFieldIsDocumented(t *testing.T) {
+	comments := readComments(t)
+	for _, section := range sections {
+		for i := range section.t.NumField() {
+			field := section.t.Field(i)
+			if comments[section.t.Name()+"."+field.Name] == "" {
+				t.Errorf("%s.%s has no comment", section.t.Name(), field.Name)
+			}
+			if name := field.Tag.Get("yaml"); name != strings.ToLower(name) || name == "" {
+				t.Errorf("%s.%s has the key %q", section.t.Name(), field.Name, name)
+			}
+		}
+	}
+}
+
+// sections are the structs of the file in the order of the reference.
+var sections = []struct {
+	t     reflect.Type
+	title string
+}{
+	{reflect.TypeFor[Config](), "The file"},
+	{reflect.TypeFor[Account](), "accounts"},
+	{reflect.TypeFor[Period](), "periods"},
+	{reflect.TypeFor[Schedule](), "schedules"},
+	{reflect.TypeFor[Limits](), "limits"},
+	{reflect.TypeFor[Tags](), "tags"},
+	{reflect.TypeFor[AWS](), "aws"},
+	{reflect.TypeFor[Log](), "log"},
+}
+
+const referenceIntro = `# Configuration
+
+<!-- Generated from internal/config by go generate ./internal/config. Do not edit. -->
+
+One YAML file says everything. It is the first of these that is given:
+
+1. the flag ` + "`--config PATH`" + `,
+2. the environment variable ` + "`DAYSHIFT_CONFIG`" + `,
+3. ` + "`dayshift.yaml`" + ` in the working directory.
+
+A file is taken whole or refused whole. A refusal names every fault in it with line, column, what was written, what is
+allowed and what to do ([examples](wrong-files.md)); a running daemon keeps the configuration it has.
+` + "`dayshift validate`" + ` checks a file without using it. [dayshift.schema.json](dayshift.schema.json) is its JSON Schema
+(draft 2020-12): with the line ` + "`# yaml-language-server: $schema=PATH`" + ` at the top of the file many editors
+complete and check while you type. Whole files to begin with are in [examples](../examples).
+
+* **Durations** are a whole number and a unit: ` + "`90s`, `10m`, `2h`, `7d`" + `.
+* **Booleans** are ` + "`true` and `false`" + ` without quotes; ` + "`yes`, `on` and `\"true\"`" + ` are refused.
+* **Secrets** (external_id) can be taken from the environment with ` + "`${NAME}`" + ` or from a file with ` + "`file:PATH`" + `, relative to
+  the folder of the configuration. They are never logged or shown. Nothing else in the file is replaced.
+* **Anchors, aliases and ` + "`<<`" + `** of YAML work. Tags (` + "`!`" + `), directives (` + "`%`" + `) and several documents in one file are refused.
+* A key that is given twice, an unknown key and a key without a value are faults.
+* Files up to 16 MB are read, with up to 20,000 entries one below the other.
+`
+
+func reference(comments commentsOf) string {
+	var b strings.Builder
+	b.WriteString(referenceIntro)
+	for _, section := range sections {
+		name := section.t.Name()
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |\n", section.title, comments[name])
+		for i := range section.t.NumField() {
+			field := section.t.Field(i)
+			meaning := comments[name+"."+field.Name]
+			if example := field.Tag.Get("example"); example != "" {
+				meaning += " Example: `" + example + "`."
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", field.Tag.Get("yaml"), takes(field), defaultOf(field), strings.ReplaceAll(meaning, "|", "\\|"))
+		}
+		if names := sortedKeys(later[name]); len(names) > 0 {
+			b.WriteString("\nRefused with an explanation, so that nobody relies on them:\n\n")
+			for _, key := range names {
+				fmt.Fprintf(&b, "* `%s`: %s.\n", key, later[name][key])
+			}
+		}
+	}
+	return b.String()
+}
+
+// takes says in words what a field takes.
+func takes(field reflect.StructField) string {
+	tag := field.Tag
+	if enum := tag.Get("enum"); enum != "" {
+		return "`" + strings.ReplaceAll(enum, ",", "`, `") + "`"
+	}
+	bounds := ""
+	if tag.Get("max") != "" {
+		bounds = ", " + tag.Get("min") + " to " + tag.Get("max")
+	}
+	switch {
+	case field.Type == durationType:
+		return "duration" + bounds
+	case field.Type == secretType:
+		return "secret"
+	case field.Type == daysType:
+		return "text with commas, or a list"
+	case field.Type == refsType:
+		return "list, or text with commas"
+	}
+	switch field.Type.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "whole number" + bounds
+	case reflect.Float64:
+		return "number" + bounds
+	case reflect.Slice:
+		if field.Type.Elem().Kind() == reflect.Struct {
+			return "list of [" + field.Tag.Get("yaml") + "](#" + field.Tag.Get("yaml") + ")"
+		}
+		return "list of texts"
+	case reflect.Map:
+		return "names, each with [" + field.Tag.Get("yaml") + "](#" + field.Tag.Get("yaml") + ")"
+	case reflect.Struct:
+		return "[section](#" + field.Tag.Get("yaml") + ")"
+	}
+	return "text"
+}
+
+func defaultOf(field reflect.StructField) string {
+	switch {
+	case field.Tag.Get("required") != "":
+		return "**required**"
+	case field.Tag.Get("default") != "":
+		return "`" + field.Tag.Get("default") + "`"
+	}
+	return "–"
+}
+
+const galleryIntro = `# Wrong files
+
+<!-- Generated from internal/config/testdata/wrong by go generate ./internal/config. Do not edit. -->
+
+Each file below is refused, with exactly this message. ` + "`dayshift validate -o json`" + ` gives the same faults as data.
+`
+
+func gallery(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/wrong/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString(galleryIntro)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, refusal := Parse("dayshift.yaml", data, Env{ReadFile: os.ReadFile})
+		if refusal == nil {
+			t.Fatalf("%s is taken", file)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		fmt.Fprintf(&b, "\n## %s\n", strings.ReplaceAll(name, "-", " "))
+		switch text := string(data); {
+		case len(data) == 0:
+			b.WriteString("\nA file without a byte in it.\n")
+		case strings.ContainsFunc(text, func(r rune) bool { return r == 0xfffd || r < ' ' && r != '\n' && r != '\t' }):
+			fmt.Fprintf(&b, "\n%d bytes that are not a text: `%s`\n", len(data), strings.Trim(strconv.QuoteToASCII(text), `"`))
+		default:
+			fmt.Fprintf(&b, "\n```yaml\n%s```\n", text)
+		}
+		fmt.Fprintf(&b, "\n```text\n%s\n```\n", refusal)
+	}
+	return b.String()
+}
+
+// object is a JSON object whose keys stay in order.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := json.Marshal(m.key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := plainJSON(m.value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+func schemaText(t *testing.T, comments commentsOf) string {
+	t.Helper()
+	root := object{
+		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+		{"title", "Dayshift configuration"},
+	}
+	root = append(root, structSchema(reflect.TypeFor[Config](), comments)...)
+	defs := object{}
+	for _, section := range sections[1:] {
+		defs = append(defs, member{section.t.Name(), structSchema(section.t, comments)})
+	}
+	root = append(root, member{"$defs", defs})
+	data, err := plainJSON(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, data, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	return b.String() + "\n"
+}
+
+func structSchema(s reflect.Type, comments commentsOf) object {
+	schema := object{{"description", comments[s.Name()]}, {"type", []string{"object", "null"}}}
+	var required []string
+	properties := object{}
+	for i := range s.NumField() {
+		field := s.Field(i)
+		property := append(object{{"description", comments[s.Name()+"."+field.Name]}}, fieldSchema(field)...)
+		properties = append(properties, member{field.Tag.Get("yaml"), property})
+		if field.Tag.Get("required") != "" {
+			required = append(required, field.Tag.Get("yaml"))
+		}
+	}
+	schema = append(schema, member{"properties", properties}, member{"additionalProperties", false})
+	if required != nil {
+		schema = append(schema, member{"required", required})
+	}
+	oneOf := func(keys ...string) []object {
+		var list []object
+		for _, key := range keys {
+			list = append(list, object{{"required", []string{key}}})
+		}
+		return list
+	}
+	switch s {
+	case reflect.TypeFor[Schedule]():
+		schema[1].value = "object"
+		schema = append(schema, member{"anyOf", oneOf("periods", "override_status")})
+	case reflect.TypeFor[Period]():
+		schema[1].value = "object"
+		schema = append(schema, member{"anyOf", oneOf("begintime", "endtime", "weekdays", "monthdays", "months")})
+	case reflect.TypeFor[Account]():
+		schema[1].value = "object"
+	}
+	return schema
+}
+
+func textSchema(form string) object {
+	patterns := map[string]string{
+		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "store": patternStore,
+		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
+		"periodname": `^[^@,]+$`, "listen": `:[0-9]{1,5}$`,
+	}
+	if form == "account" {
+		return object{{"anyOf", []object{{{"type", "string"}, {"pattern", patternAccount}}, {{"type", "integer"}, {"minimum", 0}, {"maximum", 999999999999}}}}}
+	}
+	schema := object{{"type", "string"}, {"minLength", 1}}
+	if form == "text" || form == "label" {
+		schema = object{{"type", "string"}}
+	}
+	if pattern, ok := patterns[form]; ok {
+		schema = append(schema, member{"pattern", pattern})
+	}
+	return schema
+}
+
+func fieldSchema(field reflect.StructField) object {
+	tag := field.Tag
+	text := object{{"type", "string"}}
+	var schema object
+	switch {
+	case tag.Get("fold") != "":
+		words := strings.Split(tag.Get("enum"), ",")
+		for i, word := range words {
+			words[i] = ""
+			for _, r := range word {
+				words[i] += "[" + strings.ToUpper(string(r)) + string(r) + "]"
+			}
+		}
+		return object{{"type", "string"}, {"pattern", "^(" + strings.Join(words, "|") + ")$"}}
+	case tag.Get("enum") != "":
+		schema = object{{"enum", strings.Split(tag.Get("enum"), ",")}}
+	case field.Type == durationType:
+		schema = object{{"type", "string"}, {"pattern", "^[0-9]+[smhd]$"}}
+	case field.Type == secretType:
+		return object{{"type", "string"}, {"minLength", 2}}
+	case field.Type == daysType:
+		atom := []object{text, {{"type", "integer"}}}
+		return object{{"anyOf", append(slices.Clone(atom), object{{"type", "array"}, {"items", object{{"anyOf", atom}}}})}}
+	case field.Type == refsType:
+		return object{{"anyOf", []object{text, {{"type", "array"}, {"items", text}}}}}
+	}
+	if schema == nil {
+		switch field.Type.Kind() {
+		case reflect.Bool:
+			return object{{"type", "boolean"}, {"default", tag.Get("default") == "true"}}
+		case reflect.Int, reflect.Float64:
+			kind := map[reflect.Kind]string{reflect.Int: "integer", reflect.Float64: "number"}[field.Type.Kind()]
+			return object{
+				{"type", kind}, {"minimum", json.Number(tag.Get("min"))}, {"maximum", json.Number(tag.Get("max"))},
+				{"default", json.Number(tag.Get("default"))},
+			}
+		case reflect.Struct:
+			return object{{"$ref", "#/$defs/" + field.Type.Name()}}
+		case reflect.Map:
+			return object{
+				{"type", []string{"object", "null"}}, {"propertyNames", textSchema(tag.Get("form"))},
+				{"additionalProperties", object{{"$ref", "#/$defs/" + field.Type.Elem().Name()}}},
+			}
+		case reflect.Slice:
+			if field.Type.Elem().Kind() == reflect.Struct {
+				return object{{"type", []string{"array", "null"}}, {"items", object{{"$ref", "#/$defs/" + field.Type.Elem().Name()}}}}
+			}
+			schema = object{{"type", []string{"array", "null"}}, {"items", textSchema(tag.Get("form"))}}
+			if tag.Get("required") != "" {
+				schema = object{{"type", "array"}, {"minItems", 1}, {"uniqueItems", true}, {"items", textSchema(tag.Get("form"))}}
+			}
+			return schema
+		default:
+			schema = textSchema(tag.Get("form"))
+		}
+	}
+	if value := tag.Get("default"); value != "" {
+		schema = append(schema, member{"default", value})
+	}
+	return schema
+}
+
+// TestSchema holds the examples to the published schema, and shows that the
+// schema refuses what an editor should mark.
+func TestSchema(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(docs, "dayshift.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root map[string]any
+	if err := json.Unmarshal(data, &root); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problem := checkSchema(root, root, plainValue(t, data), "$"); problem != "" {
+			t.Errorf("%s: %s", file, problem)
+		}
+	}
+	if problem := checkSchema(root, root, plainValue(t, []byte(small)), "$"); problem != "" {
+		t.Errorf("a right file is refused: %s", problem)
+	}
+	for _, text := range []string{
+		"shedules: {}", "periods: {office: {}}", "periods: {office: {begintime: 9}}", "schedules: {s: {}}",
+		"schedules: {s: {periods: [a], enabled: yes}}", "schedules: {s: {periods: [a], mode: never}}", "schedules: {s: {override_status: on}}",
+		"resync_interval: 5", "resync_interval: 5 minutes", "accounts: [{id: '1', regions: [us-east-1]}]", "accounts: [{id: '111122223333'}]",
+		"accounts: [{id: '111122223333', regions: []}]", "accounts: [{id: '111122223333', regions: [Seoul]}]", "limits: {max_stops: -1}",
+		"store: postgres://x", "listen: localhost", "rules: {}", "log: {level: loud}", "periods: {a@b: {weekdays: mon}}", "aws: {api_share: 2}",
+		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
+	} {
+		if checkSchema(root, root, plainValue(t, []byte(text)), "$") == "" {
+			t.Errorf("the schema takes %s", text)
+		}
+		if _, err := Parse("f", []byte(text), Env{}); err == nil {
+			t.Errorf("the schema refuses what is taken: %s", text)
+		}
+	}
+}
+
+// plainValue reads YAML into the values of JSON, aliases and merges resolved, by the decoder's own reading.
+func plainValue(t *testing.T, data []byte) any {
+	t.Helper()
+	src, node, faults := read("f", data)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	return plain(t, newDecoder(src, node), node)
+}
+
+func plain(t *testing.T, d *decoder, node yamlast.Node) any {
+	t.Helper()
+	if isNull(node) {
+		return nil
+	}
+	node = d.resolve("", node)
+	switch n := node.(type) {
+	case *yamlast.SequenceNode:
+		list := []any{}
+		for _, value := range n.Values {
+			list = append(list, plain(t, d, value))
+		}
+		return list
+	case *yamlast.BoolNode:
+		return n.Value
+	case *yamlast.IntegerNode, *yamlast.FloatNode:
+		number, err := strconv.ParseFloat(node.GetToken().Value, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return number
+	}
+	if text, _, ok := scalar(node); ok {
+		return text
+	}
+	pairs, _ := d.mapping("", node, "")
+	fields := map[string]any{}
+	for _, pair := range pairs {
+		fields[pair.key] = plain(t, d, pair.value)
+	}
+	return fields
+}
+
+// checkSchema says where a value breaks the schema, or "". It knows the words that the generator writes and refuses others.
+func checkSchema(root, schema map[string]any, value any, at string) string {
+	for word, rule := range schema {
+		switch word {
+		case "$schema", "title", "description", "default", "$defs":
+		case "$ref":
+			name := strings.TrimPrefix(rule.(string), "#/$defs/")
+			if problem := checkSchema(root, root["$defs"].(map[string]any)[name].(map[string]any), value, at); problem != "" {
+				return problem
+			}
+		case "type":
+			types, isList := rule.([]any)
+			if !isList {
+				types = []any{rule}
+			}
+			if !slices.ContainsFunc(types, func(name any) bool { return isType(value, name.(string)) }) {
+				return fmt.Sprintf("%s: %v is not of type %v", at, value, rule)
+			}
+		case "enum":
+			if !slices.Contains(rule.([]any), value) {
+				return fmt.Sprintf("%s: %v is none of %v", at, value, rule)
+			}
+		case "pattern":
+			if text, ok := value.(string); ok && !regexp.MustCompile(rule.(string)).MatchString(text) {
+				return fmt.Sprintf("%s: %q does not match %s", at, text, rule)
+			}
+		case "minLength":
+			if text, ok := value.(string); ok && len(text) < int(rule.(float64)) {
+				return at + ": too short"
+			}
+		case "minimum", "maximum":
+			if n, ok := value.(float64); ok && (word == "minimum" && n < rule.(float64) || word == "maximum" && n > rule.(float64)) {
+				return fmt.Sprintf("%s: %v is beyond the %s", at, n, word)
+			}
+		case "minItems":
+			if list, ok := value.([]any); ok && len(list) < int(rule.(float64)) {
+				return at + ": too few entries"
+			}
+		case "uniqueItems":
+			if list, ok := value.([]any); ok {
+				for i, item := range list {
+					if slices.Contains(list[:i], item) {
+						return fmt.Sprintf("%s: %v twice", at, item)
+					}
+				}
+			}
+		case "items":
+			list, _ := value.([]any)
+			for i, item := range list {
+				if problem := checkSchema(root, rule.(map[string]any), item, index(at, i)); problem != "" {
+					return problem
+				}
+			}
+		case "required":
+			if fields, ok := value.(map[string]any); ok {
+				for _, key := range rule.([]any) {
+					if _, has := fields[key.(string)]; !has {
+						return fmt.Sprintf("%s: no %v", at, key)
+					}
+				}
+			}
+		case "anyOf":
+			if !slices.ContainsFunc(rule.([]any), func(option any) bool {
+				return checkSchema(root, option.(map[string]any), value, at) == ""
+			}) {
+				return fmt.Sprintf("%s: %v fits none of the forms", at, value)
+			}
+		case "propertyNames":
+			fields, _ := value.(map[string]any)
+			for key := range fields {
+				if problem := checkSchema(root, rule.(map[string]any), key, at+": name"); problem != "" {
+					return problem
+				}
+			}
+		case "properties", "additionalProperties":
+			if problem := checkProperties(root, schema, word, value, at); problem != "" {
+				return problem
+			}
+		default:
+			return at + ": the checker does not know " + word
+		}
+	}
+	return ""
+}
+
+func checkProperties(root, schema map[string]any, word string, value any, at string) string {
+	fields, _ := value.(map[string]any)
+	known, _ := schema["properties"].(map[string]any)
+	for key, item := range fields {
+		rule, isKnown := known[key].(map[string]any)
+		if word == "additionalProperties" {
+			if isKnown {
+				continue
+			}
+			var allowed bool
+			if rule, allowed = schema[word].(map[string]any); !allowed {
+				return fmt.Sprintf("%s: unknown key %s", at, key)
+			}
+		} else if !isKnown {
+			continue
+		}
+		if problem := checkSchema(root, rule, item, join(at, key)); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+func isType(value any, name string) bool {
+	switch name {
+	case "null":
+		return value == nil
+	case "integer":
+		n, ok := value.(float64)
+		return ok && n == float64(int64(n))
+	case "number":
+		_, ok := value.(float64)
+		return ok
+	case "string":
+		_, ok := value.(string)
+		return ok
+	case "boolean":
+		_, ok := value.(bool)
+		return ok
+	case "array":
+		_, ok := value.([]any)
+		return ok
+	case "object":
+		_, ok := value.(map[string]any)
+		return ok
+	}
+	return false
+}
