@@ -8,6 +8,7 @@ type region struct {
 	partition string
 	optIn     bool   // must be enabled by the account
 	zones     string // letters of its availability zones
+	names     []string
 }
 
 // regions are the regions that exist. A name that is not here has no endpoint
@@ -16,7 +17,11 @@ var regions = func() map[string]*region {
 	m := map[string]*region{}
 	add := func(partition string, optIn bool, zones string, names ...string) {
 		for _, n := range names {
-			m[n] = &region{name: n, partition: partition, optIn: optIn, zones: zones}
+			r := &region{name: n, partition: partition, optIn: optIn, zones: zones}
+			for i := range zones {
+				r.names = append(r.names, n+zones[i:i+1])
+			}
+			m[n] = r
 		}
 	}
 	add("aws", false, "abcdef", "us-east-1")
@@ -39,13 +44,8 @@ func (r *region) hasZone(zone string) bool {
 	return ok && len(l) == 1 && strings.Contains(r.zones, l)
 }
 
-func (r *region) zoneNames() []string {
-	out := make([]string, len(r.zones))
-	for i := range r.zones {
-		out[i] = r.name + r.zones[i:i+1]
-	}
-	return out
-}
+// zoneNames are the full names of the zones; not to be changed.
+func (r *region) zoneNames() []string { return r.names }
 
 // dnsSuffix is the domain of the region's partition.
 func (r *region) dnsSuffix() string {
