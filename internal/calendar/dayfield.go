@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -79,20 +78,17 @@ func splitRefs(items []string) PeriodRefs {
 	return refs
 }
 
-var errNotItems = &Error{
-	Problem: "is neither a text, a number nor a list of these",
-	Allowed: `one text with commas ("mon-fri,sun"), a number, or a list (["mon-fri", "sun"])`,
-}
-
 func notItems(text string) error {
-	e := *errNotItems
-	e.Text = text
-	return &e
+	return &Error{
+		Text:    text,
+		Problem: "is neither a text, a number nor a list of these",
+		Allowed: `one text with commas ("mon-fri,sun"), a number, or a list (["mon-fri", "sun"])`,
+	}
 }
 
 func decodeJSONItems(data []byte) ([]string, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber() // keeps "07" out and 1.0 as written, so that the day expressions decide
+	dec.UseNumber() // 1.0 stays as written, so that the day expressions decide
 	var v any
 	if err := dec.Decode(&v); err != nil {
 		return nil, fmt.Errorf("read a list of texts: %w", err)
@@ -101,35 +97,54 @@ func decodeJSONItems(data []byte) ([]string, error) {
 }
 
 func decodeYAMLItems(unmarshal func(any) error) ([]string, error) {
-	// Asked for texts, the YAML reader gives numbers as they were written: 010 stays "010" and is day 10, where
-	// YAML's own reading as a number would make it 8.
-	var texts []string
-	if err := unmarshal(&texts); err == nil {
-		var raw any
-		if err := unmarshal(&raw); err != nil {
-			return nil, err
-		}
-		if l, ok := raw.([]any); ok {
-			if _, err := items(l); err != nil { // a list in a list, null or true read as text
-				return nil, err
-			}
-			return texts, nil
-		}
-	}
-	var raw any
-	if err := unmarshal(&raw); err != nil {
+	var v any
+	if err := unmarshal(&v); err != nil {
 		return nil, err
 	}
-	if _, isList := raw.([]any); !isList && raw != nil {
-		if _, err := items(raw); err != nil {
+	out, err := items(v)
+	if err != nil {
+		return nil, err
+	}
+	// YAML reads 010 as 8, people as 10: numbers are taken as they were written.
+	switch v := v.(type) {
+	case uint64, int64, float64:
+		var number written
+		if err := unmarshal(&number); err != nil {
 			return nil, err
 		}
-		var text string
-		if err := unmarshal(&text); err == nil {
-			return []string{text}, nil
+		out[0] = string(number)
+	case []any:
+		if !slices.ContainsFunc(v, isNumber) {
+			break
+		}
+		numbers := make([]written, 0, len(v))
+		if err := unmarshal(&numbers); err != nil {
+			return nil, err
+		}
+		for i := range min(len(v), len(numbers)) {
+			if isNumber(v[i]) {
+				out[i] = string(numbers[i])
+			}
 		}
 	}
-	return items(raw)
+	return out, nil
+}
+
+func isNumber(v any) bool {
+	switch v.(type) {
+	case uint64, int64, float64:
+		return true
+	}
+	return false
+}
+
+// written is a number as it stands in a YAML file.
+type written string
+
+// UnmarshalYAML takes the text as it is.
+func (w *written) UnmarshalYAML(text []byte) error {
+	*w = written(trimBlank(string(text)))
+	return nil
 }
 
 // items turns a decoded value into texts.
@@ -143,23 +158,11 @@ func items(v any) ([]string, error) {
 	}
 	out := make([]string, 0, len(l))
 	for _, item := range l {
-		switch x := item.(type) {
-		case string:
-			out = append(out, x)
-		case json.Number:
-			out = append(out, x.String())
-		case int:
-			out = append(out, strconv.Itoa(x))
-		case int64:
-			out = append(out, strconv.FormatInt(x, 10))
-		case uint64:
-			out = append(out, strconv.FormatUint(x, 10))
-		case float64:
-			s := strconv.FormatFloat(x, 'f', -1, 64)
-			if x == math.Trunc(x) {
-				s += ".0" // a fraction was written; whole or not, it is no day
-			}
-			out = append(out, s)
+		switch item.(type) {
+		case string, json.Number, uint64, int64, float64:
+			out = append(out, fmt.Sprint(item))
+		case nil:
+			return nil, notItems("null")
 		default:
 			return nil, notItems(fmt.Sprint(item))
 		}

@@ -120,7 +120,8 @@ func (s *Schedule) chunk(number int64, keep bool) *chunk {
 
 func (s *Schedule) build(number int64) *chunk {
 	begin := number << chunkBits
-	changes := s.changes(begin, begin+chunkSize)
+	changes := s.changes(max(begin, minInstant), min(begin+chunkSize, maxInstant+1))
+	changes[0].at = begin
 	c := &chunk{number: number, at: make([]uint32, len(changes)), want: make([]uint16, len(changes))}
 	for i, ch := range changes {
 		c.at[i], c.want[i] = uint32(ch.at-begin), ch.want
