@@ -62,6 +62,7 @@ var house = map[string]row{
 	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet"}},
 	"internal/decide":   {word, []string{"internal/calendar", "internal/fleet", "internal/policy"}},
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet"}},
+	"internal/savings":  {word, []string{"internal/fleet"}},
 
 	// Support.
 	"internal/buildinfo": {support, nil},
@@ -99,7 +100,7 @@ var house = map[string]row{
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/pass", "internal/plan", "internal/policy", "internal/store",
+		"internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store",
 	}},
 	"internal/httpapi": {surface, []string{"internal/buildinfo", "internal/fleet", "internal/service"}},
 
@@ -107,7 +108,8 @@ var house = map[string]row{
 	"internal/app": {wiring, []string{
 		"internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/fleet", "internal/httpapi",
-		"internal/lifecycle", "internal/notify", "internal/pass", "internal/plan", "internal/policy", "internal/record", "internal/service",
+		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/pass", "internal/plan", "internal/policy",
+		"internal/record", "internal/savings", "internal/service",
 		"internal/store", "internal/store/memory", "internal/store/sqlstore",
 	}},
 
