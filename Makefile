@@ -25,6 +25,8 @@ TOOL := go tool -modfile=tools/go.mod
 TEST_TIMEOUT ?= 8m
 # How long each fuzz target runs with `make fuzz`.
 FUZZTIME ?= 30s
+# Tests that have to run and to pass, as PACKAGE.TEST: none of them may be missing or skipped.
+MUST ?=
 # Which packages the test targets cover.
 PKGS ?= ./...
 
@@ -42,7 +44,7 @@ build: go ## Build bin/dayshift, the same bytes for the same commit
 
 .PHONY: test
 test: bin/testreport ## Run all tests
-	@go test -json -timeout $(TEST_TIMEOUT) $(PKGS) | bin/testreport
+	@go test -json -timeout $(TEST_TIMEOUT) $(PKGS) | bin/testreport $(addprefix -must ,$(MUST))
 
 .PHONY: test-race
 test-race: bin/testreport ## Run all tests with the race detector (needs a C compiler)
