@@ -352,7 +352,7 @@ func (c *Cloud) Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb
 	}
 	_, handle, err := c.open(ctx, scope, kind)
 	if err != nil {
-		c.pacer.answered(scope, how.Operation, len(targets))
+		c.pacer.answered(scope, how.Operation, len(targets), 0)
 		return err
 	}
 	confirmed, err := handle.Do[verb](ctx, targets)
@@ -373,11 +373,11 @@ func (c *Cloud) settle(scope fleet.Scope, operation kinds.Operation, n int, err 
 		if errors.As(err, &after) {
 			wait = after.RetryAfter()
 		}
-		c.pacer.throttled(scope, operation, wait)
+		c.pacer.throttled(scope, operation, n, wait)
 	case err == nil || errors.Is(err, cloud.ErrTransient):
-		c.pacer.answered(scope, operation, 0)
+		c.pacer.answered(scope, operation, n, n)
 	default:
-		c.pacer.answered(scope, operation, n)
+		c.pacer.answered(scope, operation, n, 0)
 	}
 }
 

@@ -111,7 +111,7 @@ func (c *Cloud) again(ctx context.Context, scope fleet.Scope, operation kinds.Op
 			return fmt.Errorf("%s in %s: wait for room in the rate limit: %w", operation, scope, err)
 		}
 		err := try()
-		c.settle(scope, operation, 0, err)
+		c.settle(scope, operation, 1, err)
 		var used, most int
 		switch {
 		case errors.Is(err, cloud.ErrThrottled):

@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,9 +23,9 @@ const (
 	// chunkMax bounds what a call waits for, because one bad member makes AWS
 	// refuse all of a call. What is in the bucket already goes at once, up to AWS's bound.
 	chunkMax = 200
-	// answerWithin is how long a full bucket stays unfilled when the answer to
-	// the call that tapped it never comes.
-	answerWithin = time.Minute
+	// answerWithin is when a call that took room is taken to have been given up:
+	// longer than any call's time-out.
+	answerWithin = 2 * time.Minute
 	// shrink is what is left of the rate after a throttled call, floorFactor the
 	// least that is left, and regrowTime how long the whole rate takes to come
 	// back: slowly, so that beside a greedy neighbour fewer than one call in a
@@ -73,18 +74,21 @@ type meter struct {
 	mu                sync.Mutex
 	request, resource level
 	at                time.Time // of the last refill
+	flights           []flight  // calls that AWS has not answered yet
 	factor            float64   // what throttling left of the rate
 	notBefore         time.Time // pause after a throttled call
 	strikes           int       // throttled calls in a row
 }
 
-// level is one bucket.
-type level struct {
-	tokens, max, perSecond float64
-	// frozenUntil: the bucket was full when it was tapped. It refills from when
-	// AWS takes from its own, which is later than when we do, up to the moment of
-	// the answer: until then nothing is added.
-	frozenUntil time.Time
+type level struct{ tokens, max, perSecond float64 }
+
+// flight is a call under way. AWS takes its tokens when it arrives, later than
+// we do, and until then its bucket may be full and let refill go by. So the mirror
+// holds no more than the bucket's size less what is under way: what comes back
+// before the answer is not counted on.
+type flight struct {
+	n  int
+	at time.Time
 }
 
 // newPacer makes a mirror with full buckets that uses share (0 < share ≤ 1) of each.
@@ -166,10 +170,11 @@ func (m *meter) try(now time.Time, want, most int) (n int, wait time.Duration) {
 	if wait = m.request.until(1, m.factor); wait > 0 {
 		return 0, wait
 	}
-	m.request.tap(1, now)
+	m.request.tokens--
 	if m.resource.max > 0 {
-		m.resource.tap(float64(n), now)
+		m.resource.tokens -= float64(n)
 	}
+	m.flights = append(m.flights, flight{n, now})
 	return n, 0
 }
 
@@ -177,30 +182,39 @@ func (m *meter) try(now time.Time, want, most int) (n int, wait time.Duration) {
 func (m *meter) refill(now time.Time) {
 	d := now.Sub(m.at)
 	m.at = now
+	m.flights = slices.DeleteFunc(m.flights, func(f flight) bool { return now.Sub(f.at) > answerWithin })
 	if d <= 0 { // a clock set back adds nothing
 		return
 	}
 	m.factor = min(1, m.factor+d.Seconds()/regrowTime.Seconds())
-	m.request.add(d, now, m.factor)
-	m.resource.add(d, now, m.factor)
-}
-
-// thaw lets the buckets refill from now on: AWS answered.
-func (m *meter) thaw() {
-	m.request.frozenUntil, m.resource.frozenUntil = time.Time{}, time.Time{}
-}
-
-func (l *level) tap(n float64, now time.Time) {
-	if l.tokens >= l.max {
-		l.frozenUntil = now.Add(answerWithin)
+	resources := 0
+	for _, f := range m.flights {
+		resources += f.n
 	}
-	l.tokens -= n
+	m.request.add(d, m.factor, len(m.flights))
+	m.resource.add(d, m.factor, resources)
 }
 
-func (l *level) add(d time.Duration, now time.Time, factor float64) {
-	if now.After(l.frozenUntil) {
-		l.tokens = min(l.max, l.tokens+d.Seconds()*l.perSecond*factor*(1-clockTolerance))
+// land ends the flight of a call on n resources and returns how many it had
+// taken room for: more, when some fell away between Reserve and Do.
+func (m *meter) land(n int) int {
+	best := -1
+	for i, f := range m.flights {
+		if f.n >= n && (best < 0 || f.n < m.flights[best].n) {
+			best = i
+		}
 	}
+	if best < 0 {
+		return n
+	}
+	reserved := m.flights[best].n
+	m.flights = slices.Delete(m.flights, best, best+1)
+	return reserved
+}
+
+func (l *level) add(d time.Duration, factor float64, underWay int) {
+	most := max(l.tokens, l.max-float64(underWay))
+	l.tokens = min(most, l.tokens+d.Seconds()*l.perSecond*factor*(1-clockTolerance))
 }
 
 // until is how long it takes until n tokens are there.
@@ -211,28 +225,27 @@ func (l *level) until(n, factor float64) time.Duration {
 	return time.Duration(math.Ceil((n - l.tokens) / (l.perSecond * factor * (1 - clockTolerance)) * float64(time.Second)))
 }
 
-// answered tells the mirror that AWS dealt with a call. refund is how many
-// resources a refused call did not touch: AWS takes tokens for what it acts on.
-func (p *Pacer) answered(scope fleet.Scope, operation kinds.Operation, refund int) {
+// answered tells the mirror that AWS dealt with a call on n resources, and how
+// many of them it acted on: it takes tokens for those alone, none when it refuses.
+func (p *Pacer) answered(scope fleet.Scope, operation kinds.Operation, n, acted int) {
 	m := p.meter(scope, operation)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := p.now()
-	m.refill(now)
-	m.thaw()
+	m.refill(p.now())
 	m.strikes = 0
-	m.resource.tokens = min(m.resource.max, m.resource.tokens+float64(refund))
+	back := m.land(n) - acted
+	m.resource.tokens = min(m.resource.max, m.resource.tokens+float64(back))
 }
 
 // throttled empties the mirror: AWS's bucket is emptier than it showed. Nobody
 // calls before after has passed, or before a pause with jitter when AWS gave no time.
-func (p *Pacer) throttled(scope fleet.Scope, operation kinds.Operation, after time.Duration) {
+func (p *Pacer) throttled(scope fleet.Scope, operation kinds.Operation, n int, after time.Duration) {
 	m := p.meter(scope, operation)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := p.now()
 	m.refill(now)
-	m.thaw()
+	m.land(n)
 	m.request.tokens, m.resource.tokens = 0, 0
 	pause := p.jitter(backoff(backoffFirst, backoffMost, m.strikes))
 	m.strikes++

@@ -1,0 +1,399 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/fleet"
+)
+
+// carryOut reserves and does like the act stage: one call after the other.
+func carryOut(t *testing.T, c *Cloud, verb fleet.Verb, targets []cloud.Target) {
+	t.Helper()
+	for len(targets) > 0 {
+		n, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, verb, len(targets))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Do(t.Context(), testScope, fleet.EC2Instance, verb, targets[:n]); err != nil {
+			t.Fatal(err)
+		}
+		targets = targets[n:]
+	}
+}
+
+// With the whole bucket in use, the last of n resources is accepted at AWS's own
+// floor: (n − 1000) / refill. No call is throttled.
+func TestManyAreDoneAtTheFloorOfTheBuckets(t *testing.T) {
+	const millisecond = time.Millisecond
+	for _, test := range []struct {
+		verb    fleet.Verb
+		n       int
+		latency time.Duration
+		floor   time.Duration
+		calls   int
+	}{
+		{fleet.Start, 1, 0, 0, 1},
+		{fleet.Start, 1000, 0, 0, 1},
+		{fleet.Start, 2000, 0, 500 * time.Second, 18},
+		{fleet.Start, 2000, 300 * millisecond, 500 * time.Second, 18},
+		{fleet.Start, 1001, 300 * millisecond, 500 * millisecond, 2},
+		{fleet.Stop, 1000, 0, 0, 1},
+		{fleet.Stop, 5000, 0, 200 * time.Second, 21},
+		{fleet.Stop, 5000, 300 * millisecond, 200 * time.Second, 21},
+	} {
+		t.Run(fmt.Sprintf("%s %d over %v", test.verb, test.n, test.latency), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				state := "stopped"
+				if test.verb == fleet.Stop {
+					state = "running"
+				}
+				c, sim := simulate(t, awssim.Options{Latency: test.latency}, fleetOf(test.n, state), nil)
+				all := targets(t, c)
+				if len(all) != test.n {
+					t.Fatalf("%d targets, want %d", len(all), test.n)
+				}
+				sim.ResetCalls()
+				began := time.Now()
+				carryOut(t, c, test.verb, all)
+				took := time.Since(began)
+				stats := sim.Stats()
+				if stats.Throttled != 0 || stats.Errors != 0 {
+					t.Errorf("%d calls throttled, %d refused", stats.Throttled, stats.Errors)
+				}
+				if int(stats.Calls) != test.calls {
+					t.Errorf("%d calls, want %d", stats.Calls, test.calls)
+				}
+				// Two round trips more than the floor: the one in which the full bucket
+				// was tapped, and the one of the last call itself.
+				most := test.floor + test.floor/500 + 2*test.latency + 2*millisecond
+				if took < test.floor || took > most {
+					t.Errorf("took %v, want %v to %v", took, test.floor, most)
+				}
+				t.Logf("%v, floor %v (×%.4f), %d calls", took, test.floor, float64(took)/float64(max(test.floor, 1)), stats.Calls)
+			})
+		})
+	}
+}
+
+func TestWhatIsInTheBucketGoesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{}.WithDefaults())
+		take := func(want int) (int, time.Duration) {
+			began := time.Now()
+			n, err := p.take(t.Context(), testScope, "ec2:StartInstances", want, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.answered(testScope, "ec2:StartInstances", n, n)
+			return n, time.Since(began).Round(time.Second)
+		}
+		for _, step := range []struct {
+			pass time.Duration
+			want int
+			n    int
+			wait time.Duration
+		}{
+			{0, 900, 900, 0},
+			{0, 500, 100, 0},                   // the rest of the bucket is worth a call
+			{0, 500, 60, 30 * time.Second},     // then what comes in half a minute
+			{0, 7, 7, 3500 * time.Millisecond}, // a few wait for themselves alone
+			{time.Hour, 1500, 1000, 0},         // it never holds more than its size
+		} {
+			time.Sleep(step.pass)
+			n, wait := take(step.want)
+			if n != step.n || wait != step.wait.Round(time.Second) {
+				t.Errorf("want %d: %d after %v, expected %d after %v", step.want, n, wait, step.n, step.wait)
+			}
+		}
+	})
+}
+
+func TestRequestsArePacedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			operation kinds.Operation
+			calls     int
+			floor     time.Duration
+		}{
+			{"ec2:DescribeInstances", 300, 10 * time.Second},       // 100, then 20/s
+			{"ec2:ModifyInstanceAttribute", 100, 10 * time.Second}, // 50, then 5/s
+			{"ec2:CreateTags", 200, 10 * time.Second},              // 100, then 10/s
+			{"rds:StartDBInstance", 420, 10 * time.Second},         // 300, then 12/s
+		} {
+			p := newPacer(Config{}.WithDefaults())
+			began := time.Now()
+			for range test.calls {
+				if n, err := p.take(t.Context(), testScope, test.operation, 1, 1); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+				p.answered(testScope, test.operation, 1, 1)
+			}
+			if took := time.Since(began); took < test.floor || took > test.floor+test.floor/50 {
+				t.Errorf("%d × %s took %v, want %v", test.calls, test.operation, took, test.floor)
+			}
+		}
+	})
+}
+
+func TestOperationsOfRDSShareOneBucketAndThoseOfEC2DoNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{}.WithDefaults())
+		began := time.Now()
+		for range 150 {
+			for _, operation := range []kinds.Operation{"rds:DescribeDBInstances", "rds:StopDBInstance"} {
+				if _, err := p.take(t.Context(), testScope, operation, 1, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the first 300 took %v", took)
+		}
+		if p.meter(testScope, "rds:StartDBInstance").request.tokens >= 1 {
+			t.Error("300 calls of RDS leave room for another of its operations")
+		}
+		for range 5 {
+			if _, err := p.take(t.Context(), testScope, "ec2:StartInstances", 1, 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.take(t.Context(), testScope, "ec2:StopInstances", 1, 1000); err != nil || time.Since(began) != 0 {
+			t.Errorf("stops waited for starts: %v, %v", time.Since(began), err)
+		}
+	})
+}
+
+func TestShareLeavesTheRestToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{Share: 0.5}.WithDefaults())
+		n, err := p.take(t.Context(), testScope, "ec2:StartInstances", 1000, 1000)
+		if n != 500 || err != nil {
+			t.Errorf("%d (%v) of 1000, want 500 at half of the bucket", n, err)
+		}
+		tiny := newPacer(Config{Share: 0.01}.WithDefaults())
+		if n, err := tiny.take(t.Context(), testScope, "ec2:StartInstances", 1000, 1000); n != 10 || err != nil {
+			t.Errorf("%d (%v), want 10: a small share still holds a call", n, err)
+		}
+	})
+}
+
+func TestThoseWhoWaitAreServedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{}.WithDefaults())
+		if _, err := p.take(t.Context(), testScope, "ec2:StartInstances", 1000, 1000); err != nil {
+			t.Fatal(err)
+		}
+		p.answered(testScope, "ec2:StartInstances", 1000, 1000)
+		var mu sync.Mutex
+		var order []int
+		for i := range 20 {
+			time.Sleep(time.Millisecond)
+			go func() {
+				want := 1
+				if i%2 == 0 {
+					want = 50 // a large one is not overtaken by small ones
+				}
+				for want > 0 {
+					n, err := p.take(t.Context(), testScope, "ec2:StartInstances", want, 1000)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					want -= n
+				}
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+			}()
+		}
+		time.Sleep(time.Hour)
+		for i, got := range order {
+			if got != i {
+				t.Fatalf("served in the order %v", order)
+			}
+		}
+		if len(order) != 20 {
+			t.Errorf("%d of 20 were served", len(order))
+		}
+	})
+}
+
+func TestWhoGivesUpFreesTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{}.WithDefaults())
+		if _, err := p.take(t.Context(), testScope, "ec2:StartInstances", 1000, 1000); err != nil {
+			t.Fatal(err)
+		}
+		p.answered(testScope, "ec2:StartInstances", 1000, 1000)
+		reason := errors.New("shutting down")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := p.take(ctx, testScope, "ec2:StartInstances", 500, 1000); first <- err }()
+		synctest.Wait()
+		go func() { _, err := p.take(t.Context(), testScope, "ec2:StartInstances", 2, 1000); second <- err }()
+		synctest.Wait()
+		cancel(reason)
+		if err := <-first; !errors.Is(err, reason) {
+			t.Errorf("first: %v", err)
+		}
+		if err := <-second; err != nil {
+			t.Errorf("second: %v", err)
+		}
+	})
+}
+
+// A neighbour empties half of each bucket. The mirror finds out, nothing is
+// lost, and few calls are refused.
+func TestANeighbourShrinksTheMirror(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := awssim.Limits{Table: []awssim.Limit{
+			{Service: "ec2", Action: "StopInstances", Request: awssim.Bucket{Max: 25, Refill: 2.5}, Resource: awssim.Bucket{Max: 500, Refill: 10}},
+		}}
+		c, sim := simulate(t, awssim.Options{Limits: limits}, fleetOf(5000, "running"), nil)
+		left := targets(t, c)
+		sim.ResetCalls()
+		began := time.Now()
+		for len(left) > 0 {
+			n, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, len(left))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch err := c.Do(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, left[:n]); {
+			case err == nil:
+				left = left[n:]
+			case !errors.Is(err, cloud.ErrThrottled):
+				t.Fatal(err)
+			}
+		}
+		stats := sim.Stats()
+		t.Logf("%v for a floor of 450s, %d of %d calls throttled", time.Since(began), stats.Throttled, stats.Calls)
+		if took := time.Since(began); took > 700*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if stats.Throttled > 4 {
+			t.Errorf("%d of %d calls throttled", stats.Throttled, stats.Calls)
+		}
+	})
+}
+
+func TestThrottlingEmptiesTheMirrorAndPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{Rand: func() float64 { return 1 }}.WithDefaults())
+		wait := func() time.Duration {
+			began := time.Now()
+			if _, err := p.take(t.Context(), testScope, "ec2:DescribeInstances", 1, 1); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		var waits []time.Duration
+		for range 8 {
+			p.throttled(testScope, "ec2:DescribeInstances", 1, 0)
+			waits = append(waits, wait().Round(100*time.Millisecond))
+		}
+		want := []time.Duration{500, 1000, 2000, 4000, 8000, 16000, 20000, 20000}
+		for i := range want {
+			if waits[i] != want[i]*time.Millisecond {
+				t.Errorf("pauses %v, want %v ms", waits, want)
+				break
+			}
+		}
+		p.throttled(testScope, "ec2:DescribeInstances", 1, 2*time.Minute)
+		if got := wait(); got < 2*time.Minute {
+			t.Errorf("came back after %v, AWS said two minutes", got)
+		}
+		p.answered(testScope, "ec2:DescribeInstances", 1, 1)
+		p.throttled(testScope, "ec2:DescribeInstances", 1, 0)
+		if got := wait(); got > time.Second {
+			t.Errorf("a call that went well does not shorten the pause: %v", got)
+		}
+		time.Sleep(regrowTime)
+		p.answered(testScope, "ec2:DescribeInstances", 1, 1)
+		if m := p.meter(testScope, "ec2:DescribeInstances"); m.factor != 1 || m.request.tokens != m.request.max {
+			t.Errorf("after %v the rate is ×%v, %v tokens", regrowTime, m.factor, m.request.tokens)
+		}
+	})
+}
+
+// A call that many made at once and that all came back throttled counts as one
+// sign of an empty bucket, not as many.
+func TestAVolleyOfThrottledCallsShrinksOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Config{}.WithDefaults())
+		for range 50 {
+			p.throttled(testScope, "ec2:DescribeInstances", 1, 0)
+		}
+		if m := p.meter(testScope, "ec2:DescribeInstances"); m.factor != shrink {
+			t.Errorf("rate ×%v, want ×%v", m.factor, shrink)
+		}
+	})
+}
+
+func TestARefusedCallGivesItsTokensBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, sim := simulate(t, awssim.Options{}, fleetOf(1000, "stopped"), nil)
+		all := targets(t, c)
+		bad := all[17]
+		bad.ID = "i-0fffffffffffffff0"
+		began := time.Now()
+		n, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, fleet.Start, 1000)
+		if n != 1000 || err != nil {
+			t.Fatal(n, err)
+		}
+		mixed := append([]cloud.Target{bad}, all[1:]...)
+		if err := c.Do(t.Context(), testScope, fleet.EC2Instance, fleet.Start, mixed); !errors.Is(err, cloud.ErrNotFound) {
+			t.Fatal(err)
+		}
+		carryOut(t, c, fleet.Start, all[1:])
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the other 999 had to wait %v", took)
+		}
+		if n := sim.Stats().Throttled; n > 0 {
+			t.Errorf("%d calls throttled", n)
+		}
+	})
+}
+
+// Whatever is asked for and however time passes, the mirror never lets more out
+// than AWS's bucket holds, and never less than one for who waits.
+func TestTheMirrorIsNeverAheadOfTheBucket(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+		config := Config{
+			Now:   func() time.Time { return now },
+			Sleep: func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
+		}.WithDefaults()
+		p := newPacer(config)
+		operation := rapid.SampledFrom([]kinds.Operation{"ec2:StartInstances", "ec2:StopInstances"}).Draw(r, "operation")
+		limit := LimitOf(operation)
+		requests, resources, at := limit.Request.Max, limit.Resource.Max, now
+		for range rapid.IntRange(1, 40).Draw(r, "steps") {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(r, "pass")))
+			want := rapid.IntRange(1, 1500).Draw(r, "want")
+			n, err := p.take(context.Background(), testScope, operation, want, 1000)
+			if err != nil || n < 1 || n > min(want, 1000) {
+				r.Fatalf("%d of %d: %v", n, want, err)
+			}
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(3*time.Second)).Draw(r, "latency")))
+			d := now.Sub(at).Seconds()
+			at = now
+			requests = min(limit.Request.Max, requests+d*limit.Request.PerSecond) - 1
+			resources = min(limit.Resource.Max, resources+d*limit.Resource.PerSecond) - float64(n)
+			if requests < -1e-6 || resources < -1e-6 {
+				r.Fatalf("AWS's bucket is overdrawn: %v requests, %v resources", requests, resources)
+			}
+			p.answered(testScope, operation, n, n)
+		}
+	})
+}
