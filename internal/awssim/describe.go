@@ -124,7 +124,7 @@ func (k *call) instancePage(fs filters[sight], maxIDs int, shows func(sight) boo
 		return page{}, e
 	}
 	if size > 0 && k.strikes(FaultShortPages, "", "") != nil {
-		size = int(hash(k.c.seed, "short", after, k.actionName) % uint64(size))
+		size = int(hash(k.c.seed, "short", k.log.RequestID) % uint64(size))
 	}
 	if e := k.dryRun(); e != nil {
 		return page{}, e

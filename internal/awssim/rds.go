@@ -604,7 +604,7 @@ func dbPage[T any](k *call, all []T, name func(T) string) (list []T, next string
 		})
 	}
 	if k.strikes(FaultShortPages, "", "") != nil {
-		size = int(hash(k.c.seed, "short", from, k.actionName)%uint64(size)) + 1
+		size = int(hash(k.c.seed, "short", k.log.RequestID)%uint64(size)) + 1
 	}
 	to := min(from+size, len(all))
 	if to < len(all) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -65,21 +66,26 @@ type answer struct {
 	err    error
 }
 
-// elements gives the text of every element of a name, in order.
+// elements gives the text of every element of a name that holds only text, in
+// order. It does not parse: pages are megabytes, and wellFormed checks samples.
 func (a answer) elements(name string) []string {
 	var out []string
-	d := xml.NewDecoder(strings.NewReader(a.body))
+	rest := a.body
 	for {
-		tok, err := d.Token()
-		if err != nil {
+		_, after, ok := strings.Cut(rest, "<"+name+">")
+		if !ok {
 			return out
 		}
-		if s, ok := tok.(xml.StartElement); ok && s.Name.Local == name {
-			var text string
-			if d.DecodeElement(&text, &s) == nil {
-				out = append(out, text)
-			}
+		text, next, ok := strings.Cut(after, "</"+name+">")
+		if !ok {
+			return out
 		}
+		if strings.Contains(text, "<") {
+			rest = after
+			continue
+		}
+		out = append(out, html.UnescapeString(text))
+		rest = next
 	}
 }
 
@@ -126,7 +132,7 @@ func (k caller) send(r *http.Request) answer {
 	if resp.StatusCode >= 300 {
 		a.code, a.msg = a.element("Code"), a.element("Message")
 	}
-	if err == nil && len(body) > 0 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/xml") {
+	if err == nil && len(body) > 0 && len(body) < 100_000 && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/xml") {
 		if err := wellFormed(body); err != nil && !bytes.ContainsRune(body, '\uFFFD') {
 			a.err = fmt.Errorf("answer is not XML: %w", err)
 		}
