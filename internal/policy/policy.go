@@ -171,7 +171,7 @@ func (p Policy) Next(now time.Time) (calendar.Boundary, bool) {
 	if p.Why != Governed {
 		return calendar.Boundary{}, false
 	}
-	return p.shift(p.Schedule.next.ask(now.Add(-p.Offset), p.Schedule.Calendar.Next))
+	return p.shift(p.Schedule.next.ask(now.Add(-p.Offset), p.Schedule.Calendar, (*calendar.Schedule).Next))
 }
 
 // NextState is Next for changes between running, stopped and any alone.
@@ -179,7 +179,7 @@ func (p Policy) NextState(now time.Time) (calendar.Boundary, bool) {
 	if p.Why != Governed {
 		return calendar.Boundary{}, false
 	}
-	return p.shift(p.Schedule.nextState.ask(now.Add(-p.Offset), p.Schedule.Calendar.NextState))
+	return p.shift(p.Schedule.nextState.ask(now.Add(-p.Offset), p.Schedule.Calendar, (*calendar.Schedule).NextState))
 }
 
 // maxStopSearch bounds NextStop: between two stops lie at most a begin, an
@@ -232,12 +232,14 @@ type answer struct {
 // believed: short against the horizon of years, long against a pass.
 const neverHolds = 24 * time.Hour
 
-func (m *memo) ask(t time.Time, next func(time.Time) (calendar.Boundary, bool)) (calendar.Boundary, bool) {
+func (m *memo) ask(
+	t time.Time, of *calendar.Schedule, next func(*calendar.Schedule, time.Time) (calendar.Boundary, bool),
+) (calendar.Boundary, bool) {
 	last := m.last.Load()
 	if last != nil && !t.Before(last.from) && t.Before(last.until) {
 		return last.boundary, last.ok
 	}
-	b, ok := next(t)
+	b, ok := next(of, t)
 	a := &answer{from: t, until: b.At, boundary: b, ok: ok}
 	if !ok {
 		a.until = t.Add(neverHolds)

@@ -1,0 +1,216 @@
+package fleet
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func sample() Resource {
+	return Resource{
+		Ref:  Ref{Scope: Scope{"111122223333", "ap-northeast-2"}, Kind: EC2Instance, ID: "i-0abc"},
+		ARN:  "arn:aws:ec2:ap-northeast-2:111122223333:instance/i-0abc",
+		Name: "batch 1", Type: "t3.small", Zone: "ap-northeast-2a",
+		Tags: map[string]string{"Name": "batch 1", "Env": "dev", "Empty": "", "a=b": "x,y", "Team": "[data]*"},
+	}
+}
+
+func TestFilterMatch(t *testing.T) {
+	for text, want := range map[string]bool{
+		"instance-id=i-0abc":                       true,
+		"instance-id=i-0ABC":                       false,
+		"tag:Env=dev":                              true,
+		"tag:Env=Dev":                              false,
+		"tag:env=dev":                              false,
+		"tag:Env=prod,tag:Env=dev":                 true,
+		"tag:Env=dev,instance-type=m5.*":           false,
+		"tag:Env=dev,instance-type=t3.*":           true,
+		"tag:Env=dev , instance-type = t3.small":   true,
+		"tag:Empty=*":                              true,
+		"tag:Absent=*":                             false,
+		"tag:Empty=?":                              false,
+		"name=batch ?":                             true,
+		"name=batch??":                             true,
+		"name=batch?":                              false,
+		"name=*":                                   true,
+		"name=b*c*1":                               true,
+		"name=b*c*2":                               false,
+		`tag:Team=[data]\*`:                        true,
+		`tag:Team=\[data]*`:                        false, // refused below; never matches
+		`tag:a\=b=x\,y`:                            true,
+		"region=ap-*":                              true,
+		"region=us-east-1":                         false,
+		"account=111122223333":                     true,
+		"account=1111*":                            true,
+		"availability-zone=ap-northeast-2[ab]":     false,
+		"availability-zone=ap-northeast-2?":        true,
+		"resource-type=ec2_instance":               true,
+		"resource-type=rds*":                       false,
+		"arn=arn:aws:ec2:*:instance/i-0abc":        true,
+		"instance-id=i-1,instance-id=i-2,name=b*1": false,
+	} {
+		filter, err := ParseFilter(text)
+		if err != nil {
+			if !strings.Contains(text, `\[`) {
+				t.Errorf("%s: %v", text, err)
+			}
+			continue
+		}
+		if got := filter.Match(sample()); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+	if (Filter{}).Match(sample()) {
+		t.Error("the zero filter selects something")
+	}
+}
+
+func TestFilterRefusals(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                "filter is empty",
+		"  \t":                            "filter is empty",
+		",":                               "nothing between two commas",
+		"tag:Env=dev,":                    "nothing between two commas",
+		"tag:Env":                         `has no "="`,
+		"tag:=x":                          "names no tag",
+		"Tag:Name=x":                      `did you mean "tag:Name"?`,
+		"instanceid=i-1":                  `did you mean "instance-id"?`,
+		"Instance-Id=i-1":                 `did you mean "instance-id"?`,
+		"vpc-id=vpc-1":                    "allowed are account, arn, availability-zone, instance-id, instance-type, name, region, resource-type, tag:<key>",
+		"=x":                              `unknown key ""`,
+		"name=":                           "write name=* for any value",
+		"name= ,region=*":                 "write name=* for any value",
+		"account=1234":                    "exactly twelve digits",
+		"region=moon":                     "expected an AWS region code",
+		"resource-type=ec2_instances":     `did you mean "ec2_instance"?`,
+		"resource-type=lambda*":           "matches no kind of resource",
+		`name=a\nb`:                       `"\n" means nothing`,
+		`name=a\`:                         `ends in a single "\"`,
+		"name=\xff":                       "not valid UTF-8",
+		strings.Repeat("name=a,", 10_000): "at most 16384 are allowed",
+	} {
+		filter, err := ParseFilter(text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40q: got %v, want %q in it", text, err, want)
+		}
+		if filter.Match(sample()) {
+			t.Errorf("%.40q: a refused filter selects something", text)
+		}
+	}
+}
+
+func TestFilterString(t *testing.T) {
+	const text = `tag:Env=dev, name = a*, tag:Env=te\*st,tag:Env=dev`
+	filter, err := ParseFilter(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := filter.String(), `tag:Env=dev,tag:Env=te\*st,name=a*`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var again Filter
+	if err := again.UnmarshalText([]byte(filter.String())); err != nil || !again.Equal(filter) {
+		t.Errorf("%v, %v", again, err)
+	}
+}
+
+// Whatever a tag is called and holds, the filter that names it literally
+// selects it, and printing and reading keep it.
+func TestFilterOfAnyText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.StringN(1, 20, 60).Draw(t, "key")
+		value := rapid.StringN(1, 20, 60).Draw(t, "value")
+		want := Filter{}
+		want.add(tagPrefix+key, compile(literal(value)))
+		filter, err := ParseFilter(want.String())
+		if err != nil {
+			t.Fatalf("%s: %v", want, err)
+		}
+		if !filter.Equal(want) {
+			t.Fatalf("%s became %s", want, filter)
+		}
+		if !filter.Match(Resource{Tags: map[string]string{key: value}}) {
+			t.Fatalf("%s does not match its own value", filter)
+		}
+		if filter.Match(Resource{Tags: map[string]string{key: value + "x"}}) {
+			t.Fatalf("%s matches more than its value", filter)
+		}
+	})
+}
+
+func literal(text string) []char {
+	var chars []char
+	for _, r := range text {
+		chars = append(chars, char{r, true})
+	}
+	return chars
+}
+
+// The matcher agrees with the plainest possible one.
+func TestPatternAgainstOracle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom([]rune("abé")), 0, 12, -1).Draw(t, "text")
+		written := rapid.StringOfN(rapid.SampledFrom([]rune("abé*?")), 0, 8, -1).Draw(t, "pattern")
+		chars, err := unescape(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := compile(chars).match(text), oracle([]rune(written), []rune(text)); got != want {
+			t.Fatalf("%q on %q: got %v, want %v", written, text, got, want)
+		}
+	})
+}
+
+func oracle(pattern, text []rune) bool {
+	switch {
+	case len(pattern) == 0:
+		return len(text) == 0
+	case pattern[0] == '*':
+		return oracle(pattern[1:], text) || len(text) > 0 && oracle(pattern, text[1:])
+	case len(text) == 0:
+		return false
+	}
+	return (pattern[0] == '?' || pattern[0] == text[0]) && oracle(pattern[1:], text[1:])
+}
+
+func TestPatternIsQuickOnHostileText(t *testing.T) {
+	filter, err := ParseFilter("name=" + strings.Repeat("*a", 100) + "*b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if filter.Match(Resource{Name: strings.Repeat("a", 255)}) {
+		t.Error("matched")
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+func FuzzParseFilter(f *testing.F) {
+	for _, seed := range []string{
+		"tag:Env=dev,instance-type=t3.*", `name=a\*b\ `, "Tag:Name=x", "", ",", "account=111122223333", `tag:a\=b=c\,d`, "resource-type=*",
+		"tag:*=x", `tag:\ a\ =\ x\ `,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		filter, err := ParseFilter(text)
+		if err != nil {
+			if !filter.IsZero() {
+				t.Fatalf("%q: refused, yet not empty", text)
+			}
+			return
+		}
+		if filter.IsZero() {
+			t.Fatalf("%q: accepted, yet empty", text)
+		}
+		again, err := ParseFilter(filter.String())
+		if err != nil || !again.Equal(filter) {
+			t.Fatalf("%q: %q came back as %q, %v", text, filter, again, err)
+		}
+		filter.Match(sample())
+	})
+}
