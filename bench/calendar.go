@@ -191,7 +191,7 @@ func calendarSection(ctx context.Context, l *lab) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Office hours in Seoul, Monday to Friday 09:00–18:00, asked about %d instants of a year in no order, on one core.\n"+
 		"All three gave the same answers to 2,000 of them before the measurement. Medians, with lowest and highest in brackets;\n"+
-		"\"slower\" is the ratio to Dayshift within each round. Schedules are compiled beforehand; gronx has no compiled form and parses each time.\n", instantMask+1)
+		"the last column compares the time of an answer with that of the first row, round by round. Schedules are compiled beforehand; gronx has no compiled form and parses each time.\n", instantMask+1)
 	for _, question := range []struct {
 		title       string
 		contestants []contestant
@@ -208,13 +208,13 @@ func calendarSection(ctx context.Context, l *lab) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&text, "\n**%s**\n\n| | asked by | answers per second and core | slower |\n| --- | --- | ---: | ---: |\n", question.title)
+		fmt.Fprintf(&text, "\n**%s**\n\n| | asked by | answers per second and core | time ÷ first row |\n| --- | --- | ---: | ---: |\n", question.title)
 		for i, c := range question.contestants {
-			slower := "–"
+			ratio := "–"
 			if i > 0 {
-				slower = samples[i].over(samples[0]).show(times)
+				ratio = samples[i].over(samples[0]).show(times)
 			}
-			fmt.Fprintf(&text, "| %s | %s | %s | %s |\n", c.name, question.ways[i], samples[i].inverse().show(perSecond), slower)
+			fmt.Fprintf(&text, "| %s | %s | %s | %s |\n", c.name, question.ways[i], samples[i].inverse().show(perSecond), ratio)
 		}
 	}
 	return text.String(), nil
