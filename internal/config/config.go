@@ -18,7 +18,7 @@ type Config struct {
 	Timezone string `yaml:"timezone" default:"UTC" example:"Asia/Seoul" form:"zone"`
 	// The key of the resource tag whose value names a schedule.
 	Tag string `yaml:"tag" default:"Schedule" form:"tagkey"`
-	// Where memory, activity and the lease are kept: `sqlite:PATH` or `memory:`. A relative PATH is relative to the working directory; `memory:` forgets everything when the program ends.
+	// Where memory, activity and the lease are kept: `sqlite:PATH` or `"memory:"`, in quotes because of the colon at its end. A relative PATH is relative to the working directory; `memory:` forgets everything when the program ends.
 	Store string `yaml:"store" default:"sqlite:dayshift.db" example:"sqlite:/var/lib/dayshift/dayshift.db" form:"store"`
 	// The AWS accounts and regions to look after.
 	Accounts []Account `yaml:"accounts"`

