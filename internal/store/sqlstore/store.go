@@ -210,20 +210,34 @@ func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []
 		if err := guard(ctx, tx, lease); err != nil {
 			return err
 		}
-		put, err := tx.PrepareContext(ctx, `INSERT INTO memories (account, region, kind, resource, body) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (account, region, kind, resource) DO UPDATE SET body = excluded.body`)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = put.Close() }()
-		for i, m := range clean {
-			_, err := put.ExecContext(ctx, m.Ref.Scope.Account, m.Ref.Scope.Region, m.Ref.Kind, m.Ref.ID, string(bodies[i]))
-			if err != nil {
-				return fmt.Errorf("memory of %s: %w", m.Ref, err)
-			}
-		}
-		return nil
+		return putMemories(ctx, tx, clean, bodies)
 	})
+}
+
+// memoriesPerStatement rows go into one statement: a statement costs as much as
+// a handful of rows. More would gain nothing that can be measured.
+const memoriesPerStatement = 50
+
+func putMemories(ctx context.Context, tx *sql.Tx, memories []decide.Memory, bodies [][]byte) error {
+	for len(memories) > 0 {
+		n := min(len(memories), memoriesPerStatement)
+		args := make([]any, 0, 5*n)
+		for i, m := range memories[:n] {
+			args = append(args, m.Ref.Scope.Account, m.Ref.Scope.Region, m.Ref.Kind, m.Ref.ID, string(bodies[i]))
+		}
+		if _, err := tx.ExecContext(ctx, upsertMemories(n), args...); err != nil {
+			return fmt.Errorf("%d memories from %s on: %w", n, memories[0].Ref, err)
+		}
+		memories, bodies = memories[n:], bodies[n:]
+	}
+	return nil
+}
+
+// upsertMemories is the statement that writes n memories.
+func upsertMemories(n int) string {
+	return `INSERT INTO memories (account, region, kind, resource, body) VALUES (?, ?, ?, ?, ?)` +
+		strings.Repeat(`, (?, ?, ?, ?, ?)`, n-1) +
+		` ON CONFLICT (account, region, kind, resource) DO UPDATE SET body = excluded.body`
 }
 
 // DropMemories implements store.Memories.

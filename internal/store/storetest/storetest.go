@@ -53,7 +53,7 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"memories are dropped":                                  testMemoryDrop,
 		"memories that can not be kept are refused":             testMemoryRefused,
 		"memories are copies":                                   testMemoryCopies,
-		"ten thousand memories":                                 testMemoryMany,
+		"very many memories":                                    testMemoryMany,
 		"walking all memories":                                  testMemoryWalk,
 		"runs come back as they were saved":                     testRuns,
 		"runs that can not be kept are refused":                 testRunsRefused,
@@ -570,7 +570,7 @@ func testMemoryCopies(t *testing.T, s store.Store) {
 
 func testMemoryMany(t *testing.T, s store.Store) {
 	lease := acquire(t, s, "host-a")
-	memories := make([]decide.Memory, 10_000)
+	memories := make([]decide.Memory, manyMemories)
 	for i := range memories {
 		memories[i] = full(ref(seoul, fmt.Sprintf("i-%05d", (i*7919)%len(memories))))
 		memories[i].Attempts = i
@@ -586,7 +586,9 @@ func testMemoryMany(t *testing.T, s store.Store) {
 	for _, m := range all(t, s) {
 		got[m.Ref] = m.Attempts
 	}
-	equal(t, "attempts", want, got)
+	if !maps.Equal(want, got) { // a diff of so many would take seconds
+		t.Errorf("%d memories came back for %d, or not with their last value", len(got), len(want))
+	}
 }
 
 func testMemoryWalk(t *testing.T, s store.Store) {

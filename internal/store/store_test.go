@@ -1,0 +1,271 @@
+package store
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+)
+
+var monday = time.Date(2027, 1, 4, 0, 0, 0, 123456000, time.UTC)
+
+func sample() Activity {
+	return Activity{
+		Seq: 7, At: monday, Run: "run-1", Actor: "dayshift", Event: EventStarted,
+		Ref:  fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "ap-northeast-2"}, Kind: fleet.EC2Instance, ID: "i-1"},
+		Name: "web", Schedule: "office", Reason: "period-began", Detail: "office began", Prev: Genesis, Hash: "set later",
+	}
+}
+
+// The encoding is a promise to every record kept so far: this hash never changes.
+func TestSumIsStable(t *testing.T) {
+	const want = "b158fdd235bb12b984210233a0c07c484bc0d85f51b5b890a199dfca87cd413f"
+	row := sample()
+	if got := row.Sum(); got != want {
+		t.Errorf("Sum of the sample row is %s, want %s: records kept so far would no longer verify", got, want)
+	}
+	row.At = row.At.In(time.FixedZone("KST", 9*3600)).Add(999 * time.Nanosecond)
+	row.Hash = "another"
+	if got := row.Sum(); got != want {
+		t.Errorf("Sum depends on the zone, on nanoseconds or on Hash: %s", got)
+	}
+}
+
+// Every field but Hash counts; a field that is added must be added to Sum.
+func TestSumCoversEveryField(t *testing.T) {
+	sums := map[string]string{sample().Sum(): "the sample"}
+	var change func(path string, field reflect.Value, row *Activity)
+	change = func(path string, field reflect.Value, row *Activity) {
+		before := reflect.New(field.Type()).Elem()
+		before.Set(field)
+		switch at, isTime := field.Interface().(time.Time); {
+		case isTime:
+			field.Set(reflect.ValueOf(at.Add(time.Microsecond)))
+		case field.Kind() == reflect.String:
+			field.SetString(field.String() + "x")
+		case field.Kind() == reflect.Int64:
+			field.SetInt(field.Int() + 1)
+		case field.Kind() == reflect.Struct:
+			for i := range field.NumField() {
+				change(path+"."+field.Type().Field(i).Name, field.Field(i), row)
+			}
+			return
+		default:
+			t.Fatalf("%s is of kind %s: teach this test and Sum about it", path, field.Kind())
+		}
+		sum := row.Sum()
+		if other, ok := sums[sum]; ok && path != "Activity.Hash" {
+			t.Errorf("a change of %s gives the sum of %s", path, other)
+		}
+		sums[sum] = path
+		field.Set(before)
+	}
+	row := sample()
+	change("Activity", reflect.ValueOf(&row).Elem(), &row)
+	if len(sums) < 15 {
+		t.Errorf("only %d fields were changed", len(sums))
+	}
+	// Text that moves from one field into the next is another row.
+	a, b := sample(), sample()
+	a.Name, a.Schedule = "web", "office"
+	b.Name, b.Schedule = "webo", "ffice"
+	if a.Sum() == b.Sum() {
+		t.Error("fields run into one another")
+	}
+}
+
+func TestLinkedRowsVerify(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		head := Head{Hash: Genesis}
+		var record []Activity
+		for range rapid.IntRange(0, 4).Draw(t, "appends") {
+			rows := make([]Activity, rapid.IntRange(0, 4).Draw(t, "rows"))
+			for i := range rows {
+				rows[i] = Activity{
+					At:    time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "second"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")),
+					Actor: "a" + rapid.String().Draw(t, "actor"), Event: EventHeld, Detail: rapid.String().Draw(t, "detail"),
+				}
+			}
+			linked, next, err := Link(head, rows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			record, head = append(record, linked...), next
+		}
+		verify := func(rows []Activity) Verification {
+			var chain Chain
+			for _, row := range rows {
+				chain.Add(row)
+			}
+			return chain.End(head)
+		}
+		want := Verification{Rows: int64(len(record)), Head: head.Hash}
+		if got := verify(record); got != want {
+			t.Fatalf("the record: %+v, want %+v", got, want)
+		}
+		if len(record) == 0 {
+			return
+		}
+		i := rapid.IntRange(0, len(record)-1).Draw(t, "row")
+		if got := verify(slices.Delete(slices.Clone(record), i, i+1)); got.BadAt != int64(i)+1 || got.Rows != int64(i) {
+			t.Fatalf("without row %d: %+v", i+1, got)
+		}
+		edited := slices.Clone(record)
+		edited[i].Detail += "!"
+		if got := verify(edited); got.BadAt != int64(i)+1 || got.Rows != int64(i) {
+			t.Fatalf("with row %d edited: %+v", i+1, got)
+		}
+	})
+}
+
+func TestChainRefusesOddNumbers(t *testing.T) {
+	for _, seq := range []int64{0, -5, 2} {
+		var chain Chain
+		row := sample()
+		row.Seq = seq
+		row.Hash = row.Sum()
+		if chain.Add(row) {
+			t.Errorf("a first row %d was taken", seq)
+		}
+		if got := chain.End(Head{Hash: Genesis}); got.BadAt < 1 || got.Why == "" || got.Rows != 0 {
+			t.Errorf("first row %d: %+v", seq, got)
+		}
+	}
+}
+
+func TestNewRunID(t *testing.T) {
+	base := time.Date(2027, 1, 4, 9, 0, 0, 0, time.FixedZone("KST", 9*3600))
+	if got, want := NewRunID(base), "20270104T000000.000000Z-"; !strings.HasPrefix(got, want) || len(got) != len(want)+8 {
+		t.Errorf("NewRunID: %q, want %q and eight hex digits", got, want)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		earlier := time.UnixMicro(rapid.Int64Range(0, 1<<57).Draw(t, "µs")) // into the year 6537
+		later := earlier.Add(time.Duration(rapid.Int64Range(1, 1<<40).Draw(t, "later by µs")) * time.Microsecond)
+		if a, b := NewRunID(earlier), NewRunID(later); a >= b {
+			t.Fatalf("%s does not sort before %s", a, b)
+		}
+	})
+	seen := map[string]bool{}
+	for range 1000 {
+		seen[NewRunID(base)] = true
+	}
+	if len(seen) < 999 { // one collision in a thousand is a chance of 1 in 8,600
+		t.Errorf("%d different IDs of 1000 for one instant", len(seen))
+	}
+}
+
+// CleanMemories must reach every string and time of a memory, one added later too.
+func TestCleanMemoriesCoversEveryField(t *testing.T) {
+	m := decide.Memory{Ref: sample().Ref, Intent: &decide.Intent{}}
+	zone := time.FixedZone("KST", 9*3600)
+	var fill func(v reflect.Value, path string, check bool)
+	fill = func(v reflect.Value, path string, check bool) {
+		switch at, isTime := v.Interface().(time.Time); {
+		case path == ".Ref":
+		case isTime && check:
+			if at.Location() != time.UTC || at.Nanosecond()%1000 != 0 || at.IsZero() {
+				t.Errorf("Memory%s is kept as %s", path, at)
+			}
+		case isTime:
+			v.Set(reflect.ValueOf(monday.In(zone).Add(999)))
+		case v.Kind() == reflect.String && check:
+			if v.String() != "a\uFFFDb\uFFFD" {
+				t.Errorf("Memory%s is kept as %q", path, v.String())
+			}
+		case v.Kind() == reflect.String:
+			v.SetString("a\x00b\xff")
+		case v.Kind() == reflect.Pointer:
+			fill(v.Elem(), path, check)
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				fill(v.Field(i), path+"."+v.Type().Field(i).Name, check)
+			}
+		}
+	}
+	fill(reflect.ValueOf(&m).Elem(), "", false)
+	clean, err := CleanMemories([]decide.Memory{m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(reflect.ValueOf(&clean[0]).Elem(), "", true)
+	if clean[0].Intent == m.Intent {
+		t.Error("the intent is shared with the caller")
+	}
+}
+
+func TestCleanMemoriesKeepsTheLastOfEqualRefs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var memories []decide.Memory
+		last := map[fleet.Ref]int{}
+		for i := range rapid.IntRange(0, 12).Draw(t, "n") {
+			ref := sample().Ref
+			ref.ID = rapid.SampledFrom([]string{"i-1", "i-2", "i-3"}).Draw(t, "id")
+			memories = append(memories, decide.Memory{Ref: ref, Attempts: i})
+			last[ref] = i
+		}
+		clean, err := CleanMemories(memories)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[fleet.Ref]int{}
+		for _, m := range clean {
+			got[m.Ref] = m.Attempts
+		}
+		if diff := cmp.Diff(last, got); diff != "" || len(clean) != len(last) {
+			t.Fatalf("%d kept, (-want +got):\n%s", len(clean), diff)
+		}
+		if !slices.IsSortedFunc(clean, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) }) {
+			t.Fatal("not sorted")
+		}
+	})
+}
+
+// At most one of two holders can write at any instant, whatever they try.
+func TestLeasesNeverOverlap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var held Lease
+		mine := map[string]Lease{}
+		now, term := monday, int64(0)
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "seconds")) * time.Second)
+			host := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "host")
+			switch rapid.IntRange(0, 2).Draw(t, "do") {
+			case 0:
+				if lease, err := Grant(held, "main", host, now, 30*time.Second); err == nil {
+					if held.Holder != "" && held.Holder != host && now.Before(held.Expires) {
+						t.Fatalf("%s took the lease of %s before its end", host, held.Holder)
+					}
+					held, mine[host] = lease, lease
+				}
+			case 1:
+				if lease, err := Extend(held, mine[host], now, 30*time.Second); err == nil {
+					held, mine[host] = lease, lease
+				}
+			case 2:
+				if Guard(held, mine[host]) == nil {
+					held.Holder, held.Expires = "", time.Time{}
+				}
+			}
+			if held.Term < term {
+				t.Fatalf("the term fell from %d to %d", term, held.Term)
+			}
+			term = held.Term
+			allowed := 0
+			for _, lease := range mine {
+				if Guard(held, lease) == nil {
+					allowed++
+				}
+			}
+			if allowed > 1 {
+				t.Fatalf("%d holders may write: %+v, held %+v", allowed, mine, held)
+			}
+		}
+	})
+}

@@ -1,0 +1,96 @@
+package storetest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dayshift/internal/store"
+	"dayshift/internal/store/memory"
+	"dayshift/internal/store/storetest"
+)
+
+// A store without faults behaves as the one below.
+func TestFaultyPassesTheExamination(t *testing.T) {
+	storetest.Exercise(t, func(*testing.T) store.Store { return storetest.NewFaulty(memory.New()) }, storetest.Hooks{})
+}
+
+func row() []store.Activity {
+	return []store.Activity{{At: time.Unix(0, 0), Actor: "dayshift", Event: store.EventHeld}}
+}
+
+func count(t *testing.T, s store.Store) int64 {
+	t.Helper()
+	v, err := s.Verify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Rows
+}
+
+func TestFaultyFailsWhereItIsTold(t *testing.T) {
+	ctx := t.Context()
+	f := storetest.NewFaulty(memory.New())
+	f.Inject(storetest.Fault{Method: storetest.Append, Err: store.ErrFull, Skip: 1, Times: 2})
+	f.Inject(storetest.Fault{Method: storetest.Append, Err: store.ErrLocked, Applied: true})
+	for i, want := range []error{nil, store.ErrFull, store.ErrFull, store.ErrLocked, nil} {
+		if err := f.Append(ctx, store.Lease{}, row()); !errors.Is(err, want) {
+			t.Errorf("append %d: %v, want %v", i+1, err, want)
+		}
+	}
+	if got := count(t, f); got != 3 {
+		t.Errorf("%d rows, want 3: two that succeeded and the one whose answer was lost", got)
+	}
+	if got := f.Calls(storetest.Append); got != 5 {
+		t.Errorf("%d calls were counted, want 5", got)
+	}
+	if err := f.Ping(ctx); err != nil {
+		t.Errorf("another method failed: %v", err)
+	}
+}
+
+func TestFaultyLosesTheAnswer(t *testing.T) {
+	ctx := t.Context()
+	f := storetest.NewFaulty(memory.New())
+	f.Inject(storetest.Fault{Method: storetest.Acquire, Err: store.ErrLocked, Applied: true})
+	lease, err := f.Acquire(ctx, "main", "host-a", time.Unix(0, 0), time.Minute)
+	if !errors.Is(err, store.ErrLocked) || lease != (store.Lease{}) {
+		t.Errorf("got %+v, %v", lease, err)
+	}
+	held, err := f.Acquire(ctx, "main", "host-b", time.Unix(0, 0), time.Minute)
+	if !errors.Is(err, store.ErrHeld) || held.Holder != "host-a" {
+		t.Errorf("the lease was not taken below: %+v, %v", held, err)
+	}
+}
+
+func TestFaultyFailsUntilHealed(t *testing.T) {
+	f := storetest.NewFaulty(memory.New())
+	f.Inject(storetest.Fault{Method: storetest.Ping, Err: store.ErrReadOnly, Times: -1})
+	for range 5 {
+		if err := f.Ping(t.Context()); !errors.Is(err, store.ErrReadOnly) {
+			t.Fatalf("Ping: %v", err)
+		}
+	}
+	f.Heal()
+	if err := f.Ping(t.Context()); err != nil {
+		t.Errorf("Ping after Heal: %v", err)
+	}
+}
+
+func TestFaultyIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := storetest.NewFaulty(memory.New())
+		f.Inject(storetest.Fault{Method: storetest.Ping, Err: store.ErrLocked, Delay: 30 * time.Second, Times: 2})
+		start := time.Now()
+		if err := f.Ping(t.Context()); !errors.Is(err, store.ErrLocked) || time.Since(start) != 30*time.Second {
+			t.Errorf("Ping: %v after %s", err, time.Since(start))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := f.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Ping: %v, want the end of its context", err)
+		}
+	})
+}
