@@ -249,32 +249,32 @@ func (x *decider) wantStopped() {
 	running := x.Resource.State == fleet.Running
 	switch {
 	case x.last == Unknown && !x.s.StopNewInstances:
-		x.row("1", "memory unknown, and stop_new_instances is off")
+		x.row("row-1", "memory unknown, and stop_new_instances is off")
 		x.keep(NewResourceKept, running)
 	case x.s.Enforced:
-		x.row("2", "the schedule is enforced")
+		x.row("row-2", "the schedule is enforced")
 		x.stop(EnforcedStop)
 	case x.last == RetainRunning && x.retains():
-		x.row("3", "a person had started it before the period began, and retain_running is on")
+		x.row("row-3", "a person had started it before the period began, and retain_running is on")
 		x.keep(RetainedAtEnd, running)
 	case x.last != WasStopped:
-		x.row("4", "memory is not stopped")
+		x.row("row-4", "memory is not stopped")
 		x.stop(x.stopReason())
 	case running && x.missed():
-		x.row("4", "memory is stopped, but of an earlier stretch: an end passed while nothing was decided")
+		x.row("row-4", "memory is stopped, but of an earlier stretch: an end passed while nothing was decided")
 		if x.retains() {
 			x.keep(RetainedAtEnd, running) // perhaps it was running before the begin that was missed
 			return
 		}
 		x.stop(MissedStop)
 	case x.autoRestart:
-		x.row("4", "memory is stopped, and the provider restarted it")
+		x.row("row-4", "memory is stopped, and the provider restarted it")
 		x.stop(ProviderRestart)
 	case running && x.manualEnd(&x.Due):
-		x.row("4b", "it has been running for longer than max_manual_uptime")
+		x.row("row-4b", "it has been running for longer than max_manual_uptime")
 		x.stop(ManualUptimeOver)
 	default:
-		x.row("5", "memory is stopped")
+		x.row("row-5", "memory is stopped")
 		x.keep(ManualStart, running)
 	}
 }
@@ -392,31 +392,31 @@ func (x *decider) wantRunning() {
 	x.m.ManualSince = time.Time{}
 	switch {
 	case x.s.Enforced:
-		x.row("6", "the schedule is enforced")
+		x.row("row-6", "the schedule is enforced")
 		x.start(EnforcedStart)
 	case x.retains() && x.last == WasStopped && running && !x.autoRestart:
-		x.row("7", "memory is stopped, it runs, and retain_running is on")
+		x.row("row-7", "memory is stopped, it runs, and retain_running is on")
 		x.none(Retained, RetainRunning)
 	case x.last == RetainRunning:
-		x.row("8", "memory is retain-running")
+		x.row("row-8", "memory is retain-running")
 		x.none(Retained, RetainRunning)
 	case x.last == StartFailed:
-		x.row("9", "the last start failed")
+		x.row("row-9", "the last start failed")
 		x.start(RetryStart)
 	case x.last != WasRunning:
-		x.row("10", "memory is not running")
+		x.row("row-10", "memory is not running")
 		x.start(x.startReason())
 	case !running && x.m.ResizeTo != "":
-		x.row("10", "it was stopped to change its type")
+		x.row("row-10", "it was stopped to change its type")
 		x.start(ResizeStart)
 	case !running && x.missed():
-		x.row("10", "memory is running, but of an earlier stretch: a begin passed while nothing was decided")
+		x.row("row-10", "memory is running, but of an earlier stretch: a begin passed while nothing was decided")
 		x.start(MissedStart)
 	case !running:
-		x.row("11", "memory is running")
+		x.row("row-11", "memory is running")
 		x.none(ManualStop, WasRunning)
 	default:
-		x.row("11", "memory is running")
+		x.row("row-11", "memory is running")
 		x.runs()
 	}
 }
@@ -539,11 +539,11 @@ func (x *decider) wantAny() {
 		return
 	}
 	if x.m.ResizeTo != "" && x.Resource.State == fleet.Stopped && x.s.Mode != policy.StopOnly {
-		x.row("any", "it was stopped to change its type")
+		x.row("row-any", "it was stopped to change its type")
 		x.start(ResizeStart)
 		return
 	}
-	x.row("any", "the schedule wants neither running nor stopped")
+	x.row("row-any", "the schedule wants neither running nor stopped")
 	x.m.ResizeTo, x.m.ManualSince = "", time.Time{}
 	x.none(LeftAlone, WasAny)
 }
@@ -604,8 +604,8 @@ func (x *decider) missedBeforeAny() (calendar.State, bool) {
 }
 
 // row names the row of the table that matched.
-func (x *decider) row(number, condition string) {
-	x.say("row-"+number, func() string { return condition })
+func (x *decider) row(rule, condition string) {
+	x.say(rule, func() string { return condition })
 }
 
 // none: nothing is to be done, and that is the answer for this stretch.
