@@ -8,9 +8,9 @@ import (
 	"dayshift/internal/fleet"
 )
 
-// maxNap is the longest the loop sleeps before it reads the wall clock again.
-// A timer does not run while a machine is suspended and does not see a clock
-// that is set: both are noticed within this time.
+// maxNap is the longest the loop sleeps, by the wall, before it reads the clock
+// again. A timer does not run while a machine is suspended and does not see a
+// clock that is set: both are noticed within this time.
 const maxNap = 30 * time.Second
 
 // jump is how far the wall clock may differ from what a nap lets expect before
@@ -31,6 +31,8 @@ const (
 type agenda struct {
 	mu     sync.Mutex
 	resync time.Duration
+	maxNap time.Duration // of the clock, which may run faster than the wall
+	jump   time.Duration // likewise
 	scopes map[fleet.Scope]*appointment
 	last   time.Time     // when take was last asked
 	nap    time.Duration // how long it then allowed to sleep
@@ -45,8 +47,10 @@ type appointment struct {
 	gone    bool // left the configuration while busy
 }
 
-func newAgenda(resync time.Duration) *agenda {
-	return &agenda{resync: resync, scopes: map[fleet.Scope]*appointment{}, wake: make(chan struct{}, 1)}
+// newAgenda makes an agenda for a clock that runs speed times as fast as the wall.
+func newAgenda(resync time.Duration, speed float64) *agenda {
+	fast := func(d time.Duration) time.Duration { return time.Duration(float64(d) * speed) }
+	return &agenda{resync: resync, maxNap: fast(maxNap), jump: fast(jump), scopes: map[fleet.Scope]*appointment{}, wake: make(chan struct{}, 1)}
 }
 
 // set replaces the scopes and makes all of them due.
@@ -87,14 +91,14 @@ func (a *agenda) take(now time.Time) (round, time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.last.IsZero() {
-		if slept := now.Sub(a.last); slept < -jump || slept > a.nap+jump {
+		if slept := now.Sub(a.last); slept < -a.jump || slept > a.nap+a.jump {
 			for _, entry := range a.scopes {
 				entry.due, entry.trigger = now, triggerClock
 			}
 		}
 	}
 	var out round
-	next := now.Add(maxNap)
+	next := now.Add(a.maxNap)
 	for scope, entry := range a.scopes {
 		if entry.busy {
 			continue

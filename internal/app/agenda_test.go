@@ -16,7 +16,7 @@ var (
 
 func TestAgendaGivesAScopeToOnePassAtATime(t *testing.T) {
 	now := time.Date(2027, 2, 5, 8, 59, 0, 0, time.UTC)
-	a := newAgenda(5 * time.Minute)
+	a := newAgenda(5*time.Minute, 1)
 	a.set([]fleet.Scope{beijing, seoul}, 5*time.Minute, now)
 
 	first, _ := a.take(now)
@@ -41,7 +41,7 @@ func TestAgendaGivesAScopeToOnePassAtATime(t *testing.T) {
 
 func TestAgendaResyncsWhereNothingIsDue(t *testing.T) {
 	now := time.Date(2027, 2, 5, 9, 0, 0, 0, time.UTC)
-	a := newAgenda(5 * time.Minute)
+	a := newAgenda(5*time.Minute, 1)
 	a.set([]fleet.Scope{seoul}, 5*time.Minute, now)
 	a.take(now)
 	a.done(seoul, time.Time{}, now)
@@ -64,7 +64,7 @@ func TestAgendaNoticesAClockThatJumped(t *testing.T) {
 	for name, by := range map[string]time.Duration{"an hour forward": time.Hour, "an hour back": -time.Hour, "a year forward": 365 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2027, 2, 5, 9, 0, 0, 0, time.UTC)
-			a := newAgenda(5 * time.Minute)
+			a := newAgenda(5*time.Minute, 1)
 			a.set([]fleet.Scope{seoul}, 5*time.Minute, now)
 			a.take(now)
 			a.done(seoul, now.Add(9*time.Hour), now)
@@ -83,7 +83,7 @@ func TestAgendaNoticesAClockThatJumped(t *testing.T) {
 
 func TestAgendaKeepsAReloadThatCameDuringAPass(t *testing.T) {
 	now := time.Date(2027, 2, 5, 9, 0, 0, 0, time.UTC)
-	a := newAgenda(5 * time.Minute)
+	a := newAgenda(5*time.Minute, 1)
 	a.set([]fleet.Scope{seoul, beijing}, 5*time.Minute, now)
 	a.take(now)
 	a.set([]fleet.Scope{seoul}, time.Minute, now.Add(time.Second)) // beijing left the configuration

@@ -46,6 +46,7 @@ func plainLines(text string) string {
 }
 
 func rootCommand() *cobra.Command {
+	var c common
 	root := &cobra.Command{
 		Use:   "dayshift",
 		Short: "Runs cloud resources only when people need them",
@@ -57,13 +58,32 @@ Start with "dayshift demo": it needs no cloud account.`,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			switch c.output {
+			case "table", "json", "yaml", "csv":
+				return nil
+			}
+			return usage("-o %s is unknown: use %s", c.output, formats)
+		},
 	}
+	c.register(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(
+		serveCommand(&c),
+		runCommand(&c),
+		previewCommand(&c),
+		explainCommand(&c),
+		resourceCommand(&c),
+		activityCommand(&c),
+		doctorCommand(&c),
+		validateCommand(&c),
 		evalCommand(),
+		simCommand(),
+		versionCommand(&c),
 	)
+	root.InitDefaultCompletionCmd()
 	wrongUsage(root)
 	return root
 }

@@ -1,15 +1,14 @@
-// Package lifecycle starts and stops the parts of a program in order.
+// Package lifecycle runs the parts of a program side by side and ends them together.
 //
-// Whoever starts a part registers its stop on the next line. Stops run in
-// reverse, each with its share of the grace period, exactly once; a part that
-// fails takes the whole group down, with its error as the cause.
+// A part runs until its context ends, and gives back what it holds before it
+// returns. A part that fails takes the whole group down, with its error as the
+// cause; parts that do not return within the grace are named.
 package lifecycle
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -20,14 +19,8 @@ type Group struct {
 	cancel context.CancelCauseFunc
 
 	mu    sync.Mutex
-	stops []stop
 	tasks sync.WaitGroup
 	errs  []error
-}
-
-type stop struct {
-	name string
-	f    func(context.Context) error
 }
 
 // errDone is the cause of a group's context after an ordinary end.
@@ -56,42 +49,21 @@ func (g *Group) Go(name string, part func(context.Context) error) {
 	})
 }
 
-// OnStop registers what gives back what the caller has just started. Stops run
-// after all parts have returned, last registered first.
-func (g *Group) OnStop(name string, f func(context.Context) error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.stops = append(g.stops, stop{name, f})
-}
-
 // Stop tells the group to end; Wait returns afterwards.
 func (g *Group) Stop() { g.cancel(errDone) }
 
 // Wait blocks until the group is told to stop, then waits at most grace for the
-// parts to return and runs the stops. It returns what failed, joined; parts
-// that did not return in time are named.
+// parts to return. It returns what failed, joined.
 func (g *Group) Wait(grace time.Duration) error {
 	<-g.ctx.Done()
-	deadline, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), grace)
-	defer cancel()
-
 	returned := make(chan struct{})
 	go func() { g.tasks.Wait(); close(returned) }()
 	select {
 	case <-returned:
-	case <-deadline.Done():
+	case <-time.After(grace):
 		g.fail(fmt.Errorf("parts were still running after %s", grace))
 	}
 
-	g.mu.Lock()
-	stops := slices.Clone(g.stops)
-	g.stops = nil
-	g.mu.Unlock()
-	for _, s := range slices.Backward(stops) {
-		if err := s.f(deadline); err != nil {
-			g.fail(fmt.Errorf("stop %s: %w", s.name, err))
-		}
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return errors.Join(g.errs...)

@@ -65,6 +65,8 @@ type Pass struct {
 	DryRun bool
 	// At makes a dry run decide for another instant than now.
 	At time.Time
+	// Chains: keep the chain of reasons of every decision.
+	Chains bool
 	// Tags says which informational tags are written.
 	Tags TagOptions
 	// Known is what earlier passes have said, as their reports gave it.
@@ -91,7 +93,9 @@ type Known struct {
 type Report struct {
 	Run       store.Run
 	At        time.Time // the instant that was decided for
+	Scopes    []fleet.Scope
 	Decisions []decide.Decision
+	Chains    [][]decide.Step // of each decision, when asked for
 	Settled   []Settled
 	Plan      plan.Plan
 	Outcomes  []plan.Outcome // in the order in which they became known
@@ -185,7 +189,7 @@ func newRunning(p *Pass, now time.Time) *running {
 		r.now = p.At
 	}
 	r.report = Report{
-		At: r.now, Due: map[fleet.Scope]time.Time{},
+		At: r.now, Scopes: p.Scopes, Due: map[fleet.Scope]time.Time{},
 		Run: store.Run{Trigger: p.Trigger, Started: now, Counts: store.RunCounts{Scopes: len(p.Scopes)}},
 	}
 	if !p.DryRun {
@@ -227,7 +231,7 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 		if governs.Why == policy.Governed && resource.State == fleet.Running {
 			r.runs[resource.Scope]++
 		}
-		decision := decide.Decide(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource})
+		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource})
 		r.due(resource.Scope, decision.Recheck)
 		decisions = append(decisions, decision)
 	}
@@ -235,6 +239,15 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 	r.report.Run.Counts.Resources = len(decisions)
 	r.absent(seen)
 	return decisions
+}
+
+func (r *running) decideOne(in decide.Input) decide.Decision {
+	if !r.Chains {
+		return decide.Decide(in)
+	}
+	decision, chain := decide.Explain(in)
+	r.report.Chains = append(r.report.Chains, chain)
+	return decision
 }
 
 // absent finds the resources that complete listings have not shown for long.

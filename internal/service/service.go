@@ -1,5 +1,244 @@
 // Package service is the one thing that surfaces may ask: what runs and what
-// is wanted, why, what will happen, and to carry out a pass. It turns the
-// stages' values into answers for people and programs, so that a page, a chat,
-// a command line and an API give the same one.
+// is wanted, why, what will happen, what was done. It turns the stages' values
+// into answers for people and programs, so that a page, a chat, a command line
+// and an API give the same one.
 package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
+	"dayshift/internal/policy"
+	"dayshift/internal/store"
+)
+
+// Looker makes a dry pass: everything is listed and decided, nothing is done.
+// A zero instant is now; chains asks for the reasons' chains.
+type Looker interface {
+	Look(ctx context.Context, at time.Time, chains bool) (pass.Report, error)
+}
+
+// Service answers.
+type Service struct {
+	Looker Looker
+	Book   *policy.Book
+	Store  store.Store
+	Now    func() time.Time
+}
+
+// Resource is one line of the fleet.
+type Resource struct {
+	Ref         string            `json:"ref"`
+	Account     string            `json:"account"`
+	Region      string            `json:"region"`
+	Kind        string            `json:"kind"`
+	ID          string            `json:"id"`
+	ARN         string            `json:"arn,omitempty"`
+	Name        string            `json:"name"`
+	Type        string            `json:"type,omitempty"`
+	Zone        string            `json:"zone,omitempty"`
+	State       string            `json:"state"`
+	NativeState string            `json:"native_state"`
+	Schedule    string            `json:"schedule"`
+	Wanted      string            `json:"wanted"` // running, stopped or any
+	Action      string            `json:"action"` // what a pass would do now: start, stop, hibernate or none
+	Reason      string            `json:"reason"`
+	Why         string            `json:"why"` // the reason as a sentence
+	Next        *Change           `json:"next,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
+}
+
+// Change is when what is wanted changes next.
+type Change struct {
+	At time.Time `json:"at"`
+	To string    `json:"to"`
+}
+
+// Fleet is every scheduled resource that could be seen, and what could not.
+type Fleet struct {
+	At        time.Time  `json:"at"`
+	Resources []Resource `json:"resources"`
+	Gaps      []Gap      `json:"gaps"`
+}
+
+// Gap is a part of the fleet that could not be listed.
+type Gap struct {
+	Scope fleet.Scope `json:"scope"`
+	Text  string      `json:"text"`
+}
+
+// Fleet lists every resource with what is wanted of it and why, at an instant
+// (zero: now), given what is remembered and seen now. A filter, when not nil,
+// leaves out what does not match.
+func (s *Service) Fleet(ctx context.Context, at time.Time, filter *fleet.Filter) (Fleet, error) {
+	report, err := s.Looker.Look(ctx, at, false)
+	if err != nil {
+		return Fleet{}, err
+	}
+	answer := Fleet{At: report.At, Resources: make([]Resource, 0, len(report.Decisions)), Gaps: gaps(report)}
+	for i := range report.Decisions {
+		if filter == nil || filter.Match(report.Decisions[i].Resource) {
+			answer.Resources = append(answer.Resources, s.resource(&report.Decisions[i], report.At))
+		}
+	}
+	return answer, nil
+}
+
+func gaps(report pass.Report) []Gap {
+	list := make([]Gap, 0, len(report.Gaps))
+	for _, gap := range report.Gaps {
+		list = append(list, Gap{Scope: gap.Scope, Text: gap.String()})
+	}
+	return list
+}
+
+func (s *Service) resource(d *decide.Decision, at time.Time) Resource {
+	r := &d.Resource
+	line := Resource{
+		Ref: r.Ref.String(), Account: string(r.Scope.Account), Region: string(r.Scope.Region), Kind: string(r.Kind), ID: r.ID,
+		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: string(r.State), NativeState: r.Native,
+		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: "none", Reason: string(d.Reason), Why: d.Sentence(), Tags: r.Tags,
+	}
+	governs := s.Book.Governs(*r)
+	if governs.Why != policy.Governed {
+		line.Wanted = calendar.Any.String()
+	}
+	if d.Verb != "" {
+		line.Action = string(d.Verb)
+	}
+	if boundary, ok := governs.NextState(at); ok {
+		line.Next = &Change{At: boundary.At.UTC(), To: boundary.To.State.String()}
+	}
+	return line
+}
+
+// Explanation is why a resource is as it is.
+type Explanation struct {
+	Resource
+	At    time.Time     `json:"at"`
+	Chain []decide.Step `json:"chain"` // the steps that led to the answer, in order
+	// Recent are the last rows of the record about it, oldest first.
+	Recent []store.Activity `json:"recent"`
+}
+
+// NotFoundError says that nothing answers to a name, and what was looked at.
+type NotFoundError struct {
+	Target string
+	Scopes int
+	Gaps   []Gap
+	Near   string // the name that was most likely meant; may be empty
+}
+
+func (e *NotFoundError) Error() string {
+	text := fmt.Sprintf("no scheduled resource answers to %q in %d scopes; give an ID, an ARN, a name or account/region/kind/id", e.Target, e.Scopes)
+	if e.Near != "" {
+		text += fmt.Sprintf("; did you mean %q?", e.Near)
+	}
+	for _, gap := range e.Gaps {
+		text += "\n  it may be in a part that could not be listed: " + gap.Text
+	}
+	return text
+}
+
+// recentRows is how much of the record explain shows.
+const recentRows = 10
+
+// Explain says why each resource that answers to the target (ID, ARN, name, or
+// account/region/kind/id) is as it is, at an instant (zero: now). Several may
+// share a name. *NotFoundError when there is none.
+func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]Explanation, error) {
+	report, err := s.Looker.Look(ctx, at, true)
+	if err != nil {
+		return nil, err
+	}
+	var found []Explanation
+	var names []string
+	for i := range report.Decisions {
+		d := &report.Decisions[i]
+		r := &d.Resource
+		if target != r.ID && target != r.ARN && target != r.Name && target != r.Ref.String() {
+			names = append(names, r.Name, r.ID)
+			continue
+		}
+		recent, err := s.Store.Activity(ctx, store.ActivityQuery{Ref: r.Ref, Limit: recentRows, Last: true})
+		if err != nil {
+			return nil, fmt.Errorf("read the record of %s: %w", r.Ref, err)
+		}
+		found = append(found, Explanation{Resource: s.resource(d, report.At), At: report.At, Chain: report.Chains[i], Recent: recent})
+	}
+	if len(found) == 0 {
+		near, _ := fleet.Nearest(target, names)
+		return nil, &NotFoundError{Target: target, Scopes: report.Run.Counts.Scopes, Gaps: gaps(report), Near: near}
+	}
+	return found, nil
+}
+
+// ScheduleExplanation is what a schedule wants at an instant, and after.
+type ScheduleExplanation struct {
+	Schedule     string    `json:"schedule"`
+	Timezone     string    `json:"timezone"`
+	At           time.Time `json:"at"`
+	Local        string    `json:"local"` // the instant in the schedule's zone
+	Enabled      bool      `json:"enabled"`
+	State        string    `json:"state"`
+	Period       string    `json:"period,omitempty"`
+	InstanceType string    `json:"instance_type,omitempty"`
+	Next         []Change  `json:"next"`
+}
+
+// nextChanges is how many changes ahead are shown.
+const nextChanges = 10
+
+// ExplainSchedule says what a schedule wants at an instant (zero: now), and its
+// next changes. It asks no cloud.
+func (s *Service) ExplainSchedule(name string, at time.Time) (ScheduleExplanation, error) {
+	schedule, err := s.schedule(name)
+	if err != nil {
+		return ScheduleExplanation{}, err
+	}
+	if at.IsZero() {
+		at = s.Now()
+	}
+	c := schedule.Calendar
+	want := c.Wanted(at)
+	answer := ScheduleExplanation{
+		Schedule: name, Timezone: c.Location().String(), At: at.UTC(), Local: at.In(c.Location()).Format("2006-01-02 15:04:05 MST (Mon)"),
+		Enabled: schedule.Enabled, State: want.State.String(), Period: want.Period, InstanceType: want.InstanceType, Next: []Change{},
+	}
+	for range nextChanges {
+		boundary, ok := c.NextState(at)
+		if !ok {
+			break
+		}
+		answer.Next = append(answer.Next, Change{At: boundary.At.UTC(), To: boundary.To.State.String()})
+		at = boundary.At
+	}
+	return answer, nil
+}
+
+func (s *Service) schedule(name string) (*policy.Schedule, error) {
+	schedule := s.Book.Schedules[name]
+	if schedule == nil {
+		names := make([]string, 0, len(s.Book.Schedules))
+		for known := range s.Book.Schedules {
+			names = append(names, known)
+		}
+		slices.Sort(names)
+		hint := "known are " + strings.Join(names, ", ")
+		if near, ok := fleet.Nearest(name, names); ok {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		return nil, fmt.Errorf("there is no schedule %q; %s", name, hint)
+	}
+	if schedule.Err != nil {
+		return nil, fmt.Errorf("schedule %q can not be used: %w", name, schedule.Err)
+	}
+	return schedule, nil
+}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"dayshift/internal/clock"
+	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/aws"
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/config"
+	"dayshift/internal/fleet"
+	"dayshift/internal/metrics"
+	"dayshift/internal/notify"
+	"dayshift/internal/notify/logs"
+	"dayshift/internal/pass"
+	"dayshift/internal/store"
+	"dayshift/internal/store/memory"
+	"dayshift/internal/store/sqlstore"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// App is the program as wired for one configuration.
+type App struct {
+	Config  *config.Loaded
+	Cloud   *aws.Cloud
+	Store   store.Store
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Metrics *metrics.Set
+
+	transport   http.RoundTripper
+	credentials sdk.CredentialsProvider
+}
+
+// Access says what a command needs of the store.
+type Access int
+
+// The accesses.
+const (
+	Ask Access = iota // questions only: works while a daemon runs, makes no file
+	Act               // reads and writes
+)
+
+// Open wires the program for a configuration: its store and its cloud. It makes
+// no call to AWS. The caller closes the App.
+func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access Access) (*App, error) {
+	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New()}
+	var err error
+	if a.Cloud, err = a.cloud(loaded, nil); err != nil {
+		return nil, err
+	}
+	if a.Store, err = openStore(ctx, loaded.Store, access); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Close gives back the store.
+func (a *App) Close() error { return a.Store.Close() }
+
+// cloud makes the AWS of a configuration; pacer, when not nil, carries on what
+// is known of AWS's buckets.
+func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error) {
+	accounts := make([]aws.Account, 0, len(loaded.Config.Accounts))
+	for _, account := range loaded.Config.Accounts {
+		regions := make([]fleet.Region, 0, len(account.Regions))
+		for _, region := range account.Regions {
+			regions = append(regions, fleet.Region(region))
+		}
+		accounts = append(accounts, aws.Account{
+			ID: fleet.AccountID(account.ID), RoleARN: account.Role, ExternalID: account.ExternalID.Reveal(),
+			SessionName: account.SessionName, Regions: regions,
+		})
+	}
+	return aws.New(aws.Config{
+		Accounts: accounts, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Pacer: pacer,
+		Transport: a.transport, Credentials: a.credentials, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
+		Observer: aws.Observer{
+			Called: func(scope fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
+				a.Metrics.Call(string(scope.Account), string(scope.Region), string(operation), errors.Is(err, cloud.ErrThrottled))
+			},
+		},
+	})
+}
+
+func openStore(ctx context.Context, where config.Store, access Access) (store.Store, error) {
+	if where.Engine == config.Memory {
+		return memory.New(), nil
+	}
+	opened, err := sqlstore.Open(ctx, where.Path, sqlstore.Options{ReadOnly: access == Ask})
+	if access == Ask && errors.Is(err, store.ErrNotFound) {
+		return memory.New(), nil // nothing has been remembered yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// Pass returns a pass over scopes (nil: all of the configuration), complete but
+// for the lease.
+func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
+	if scopes == nil {
+		scopes = a.Config.Scopes
+	}
+	return &pass.Pass{
+		Cloud: a.Cloud, Store: a.Store, Clock: a.Clock, Book: &a.Config.Book, Limits: a.Config.Limits,
+		Scopes: scopes, Trigger: trigger, Log: a.Log,
+		Tags:    pass.TagOptions{LastAction: a.Config.Config.Tags.LastAction, Error: a.Config.Config.Tags.Error},
+		Senders: []notify.Sender{logs.Channel{Logger: a.Log}},
+	}
+}
+
+// holder names this process to whoever meets its lease.
+func holder() string {
+	host, err := os.Hostname()
+	host = cmp.Or(host, "unknown-host")
+	if err != nil {
+		host = "unknown-host"
+	}
+	return fmt.Sprintf("%s process %d started %s", host, os.Getpid(), time.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
+}

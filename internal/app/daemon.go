@@ -1,0 +1,444 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"dayshift/internal/config"
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/httpapi"
+	"dayshift/internal/lifecycle"
+	"dayshift/internal/pass"
+	"dayshift/internal/plan"
+	"dayshift/internal/record"
+	"dayshift/internal/store"
+)
+
+// grace is how long the daemon lets calls under way end when it is told to
+// stop: the longest single call to AWS, with room to write its outcome.
+const grace = 25 * time.Second
+
+// reloadPoll is how often the configuration file is looked at. Reading it beats
+// watching it: editors and mounted volumes replace files in ways that a watch misses.
+const reloadPoll = 2 * time.Second
+
+// stalled is how long the loop may not turn before /healthz says so: it turns
+// at least every maxNap.
+const stalled = 3 * maxNap
+
+// Daemon is the running program.
+type Daemon struct {
+	*App
+	// Speed is how many times faster than the wall Clock runs; 0 means 1.
+	Speed float64
+	// Reports, when not nil, is handed every finished pass.
+	Reports func(*pass.Report)
+	// Listening is called with the address once the HTTP surface listens.
+	Listening func(addr string)
+
+	leader *leader
+	agenda *agenda
+
+	mu       sync.Mutex // guards App's Config and Cloud, which a reload replaces whole
+	known    pass.Known
+	lastPass time.Time
+	problem  string // why the last reload or pass failed; empty when all is well
+
+	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
+	passes sync.WaitGroup
+}
+
+// Serve runs until ctx ends or a part fails: HTTP surface, lease, passes, reload.
+func (d *Daemon) Serve(ctx context.Context, addr string) error {
+	d.leader = newLeader(d.Store)
+	d.agenda = newAgenda(time.Duration(d.Config.Config.ResyncInterval), cmp.Or(d.Speed, 1))
+	d.known = pass.Known{Gaps: map[fleet.Scope]string{}, Held: map[fleet.Ref]plan.Guard{}}
+	d.turned.Store(time.Now().UnixNano())
+	d.Metrics.Reload(true, time.Now())
+
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+	}
+	group := lifecycle.New(ctx)
+	group.Go("HTTP surface", func(ctx context.Context) error { return d.listen(ctx, listener) })
+	group.Go("scheduler", d.lead)
+	if d.Config.File != "" {
+		group.Go("reload", d.watch)
+	}
+	if d.Listening != nil {
+		d.Listening(listener.Addr().String())
+	}
+	return group.Wait(grace)
+}
+
+// listen serves health and metrics until ctx ends.
+func (d *Daemon) listen(ctx context.Context, listener net.Listener) error {
+	server := httpapi.NewServer(httpapi.Handler(d, d.Metrics.Handler()))
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenewal)
+		defer cancel()
+		closed <- server.Shutdown(limited)
+	})
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-closed
+}
+
+// lead waits for the lease and makes passes while it holds it. A lease that is
+// lost is waited for again: the process becomes a standby.
+func (d *Daemon) lead(ctx context.Context) error {
+	for {
+		err := d.leader.acquire(ctx, 0, func(held store.Lease) {
+			d.Log.InfoContext(ctx, "standing by: another process holds the lease",
+				slog.String("holder", held.Holder), slog.Time("until", held.Expires))
+		})
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop while waiting
+		}
+		if err != nil {
+			d.setProblem(err)
+			d.Log.ErrorContext(ctx, "the lease can not be had; trying again", slog.Any("error", err))
+			_ = d.leader.clock.Sleep(ctx, leaseRenewal) // the next turn sees the end of ctx
+			continue
+		}
+		lost := d.term(ctx)
+		d.Metrics.Leader(false)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop: the term ended in order
+		}
+		d.Log.WarnContext(ctx, "the lease was lost; standing by", slog.Any("error", lost))
+	}
+}
+
+// term makes passes until the lease is lost or ctx ends, waits for those under
+// way and gives the lease up.
+func (d *Daemon) term(ctx context.Context) (lost error) {
+	d.Metrics.Leader(true)
+	d.Log.InfoContext(ctx, "holding the lease", slog.Int64("term", d.leader.Lease().Term))
+	d.event(ctx, "leader", fmt.Sprintf("this process acts now (term %d)", d.leader.Lease().Term))
+
+	passing, end := context.WithCancelCause(ctx)
+	// The lease is renewed for as long as passes are under way, also while the
+	// program drains: an outcome must still be written under it.
+	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		if err := d.leader.keep(renewing); err != nil {
+			lost = err
+			end(err)
+		}
+	}()
+	d.mu.Lock()
+	d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
+	d.mu.Unlock()
+	d.loop(passing)
+	d.passes.Wait()
+	stopRenewing()
+	<-renewed
+	end(nil)
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenewal)
+	defer cancel()
+	if err := d.leader.release(release); err != nil {
+		d.Log.WarnContext(ctx, "the lease could not be given up; the next process waits for its end", slog.Any("error", err))
+	}
+	return lost
+}
+
+// loop gives due scopes to passes until ctx ends.
+func (d *Daemon) loop(ctx context.Context) {
+	for ctx.Err() == nil {
+		now := d.Clock.Now()
+		d.turned.Store(time.Now().UnixNano())
+		round, nap := d.agenda.take(now)
+		if len(round.scopes) > 0 {
+			d.passes.Go(func() { d.pass(ctx, round) })
+			continue
+		}
+		napping, wake := context.WithCancel(ctx)
+		go func() {
+			select {
+			case <-d.agenda.wake:
+				wake()
+			case <-napping.Done():
+			}
+		}()
+		_ = d.Clock.Sleep(napping, nap) // its end or a wake: both mean to look again
+		wake()
+	}
+}
+
+// pass makes one pass over the scopes of a round.
+func (d *Daemon) pass(ctx context.Context, round round) {
+	began := d.Clock.Now()
+	if round.trigger == triggerBoundary {
+		d.Metrics.Late(began.Sub(round.due))
+	}
+	d.mu.Lock()
+	p := d.Pass(round.trigger, round.scopes)
+	p.Known = d.known
+	d.mu.Unlock()
+	p.Lease, p.MayAct = d.leader.Lease, d.leader.MayAct
+	given := map[fleet.Scope]bool{}
+	var mu sync.Mutex
+	p.ScopeDone = func(scope fleet.Scope, due time.Time) {
+		mu.Lock()
+		given[scope] = true
+		mu.Unlock()
+		d.agenda.done(scope, due, d.Clock.Now())
+	}
+
+	report, err := pass.Run(ctx, p)
+
+	now := d.Clock.Now()
+	for _, scope := range round.scopes {
+		if !given[scope] { // the pass did not get as far as this scope
+			d.agenda.done(scope, now.Add(retryPass), now)
+		}
+	}
+	d.finish(ctx, &report, err, now.Sub(began))
+}
+
+// retryPass is when a scope is looked at again after a pass that could not be
+// made at all, because the store was down or the lease was lost.
+const retryPass = 15 * time.Second
+
+// finish counts and keeps what a pass gave.
+func (d *Daemon) finish(ctx context.Context, report *pass.Report, err error, took time.Duration) {
+	result := "done"
+	switch {
+	case err != nil:
+		result = "failed"
+		d.Log.ErrorContext(ctx, "the pass failed; it is made again", slog.Any("error", err))
+	case len(report.Gaps) > 0 || report.Run.Counts.Failed > 0:
+		result = "partial"
+	}
+	d.Metrics.Pass(report.Run.Trigger, result, took)
+	d.count(report)
+
+	d.mu.Lock()
+	d.problem = ""
+	if err != nil {
+		d.problem = err.Error()
+	} else {
+		d.merge(report)
+		d.lastPass = report.At
+	}
+	d.mu.Unlock()
+	if counts := report.Run.Counts; counts.Started+counts.Stopped+counts.Failed+counts.Held > 0 {
+		d.Log.InfoContext(ctx, "pass", slog.String("run", report.Run.ID), slog.String("trigger", report.Run.Trigger),
+			slog.Int("resources", counts.Resources), slog.Int("started", counts.Started), slog.Int("stopped", counts.Stopped),
+			slog.Int("failed", counts.Failed), slog.Int("held", counts.Held), slog.Int("gaps", counts.Gaps), slog.Duration("took", took))
+	}
+	if d.Reports != nil && err == nil {
+		d.Reports(report)
+	}
+}
+
+// merge keeps what has been said of the scopes of this pass beside what was
+// said of others. The caller holds mu.
+func (d *Daemon) merge(report *pass.Report) {
+	gaps, held := map[fleet.Scope]string{}, map[fleet.Ref]plan.Guard{}
+	covered := map[fleet.Scope]bool{}
+	for _, scope := range report.Scopes {
+		covered[scope] = true
+		if why, open := report.Known.Gaps[scope]; open {
+			gaps[scope] = why
+		}
+	}
+	for scope, why := range d.known.Gaps {
+		if !covered[scope] {
+			gaps[scope] = why
+		}
+	}
+	for ref, guard := range d.known.Held {
+		if !covered[ref.Scope] {
+			held[ref] = guard
+		}
+	}
+	for ref, guard := range report.Known.Held {
+		held[ref] = guard
+	}
+	d.known = pass.Known{Gaps: gaps, Held: held}
+	d.Metrics.Held(len(held))
+}
+
+// count turns a report into metrics.
+func (d *Daemon) count(report *pass.Report) {
+	reasons := map[decide.Reason]int{}
+	type key struct {
+		scope fleet.Scope
+		kind  fleet.Kind
+		state fleet.State
+	}
+	states := map[key]int{}
+	for i := range report.Decisions {
+		decision := &report.Decisions[i]
+		reasons[decision.Reason]++
+		states[key{decision.Resource.Scope, decision.Resource.Kind, decision.Resource.State}]++
+	}
+	for reason, n := range reasons {
+		d.Metrics.Decisions(string(reason), n)
+	}
+	for i := range report.Outcomes {
+		d.Metrics.Action(string(report.Outcomes[i].Action.Verb), string(report.Outcomes[i].Status))
+	}
+	gaps := map[fleet.Scope]bool{}
+	for _, gap := range report.Gaps {
+		gaps[gap.Scope] = true
+	}
+	d.mu.Lock()
+	kinds := d.Cloud.Kinds()
+	d.mu.Unlock()
+	for _, scope := range report.Scopes {
+		d.Metrics.Gap(string(scope.Account), string(scope.Region), gaps[scope])
+		for _, kind := range kinds {
+			for _, state := range []fleet.State{fleet.Running, fleet.Stopped, fleet.Starting, fleet.Stopping, fleet.Other} {
+				d.Metrics.Resources(string(scope.Account), string(scope.Region), string(kind), string(state), states[key{scope, kind, state}])
+			}
+		}
+	}
+}
+
+// event appends a row about the program itself; a store that can not take it is
+// met again by the next pass.
+func (d *Daemon) event(ctx context.Context, reason, detail string) {
+	limited, cancel := context.WithTimeout(ctx, leaseRenewal)
+	defer cancel()
+	err := d.Store.Append(limited, d.leader.Lease(), []store.Activity{{
+		At: d.Clock.Now(), Actor: record.Actor, Event: store.EventDaemon, Reason: reason, Detail: detail,
+	}})
+	if err != nil {
+		d.Log.WarnContext(ctx, "the activity record could not be written", slog.Any("error", err))
+	}
+}
+
+// watch reloads the configuration when its file changes or on SIGHUP.
+func (d *Daemon) watch(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	ticker := time.NewTicker(reloadPoll)
+	defer ticker.Stop()
+	d.mu.Lock()
+	file := d.Config.File
+	d.mu.Unlock()
+	seen := fileMark(file)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			seen = fileMark(file)
+			d.reload(ctx)
+		case <-ticker.C:
+			if mark := fileMark(file); mark != seen {
+				seen = mark
+				d.reload(ctx)
+			}
+		}
+	}
+}
+
+// mark is what tells a changed file from an unchanged one.
+type mark struct {
+	size     int64
+	modified time.Time
+}
+
+// fileMark returns the zero mark for a file that is not there (any more).
+func fileMark(path string) mark {
+	info, err := os.Stat(path)
+	if err != nil {
+		return mark{}
+	}
+	return mark{info.Size(), info.ModTime()}
+}
+
+// reload takes the new configuration whole or not at all. Passes under way end
+// with the one that they began with.
+func (d *Daemon) reload(ctx context.Context) {
+	d.mu.Lock()
+	before, cloud := d.Config, d.Cloud
+	d.mu.Unlock()
+	next, err := config.Load(before.File)
+	if err == nil && next.Store != before.Store {
+		err = errors.New("store: it can not be changed while the program runs; restart it")
+	}
+	if err == nil && next.Same(before) {
+		return
+	}
+	if err == nil {
+		cloud, err = d.cloud(next, cloud.Pacer())
+	}
+	if err != nil {
+		d.Metrics.Reload(false, time.Time{})
+		d.setProblem(fmt.Errorf("the new configuration is refused, the running one stays: %w", err))
+		d.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
+		return
+	}
+	d.mu.Lock()
+	d.Config, d.Cloud, d.problem = next, cloud, ""
+	d.mu.Unlock()
+	d.Metrics.Reload(true, time.Now())
+	for _, line := range before.Diff(next) {
+		d.Log.InfoContext(ctx, "configuration changed", slog.String("change", line))
+	}
+	d.event(ctx, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(before.Diff(next))))
+	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
+}
+
+func (d *Daemon) setProblem(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.problem = err.Error()
+}
+
+// Alive implements httpapi.Program.
+func (d *Daemon) Alive() httpapi.Health {
+	health := d.health()
+	last := time.Unix(0, d.turned.Load())
+	health.OK = health.Role == "standby" || time.Since(last) < stalled
+	if !health.OK {
+		health.Detail = "the scheduler has not turned since " + last.UTC().Format(time.RFC3339)
+	}
+	return health
+}
+
+// Ready implements httpapi.Program.
+func (d *Daemon) Ready() httpapi.Health {
+	health := d.health()
+	ctx, cancel := context.WithTimeout(context.Background(), leaseRenewal)
+	defer cancel()
+	health.OK = true
+	if err := d.Store.Ping(ctx); err != nil {
+		health.OK, health.Detail = false, err.Error()
+	}
+	return health
+}
+
+func (d *Daemon) health() httpapi.Health {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	health := httpapi.Health{Role: "standby", Detail: d.problem, LastPass: d.lastPass}
+	if d.leader.MayAct() == nil {
+		health.Role = "leader"
+	}
+	return health
+}

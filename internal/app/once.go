@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dayshift/internal/clock"
+	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
+	"dayshift/internal/plan"
+	"dayshift/internal/service"
+	"dayshift/internal/store"
+)
+
+// patience is how long a single pass waits for a lease: as long as a process
+// that died can keep it, so that a crash does not fail the next run.
+const patience = leaseTTL + 2*time.Second
+
+// settleGap is how often a single pass looks whether what it began has ended.
+const settleGap = 5 * time.Second
+
+// OnceOptions are the choices of a single pass.
+type OnceOptions struct {
+	Confirmed bool // a person has confirmed what the limits hold back
+	// Wait is how long to wait for the end of what was begun; 0 does not wait.
+	Wait    time.Duration
+	Observe func([]plan.Outcome)
+	// Waiting is called when another process holds the lease.
+	Waiting func(held store.Lease)
+}
+
+// Once makes one pass under the lease and, when asked to wait, looks again
+// until what it began has ended. The report is that of the first pass, with
+// what the later ones found out in Settled.
+func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report, err error) {
+	leader := newLeader(a.Store)
+	if err := leader.acquire(ctx, patience, options.Waiting); err != nil {
+		return pass.Report{}, err
+	}
+	keeping, lost := context.WithCancelCause(ctx)
+	defer func() {
+		lost(nil)
+		err = errors.Join(err, leader.release(context.WithoutCancel(ctx)))
+	}()
+	go func() { lost(leader.keep(keeping)) }()
+
+	run := func(trigger string, scopes []fleet.Scope) (pass.Report, error) {
+		p := a.Pass(trigger, scopes)
+		p.Lease, p.MayAct, p.Confirmed, p.Observe, p.Known = leader.Lease, leader.MayAct, options.Confirmed, options.Observe, report.Known
+		return pass.Run(keeping, p)
+	}
+	report, err = run("command", nil)
+	waiting := report.UnderWay()
+	for end := (clock.Real{}).Now().Add(options.Wait); err == nil && len(waiting) > 0 && (clock.Real{}).Now().Before(end); {
+		if err := (clock.Real{}).Sleep(keeping, settleGap); err != nil {
+			return report, err
+		}
+		var again pass.Report
+		again, err = run("settle", waiting)
+		report.Settled = append(report.Settled, again.Settled...)
+		report.Outcomes = append(report.Outcomes, again.Outcomes...)
+		waiting = again.UnderWay()
+	}
+	return report, err
+}
+
+// DryRun decides and plans, for now or for another instant, and changes nothing.
+func (a *App) DryRun(ctx context.Context, at time.Time, confirmed bool) (pass.Report, error) {
+	p := a.Pass("dry-run", nil)
+	p.DryRun, p.At, p.Confirmed = true, at, confirmed
+	return pass.Run(ctx, p)
+}
+
+// Look implements service.Looker.
+func (a *App) Look(ctx context.Context, at time.Time, chains bool) (pass.Report, error) {
+	p := a.Pass("look", nil)
+	p.DryRun, p.At, p.Chains = true, at, chains
+	return pass.Run(ctx, p)
+}
+
+// Service returns what surfaces ask.
+func (a *App) Service() *service.Service {
+	return &service.Service{Looker: a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now}
+}

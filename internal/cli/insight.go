@@ -1,0 +1,542 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"dayshift/internal/app"
+	"dayshift/internal/buildinfo"
+	"dayshift/internal/cloud"
+	"dayshift/internal/config"
+	"dayshift/internal/fleet"
+	"dayshift/internal/service"
+	"dayshift/internal/store"
+
+	"github.com/spf13/cobra"
+)
+
+func explainCommand(c *common) *cobra.Command {
+	var schedule, at string
+	cmd := &cobra.Command{
+		Use:   "explain RESOURCE",
+		Short: "Say why a resource, or a schedule, is as it is",
+		Long: `Shows what is wanted of a resource and the chain of reasons that leads there,
+with the last rows of the record about it. RESOURCE is an ID, an ARN, a name or
+account/region/kind/id. With --schedule NAME it shows what a schedule wants and
+its next changes, without asking AWS.`,
+		Example: "  dayshift explain i-0123456789abcdef0\n  dayshift explain --schedule seoul-office --at 2027-02-05T09:00:00+09:00",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if schedule == "" {
+				return cobra.ExactArgs(1)(cmd, args)
+			}
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			when, err := instant("at", at, time.Now())
+			if err != nil {
+				return err
+			}
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			if schedule != "" {
+				answer, err := a.Service().ExplainSchedule(schedule, when)
+				if err != nil {
+					return &exitError{exitUsage, err}
+				}
+				return write(cmd.OutOrStdout(), c.output, answer, func() table { return scheduleTable(answer) })
+			}
+			answer, err := a.Service().Explain(cmd.Context(), args[0], when)
+			if err != nil {
+				return err
+			}
+			if c.output != "table" {
+				return write(cmd.OutOrStdout(), c.output, answer, func() table { return chainTable(answer) })
+			}
+			return explanations(cmd.OutOrStdout(), answer)
+		},
+	}
+	cmd.Flags().StringVar(&schedule, "schedule", "", "explain this schedule instead of a resource")
+	cmd.Flags().StringVar(&at, "at", "", "explain for this time (default: now)")
+	return cmd
+}
+
+func scheduleTable(e service.ScheduleExplanation) table {
+	t := table{columns: []string{"WHEN", "WANTED", "WHY"}}
+	why := "no period is running"
+	if e.Period != "" {
+		why = "period " + e.Period
+	}
+	if e.InstanceType != "" {
+		why += " as " + e.InstanceType
+	}
+	if !e.Enabled {
+		why = "the schedule is disabled and decides nothing"
+	}
+	t.add(e.Local, e.State, why)
+	zone, err := time.LoadLocation(e.Timezone)
+	if err != nil {
+		zone = time.UTC
+	}
+	for _, change := range e.Next {
+		t.add(change.At.In(zone).Format("2006-01-02 15:04:05 MST (Mon)"), change.To, "next")
+	}
+	return t
+}
+
+func chainTable(list []service.Explanation) table {
+	t := table{columns: []string{"RESOURCE", "RULE", "FACT"}}
+	for _, e := range list {
+		for _, step := range e.Chain {
+			t.add(e.Ref, step.Rule, step.Fact)
+		}
+	}
+	return t
+}
+
+// explanations are for people: the answer first, then how it came about.
+func explanations(w io.Writer, list []service.Explanation) error {
+	for i, e := range list {
+		if i > 0 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		title := e.Name
+		if title == "" {
+			title = e.ID
+		}
+		if _, err := fmt.Fprintf(w, "%s  %s\n  %s (%s), wanted %s at %s\n  %s\n", plain(title), plain(e.Ref), e.State, plain(e.NativeState), e.Wanted, e.At.UTC().Format(time.RFC3339), plain(e.Why)); err != nil {
+			return err
+		}
+		if e.Next != nil {
+			if _, err := fmt.Fprintf(w, "  next: %s from %s\n", e.Next.To, e.Next.At.Format(time.RFC3339)); err != nil {
+				return err
+			}
+		}
+		steps := table{columns: []string{"\n  RULE", "FACT"}}
+		for _, step := range e.Chain {
+			steps.add("  "+step.Rule, step.Fact)
+		}
+		if err := steps.text(w); err != nil {
+			return err
+		}
+		if len(e.Recent) > 0 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+			rows := activityTable(e.Recent)
+			if err := rows.text(w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func previewCommand(c *common) *cobra.Command {
+	var from, to, schedule string
+	cmd := &cobra.Command{
+		Use:   "preview",
+		Short: "Show every start and stop of a stretch of time, with reasons and cost",
+		Long: `Lives the fleet, as it is now, through the time from --from to --to with the same
+decisions as a pass and nobody stepping in. With --schedule NAME it shows the
+boundaries of one schedule, without asking AWS.`,
+		Example: "  dayshift preview --to +7d\n  dayshift preview --schedule seoul-office --from 2027-02-01 --to 2027-03-01",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			now := time.Now()
+			begin, err := instant("from", from, now)
+			if err != nil {
+				return err
+			}
+			end, err := instant("to", to, now)
+			if err != nil {
+				return err
+			}
+			if !begin.Before(end) {
+				return usage("--from %s is not before --to %s", begin.Format(time.RFC3339), end.Format(time.RFC3339))
+			}
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			var answer service.Preview
+			if schedule != "" {
+				answer, err = a.Service().PreviewSchedule(schedule, begin, end)
+			} else {
+				answer, err = a.Service().Preview(cmd.Context(), begin, end)
+			}
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return previewTable(answer) }); err != nil {
+				return err
+			}
+			return previewNotes(cmd.ErrOrStderr(), answer, schedule == "")
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "now", "begin of the stretch")
+	cmd.Flags().StringVar(&to, "to", "+7d", "end of the stretch")
+	cmd.Flags().StringVar(&schedule, "schedule", "", "only the boundaries of this schedule, without asking AWS")
+	return cmd
+}
+
+func previewTable(p service.Preview) table {
+	t := table{columns: []string{"WHEN", "ACTION", "NAME", "RESOURCE", "SCHEDULE", "WHY"}, empty: "Nothing starts or stops in this time."}
+	for _, e := range p.Events {
+		t.add(short(e.At), e.Action, e.Name, e.Ref, e.Schedule, e.Why)
+	}
+	return t
+}
+
+func previewNotes(w io.Writer, p service.Preview, cost bool) error {
+	for _, gap := range p.Gaps {
+		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text))
+	}
+	if cost {
+		_, _ = fmt.Fprintf(w, "runs %.0f of %.0f hours; costs about %.2f instead of %.2f USD (%s)\n",
+			p.Cost.RunningHours, p.Cost.AllHours, p.Cost.USD, p.Cost.AllUSD, p.Cost.Basis)
+		if p.Cost.Unpriced > 0 {
+			_, _ = fmt.Fprintf(w, "%d resources have a type that the price list does not know and count as 0\n", p.Cost.Unpriced)
+		}
+	}
+	if len(p.Gaps) > 0 {
+		return &exitError{exitPartial, nil}
+	}
+	return nil
+}
+
+func resourceCommand(c *common) *cobra.Command {
+	cmd := &cobra.Command{Use: "resource", Short: "The fleet", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	var filter, at string
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List every scheduled resource: state, what is wanted, what comes next, why",
+		Example: "  dayshift resource list --filter 'region=cn-*,tag:Env=dev'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			when, err := instant("at", at, time.Now())
+			if err != nil {
+				return err
+			}
+			var selected *fleet.Filter
+			if filter != "" {
+				parsed, err := fleet.ParseFilter(filter)
+				if err != nil {
+					return usage("--filter: %w", err)
+				}
+				selected = &parsed
+			}
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			answer, err := a.Service().Fleet(cmd.Context(), when, selected)
+			if err != nil {
+				return err
+			}
+			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return fleetTable(answer) }); err != nil {
+				return err
+			}
+			for _, gap := range answer.Gaps {
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "gap: "+plain(gap.Text))
+			}
+			if len(answer.Gaps) > 0 {
+				return &exitError{exitPartial, nil}
+			}
+			return nil
+		},
+	}
+	list.Flags().StringVar(&filter, "filter", "", "only what matches, such as tag:Env=dev,region=eu-*")
+	list.Flags().StringVar(&at, "at", "", "what is wanted at this time (default: now)")
+	cmd.AddCommand(list)
+	return cmd
+}
+
+func fleetTable(f service.Fleet) table {
+	t := table{columns: []string{"NAME", "ID", "ACCOUNT", "REGION", "KIND", "TYPE", "STATE", "SCHEDULE", "WANTED", "NEXT", "WHY"}, empty: "No resource with a schedule tag was found."}
+	for _, r := range f.Resources {
+		next := "-"
+		if r.Next != nil {
+			next = r.Next.To + " " + short(r.Next.At)
+		}
+		t.add(r.Name, r.ID, r.Account, r.Region, r.Kind, r.Type, r.NativeState, r.Schedule, r.Wanted, next, r.Why)
+	}
+	return t
+}
+
+// followPoll is how often activity --follow looks for new rows.
+const followPoll = time.Second
+
+func activityCommand(c *common) *cobra.Command {
+	var follow bool
+	var limit int
+	var resource, event, from, to string
+	cmd := &cobra.Command{
+		Use:   "activity",
+		Short: "Show the record of everything decided, done, refused or changed",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			query := store.ActivityQuery{Text: resource, Event: store.Event(event), Limit: limit, Last: true}
+			if query.From, err = instant("from", from, time.Now()); err != nil {
+				return err
+			}
+			if query.To, err = instant("to", to, time.Now()); err != nil {
+				return err
+			}
+			if limit < 1 {
+				return usage("--limit %d: give at least 1", limit)
+			}
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			rows, err := a.Store.Activity(cmd.Context(), query)
+			if err != nil {
+				return err
+			}
+			if !follow {
+				if rows == nil {
+					rows = []store.Activity{}
+				}
+				return write(cmd.OutOrStdout(), c.output, rows, func() table { return activityTable(rows) })
+			}
+			return followActivity(cmd, a.Store, query, rows, c.output)
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new rows as they are written, one a line")
+	cmd.Flags().IntVar(&limit, "limit", 100, "the newest so many rows")
+	cmd.Flags().StringVar(&resource, "resource", "", "only rows about this ID, name or schedule")
+	cmd.Flags().StringVar(&event, "event", "", "only rows of this event, such as failed")
+	cmd.Flags().StringVar(&from, "from", "", "only rows from this time on")
+	cmd.Flags().StringVar(&to, "to", "", "only rows before this time")
+	cmd.AddCommand(&cobra.Command{
+		Use:   "verify",
+		Short: "Check that no row of the record was changed, removed or put in",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			result, err := a.Store.Verify(cmd.Context())
+			if err != nil {
+				return err
+			}
+			err = write(cmd.OutOrStdout(), c.output, result, func() table {
+				t := table{columns: []string{"ROWS", "HEAD", "RESULT"}}
+				verdict := "the chain holds"
+				if result.BadAt > 0 {
+					verdict = fmt.Sprintf("broken at row %d: %s", result.BadAt, result.Why)
+				}
+				t.add(fmt.Sprint(result.Rows), result.Head, verdict)
+				return t
+			})
+			if err == nil && result.BadAt > 0 {
+				return &exitError{exitFailed, fmt.Errorf("the record is broken at row %d: %s", result.BadAt, result.Why)}
+			}
+			return err
+		},
+	})
+	return cmd
+}
+
+func activityTable(rows []store.Activity) table {
+	t := table{columns: []string{"SEQ", "WHEN", "EVENT", "NAME", "RESOURCE", "SCHEDULE", "REASON", "DETAIL"}, empty: "The record is empty."}
+	for _, row := range rows {
+		t.add(activityCells(row)...)
+	}
+	return t
+}
+
+func activityCells(row store.Activity) []string {
+	ref := ""
+	if row.Ref.Scope.Account != "" {
+		ref = strings.TrimRight(row.Ref.String(), "/")
+	}
+	return []string{fmt.Sprint(row.Seq), short(row.At), string(row.Event), row.Name, ref, row.Schedule, row.Reason, row.Detail}
+}
+
+func followActivity(cmd *cobra.Command, activities store.Activities, query store.ActivityQuery, rows []store.Activity, format string) error {
+	query.Last = false
+	for {
+		for _, row := range rows {
+			query.After = max(query.After, row.Seq)
+			line := plain(strings.Join(activityCells(row), "  "))
+			if format != "table" {
+				encoded, err := json.Marshal(row)
+				if err != nil {
+					return err
+				}
+				line = string(encoded)
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-cmd.Context().Done():
+			return nil
+		case <-time.After(followPoll):
+		}
+		var err error
+		if rows, err = activities.Activity(cmd.Context(), query); err != nil {
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+func doctorCommand(c *common) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Say for each account and region what works, and what is missing",
+		Long: `Tries, without changing anything, everything that Dayshift needs: credentials
+and roles, regions, listing, and the permission to start and stop.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			checkups := service.Doctor(cmd.Context(), a.Cloud, a.Config.Scopes)
+			if err := write(cmd.OutOrStdout(), c.output, checkups, func() table { return doctorTable(checkups) }); err != nil {
+				return err
+			}
+			healthy := 0
+			for _, checkup := range checkups {
+				if checkup.OK {
+					healthy++
+				}
+			}
+			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d scopes are in order\n", healthy, len(checkups))
+			switch healthy {
+			case len(checkups):
+				return nil
+			case 0:
+				return &exitError{exitFailed, nil}
+			}
+			return &exitError{exitPartial, nil}
+		},
+	}
+}
+
+func doctorTable(checkups []service.Checkup) table {
+	t := table{columns: []string{"ACCOUNT", "REGION", "ABILITY", "", "MISSING", "DETAIL"}}
+	for _, checkup := range checkups {
+		for _, finding := range checkup.Findings {
+			t.add(string(checkup.Scope.Account), string(checkup.Scope.Region), finding.Ability, verdict(finding), finding.Missing, finding.Detail)
+		}
+	}
+	return t
+}
+
+func verdict(finding cloud.Finding) string {
+	switch {
+	case finding.Untested:
+		return "?"
+	case finding.OK:
+		return "ok"
+	}
+	return "MISSING"
+}
+
+func validateCommand(c *common) *cobra.Command {
+	var values bool
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check the configuration and say everything that is wrong with it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, _ := config.Choose(c.config, os.LookupEnv)
+			loaded, err := config.Load(path)
+			var faults config.Faults
+			if errors.As(err, &faults) && c.output != "table" {
+				if err := write(cmd.OutOrStdout(), c.output, validity{File: path, Faults: faults, Warnings: []config.Fault{}}, func() table { return faultTable(faults) }); err != nil {
+					return err
+				}
+				return &exitError{exitUsage, nil}
+			}
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			for _, warning := range loaded.Warnings {
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+plainLines(warning.Error()))
+			}
+			if values {
+				list := loaded.Values()
+				return write(cmd.OutOrStdout(), c.output, list, func() table {
+					t := table{columns: []string{"FIELD", "VALUE", "FROM"}}
+					for _, value := range list {
+						t.add(value.Path, value.Text, value.Origin.String())
+					}
+					return t
+				})
+			}
+			answer := validity{File: path, OK: true, Faults: config.Faults{}, Warnings: loaded.Warnings, Scopes: len(loaded.Scopes), Schedules: len(loaded.Book.Schedules)}
+			if answer.Warnings == nil {
+				answer.Warnings = []config.Fault{}
+			}
+			return write(cmd.OutOrStdout(), c.output, answer, func() table {
+				t := table{columns: []string{"FILE", "RESULT", "SCOPES", "SCHEDULES", "WARNINGS"}}
+				t.add(path, "in order", fmt.Sprint(answer.Scopes), fmt.Sprint(answer.Schedules), fmt.Sprint(len(answer.Warnings)))
+				return t
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&values, "values", false, "show every value in force and where it came from")
+	return cmd
+}
+
+// validity is the answer of validate.
+type validity struct {
+	File      string         `json:"file"`
+	OK        bool           `json:"ok"`
+	Scopes    int            `json:"scopes"`
+	Schedules int            `json:"schedules"`
+	Faults    config.Faults  `json:"faults"`
+	Warnings  []config.Fault `json:"warnings"`
+}
+
+func faultTable(faults config.Faults) table {
+	t := table{columns: []string{"PLACE", "FAULT"}}
+	for _, fault := range faults {
+		t.add(fault.Place(), fault.Summary())
+	}
+	return t
+}
+
+func versionCommand(c *common) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which build this is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			info := buildinfo.Get()
+			if c.output == "table" {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), info)
+				return err
+			}
+			return write(cmd.OutOrStdout(), c.output, info, func() table {
+				t := table{columns: []string{"VERSION", "COMMIT", "DATE", "GO", "PLATFORM"}}
+				t.add(info.Version, info.Commit, info.Date, info.Go, info.Platform)
+				return t
+			})
+		},
+	}
+}

@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"dayshift/internal/app"
+	"dayshift/internal/decide"
+	"dayshift/internal/pass"
+	"dayshift/internal/plan"
+	"dayshift/internal/store"
+
+	"github.com/spf13/cobra"
+)
+
+// runLine is one action in the answer of run.
+type runLine struct {
+	Action   string `json:"action"`
+	Ref      string `json:"ref"`
+	Name     string `json:"name"`
+	Schedule string `json:"schedule"`
+	Reason   string `json:"reason"`
+	Why      string `json:"why"`
+	// Status is planned (dry run), held, accepted, started, stopped, failed,
+	// skipped, deferred or uncertain.
+	Status string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// runAnswer is the answer of run.
+type runAnswer struct {
+	Run       string    `json:"run,omitempty"`
+	At        time.Time `json:"at"`
+	DryRun    bool      `json:"dry_run"`
+	Resources int       `json:"resources"`
+	Started   int       `json:"started"`
+	Stopped   int       `json:"stopped"`
+	Failed    int       `json:"failed"`
+	Held      int       `json:"held"`
+	Actions   []runLine `json:"actions"`
+	Gaps      []string  `json:"gaps"`
+}
+
+func runCommand(c *common) *cobra.Command {
+	var dryRun, yes bool
+	var at string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Make one pass now, then exit",
+		Long: `Lists every account and region, decides on every scheduled resource, starts and
+stops what has to be, and waits a little for it to arrive.
+
+Exit code 3 means that it was done in part: some scopes could not be listed or
+some resources failed; everything else was done.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			instantAt, err := instant("at", at, time.Now())
+			if err != nil {
+				return err
+			}
+			if at != "" && !dryRun {
+				return usage("--at goes with --dry-run: what is done is done now")
+			}
+			access := app.Act
+			if dryRun {
+				access = app.Ask
+			}
+			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), access)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			var report pass.Report
+			if dryRun {
+				report, err = a.DryRun(cmd.Context(), instantAt, yes)
+			} else {
+				report, err = a.Once(cmd.Context(), app.OnceOptions{
+					Confirmed: yes, Wait: wait,
+					Observe: progress(cmd.ErrOrStderr(), c.output),
+					Waiting: func(held store.Lease) {
+						_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "waiting: %s is at work on this store\n", held.Holder)
+					},
+				})
+			}
+			if err != nil {
+				return err
+			}
+			answer := runLines(&report, dryRun)
+			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return runTable(&answer) }); err != nil {
+				return err
+			}
+			runSummary(cmd.ErrOrStderr(), &answer)
+			if len(answer.Gaps) > 0 || answer.Failed > 0 {
+				return &exitError{exitPartial, nil}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "decide and plan, but change nothing")
+	cmd.Flags().StringVar(&at, "at", "", "with --dry-run: decide as if it were this time")
+	cmd.Flags().BoolVar(&yes, "yes", false, "confirm what the limits of the configuration would hold back")
+	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until what was started and stopped has arrived; 0 to return at once")
+	return cmd
+}
+
+// progress says on standard error what happens while a pass is paced.
+func progress(w io.Writer, format string) func([]plan.Outcome) {
+	if format != "table" {
+		return nil
+	}
+	return func(outcomes []plan.Outcome) {
+		counts := map[string]int{}
+		for i := range outcomes {
+			counts[string(outcomes[i].Action.Verb)+" "+string(outcomes[i].Status)]++
+		}
+		for what, n := range counts {
+			_, _ = fmt.Fprintf(w, "%s: %s: %d\n", outcomes[0].Action.Resource.Scope, what, n)
+		}
+	}
+}
+
+func runLines(report *pass.Report, dryRun bool) runAnswer {
+	answer := runAnswer{Run: report.Run.ID, At: report.At, DryRun: dryRun, Resources: len(report.Decisions), Actions: []runLine{}, Gaps: []string{}}
+	for _, gap := range report.Gaps {
+		answer.Gaps = append(answer.Gaps, gap.String())
+	}
+	line := func(d *decide.Decision, status, detail string) runLine {
+		return runLine{
+			Action: string(d.Verb), Ref: d.Resource.Ref.String(), Name: d.Resource.Name, Schedule: d.Schedule,
+			Reason: string(d.Reason), Why: d.Reason.Sentence(), Status: status, Detail: detail,
+		}
+	}
+	byRef := map[string]*runLine{}
+	add := func(l runLine) {
+		answer.Actions = append(answer.Actions, l)
+	}
+	if dryRun {
+		for i := range report.Plan.Actions {
+			add(line(&report.Plan.Actions[i].Decision, "planned", ""))
+		}
+	}
+	for i := range report.Outcomes {
+		outcome := &report.Outcomes[i]
+		detail := outcome.Note
+		if outcome.Err != nil {
+			detail = outcome.Err.Error()
+		}
+		add(line(&outcome.Action.Decision, string(outcome.Status), detail))
+	}
+	for i := range report.Plan.Held {
+		add(line(&report.Plan.Held[i].Decision, "held", report.Plan.Held[i].Sentence()))
+	}
+	for i := range answer.Actions {
+		byRef[answer.Actions[i].Ref] = &answer.Actions[i]
+	}
+	for _, settled := range report.Settled {
+		if l := byRef[settled.Resource.Ref.String()]; l != nil && l.Status == string(plan.Accepted) {
+			l.Status, l.Detail = string(settled.Ended), settled.Why
+		}
+	}
+	for i := range answer.Actions {
+		l := &answer.Actions[i]
+		switch l.Status {
+		case string(plan.Failed), string(plan.Uncertain):
+			answer.Failed++
+		case "held":
+			answer.Held++
+		case string(plan.Accepted), string(decide.Started), string(decide.HasStopped):
+			if l.Action == "start" {
+				answer.Started++
+			} else {
+				answer.Stopped++
+			}
+		}
+	}
+	slices.SortStableFunc(answer.Actions, func(a, b runLine) int { return cmp.Compare(a.Ref, b.Ref) })
+	return answer
+}
+
+func runTable(answer *runAnswer) table {
+	t := table{columns: []string{"ACTION", "STATUS", "NAME", "RESOURCE", "SCHEDULE", "WHY"}, empty: "Nothing to do."}
+	for _, l := range answer.Actions {
+		why := l.Why
+		if l.Detail != "" {
+			why += ": " + l.Detail
+		}
+		t.add(l.Action, l.Status, l.Name, l.Ref, l.Schedule, why)
+	}
+	return t
+}
+
+func runSummary(w io.Writer, answer *runAnswer) {
+	for _, gap := range answer.Gaps {
+		_, _ = fmt.Fprintln(w, "gap: "+plain(gap))
+	}
+	what := "done"
+	if answer.DryRun {
+		what = "dry run for " + answer.At.UTC().Format(time.RFC3339)
+		_, _ = fmt.Fprintf(w, "%s: %d resources seen, %d actions planned, %d held back, %d gaps\n", what, answer.Resources, len(answer.Actions)-answer.Held, answer.Held, len(answer.Gaps))
+		return
+	}
+	_, _ = fmt.Fprintf(w, "%s: %d resources seen, %d started, %d stopped, %d failed, %d held back, %d gaps\n",
+		what, answer.Resources, answer.Started, answer.Stopped, answer.Failed, answer.Held, len(answer.Gaps))
+	if answer.Held > 0 {
+		_, _ = fmt.Fprintln(w, "held back: a limit of the configuration keeps these stops until they are confirmed; if they are meant, repeat with --yes")
+	}
+}

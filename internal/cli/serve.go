@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"cmp"
+	"log/slog"
+
+	"dayshift/internal/app"
+	"dayshift/internal/buildinfo"
+
+	"github.com/spf13/cobra"
+)
+
+func serveCommand(c *common) *cobra.Command {
+	var addr string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon: a pass at every boundary, health and metrics over HTTP",
+		Long: `Holds the lease of the store and makes a pass at every boundary of a schedule,
+when something under way has to be looked at again, and at the resync interval.
+A second process on the same store stands by and takes over when the first ends.
+
+The configuration is reloaded when its file changes or on SIGHUP, whole or not
+at all. SIGTERM lets calls under way end, then exits. Set AWS_ENDPOINT_URL to
+use "dayshift sim" instead of AWS.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			loaded, err := c.load(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			log, err := logger(cmd.ErrOrStderr(), loaded.Config.Log)
+			if err != nil {
+				return err
+			}
+			a, err := app.Open(cmd.Context(), loaded, log, app.Act)
+			if err != nil {
+				return err
+			}
+			defer closing(a, &err)
+			daemon := app.Daemon{App: a, Listening: func(addr string) {
+				log.Info("dayshift serves", slog.String("version", buildinfo.Get().Version), slog.String("address", "http://"+addr),
+					slog.Int("scopes", len(loaded.Scopes)), slog.Int("schedules", len(loaded.Book.Schedules)))
+			}}
+			return daemon.Serve(cmd.Context(), cmp.Or(addr, loaded.Config.Listen))
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", "", "where to listen, HOST:PORT (default: listen of the configuration, else 127.0.0.1:8080)")
+	return cmd
+}

@@ -1,0 +1,212 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+	"dayshift/internal/savings"
+)
+
+// Preview is what schedules will do in a stretch of time.
+type Preview struct {
+	From   time.Time      `json:"from"`
+	To     time.Time      `json:"to"`
+	Events []PreviewEvent `json:"events"` // in the order of time
+	Cost   PreviewCost    `json:"cost"`
+	Gaps   []Gap          `json:"gaps"`
+}
+
+// PreviewEvent is one start or stop.
+type PreviewEvent struct {
+	At       time.Time `json:"at"`
+	Action   string    `json:"action"`
+	Ref      string    `json:"ref,omitempty"`
+	Name     string    `json:"name,omitempty"`
+	Schedule string    `json:"schedule"`
+	Reason   string    `json:"reason"`
+	Why      string    `json:"why"`
+}
+
+// PreviewCost is what the stretch costs with the schedules, and without.
+type PreviewCost struct {
+	RunningHours float64 `json:"running_hours"`
+	AllHours     float64 `json:"all_hours"` // if everything ran all the time
+	USD          float64 `json:"usd"`
+	AllUSD       float64 `json:"all_usd"`
+	// Unpriced is how many resources have a type that the price list does not know.
+	Unpriced int    `json:"unpriced"`
+	Basis    string `json:"basis"`
+}
+
+// maxPreview bounds a preview: over a year of five-minute periods is still an
+// answer in seconds.
+const maxPreview = 400 * 24 * time.Hour
+
+// previewSteps bounds the decisions for one resource of a preview.
+const previewSteps = 100_000
+
+// Preview tells every start and stop between two instants, given the fleet as
+// it is now and nobody stepping in, with its reason, and what the stretch costs.
+func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, error) {
+	answer, err := s.preview(from, to)
+	if err != nil {
+		return answer, err
+	}
+	report, err := s.Looker.Look(ctx, time.Time{}, false)
+	if err != nil {
+		return answer, err
+	}
+	answer.Gaps = gaps(report)
+	for i := range report.Decisions {
+		d := &report.Decisions[i]
+		governs := s.Book.Governs(d.Resource)
+		walk := walker{policy: governs, resource: d.Resource, memory: d.Untouched(), answer: &answer}
+		walk.run(report.At)
+	}
+	answer.sort()
+	return answer, nil
+}
+
+// PreviewSchedule tells the boundaries of one schedule. It asks no cloud.
+func (s *Service) PreviewSchedule(name string, from, to time.Time) (Preview, error) {
+	answer, err := s.preview(from, to)
+	if err != nil {
+		return answer, err
+	}
+	schedule, err := s.schedule(name)
+	if err != nil {
+		return answer, err
+	}
+	for boundary := range schedule.Calendar.Boundaries(from, to) {
+		if boundary.From.State == boundary.To.State {
+			continue
+		}
+		why := boundary.To.State.String() + " is wanted from here"
+		if boundary.To.Period != "" {
+			why += " (period " + boundary.To.Period + ")"
+		}
+		answer.Events = append(answer.Events, PreviewEvent{
+			At: boundary.At.UTC(), Action: boundary.To.State.String(), Schedule: name, Reason: "calendar", Why: why,
+		})
+	}
+	return answer, nil
+}
+
+func (s *Service) preview(from, to time.Time) (Preview, error) {
+	answer := Preview{From: from.UTC(), To: to.UTC(), Events: []PreviewEvent{}, Gaps: []Gap{}, Cost: PreviewCost{Basis: savings.PriceBasis}}
+	switch {
+	case !from.Before(to):
+		return answer, fmt.Errorf("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	case to.Sub(from) > maxPreview:
+		return answer, fmt.Errorf("%s is too long for a preview; ask for at most %d days", to.Sub(from), int(maxPreview.Hours()/24))
+	case to.After(s.Now().Add(10 * maxPreview)):
+		return answer, errors.New("to is too far in the future")
+	}
+	return answer, nil
+}
+
+// walker lives one resource through the time of a preview, with the same
+// decisions as a pass and nobody stepping in.
+type walker struct {
+	policy   policy.Policy
+	resource fleet.Resource
+	memory   decide.Memory
+	answer   *Preview
+	running  time.Duration
+	usd      float64
+}
+
+func (w *walker) run(now time.Time) {
+	w.memory.Intent = nil
+	switch w.resource.State { // what is on its way is taken to arrive
+	case fleet.Starting:
+		w.resource.State = fleet.Running
+	case fleet.Stopping:
+		w.resource.State = fleet.Stopped
+	}
+	at := now
+	if w.answer.From.Before(at) {
+		at = w.answer.From
+		if w.memory.DecidedAt.After(at) {
+			w.memory.DecidedAt = at
+		}
+	}
+	for range previewSteps {
+		w.resource.SeenAt = at
+		d := decide.Decide(decide.Input{Now: at, Policy: w.policy, Memory: w.memory, Resource: w.resource})
+		w.memory = d.Memory
+		if d.Verb != "" {
+			w.apply(&d, at)
+		}
+		next := d.Recheck
+		if next.IsZero() || next.After(w.answer.To) {
+			next = w.answer.To
+		}
+		w.pass(at, next)
+		if !next.Before(w.answer.To) {
+			break
+		}
+		at = next
+	}
+	w.cost()
+}
+
+func (w *walker) apply(d *decide.Decision, at time.Time) {
+	w.resource.State = fleet.Stopped
+	if d.Verb == fleet.Start {
+		w.resource.State = fleet.Running
+		if d.Type != "" {
+			w.resource.Type = d.Type
+		}
+	}
+	if at.Before(w.answer.From) {
+		return
+	}
+	w.answer.Events = append(w.answer.Events, PreviewEvent{
+		At: at.UTC(), Action: string(d.Verb), Ref: w.resource.Ref.String(), Name: w.resource.Name,
+		Schedule: d.Schedule, Reason: string(d.Reason), Why: d.Reason.Sentence(),
+	})
+}
+
+// pass counts the time from a to b in the state that the resource now has.
+func (w *walker) pass(a, b time.Time) {
+	if a.Before(w.answer.From) {
+		a = w.answer.From
+	}
+	if w.resource.State != fleet.Running || !a.Before(b) {
+		return
+	}
+	w.running += b.Sub(a)
+	if price, known := savings.PerHour(w.resource.Kind, w.resource.Type); known {
+		w.usd += price * b.Sub(a).Hours()
+	}
+}
+
+func (w *walker) cost() {
+	cost := &w.answer.Cost
+	hours := w.answer.To.Sub(w.answer.From).Hours()
+	cost.RunningHours += w.running.Hours()
+	cost.AllHours += hours
+	cost.USD += w.usd
+	price, known := savings.PerHour(w.resource.Kind, w.resource.Type)
+	if !known {
+		cost.Unpriced++
+	}
+	cost.AllUSD += price * hours
+}
+
+func (p *Preview) sort() {
+	slices.SortStableFunc(p.Events, func(a, b PreviewEvent) int {
+		if order := a.At.Compare(b.At); order != 0 {
+			return order
+		}
+		return strings.Compare(a.Ref, b.Ref)
+	})
+}
