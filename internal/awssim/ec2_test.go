@@ -189,7 +189,9 @@ func TestCallsWithoutAKnownCallerAreRefused(t *testing.T) {
 		set        func(*http.Request)
 	}{
 		{"no signature", "MissingAuthenticationToken", func(r *http.Request) { r.Header.Del("Authorization") }},
-		{"half a signature", "IncompleteSignature", func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKID/20261120/us-east-1") }},
+		{"half a signature", "IncompleteSignature", func(r *http.Request) {
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKID/20261120/us-east-1")
+		}},
 		{"basic authentication", "IncompleteSignature", func(r *http.Request) { r.SetBasicAuth("a", "b") }},
 		{"a region that does not exist", "AuthFailure", func(r *http.Request) {
 			r.Header.Set("Authorization", strings.ReplaceAll(r.Header.Get("Authorization"), "us-east-1", "mars-1"))

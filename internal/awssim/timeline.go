@@ -31,14 +31,23 @@ func (l timeline) when(t int64) *phase {
 	return nil
 }
 
-// turn replaces everything after now. The phase in force now is kept, for
-// readers that see the world late.
+// kept is how many phases of the past a timeline remembers, for readers that
+// see the world late.
+const kept = 4
+
+// turn replaces everything after now.
 func (l *timeline) turn(now int64, next ...phase) {
-	kept := make(timeline, 0, len(next)+1)
-	if p := l.when(now); p != nil {
-		kept = append(kept, *p)
+	past := 0
+	for past < len(*l) && (*l)[past].at <= now {
+		past++
 	}
-	*l = append(kept, next...)
+	old := (*l)[max(0, past-kept):past]
+	out := make(timeline, 0, len(old)+len(next))
+	out = append(out, old...)
+	if past > kept { // what was before is forgotten, not that something was
+		out[0].at = always
+	}
+	*l = append(out, next...)
 }
 
 // changed is when the last phase in force at t began.

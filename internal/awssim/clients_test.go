@@ -1,0 +1,112 @@
+package awssim
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clientFleet is what the clients that others wrote are shown.
+func clientFleet(t *testing.T) *Server {
+	t.Helper()
+	c := New(Options{Speed: 600}) // minutes of RDS in a second
+	if err := c.Load(Fleet{
+		Accounts: []Account{{ID: "444455556666", Partition: "aws-cn", Roles: []Role{{Name: "dayshift", ExternalID: "s3cret"}}}},
+		Resources: []Resource{
+			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, c)
+}
+
+// clientEnv is an environment in which a client can only reach the simulator.
+func clientEnv(s *Server) []string {
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
+	return append(env, "AWS_ENDPOINT_URL="+s.URL, "AWS_ACCESS_KEY_ID=444455556666", "AWS_SECRET_ACCESS_KEY=x",
+		"AWS_DEFAULT_REGION=cn-north-1", "AWS_REGION=cn-north-1", "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_CONFIG_FILE=/dev/null",
+		"AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_MAX_ATTEMPTS=2", "PYTHONIOENCODING=utf-8", "LC_ALL=C.UTF-8")
+}
+
+func program(t *testing.T, s *Server, name string, args ...string) (string, string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = clientEnv(s)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	return strings.TrimSpace(out.String()), errs.String(), err
+}
+
+func TestTheAWSCommandLine(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("the aws command line takes seconds")
+	}
+	if _, err := exec.LookPath("aws"); err != nil {
+		t.Skip("no aws command line on the PATH")
+	}
+	s := clientFleet(t)
+	for _, tc := range []struct{ cmd, want, fails string }{
+		{"ec2 describe-instances --filters Name=tag:Schedule,Values=cn-* --query Reservations[].Instances[].[InstanceId,State.Name,Tags[0].Value] --output text", "i-0123456789abcdef0\tstopped\t商城-dev-01", ""},
+		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
+		{"rds stop-db-instance --db-instance-identifier shop-db --query DBInstance.DBInstanceStatus --output text", "stopping", ""},
+		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},
+	} {
+		out, errs, err := program(t, s, "aws", strings.Fields(tc.cmd)...)
+		if (err != nil) != (tc.fails != "") || out != tc.want || !strings.Contains(errs, tc.fails) {
+			t.Errorf("aws %s: %v\n%s\n%s", tc.cmd, err, out, errs)
+		}
+	}
+}
+
+const botoScript = `
+import boto3
+from botocore.exceptions import ClientError
+ec2, rds, sts = boto3.client("ec2"), boto3.client("rds"), boto3.client("sts")
+image = ec2.describe_images(Owners=["amazon"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"][0]["ImageId"]
+ids = [i["InstanceId"] for i in ec2.run_instances(ImageId=image, InstanceType="t3.micro", MinCount=12, MaxCount=12,
+    TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Schedule", "Value": "office"}]}])["Instances"]]
+ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+pages = list(ec2.get_paginator("describe_instances").paginate(Filters=[{"Name": "tag:Schedule", "Values": ["office"]}], PaginationConfig={"PageSize": 5}))
+print(len(pages), sum(len(r["Instances"]) for p in pages for r in p["Reservations"]))
+ec2.create_tags(Resources=ids, Tags=[{"Key": "Owner", "Value": "me & <you>"}])
+print(ec2.describe_tags(Filters=[{"Name": "key", "Values": ["Owner"]}])["Tags"][0]["Value"])
+ec2.terminate_instances(InstanceIds=ids)
+rds.create_db_instance(DBInstanceIdentifier="new", DBInstanceClass="db.t3.micro", Engine="mysql", MasterUsername="u", MasterUserPassword="secret123", Tags=[{"Key": "a", "Value": "b"}])
+rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="new", WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+db = rds.describe_db_instances(Filters=[{"Name": "engine", "Values": ["mysql"]}])["DBInstances"][0]
+rds.add_tags_to_resource(ResourceName=db["DBInstanceArn"], Tags=[{"Key": "c", "Value": "d"}])
+print(db["DBInstanceStatus"], len(rds.list_tags_for_resource(ResourceName=db["DBInstanceArn"])["TagList"]))
+c = sts.assume_role(RoleArn="arn:aws-cn:iam::444455556666:role/dayshift", RoleSessionName="me", ExternalId="s3cret")["Credentials"]
+s = boto3.client("sts", aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"])
+print(s.get_caller_identity()["Arn"])
+try:
+    ec2.describe_volumes()
+except ClientError as e:
+    print(e.response["Error"]["Code"])
+`
+
+func TestBoto3(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("boto3 takes seconds")
+	}
+	if err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3").Run(); err != nil {
+		t.Skip("no python3 with boto3")
+	}
+	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
+	want := "3 12\nme & <you>\navailable 2\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\nInvalidAction"
+	if err != nil || out != want {
+		t.Errorf("%v\n%s\n%s", err, out, errs)
+	}
+}
