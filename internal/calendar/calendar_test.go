@@ -149,6 +149,15 @@ func TestTimeline(t *testing.T) {
 			},
 		},
 		{
+			name: "in the minute before, the reason is the one that will be it", zone: "UTC",
+			periods: []PeriodDef{
+				{Weekdays: DayField{"sat"}}, {BeginTime: "00:00", EndTime: "06:00", Weekdays: DayField{"sat"}},
+				{BeginTime: "20:00", EndTime: "23:59", Weekdays: DayField{"fri"}},
+			},
+			from: "2024-03-01T22:00:00Z", to: "2024-03-02T12:00:00Z",
+			want: []string{"running p2", "Fri 2024-03-01 23:59 +00:00 running p1", "Sat 2024-03-02 06:00 +00:00 running p0"},
+		},
+		{
 			name: "a minute of the clock that lasts an hour is still a minute", zone: "America/New_York",
 			periods: []PeriodDef{{BeginTime: "00:00", EndTime: "01:59"}, {BeginTime: "02:00", EndTime: "04:00"}},
 			from:    "2024-11-03T00:00:00-04:00", to: "2024-11-03T12:00:00-05:00",
@@ -466,6 +475,19 @@ func TestNextOfWhatNeverChanges(t *testing.T) {
 	}
 	if b, ok := schedule(t, "UTC", PeriodDef{MonthDays: DayField{"29"}, Months: DayField{"feb"}}).Next(instant(t, "2096-06-01T00:00:00Z")); !ok {
 		t.Errorf("29 February 2104 is not found: %v", b)
+	}
+}
+
+// TestLookingAheadLeavesTodayInPlace: ten years of looking ahead take no slot from the chunk that is asked for all day.
+func TestLookingAheadLeavesTodayInPlace(t *testing.T) {
+	s := schedule(t, "UTC", PeriodDef{BeginTime: "00:00", EndTime: "24:00"})
+	at := instant(t, "2026-01-01T00:00:00Z")
+	s.Wanted(at)
+	number := at.Unix() >> chunkBits
+	today := s.chunks[number&(chunkSlots-1)].Load()
+	s.Next(at)
+	if now := s.chunks[number&(chunkSlots-1)].Load(); now != today {
+		t.Errorf("chunk %d gave way to chunk %d", today.number, now.number)
 	}
 }
 

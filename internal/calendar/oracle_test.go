@@ -247,53 +247,51 @@ func genPeriod(t *rapid.T, name string) periodGen {
 // place is a zone with a date around which its clock does what the shape says.
 type place struct {
 	shape, zone, around string
-	seconds             bool // offsets that are no whole minutes
 }
 
 var places = []place{
-	{"an hour forward, west of Greenwich", "America/New_York", "2024-03-10", false},
-	{"an hour back, west of Greenwich", "America/New_York", "2024-11-03", false},
-	{"beyond the table of transitions", "America/New_York", "2052-03-10", false},
-	{"half an hour forward, southern hemisphere", "Australia/Lord_Howe", "2024-10-06", false},
-	{"half an hour back, southern hemisphere", "Australia/Lord_Howe", "2024-04-07", false},
-	{"two hours forward", "Antarctica/Troll", "2024-03-31", false},
-	{"two hours back", "Antarctica/Troll", "2024-10-27", false},
-	{"offset of 45 minutes, forward", "Pacific/Chatham", "2024-09-29", false},
-	{"offset of 45 minutes, back", "Pacific/Chatham", "2024-04-07", false},
-	{"a quarter of an hour at midnight", "Asia/Kathmandu", "1986-01-01", false},
-	{"no midnight, southern hemisphere", "America/Sao_Paulo", "2018-11-04", false},
-	{"back over midnight", "America/Sao_Paulo", "2018-02-18", false},
-	{"no midnight", "America/Havana", "2024-03-10", false},
-	{"no midnight, east", "Asia/Beirut", "2022-03-27", false},
-	{"no midnight on a Friday", "Africa/Cairo", "2023-04-28", false},
-	{"no midnight, 24:00", "America/Santiago", "2024-09-08", false},
-	{"back a minute after midnight", "America/St_Johns", "2010-11-07", false},
-	{"forward a minute after midnight", "America/St_Johns", "2010-03-14", false},
-	{"half an hour back at midnight", "Asia/Pyongyang", "2015-08-15", false},
-	{"half an hour back", "America/Caracas", "2007-12-09", false},
-	{"no 30 December", "Pacific/Apia", "2011-12-30", false},
-	{"no 31 December", "Pacific/Kiritimati", "1994-12-31", false},
-	{"no 21 August", "Pacific/Kwajalein", "1993-08-21", false},
-	{"summer time is the standard one", "Europe/Dublin", "2024-10-27", false},
-	{"double summer time, before 1970", "Europe/London", "1941-05-04", false},
-	{"two changes in five weeks", "Africa/Casablanca", "2024-03-10", false},
-	{"no summer time, half an hour west", "Pacific/Marquesas", "2024-03-01", false},
-	{"UTC over a leap day", "UTC", "2024-02-29", false},
-	{"UTC, a year without one", "UTC", "1900-02-28", false},
-	{"the far side", "Etc/GMT+12", "2023-12-31", false},
-	{"an offset with seconds", "Africa/Monrovia", "1972-01-07", true},
-	{"a date twice, before 1970", "America/Juneau", "1867-10-18", true},
-	{"no 31 December, before 1970", "Asia/Manila", "1844-12-31", true},
+	{"an hour forward, west of Greenwich", "America/New_York", "2024-03-10"},
+	{"an hour back, west of Greenwich", "America/New_York", "2024-11-03"},
+	{"beyond the table of transitions", "America/New_York", "2052-03-10"},
+	{"half an hour forward, southern hemisphere", "Australia/Lord_Howe", "2024-10-06"},
+	{"half an hour back, southern hemisphere", "Australia/Lord_Howe", "2024-04-07"},
+	{"two hours forward", "Antarctica/Troll", "2024-03-31"},
+	{"two hours back", "Antarctica/Troll", "2024-10-27"},
+	{"offset of 45 minutes, forward", "Pacific/Chatham", "2024-09-29"},
+	{"offset of 45 minutes, back", "Pacific/Chatham", "2024-04-07"},
+	{"a quarter of an hour at midnight", "Asia/Kathmandu", "1986-01-01"},
+	{"no midnight, southern hemisphere", "America/Sao_Paulo", "2018-11-04"},
+	{"back over midnight", "America/Sao_Paulo", "2018-02-18"},
+	{"no midnight", "America/Havana", "2024-03-10"},
+	{"no midnight, east", "Asia/Beirut", "2022-03-27"},
+	{"no midnight on a Friday", "Africa/Cairo", "2023-04-28"},
+	{"no midnight, 24:00", "America/Santiago", "2024-09-08"},
+	{"back a minute after midnight", "America/St_Johns", "2010-11-07"},
+	{"forward a minute after midnight", "America/St_Johns", "2010-03-14"},
+	{"half an hour back at midnight", "Asia/Pyongyang", "2015-08-15"},
+	{"half an hour back", "America/Caracas", "2007-12-09"},
+	{"no 30 December", "Pacific/Apia", "2011-12-30"},
+	{"no 31 December", "Pacific/Kiritimati", "1994-12-31"},
+	{"no 21 August", "Pacific/Kwajalein", "1993-08-21"},
+	{"summer time is the standard one", "Europe/Dublin", "2024-10-27"},
+	{"double summer time, before 1970", "Europe/London", "1941-05-04"},
+	{"two changes in five weeks", "Africa/Casablanca", "2024-03-10"},
+	{"no summer time, half an hour west", "Pacific/Marquesas", "2024-03-01"},
+	{"UTC over a leap day", "UTC", "2024-02-29"},
+	{"UTC, a year without one", "UTC", "1900-02-28"},
+	{"the far side", "Etc/GMT+12", "2023-12-31"},
+	{"an offset with seconds", "Africa/Monrovia", "1972-01-07"},
+	{"a date twice, before 1970", "America/Juneau", "1867-10-18"},
+	{"no 31 December, before 1970", "Asia/Manila", "1844-12-31"},
 }
 
-// oracle holds what the clock shows, step by step, and what the periods make of it.
+// oracle holds what the clock shows, minute by minute, and what the periods make of it.
 type oracle struct {
-	from, step int64
-	local      []int64
-	shows      map[int64]int64 // local minute → the first instant that shows it
-	runs       []oracleRun
-	anys       [][2]int64
-	gaps       []oracleGap
+	shows map[int64]int64 // local minute → the first instant that shows it
+	jumps [][3]int64      // the clock shows [0] when it is about to jump forward to [1], at the instant [2]
+	runs  []oracleRun
+	anys  [][2]int64
+	gaps  []oracleGap
 }
 
 type oracleRun struct {
@@ -309,15 +307,31 @@ type oracleGap struct {
 	run      oracleRun
 }
 
-// look watches the clock of a zone from one instant to another.
-func look(loc *time.Location, from, to, step int64) *oracle {
-	o := &oracle{from: from, step: step, shows: map[int64]int64{}}
-	for at := from; at < to; at += step {
+// look watches the clock of a zone from one instant to another, both whole minutes.
+func look(loc *time.Location, from, to int64) *oracle {
+	o := &oracle{shows: map[int64]int64{}}
+	offset := func(at int64) int64 {
 		_, off := time.Unix(at, 0).In(loc).Zone()
-		local := at + int64(off)
-		o.local = append(o.local, local)
+		return int64(off)
+	}
+	shown := func(at, local int64) {
 		if _, twice := o.shows[local]; !twice && local%60 == 0 {
 			o.shows[local] = at
+		}
+	}
+	off := offset(from)
+	for at := from; at < to; at += 60 {
+		if next := offset(at + 59); next == off {
+			shown(at+((-(at+off))%60+60)%60, at+off+((-(at+off))%60+60)%60)
+			continue
+		}
+		for sec := at; sec < at+60; sec++ {
+			next := offset(sec)
+			if next > off {
+				o.jumps = append(o.jumps, [3]int64{sec + off, sec + next, sec})
+			}
+			off = next
+			shown(sec, sec+off)
 		}
 	}
 	return o
@@ -328,9 +342,9 @@ func (o *oracle) instant(local int64) int64 {
 	if at, ok := o.shows[local]; ok {
 		return at
 	}
-	for i := 1; i < len(o.local); i++ {
-		if o.local[i-1] < local && local < o.local[i] {
-			return o.from + int64(i)*o.step
+	for _, j := range o.jumps {
+		if j[0] <= local && local < j[1] {
+			return j[2]
 		}
 	}
 	panic(fmt.Sprintf("the oracle did not look far enough for %s", time.Unix(local, 0).UTC()))
@@ -466,40 +480,63 @@ func (c caseGen) String() string {
 }
 
 // TestEvaluationEqualsTheClockWalk compares Wanted and Boundaries with the oracle on every minute of some days around
-// what a zone's clock does there.
+// what a zone's clock does there, and what is computed for a stretch by itself on every minute of it.
 func TestEvaluationEqualsTheClockWalk(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := genCase(t)
-		step := int64(60)
-		begin, days := c.around.Unix()-86400, int64(3)
-		if c.place.seconds {
-			step, begin, days = 1, c.around.Unix()-43200, 1
-		}
-		end := begin + days*86400
+		begin := c.around.Unix() - 86400
+		end := begin + 3*86400
 		// A date's times lie within two days of it in UTC, a night goes on for another day, and so does the longest lead.
 		var dates []int64
-		firstDate := begin - ((begin%86400)+86400)%86400 - 3*86400
-		for d := firstDate; d <= end+4*86400; d += 86400 {
+		for d := begin - 3*86400; d <= end+4*86400; d += 86400 {
 			dates = append(dates, d)
 		}
-		o := look(c.schedule.Location(), firstDate-2*86400, end+8*86400, step)
+		o := look(c.schedule.Location(), begin-5*86400, end+8*86400)
 		o.lay(c.periods, dates, int64(c.lead/time.Second))
+		fail := func(what string, at int64, got any, want Want) {
+			t.Helper()
+			t.Fatalf("%s\n%s at %s: got %+v, want %+v", c, what, time.Unix(at, 0).In(c.schedule.Location()), got, want)
+		}
 
-		var want []Boundary
-		last := o.wanted(begin)
-		for at := begin; at < end; at += step {
+		answers := make([]Want, 0, (end-begin)/60)
+		for at := begin; at < end; at += 60 {
 			w := o.wanted(at)
 			if got := c.schedule.WantedUnix(at); got != w {
-				t.Fatalf("%s\nat %s: got %+v, want %+v", c, time.Unix(at, 0).In(c.schedule.Location()), got, w)
+				fail("Wanted", at, got, w)
 			}
-			if w != last {
-				want = append(want, Boundary{time.Unix(at, 0).UTC(), last, w})
-				last = w
-			}
+			answers = append(answers, w)
 		}
-		got := slices.Collect(c.schedule.Boundaries(time.Unix(begin, 0), time.Unix(end-1, 0)))
-		if !slices.Equal(got, want) {
-			t.Fatalf("%s\nboundaries: got %v\nwant %v", c, got, want)
+
+		last, at := answers[0], begin
+		for b := range c.schedule.Boundaries(time.Unix(begin, 0), time.Unix(end-1, 0)) {
+			// Nothing changed on the minutes before, and at the boundary something does.
+			for ; at < b.At.Unix(); at += 60 {
+				if w := answers[(at-begin)/60]; w != last {
+					fail("Boundaries leave out a change", at, b, w)
+				}
+			}
+			if before := o.wanted(b.At.Unix() - 1); before != b.From || b.From != last || b.From == b.To {
+				fail("Boundaries, before", b.At.Unix(), b, before)
+			}
+			if after := o.wanted(b.At.Unix()); after != b.To {
+				fail("Boundaries, after", b.At.Unix(), b, after)
+			}
+			last = b.To
+		}
+		if w := answers[len(answers)-1]; w != last {
+			fail("Boundaries end", end, last, w)
+		}
+
+		from := begin + 60*rapid.Int64Range(0, int64(len(answers)-2)).Draw(t, "from")
+		to := min(from+60*rapid.Int64Range(1, 2000).Draw(t, "minutes"), end)
+		changes := c.schedule.changes(from, to)
+		for i, at := 0, from; at < to; at += 60 {
+			for i+1 < len(changes) && changes[i+1].at <= at {
+				i++
+			}
+			if got, w := c.schedule.wants[changes[i].want], answers[(at-begin)/60]; got != w {
+				fail(fmt.Sprintf("changes from %d to %d", from, to), at, got, w)
+			}
 		}
 	})
 }

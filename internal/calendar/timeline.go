@@ -155,7 +155,7 @@ func sweep(runs []run, anys []stretch, from, to int64) []change {
 		for ; begun < len(runs) && runs[begun].from <= now; begun++ {
 			r := &runs[begun]
 			active = append(active, r)
-			if lastEnd == nil || r.to > lastEnd.to || r.to == lastEnd.to && r.toLocal > lastEnd.toLocal {
+			if lastEnd == nil || r.to > lastEnd.to {
 				lastEnd = r
 			}
 		}
@@ -172,8 +172,8 @@ func sweep(runs []run, anys []stretch, from, to int64) []change {
 		case lastEnd != nil && begun < len(runs):
 			// Periods that touch are one, in real time or on the local clock: where the clock goes back in between, a
 			// minute of the local clock can last an hour.
-			next, fromLocal := following(runs[begun:])
-			if next.from-lastEnd.to <= joinSeconds || fromLocal-lastEnd.toLocal <= joinSeconds {
+			next := following(runs[begun:])
+			if next.from-lastEnd.to <= joinSeconds || next.fromLocal-lastEnd.toLocal <= joinSeconds {
 				want = next.want
 			}
 		}
@@ -195,15 +195,13 @@ func first(active []*run) *run {
 	return best
 }
 
-// following gives, of the coming runs that begin next, at one instant, the one that will be the reason, and the
-// earliest local time from which they are made.
-func following(coming []run) (next *run, fromLocal int64) {
-	next, fromLocal = &coming[0], coming[0].fromLocal
+// following gives, of the coming runs that begin next, at one instant, the one that will be the reason.
+func following(coming []run) *run {
+	next := &coming[0]
 	for i := 1; i < len(coming) && coming[i].from == coming[0].from; i++ {
 		if coming[i].beats(next) {
 			next = &coming[i]
 		}
-		fromLocal = min(fromLocal, coming[i].fromLocal)
 	}
-	return next, fromLocal
+	return next
 }
