@@ -56,10 +56,11 @@ e2e: bin/testreport ## Run the scripts against the built program
 
 .PHONY: fuzz
 fuzz: go ## Run every fuzz target for FUZZTIME (30s)
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' internal cmd | while IFS=: read -r file target; do \
+	@targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' internal) || { echo "fuzz: no target found" >&2; exit 1; }; \
+	while IFS=: read -r file target; do \
 		echo "== $$(dirname "$$file") $${target#func }"; \
 		go test -run '^$$' -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
-	done
+	done <<<"$$targets"
 
 .PHONY: lint
 lint: go ## Run the linters and the format check on all three modules
