@@ -15,6 +15,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdkconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"dayshift/internal/cloud"
@@ -84,6 +85,7 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 		cfg.ConfigSources = nil // or AWS_ENDPOINT_URL_EC2 would go before it
 	}
 	cfg.RetryMaxAttempts = 1
+	cfg.Logger = logging.Nop{} // it would write to standard error past the program's own log
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error { return checkAnswers(stack) })
 	b.shared, b.loaded = cfg, true
 	return cfg, nil

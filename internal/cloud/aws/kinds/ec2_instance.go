@@ -163,7 +163,7 @@ func (k *instances) pages(ctx context.Context, filters []types.Filter, each func
 	for {
 		var page *ec2.DescribeInstancesOutput
 		err := k.Read(ctx, describeInstances, func(ctx context.Context) (err error) {
-			page, err = k.api.describe(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token})
+			page, err = k.api.describe(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, readPages)
 			return err
 		})
 		if err != nil {

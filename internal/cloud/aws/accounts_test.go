@@ -1,0 +1,377 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/fleet"
+)
+
+func noSleep(ctx context.Context, _ time.Duration) error { return context.Cause(ctx) }
+
+func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
+	good := Account{ID: testAccount, Regions: []fleet.Region{"eu-central-1"}}
+	with := func(change func(*Account)) []Account {
+		account := good
+		change(&account)
+		return []Account{account}
+	}
+	for _, test := range []struct {
+		name   string
+		config Config
+		says   []string
+	}{
+		{"no accounts", Config{}, []string{"no accounts"}},
+		{"a share above one", Config{Accounts: []Account{good}, Share: 1.5}, []string{"share 1.5", "at most 1"}},
+		{"twice", Config{Accounts: []Account{good, good}}, []string{"account 111122223333: named twice"}},
+		{"an ID of eleven digits", Config{Accounts: with(func(a *Account) { a.ID = "11112222333" })}, []string{`"11112222333"`, "twelve digits"}},
+		{"no regions", Config{Accounts: with(func(a *Account) { a.Regions = nil })}, []string{"no regions"}},
+		{"a region that is none", Config{Accounts: with(func(a *Account) { a.Regions = []fleet.Region{"mars"} })}, []string{`"mars"`}},
+		{"a region twice", Config{Accounts: with(func(a *Account) { a.Regions = []fleet.Region{"eu-west-1", "eu-west-1"} })}, []string{"region eu-west-1: named twice"}},
+		{"regions of two partitions", Config{Accounts: with(func(a *Account) { a.Regions = []fleet.Region{"eu-west-1", "cn-north-1"} })}, []string{"eu-west-1 (aws)", "cn-north-1 (aws-cn)"}},
+		{"a role that is none", Config{Accounts: with(func(a *Account) { a.RoleARN = "dayshift" })}, []string{`"dayshift"`, "arn:PARTITION:iam::ACCOUNT:role/NAME"}},
+		{"a role of another account", Config{Accounts: with(func(a *Account) { a.RoleARN = "arn:aws:iam::444455556666:role/x" })}, []string{"belongs to account 444455556666"}},
+		{"a role of another partition", Config{Accounts: with(func(a *Account) { a.RoleARN = "arn:aws-cn:iam::111122223333:role/x" })}, []string{"aws-cn", "eu-central-1"}},
+		{"an external ID with a blank", Config{Accounts: with(func(a *Account) { a.RoleARN = "arn:aws:iam::111122223333:role/x"; a.ExternalID = "se cret" })}, []string{"external ID", "2 to 1224"}},
+		{"an external ID that is too long", Config{Accounts: with(func(a *Account) {
+			a.RoleARN, a.ExternalID = "arn:aws:iam::111122223333:role/x", strings.Repeat("x", 1225)
+		})}, []string{"external ID", "2 to 1224"}},
+		{"an external ID without a role", Config{Accounts: with(func(a *Account) { a.ExternalID = "secret" })}, []string{"only used with a role"}},
+		{"a session name of one letter", Config{Accounts: with(func(a *Account) { a.SessionName = "x" })}, []string{`session name "x"`, "2 to 64"}},
+		{"a session name of 65", Config{Accounts: with(func(a *Account) { a.SessionName = strings.Repeat("x", 65) })}, []string{"2 to 64"}},
+		{"several faults at once", Config{Share: -1, Accounts: []Account{{ID: "x"}}}, []string{"share -1", "twelve digits", "no regions"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := New(test.config)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, says := range test.says {
+				if !strings.Contains(err.Error(), says) {
+					t.Errorf("%v\ndoes not say %q", err, says)
+				}
+			}
+			if strings.Contains(err.Error(), "se cret") {
+				t.Errorf("shows the external ID: %v", err)
+			}
+		})
+	}
+}
+
+func TestEachPartitionHasItsOwnAddressesAndNames(t *testing.T) {
+	for _, test := range []struct {
+		region         fleet.Region
+		ec2, sts, arns string
+	}{
+		{"eu-central-1", "ec2.eu-central-1.amazonaws.com", "sts.eu-central-1.amazonaws.com", "arn:aws:"},
+		{"cn-north-1", "ec2.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn", "arn:aws-cn:"},
+		{"us-gov-west-1", "ec2.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com", "arn:aws-us-gov:"},
+	} {
+		t.Run(string(test.region), func(t *testing.T) {
+			w := newWire(t)
+			w.on("DescribeInstances", answer(200, instancesPage("", instanceXML("i-0aaaaaaaaaaaaaaa1", "running", ""))))
+			c := w.open(func(config *Config) { config.Accounts[0].Regions = []fleet.Region{test.region} })
+			got, err := c.List(t.Context(), fleet.Scope{Account: testAccount, Region: test.region}, fleet.EC2Instance, cloud.Query{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(got[0].ARN, test.arns+"ec2:"+string(test.region)) {
+				t.Errorf("ARN %s", got[0].ARN)
+			}
+			if host := w.made("DescribeInstances")[0].host; host != test.ec2 {
+				t.Errorf("EC2 at %s, want %s", host, test.ec2)
+			}
+			if host := w.made("GetCallerIdentity")[0].host; host != test.sts {
+				t.Errorf("STS at %s, want %s", host, test.sts)
+			}
+		})
+	}
+}
+
+func TestAnEndpointTakesThePlaceOfAWS(t *testing.T) {
+	t.Setenv("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:1")
+	w := newWire(t)
+	w.on("DescribeInstances", answer(200, instancesPage("")))
+	c := w.open(func(config *Config) { config.Endpoint = "http://127.0.0.1:4321" })
+	if _, err := list(c, fleet.EC2Instance, cloud.Query{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range w.calls {
+		if call.host != "127.0.0.1:4321" {
+			t.Errorf("%s went to %s", call.action, call.host)
+		}
+	}
+	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4322")
+	t.Setenv("AWS_ENDPOINT_URL_EC2", "")
+	t.Setenv("AWS_CA_BUNDLE", "") // a bundle must not get in the way of a transport of one's own
+	w.calls = nil
+	if _, err := list(w.open(nil), fleet.EC2Instance, cloud.Query{}); err != nil {
+		t.Fatal(err)
+	}
+	if host := w.made("GetCallerIdentity")[0].host; host != "127.0.0.1:4322" {
+		t.Errorf("STS went to %s", host)
+	}
+}
+
+func TestCredentialsOfAnotherAccountAreRefused(t *testing.T) {
+	w := newWire(t)
+	w.on("GetCallerIdentity", answer(200, callerIdentity("999988887777")))
+	c := w.open(nil)
+	for range 3 {
+		err := start(c, "i-0aaaaaaaaaaaaaaa1")
+		wantClass(t, err, cloud.ErrCredentials)
+		if err == nil || !strings.Contains(err.Error(), "111122223333") || !strings.Contains(err.Error(), "999988887777") {
+			t.Errorf("%v does not name both accounts", err)
+		}
+	}
+	if n := w.count("GetCallerIdentity"); n != 1 {
+		t.Errorf("asked %d times in a row", n)
+	}
+}
+
+func roleAccount(config *Config) {
+	config.Accounts[0].RoleARN = "arn:aws:iam::111122223333:role/dayshift"
+	config.Accounts[0].ExternalID = "between-us"
+}
+
+func assumed(account fleet.AccountID, key string, ends time.Time) string {
+	return fmt.Sprintf(`<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>token-%s</SessionToken>`+
+		`<Expiration>%s</Expiration></Credentials><AssumedRoleUser><Arn>arn:aws:sts::%s:assumed-role/dayshift/dayshift</Arn><AssumedRoleId>AROA:dayshift</AssumedRoleId></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`,
+		key, key, ends.UTC().Format(time.RFC3339), account)
+}
+
+// rolling gives a new session of an hour for each call, named ASIA1, ASIA2 …
+func rolling(w *wire) {
+	n := 0
+	w.on("AssumeRole", func(url.Values) (int, string) {
+		n++
+		return 200, assumed(testAccount, fmt.Sprintf("ASIA%d", n), time.Now().Add(time.Hour))
+	})
+}
+
+func TestOneSessionServesAllCallsUntilItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		rolling(w)
+		w.on("DescribeInstances", answer(200, instancesPage("")))
+		w.on("DescribeDBInstances", answer(200, databasesPage("")))
+		c := w.open(roleAccount)
+		var group sync.WaitGroup
+		for range 20 {
+			for _, kind := range c.Kinds() {
+				group.Go(func() {
+					if _, err := list(c, kind, cloud.Query{}); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		group.Wait()
+		if n := w.count("AssumeRole"); n != 1 {
+			t.Errorf("%d sessions for one account", n)
+		}
+		form := w.made("AssumeRole")[0].form
+		if form.Get("ExternalId") != "between-us" || form.Get("RoleSessionName") != "dayshift" || form.Get("RoleArn") != "arn:aws:iam::111122223333:role/dayshift" {
+			t.Errorf("asked with %v", form)
+		}
+		if auth := w.made("DescribeInstances")[0].header.Get("Authorization"); !strings.Contains(auth, "Credential=ASIA1/") {
+			t.Errorf("signed with %s", auth)
+		}
+		for range 4 { // the session of an hour is replaced after 55 minutes
+			time.Sleep(30 * time.Minute)
+			if _, err := list(c, fleet.EC2Instance, cloud.Query{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := w.count("AssumeRole"); n != 3 {
+			t.Errorf("%d sessions in two hours, want 3", n)
+		}
+	})
+}
+
+func TestAnExpiredSessionIsReplacedOnce(t *testing.T) {
+	w := newWire(t)
+	rolling(w)
+	w.inTurn("StartInstances", answer(400, ec2Error("RequestExpired", "Request has expired.")), acceptAll("StartInstances"))
+	c := w.open(roleAccount)
+	if err := start(c, "i-0aaaaaaaaaaaaaaa1"); err != nil {
+		t.Fatal(err)
+	}
+	calls := w.made("StartInstances")
+	if len(calls) != 2 || !strings.Contains(calls[1].header.Get("Authorization"), "Credential=ASIA2/") {
+		t.Errorf("%d calls, the last signed with %s", len(calls), calls[len(calls)-1].header.Get("Authorization"))
+	}
+	w.on("StartInstances", answer(400, ec2Error("ExpiredToken", "expired")))
+	wantClass(t, start(c, "i-0aaaaaaaaaaaaaaa1"), cloud.ErrCredentials)
+	if n := w.count("AssumeRole"); n != 3 {
+		t.Errorf("%d sessions, want 3: one more for each call that met an expired one", n)
+	}
+}
+
+func TestASessionOfAnotherAccountIsRefused(t *testing.T) {
+	w := newWire(t)
+	w.on("AssumeRole", answer(200, assumed("999988887777", "ASIA1", time.Now().Add(time.Hour))))
+	wantClass(t, start(w.open(roleAccount), "i-0aaaaaaaaaaaaaaa1"), cloud.ErrCredentials)
+}
+
+func TestARoleThatIsRefusedConcernsItsAccountAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, sim := simulate(t, awssim.Options{}, fleetOf(3, "running"), func(config *Config) {
+			config.Accounts = []Account{simAccounts[0], simAccounts[1]}
+			config.Accounts[1].ExternalID = "guessed"
+		})
+		refused := fleet.Scope{Account: spoke, Region: "eu-central-1"}
+		for range 4 {
+			for _, kind := range c.Kinds() {
+				_, err := c.List(t.Context(), refused, kind, cloud.Query{})
+				wantClass(t, err, cloud.ErrCredentials)
+				for _, says := range []string{"444455556666", "arn:aws:iam::444455556666:role/dayshift", "external ID"} {
+					if err == nil || !strings.Contains(err.Error(), says) {
+						t.Errorf("%v does not say %q", err, says)
+					}
+				}
+				if strings.Contains(err.Error(), "guessed") {
+					t.Errorf("shows the external ID: %v", err)
+				}
+			}
+		}
+		if n := sim.Stats().ByAction["AssumeRole"] + sim.Stats().ByAction["sts:AssumeRole"]; n > 1 {
+			t.Errorf("asked for the role %d times in a row", n)
+		}
+		if got, err := list(c, fleet.EC2Instance, cloud.Query{}); err != nil || len(got) != 3 {
+			t.Errorf("the other account: %d, %v", len(got), err)
+		}
+		finding := c.Probe(t.Context(), refused)[0]
+		if finding.OK || finding.Ability != "assume role" || finding.Missing != "arn:aws:iam::444455556666:role/dayshift" {
+			t.Errorf("%+v", finding)
+		}
+		time.Sleep(failureKept)
+		_, _ = c.List(t.Context(), refused, fleet.EC2Instance, cloud.Query{})
+		if n := len(sim.Calls()); n < 3 {
+			t.Errorf("the role is never asked for again")
+		}
+	})
+}
+
+func TestNoCredentialsAtHand(t *testing.T) {
+	w := newWire(t)
+	c := w.open(func(config *Config) { config.Credentials = credentials.NewStaticCredentialsProvider("", "", "") })
+	err := start(c, "i-0aaaaaaaaaaaaaaa1")
+	wantClass(t, err, cloud.ErrCredentials)
+	if err == nil || !strings.Contains(err.Error(), "AWS_PROFILE") {
+		t.Errorf("%v does not say what to do", err)
+	}
+}
+
+func TestARegionThatIsNotEnabledDoesNotTakeTheOthersWithIt(t *testing.T) {
+	for _, regions := range [][]fleet.Region{
+		{"me-south-1", "eu-central-1"}, // STS is asked in the one that is sure to be enabled
+		{"me-south-1", "eu-south-1"},   // and in each where none is
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			sim := awssim.New(awssim.Options{})
+			if err := sim.Load(awssim.Fleet{Accounts: []awssim.Account{{ID: string(hub), OptIn: []string{"eu-south-1"}}}}); err != nil {
+				t.Fatal(err)
+			}
+			c, err := New(Config{
+				Accounts:    []Account{{ID: hub, Regions: regions}},
+				Credentials: credentials.NewStaticCredentialsProvider(string(hub), "secret", ""),
+				Transport:   sim.Transport(),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, kind := range c.Kinds() {
+				_, err := c.List(t.Context(), fleet.Scope{Account: hub, Region: "me-south-1"}, kind, cloud.Query{})
+				wantClass(t, err, cloud.ErrRegionDisabled)
+				if _, err := c.List(t.Context(), fleet.Scope{Account: hub, Region: regions[1]}, kind, cloud.Query{}); err != nil {
+					t.Errorf("%s: %v", regions[1], err)
+				}
+			}
+			findings := c.Probe(t.Context(), fleet.Scope{Account: hub, Region: "me-south-1"})
+			for _, finding := range findings[1:] {
+				if finding.OK || finding.Missing != "region" || !strings.Contains(finding.Detail, "enable the region") {
+					t.Errorf("%+v", finding)
+				}
+			}
+		})
+	}
+}
+
+func TestProbeNamesTheMissingPermission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		instances := fleetOf(1, "running")
+		instances[0].Account = string(spoke)
+		c, sim := simulate(t, awssim.Options{}, instances, func(config *Config) {
+			config.Accounts = []Account{{ID: spoke, RoleARN: "arn:aws:iam::444455556666:role/readonly", Regions: []fleet.Region{"eu-central-1", "us-east-1"}}}
+		})
+		missing := map[string]string{}
+		for _, finding := range c.Probe(t.Context(), fleet.Scope{Account: spoke, Region: "eu-central-1"}) {
+			if !finding.OK {
+				missing[finding.Ability] = finding.Missing
+			}
+		}
+		want := map[string]string{
+			"start EC2 instances": "ec2:StartInstances", "stop EC2 instances": "ec2:StopInstances", "tag EC2 instances": "ec2:CreateTags",
+		}
+		if fmt.Sprint(missing) != fmt.Sprint(want) {
+			t.Errorf("missing %v, want %v", missing, want)
+		}
+		// Where there is nothing to try on, a refusal may come from a policy that is
+		// limited to tagged instances: nobody knows.
+		for _, finding := range c.Probe(t.Context(), fleet.Scope{Account: spoke, Region: "us-east-1"}) {
+			if finding.Ability == "stop EC2 instances" && (!finding.OK || !finding.Untested) {
+				t.Errorf("%+v", finding)
+			}
+		}
+		for _, call := range sim.Calls() {
+			if call.Mutating && !call.DryRun {
+				t.Errorf("%s is no dry run", call.Action)
+			}
+		}
+	})
+}
+
+func TestObserverHearsOfCallsAndThrottles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		w.inTurn("DescribeInstances", answer(503, ec2Error("RequestLimitExceeded", "slow")), answer(200, instancesPage("")))
+		var mu sync.Mutex
+		heard := map[string]int{}
+		hear := func(what string) { mu.Lock(); heard[what]++; mu.Unlock() }
+		c := w.open(func(config *Config) {
+			config.Observer = Observer{
+				Called: func(_ fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
+					hear(fmt.Sprintf("%s %v", operation, err == nil))
+				},
+				Throttled: func(_ fleet.Scope, operation kinds.Operation) { hear("throttled " + string(operation)) },
+				Waited: func(_ fleet.Scope, operation kinds.Operation, d time.Duration) {
+					if d > 0 {
+						hear("waited " + string(operation))
+					}
+				},
+			}
+		})
+		if _, err := list(c, fleet.EC2Instance, cloud.Query{}); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int{
+			"sts:GetCallerIdentity true": 1, "ec2:DescribeInstances false": 1, "ec2:DescribeInstances true": 1,
+			"throttled ec2:DescribeInstances": 1, "waited ec2:DescribeInstances": 1,
+		}
+		if fmt.Sprint(heard) != fmt.Sprint(want) {
+			t.Errorf("heard %v, want %v", heard, want)
+		}
+	})
+}
