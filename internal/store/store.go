@@ -58,7 +58,7 @@ type Lease struct {
 type Leaser interface {
 	// Acquire takes the lease when it is free, expired or already the holder's
 	// (then the term stays), until now+ttl. ErrHeld otherwise; the returned lease
-	// then tells who holds it and until when.
+	// then tells who holds it and until when, and is not the caller's to use.
 	Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (Lease, error)
 	// Renew extends a lease still held with the same term, even one that expired
 	// unless another has taken it since. ErrFenced otherwise, also after Release.

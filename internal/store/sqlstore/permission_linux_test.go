@@ -139,11 +139,22 @@ func TestFullDisk(t *testing.T) {
 	if v, err := s.Verify(t.Context()); err != nil || v.Rows != written+1 || v.BadAt != 0 {
 		t.Errorf("with room again: %+v, %v", v, err)
 	}
-	// A new database finds no room at all.
-	if err := syscall.Mount("tmpfs", directory, "tmpfs", syscall.MS_REMOUNT, "size=8m,nr_inodes=5"); err == nil {
-		_, err := Open(t.Context(), filepath.Join(directory, "second.db"), Options{})
-		if err == nil {
-			t.Error("a database was made without room for it")
-		}
+}
+
+// A disk can be full of files with room left in each.
+func TestNoRoomForAnotherFile(t *testing.T) {
+	directory := t.TempDir()
+	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "nr_inodes=2"); err != nil {
+		t.Skipf("mount a small file system: %v", err)
 	}
+	defer func() {
+		if err := syscall.Unmount(directory, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	}()
+	s, err := Open(t.Context(), filepath.Join(directory, "dayshift.db"), Options{})
+	if err == nil {
+		_ = s.Close()
+	}
+	says(t, err, store.ErrFull, "dayshift.db", "make room", directory)
 }

@@ -42,22 +42,21 @@ const childMemories = 120
 // writeForever appends and saves, and says after each what was acknowledged:
 // "a N" after N appends, "m N" after N saves.
 func writeForever(path, name string, leased bool) error {
-	ctx := context.Background()
+	// The parent kills it long before; without a parent it ends by itself.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	s, err := Open(ctx, path, Options{LockWait: 30 * time.Second})
 	if err != nil {
 		return err
 	}
 	var lease store.Lease
-	for leased && lease.Term == 0 {
-		lease, err = s.Acquire(ctx, "main", name, time.Now(), 300*time.Millisecond)
-		if errors.Is(err, store.ErrHeld) {
-			time.Sleep(20 * time.Millisecond)
-		} else if err != nil {
+	if leased {
+		if lease, err = acquireSoon(ctx, s, name, 300*time.Millisecond); err != nil {
 			return err
 		}
 	}
 	fmt.Println("term", lease.Term)
-	for n := 1; ; n++ {
+	for n := 1; ctx.Err() == nil; n++ {
 		rows := make([]store.Activity, 2)
 		for i := range rows {
 			rows[i] = store.Activity{At: time.Now(), Actor: name, Event: store.EventStarted, Reason: "test", Name: strconv.Itoa(n), Detail: strconv.FormatInt(lease.Term, 10)}
@@ -80,6 +79,18 @@ func writeForever(path, name string, leased bool) error {
 			return err
 		}
 		fmt.Println("m", n)
+	}
+	return ctx.Err()
+}
+
+// acquireSoon waits until the lease of another has ended.
+func acquireSoon(ctx context.Context, s *Store, holder string, ttl time.Duration) (store.Lease, error) {
+	for {
+		lease, err := s.Acquire(ctx, "main", holder, time.Now(), ttl)
+		if !errors.Is(err, store.ErrHeld) {
+			return lease, err
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -228,12 +239,9 @@ func TestTakeoverFencesTheOtherProcess(t *testing.T) {
 	c := startChild(t, path, "host-a", true) // never renews
 	c.until(t, "m", 1)
 	s := openAt(t, path, Options{LockWait: 30 * time.Second})
-	var lease store.Lease
-	for lease.Term == 0 {
-		var err error
-		if lease, err = s.Acquire(t.Context(), "main", "host-b", time.Now(), time.Minute); err != nil && !errors.Is(err, store.ErrHeld) {
-			t.Fatal(err)
-		}
+	lease, err := acquireSoon(t.Context(), s, "host-b", time.Minute)
+	if err != nil || lease.Term != 2 {
+		t.Fatalf("take over: %+v, %v", lease, err)
 	}
 	for c.read() {
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -423,7 +424,9 @@ func (s *Store) classify(err error) (kind error, advice string) {
 	case errors.Is(err, store.ErrReadOnly):
 		kind = store.ErrReadOnly
 	case errors.As(err, &failed):
-		kind = kindOf(failed.Code())
+		if kind = kindOf(failed.Code()); failed.Code()&0xff == sqlite3.SQLITE_CANTOPEN {
+			kind = s.whyNotOpen()
+		}
 	default:
 		return nil, ""
 	}
@@ -431,7 +434,7 @@ func (s *Store) classify(err error) (kind error, advice string) {
 	case store.ErrLocked:
 		return kind, fmt.Sprintf("waited %s for its write lock; stop the other program (fuser %s names it) or try again", s.lockWait, quote(s.path))
 	case store.ErrReadOnly:
-		return kind, fmt.Sprintf("dayshift needs to write the file and, for the two files beside it, its directory %s", filepath.Dir(s.path))
+		return kind, fmt.Sprintf("dayshift must be allowed to write the file and, for the two files beside it, its directory %s", filepath.Dir(s.path))
 	case store.ErrFull:
 		return kind, fmt.Sprintf("make room on the disk of %s; nothing of this write was kept", filepath.Dir(s.path))
 	case store.ErrCorrupt:
@@ -439,6 +442,24 @@ func (s *Store) classify(err error) (kind error, advice string) {
 			quote(s.path), quote(s.path+".recovered"))
 	}
 	return nil, ""
+}
+
+// whyNotOpen finds out what SQLite does not tell: it has one code for every
+// reason why a file can not be opened or made. nil when it is none of ours, such
+// as too many open files.
+func (s *Store) whyNotOpen() error {
+	probe, err := os.CreateTemp(filepath.Dir(s.path), ".dayshift-probe-*")
+	switch {
+	case err == nil: // the directory is fine, so it is the file's own permission
+		_ = probe.Close()
+		_ = os.Remove(probe.Name())
+		return store.ErrReadOnly
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return store.ErrFull
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return store.ErrReadOnly
+	}
+	return nil
 }
 
 // kindOf translates a result code into an error of the contract; nil for those
@@ -453,8 +474,7 @@ func kindOf(code int) error {
 	switch code & 0xff { // the rest of an extended code says more than is needed
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return store.ErrLocked
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM,
-		sqlite3.SQLITE_CANTOPEN: // checkPlace has ruled the other reasons out
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return store.ErrReadOnly
 	case sqlite3.SQLITE_FULL:
 		return store.ErrFull
