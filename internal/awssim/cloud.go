@@ -378,10 +378,16 @@ func (c *Cloud) reserve(need map[poolKey]int) (poolKey, bool) {
 	return poolKey{}, true
 }
 
-func (c *Cloud) release(k poolKey) {
+// release gives back the place of an instance, if it holds one; its scope's
+// lock is held.
+func (c *Cloud) release(i *instance) {
+	if i.is&placed == 0 {
+		return
+	}
+	i.is &^= placed
 	c.poolMu.Lock()
 	defer c.poolMu.Unlock()
-	if free := c.pools[k]; free != nil {
+	if free := c.pools[i.pool()]; free != nil {
 		*free++
 	}
 }

@@ -1,7 +1,6 @@
 package awssim
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,9 +12,9 @@ var instanceFields = map[string]func(sight) string{
 	"architecture":                        func(v sight) string { return v.typ.arch },
 	"availability-zone":                   func(v sight) string { return v.zone },
 	"client-token":                        func(v sight) string { return v.token },
-	"dns-name":                            func(v sight) string { return "" },
+	"dns-name":                            func(sight) string { return "" },
 	"hibernation-options.configured":      func(v sight) string { return strconv.FormatBool(v.is&hibernates != 0) },
-	"hypervisor":                          func(v sight) string { return "xen" },
+	"hypervisor":                          func(sight) string { return "xen" },
 	"image-id":                            func(v sight) string { return v.image.id },
 	"instance-id":                         func(v sight) string { return v.id },
 	"instance-lifecycle":                  func(v sight) string { return v.lifecycle() },
@@ -41,8 +40,8 @@ var instanceFields = map[string]func(sight) string{
 	"root-device-type":    func(v sight) string { return v.rootType() },
 	"state-reason-code":   func(v sight) string { return v.s.c.reasonAt(v.p.reason).code },
 	"subnet-id":           func(v sight) string { return v.s.net.subnets[v.zone] },
-	"tenancy":             func(v sight) string { return "default" },
-	"virtualization-type": func(v sight) string { return "hvm" },
+	"tenancy":             func(sight) string { return "default" },
+	"virtualization-type": func(sight) string { return "hvm" },
 	"vpc-id":              func(v sight) string { return v.s.net.vpc },
 }
 
@@ -78,6 +77,7 @@ func describeInstances(k *call, w *xw) *Error {
 		return e
 	}
 	defer k.scope.mu.Unlock()
+	w.grow(len(page.list) * typicalInstance)
 	w.open("reservationSet")
 	for n := 0; n < len(page.list); {
 		first := page.list[n]
@@ -95,6 +95,9 @@ func describeInstances(k *call, w *xw) *Error {
 	w.some("nextToken", page.next)
 	return nil
 }
+
+// typicalInstance is the room for one instance in an answer, tags included.
+const typicalInstance = 4200
 
 // page is one page of a listing of instances.
 type page struct {
@@ -223,19 +226,22 @@ func (i *instance) rootType() string {
 }
 
 func (i *instance) address() string {
-	return fmt.Sprintf("%d.%d.%d.%d", i.ip>>24, i.ip>>16&255, i.ip>>8&255, i.ip&255)
+	b := make([]byte, 0, len("255.255.255.255"))
+	for shift := 24; shift >= 0; shift -= 8 {
+		if shift < 24 {
+			b = append(b, '.')
+		}
+		b = strconv.AppendUint(b, uint64(i.ip>>shift&255), 10)
+	}
+	return string(b)
 }
 
 func (v sight) privateDNS() string {
-	r := v.s.region
-	host := "ip-" + strings.ReplaceAll(v.address(), ".", "-")
-	switch {
-	case r.name == "us-east-1":
-		return host + ".ec2.internal"
-	case r.partition == "aws-cn":
-		return host + "." + r.name + ".compute.internal"
+	domain := v.s.region.name + ".compute.internal"
+	if v.s.region.name == "us-east-1" {
+		domain = "ec2.internal"
 	}
-	return host + "." + r.name + ".compute.internal"
+	return "ip-" + strings.ReplaceAll(v.address(), ".", "-") + "." + domain
 }
 
 // transition is the text AWS shows of why a state was entered.
@@ -268,7 +274,8 @@ func (v sight) since() int64 {
 // things that are not simulated (public addresses, instance profiles) are left
 // out, as AWS leaves out what is not set.
 func writeInstance(w *xw, v sight) {
-	net := v.s.net
+	net := &v.s.net
+	subnet, address, dns, launched := net.subnets[v.zone], v.address(), v.privateDNS(), instant(v.launched)
 	dead := v.p.state == terminated || v.p.state == shuttingDown
 	w.open("item")
 	w.el("instanceId", v.id)
@@ -279,7 +286,7 @@ func writeInstance(w *xw, v sight) {
 	if dead {
 		w.raw("<privateDnsName/>")
 	} else {
-		w.el("privateDnsName", v.privateDNS())
+		w.el("privateDnsName", dns)
 	}
 	w.raw("<dnsName/>")
 	w.el("reason", v.transition())
@@ -287,7 +294,7 @@ func writeInstance(w *xw, v sight) {
 	w.int("amiLaunchIndex", int(v.index))
 	w.raw("<productCodes/>")
 	w.el("instanceType", v.typ.name)
-	w.time("launchTime", instant(v.launched))
+	w.time("launchTime", launched)
 	w.raw("<placement>")
 	w.el("availabilityZone", v.zone)
 	w.raw("<groupName/><tenancy>default</tenancy></placement>")
@@ -296,9 +303,9 @@ func writeInstance(w *xw, v sight) {
 	w.el("state", v.monitoring())
 	w.raw("</monitoring>")
 	if !dead {
-		w.el("subnetId", net.subnets[v.zone])
+		w.el("subnetId", subnet)
 		w.el("vpcId", net.vpc)
-		w.el("privateIpAddress", v.address())
+		w.el("privateIpAddress", address)
 		w.raw("<sourceDestCheck>true</sourceDestCheck><groupSet><item>")
 		w.el("groupId", net.group)
 		w.raw("<groupName>default</groupName></item></groupSet>")
@@ -320,7 +327,7 @@ func writeInstance(w *xw, v sight) {
 		w.raw("<ebs>")
 		w.el("volumeId", "vol-"+v.id[2:])
 		w.raw("<status>attached</status>")
-		w.time("attachTime", instant(v.launched))
+		w.time("attachTime", launched)
 		w.raw("<deleteOnTermination>true</deleteOnTermination></ebs></item>")
 	}
 	w.raw("</blockDeviceMapping><virtualizationType>hvm</virtualizationType>")
@@ -343,23 +350,27 @@ func writeInstance(w *xw, v sight) {
 	if !dead {
 		w.raw("<networkInterfaceSet><item>")
 		w.el("networkInterfaceId", "eni-"+v.id[2:])
-		w.el("subnetId", net.subnets[v.zone])
+		w.el("subnetId", subnet)
 		w.el("vpcId", net.vpc)
 		w.raw("<description/>")
 		w.el("ownerId", v.s.account.id)
 		w.raw("<status>in-use</status>")
-		w.el("macAddress", fmt.Sprintf("0a:ff:%02x:%02x:%02x:%02x", v.ip>>24, v.ip>>16&255, v.ip>>8&255, v.ip&255))
-		w.el("privateIpAddress", v.address())
-		w.el("privateDnsName", v.privateDNS())
+		w.raw("<macAddress>0a:ff")
+		for shift := 24; shift >= 0; shift -= 8 {
+			*w = append(*w, ':', hexDigits[v.ip>>shift>>4&15], hexDigits[v.ip>>shift&15])
+		}
+		w.close("macAddress")
+		w.el("privateIpAddress", address)
+		w.el("privateDnsName", dns)
 		w.raw("<sourceDestCheck>true</sourceDestCheck><groupSet><item>")
 		w.el("groupId", net.group)
 		w.raw("<groupName>default</groupName></item></groupSet><attachment>")
 		w.el("attachmentId", "eni-attach-"+v.id[2:])
 		w.raw("<deviceIndex>0</deviceIndex><status>attached</status>")
-		w.time("attachTime", instant(v.launched))
+		w.time("attachTime", launched)
 		w.raw("<deleteOnTermination>true</deleteOnTermination><networkCardIndex>0</networkCardIndex></attachment><privateIpAddressesSet><item>")
-		w.el("privateIpAddress", v.address())
-		w.el("privateDnsName", v.privateDNS())
+		w.el("privateIpAddress", address)
+		w.el("privateDnsName", dns)
 		w.raw("<primary>true</primary></item></privateIpAddressesSet><ipv6AddressesSet/><interfaceType>interface</interfaceType></item></networkInterfaceSet>")
 	}
 	w.flag("ebsOptimized", v.is&ebsOptimized != 0)
@@ -380,6 +391,8 @@ func writeInstance(w *xw, v sight) {
 	w.raw("<maintenanceOptions><autoRecovery>default</autoRecovery></maintenanceOptions><currentInstanceBootMode>legacy-bios</currentInstanceBootMode>")
 	w.close("item")
 }
+
+const hexDigits = "0123456789abcdef"
 
 // maxStatusIDs is AWS's bound on explicit ids of DescribeInstanceStatus.
 const maxStatusIDs = 100

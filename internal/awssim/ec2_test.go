@@ -484,3 +484,19 @@ func TestAccountsAndRegionsAreApart(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyAHeldPlaceIsGivenBack(t *testing.T) {
+	k := newCaller(t, Options{})
+	k.load(Resource{Name: "sick", State: "stopped", Type: "c5.large", Zone: "us-east-1a", StartError: "Client.InternalError"},
+		Resource{Name: "a", State: "stopped", Type: "c5.large", Zone: "us-east-1a"}, Resource{Name: "b", Type: "c5.large", Zone: "us-east-1a"})
+	k.c.LimitCapacity("us-east-1a", "c5.large", 0)
+	k.ok("StartInstances", ids(k.id("sick"))...) // will not run, and takes no place
+	k.ok("TerminateInstances", ids(k.id("sick"))...)
+	k.fails("InsufficientInstanceCapacity", "StartInstances", ids(k.id("a"))...)
+	k.ok("TerminateInstances", ids(k.id("b"))...)
+	k.ok("TerminateInstances", ids(k.id("b"))...)
+	k.ok("StartInstances", ids(k.id("a"))...)
+	if err := k.c.StartInstance(k.id("a")); err == nil {
+		t.Error("a pending instance was started")
+	}
+}

@@ -70,17 +70,15 @@ func readFilters[T any](k *call, known func(name string) field[T]) (filters[T], 
 		return nil, refuse("FilterLimitExceeded", "The maximum number of filters is %d", maxFilters)
 	}
 	var out filters[T]
-	total := 0
 	for _, i := range idx {
 		name := k.p[list+"."+i+".Name"]
 		values := k.p.list(list + "." + i + "." + vals)
-		total = len(values)
 		switch {
 		case name == "":
 			return nil, refuse("InvalidParameterValue", "The filter 'null' is invalid")
-		case total > maxFilterValues:
+		case len(values) > maxFilterValues:
 			return nil, refuse("FilterLimitExceeded", "The maximum number of filter values specified on a single call is %d", maxFilterValues)
-		case total == 0 && k.svc.protocol == ec2Query:
+		case len(values) == 0 && k.svc.protocol == ec2Query:
 			return nil, refuse("InvalidParameterValue", "Filter '%s' has no values", name)
 		}
 		f := known(name)

@@ -167,7 +167,10 @@ func (f Fleet) Marshal() ([]byte, error) {
 	return b, nil
 }
 
-var codeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{2,99}$`)
+var (
+	codeForm     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{2,99}$`)
+	roleNameForm = regexp.MustCompile(`^([\x21-\x7e]+/)?[\w+=,.@-]{1,64}$`)
+)
 
 // check gives every fault; at gives the position of a path.
 func (f *Fleet) check(at func(path string) string) []error {
@@ -191,7 +194,7 @@ func (f *Fleet) check(at func(path string) string) []error {
 			bad(path+".partition", "%q is not a partition: aws, aws-cn or aws-us-gov", a.Partition)
 		}
 		for i, r := range a.Roles {
-			if !regexp.MustCompile(`^([\x21-\x7e]+/)?[\w+=,.@-]{1,64}$`).MatchString(r.Name) {
+			if !roleNameForm.MatchString(r.Name) {
 				bad(fmt.Sprintf("%s.roles[%d].name", path, i), "%q is not a role name: letters, digits and _+=,.@- as in arn:aws:iam::ACCOUNT:role/NAME", r.Name)
 			}
 			if r.MaxSession != 0 && (time.Duration(r.MaxSession) < time.Hour || time.Duration(r.MaxSession) > 12*time.Hour) {
@@ -549,6 +552,7 @@ func (c *Cloud) instanceOf(s *scope, r *Resource, n int, tags []Tag, images map[
 		i.line = timeline{{at: now, state: terminated, reason: userTerminate}}
 	default:
 		i.line = timeline{{at: always, state: running}}
+		i.is |= placed
 	}
 	return i
 }

@@ -39,6 +39,7 @@ const (
 	instanceStoreRoot
 	rootMissing
 	monitored
+	placed // holds a place in its capacity pool
 )
 
 // instance is one EC2 instance. It is kept small: a test may hold a million.
@@ -325,11 +326,18 @@ func startInstances(k *call, w *xw) *Error {
 			i.line.turn(now, phase{at: now, state: pending}, phase{at: now + k.c.lasts("ec2-fall-back", i.id, now), state: stopped, reason: r})
 			continue
 		}
-		i.launched = now
-		i.line.turn(now, phase{at: now, state: pending}, phase{at: now + k.c.lasts("ec2-pending", i.id, now), state: running})
+		k.c.boot(i, now)
 	}
 	changeSet(w, list, before, now)
 	return nil
+}
+
+// boot sets an instance pending for which a place is reserved; the scope's
+// lock is held.
+func (c *Cloud) boot(i *instance, now int64) {
+	i.launched = now
+	i.is |= placed
+	i.line.turn(now, phase{at: now, state: pending}, phase{at: now + c.lasts("ec2-pending", i.id, now), state: running})
 }
 
 // short refuses when an injected shortage concerns one of the pools.
@@ -410,7 +418,7 @@ func (c *Cloud) stop(i *instance, now int64, hibernate bool) {
 	}
 	i.line.turn(now, phase{at: now, state: stopping, reason: why},
 		phase{at: now + c.lasts(what, i.id, now), state: stopped, reason: why})
-	c.release(i.pool())
+	c.release(i)
 }
 
 func rebootInstances(k *call, w *xw) *Error {
@@ -465,9 +473,7 @@ func (c *Cloud) terminate(s *scope, i *instance, now int64) {
 	if st == terminated || st == shuttingDown {
 		return
 	}
-	if st == running || st == pending {
-		c.release(i.pool())
-	}
+	c.release(i)
 	end := now
 	if st != stopped { // a stopped one has nothing to shut down
 		end += c.lasts("ec2-shutting-down", i.id, now)
@@ -480,6 +486,7 @@ func (c *Cloud) terminate(s *scope, i *instance, now int64) {
 type launch struct {
 	question uint64
 	group    uint64
+	at       int64
 	ids      []string
 }
 
@@ -562,27 +569,44 @@ func runInstances(k *call, w *xw) *Error {
 	if _, ok := k.c.reserve(map[poolKey]int{pool: n}); !ok {
 		return insufficient(pool)
 	}
-	l := launch{question: question, group: k.c.mint()}
+	l := launch{question: question, group: k.c.mint(), at: now}
 	for j := range n {
 		i := &instance{
 			id: k.c.instanceID(), typ: typ, image: img, zone: zone, key: p["KeyName"], token: token,
-			group: l.group, index: int32(j), is: is, launched: now, tags: slices.Clone(tags),
+			group: l.group, index: int32(j), is: is | placed, launched: now, tags: slices.Clone(tags),
 		}
 		i.line = timeline{{at: now, state: pending}, {at: now + k.c.lasts("ec2-pending", i.id, now), state: running}}
 		if f := k.strikes(FaultFallBack, i.id, i.name()); f != nil { // a launch that fails terminates
 			code := cmp.Or(f.Code, "Client.InternalError")
 			i.line[1] = phase{at: now + k.c.lasts("ec2-fall-back", i.id, now), state: terminated, reason: k.c.reasonIndex(code, code+": "+cmp.Or(f.Message, "Client error on launch"))}
 			k.scope.leaving++
-			k.c.release(pool)
+			k.c.release(i)
 		}
 		k.scope.add(i)
 		l.ids = append(l.ids, i.id)
 		k.log.Resources = append(k.log.Resources, i.id)
 	}
 	if token != "" {
-		k.scope.tokens[token] = l
+		k.scope.keepToken(token, l)
 	}
 	return k.writeLaunch(w, l)
+}
+
+// Client tokens are kept for a day, and longer while there are few.
+const (
+	tokenDay = int64(24 * time.Hour)
+	fewToken = 10_000
+)
+
+func (s *scope) keepToken(token string, l launch) {
+	if len(s.tokens) >= fewToken {
+		for t, old := range s.tokens {
+			if l.at-old.at > tokenDay {
+				delete(s.tokens, t)
+			}
+		}
+	}
+	s.tokens[token] = l
 }
 
 // writeLaunch writes the reservation that a launch made.

@@ -13,7 +13,7 @@ import (
 // Filters.1.Name).
 type params map[string]string
 
-// common are the parameters every action takes.
+// commonParams belong to every request, not to an action.
 var commonParams = map[string]bool{
 	"Action": true, "Version": true,
 	"X-Amz-Algorithm": true, "X-Amz-Credential": true, "X-Amz-Date": true, "X-Amz-Expires": true,

@@ -160,7 +160,8 @@ func invalidState(format string, args ...any) *Error {
 	return refuse("InvalidDBInstanceState", format, args...)
 }
 
-// startable and stoppable say why RDS refuses, nil when it does not.
+// singly says why RDS does not start or stop the database by itself, nil when
+// it does.
 func (s *scope) singly(d *database, verb string, now int64) *Error {
 	switch {
 	case d.cluster != "":

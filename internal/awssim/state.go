@@ -145,8 +145,7 @@ func (c *Cloud) StartInstance(id string) error {
 		if _, ok := c.reserve(map[poolKey]int{i.pool(): 1}); !ok {
 			return false
 		}
-		i.launched = now
-		i.line.turn(now, phase{at: now, state: pending}, phase{at: now + c.lasts("ec2-pending", i.id, now), state: running})
+		c.boot(i, now)
 		return true
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 var (
 	sessionNameForm = regexp.MustCompile(`^[\w+=,.@-]*$`)
+	externalIDForm  = regexp.MustCompile(`^[\w+=,.@:/-]*$`)
 	roleARNForm     = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):iam::(\d{12}):role/((?:[\x21-\x7e]+/)?[\w+=,.@-]{1,64})$`)
 )
 
@@ -34,7 +35,7 @@ func assumeRole(k *call, w *xw) *Error {
 		return refuse("ValidationError", "1 validation error detected: Value '%d' at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 43200", dur)
 	}
 	if k.p.has("ExternalId") {
-		if e := validate("externalId", k.p["ExternalId"], 2, 1224, regexp.MustCompile(`^[\w+=,.@:/-]*$`)); e != nil {
+		if e := validate("externalId", k.p["ExternalId"], 2, 1224, externalIDForm); e != nil {
 			return e
 		}
 	}

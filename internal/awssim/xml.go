@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -48,6 +49,9 @@ func (w *xw) int(name string, v int) {
 	w.close(name)
 }
 
+// grow makes room for n more bytes at once.
+func (w *xw) grow(n int) { *w = slices.Grow(*w, n) }
+
 // time writes an instant as AWS does: UTC with milliseconds.
 func (w *xw) time(name string, t time.Time) {
 	w.open(name)
@@ -55,7 +59,29 @@ func (w *xw) time(name string, t time.Time) {
 	w.close(name)
 }
 
+// plain marks the bytes that need no look: ASCII without what XML reserves.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = true
+	}
+	for _, c := range `&<>"` {
+		t[c] = false
+	}
+	return t
+}()
+
 func (w *xw) text(s string) {
+	clean := true
+	for i := range len(s) {
+		if !plain[s[i]] {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		*w = append(*w, s...)
+		return
+	}
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
