@@ -139,7 +139,7 @@ func run(in *Input, steps *[]Step) Decision {
 	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
 	x.observe()
 	x.decide()
-	x.say("decision", func() string { return d.Sentence() })
+	x.say("decision", d.Sentence)
 	return d
 }
 

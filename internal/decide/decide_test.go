@@ -45,6 +45,7 @@ func compile(t testing.TB, refs ...string) *calendar.Schedule {
 
 // office is a schedule with every default, changed as said.
 func office(t testing.TB, change func(*policy.Schedule), refs ...string) *policy.Schedule {
+	t.Helper()
 	if len(refs) == 0 {
 		refs = []string{"office"}
 	}
@@ -103,6 +104,7 @@ type row struct {
 }
 
 func (r row) input(t testing.TB) Input {
+	t.Helper()
 	resource := machine(r.state)
 	if r.resource != nil {
 		r.resource(&resource)
@@ -191,12 +193,16 @@ func TestTable(t *testing.T) {
 	const run, down = fleet.Running, fleet.Stopped
 	announced := func(m *Memory) { m.Announced = evening.Add(-time.Hour) }
 	runRows(t, []row{
-		{name: "P: protected by its tag", now: evening, change: enforced, state: run, memory: WasRunning,
+		{
+			name: "P: protected by its tag", now: evening, change: enforced, state: run, memory: WasRunning,
 			resource: func(r *fleet.Resource) { r.Tags[fleet.TagProtect] = "True" },
-			reason:   ProtectedByTag, next: WasRunning},
-		{name: "P: protected, wanted running", now: morning, change: enforced, state: down, memory: StartFailed,
+			reason:   ProtectedByTag, next: WasRunning,
+		},
+		{
+			name: "P: protected, wanted running", now: morning, change: enforced, state: down, memory: StartFailed,
 			resource: func(r *fleet.Resource) { r.Tags[fleet.TagProtect] = "true" },
-			reason:   ProtectedByTag, next: StartFailed},
+			reason:   ProtectedByTag, next: StartFailed,
+		},
 
 		{name: "1: new, and new ones are not stopped", now: evening, change: keepNew, state: run, reason: NewResourceKept, next: WasStopped},
 		{name: "1: comes before enforced", now: evening, change: func(s *policy.Schedule) { keepNew(s); enforced(s) }, state: run, memory: Unknown, reason: NewResourceKept, next: WasStopped},
@@ -215,12 +221,14 @@ func TestTable(t *testing.T) {
 		{name: "4: new and announced long ago", now: evening, state: run, memory: Unknown, with: announced, verb: fleet.Stop, reason: NewResourceStop, next: WasStopped},
 		{name: "4: new and stopped", now: evening, state: down, reason: AlreadyStopped, next: WasStopped},
 		{name: "4b: run by hand for too long", now: evening, change: manualTwoHours, state: run, memory: WasStopped, with: func(m *Memory) { m.ManualSince = evening.Add(-2 * time.Hour) }, verb: fleet.Stop, reason: ManualUptimeOver, next: WasStopped},
-		{name: "4b: not yet", now: evening, change: manualTwoHours, state: run, memory: WasStopped, with: func(m *Memory) { m.ManualSince = evening.Add(-2*time.Hour + time.Second) }, reason: ManualStart, next: WasStopped,
+		{
+			name: "4b: not yet", now: evening, change: manualTwoHours, state: run, memory: WasStopped, with: func(m *Memory) { m.ManualSince = evening.Add(-2*time.Hour + time.Second) }, reason: ManualStart, next: WasStopped,
 			check: func(t *testing.T, d Decision) {
 				if !d.Recheck.Equal(evening.Add(time.Second)) {
 					t.Errorf("Recheck %s", d.Recheck)
 				}
-			}},
+			},
+		},
 		{name: "5: a manual start is respected", now: evening, state: run, memory: WasStopped, reason: ManualStart, next: WasStopped},
 		{name: "5: stopped as wanted", now: evening, state: down, memory: WasStopped, reason: AlreadyStopped, next: WasStopped},
 
@@ -242,12 +250,14 @@ func TestTable(t *testing.T) {
 
 		{name: "any: running", now: night, refs: []string{"evening-stop"}, state: run, memory: WasAny, reason: LeftAlone, next: WasAny},
 		{name: "any: memory forgets", now: night, refs: []string{"evening-stop"}, state: run, memory: StopFailed, reason: LeftAlone, next: WasAny},
-		{name: "any: the retain-running mark is kept", now: night, refs: []string{"evening-stop"}, state: run, memory: RetainRunning, reason: LeftAlone, next: WasAny,
+		{
+			name: "any: the retain-running mark is kept", now: night, refs: []string{"evening-stop"}, state: run, memory: RetainRunning, reason: LeftAlone, next: WasAny,
 			check: func(t *testing.T, d Decision) {
 				if !d.Memory.Retain {
 					t.Error("the mark is gone")
 				}
-			}},
+			},
+		},
 	})
 }
 
@@ -261,8 +271,10 @@ func TestModes(t *testing.T) {
 		{name: "stop-only retains nothing at the begin", now: morning, change: func(s *policy.Schedule) { stopOnly(s); retaining(s) }, state: fleet.Running, memory: WasStopped, reason: AlreadyRunning, next: WasRunning},
 		{name: "stop-only retains nothing at the end", now: evening, change: func(s *policy.Schedule) { stopOnly(s); retaining(s) }, state: fleet.Running, memory: RetainRunning, verb: fleet.Stop, reason: PeriodEnded, next: WasStopped},
 		{name: "stop-only respects a start after the boundary", now: evening, change: stopOnly, state: fleet.Running, memory: WasStopped, reason: ManualStart, next: WasStopped},
-		{name: "hibernate", now: evening, change: func(s *policy.Schedule) { s.Hibernate = true }, state: fleet.Running, memory: WasRunning,
-			resource: func(r *fleet.Resource) { r.CanHibernate = true }, verb: fleet.Hibernate, reason: PeriodEnded, next: WasStopped},
+		{
+			name: "hibernate", now: evening, change: func(s *policy.Schedule) { s.Hibernate = true }, state: fleet.Running, memory: WasRunning,
+			resource: func(r *fleet.Resource) { r.CanHibernate = true }, verb: fleet.Hibernate, reason: PeriodEnded, next: WasStopped,
+		},
 		{name: "hibernate where it is not possible", now: evening, change: func(s *policy.Schedule) { s.Hibernate = true }, state: fleet.Running, memory: WasRunning, verb: fleet.Stop, reason: PeriodEnded, next: WasStopped},
 	})
 }
@@ -298,12 +310,14 @@ func TestBars(t *testing.T) {
 		}
 		runRows(t, []row{
 			{name: string(bar) + ": stop", now: evening, change: enforced, state: fleet.Running, memory: WasRunning, resource: barred, reason: Reason(bar), next: WasRunning},
-			{name: string(bar) + ": new", now: evening, state: fleet.Running, resource: barred, reason: Reason(bar), next: Unknown,
+			{
+				name: string(bar) + ": new", now: evening, state: fleet.Running, resource: barred, reason: Reason(bar), next: Unknown,
 				check: func(t *testing.T, d Decision) {
 					if d.Announce != nil {
 						t.Error("a stop was announced that can not be")
 					}
-				}},
+				},
+			},
 			{name: string(bar) + ": resize", now: morning, refs: []string{"office@t3.small"}, state: fleet.Running, memory: WasRunning, resource: barred, reason: Reason(bar), next: WasRunning},
 			start,
 		})
@@ -372,12 +386,14 @@ func TestNewResourceIsAnnouncedFirst(t *testing.T) {
 func TestChangedTagResetsMemory(t *testing.T) {
 	runRows(t, []row{
 		{name: "outside: as new", now: evening, state: fleet.Running, memory: WasStopped, with: func(m *Memory) { m.Schedule = "other"; m.Announced = at("01 00:00:00") }, reason: NewResourceAnnounced, next: Unknown},
-		{name: "inside", now: morning, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.Schedule = "other" }, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
+		{
+			name: "inside", now: morning, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.Schedule = "other" }, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
 			check: func(t *testing.T, d Decision) {
 				if d.Memory.Schedule != "office" || !d.Memory.FirstSeen.Equal(at("01 00:00:00")) {
 					t.Errorf("%+v", d.Memory)
 				}
-			}},
+			},
+		},
 	})
 }
 
@@ -437,19 +453,23 @@ func TestProviderRestart(t *testing.T) {
 	db := func(r *fleet.Resource) { *r = database(r.State) }
 	runRows(t, []row{
 		{name: "after seven days", now: evening, state: fleet.Running, memory: WasStopped, resource: db, with: restart, verb: fleet.Stop, reason: ProviderRestart, next: WasStopped},
-		{name: "a person was earlier", now: evening, state: fleet.Running, memory: WasStopped, resource: db, with: later, reason: ManualStart, next: WasStopped,
+		{
+			name: "a person was earlier", now: evening, state: fleet.Running, memory: WasStopped, resource: db, with: later, reason: ManualStart, next: WasStopped,
 			check: func(t *testing.T, d Decision) {
 				if !d.Memory.AutoRestartAt.IsZero() {
 					t.Error("the manual run would be taken for AWS's a minute later")
 				}
-			}},
+			},
+		},
 		{name: "not a manual start for retain_running", now: morning, change: retaining, state: fleet.Running, memory: WasStopped, resource: db, with: func(m *Memory) { m.AutoRestartAt = morning }, reason: AlreadyRunning, next: WasRunning},
-		{name: "remembered while stopped", now: evening, state: fleet.Stopped, memory: WasStopped, resource: func(r *fleet.Resource) { db(r); r.AutoRestartAt = evening.Add(time.Hour) }, reason: AlreadyStopped, next: WasStopped,
+		{
+			name: "remembered while stopped", now: evening, state: fleet.Stopped, memory: WasStopped, resource: func(r *fleet.Resource) { db(r); r.AutoRestartAt = evening.Add(time.Hour) }, reason: AlreadyStopped, next: WasStopped,
 			check: func(t *testing.T, d Decision) {
 				if !d.Memory.AutoRestartAt.Equal(evening.Add(time.Hour)) {
 					t.Error("forgotten")
 				}
-			}},
+			},
+		},
 		{name: "start-only", now: evening, change: startOnly, state: fleet.Running, memory: WasStopped, resource: db, with: restart, reason: ModeStartOnly, next: WasStopped},
 		{name: "barred", now: evening, state: fleet.Running, memory: WasStopped, resource: func(r *fleet.Resource) { db(r); r.Bar = fleet.ReplicaSource }, with: restart, reason: Reason(fleet.ReplicaSource), next: WasStopped},
 	})
@@ -458,34 +478,42 @@ func TestProviderRestart(t *testing.T) {
 func TestResize(t *testing.T) {
 	small := []string{"office@t3.small"}
 	runRows(t, []row{
-		{name: "running with another type", now: morning, refs: small, state: fleet.Running, memory: WasRunning, verb: fleet.Stop, reason: ResizeStop, next: WasRunning,
+		{
+			name: "running with another type", now: morning, refs: small, state: fleet.Running, memory: WasRunning, verb: fleet.Stop, reason: ResizeStop, next: WasRunning,
 			check: func(t *testing.T, d Decision) {
 				if !d.Resize || d.Type != "t3.small" || d.Memory.ResizeTo != "t3.small" {
 					t.Errorf("%+v", d)
 				}
-			}},
+			},
+		},
 		{name: "a plain stop even where hibernation is on", now: morning, refs: small, change: func(s *policy.Schedule) { s.Hibernate = true }, resource: func(r *fleet.Resource) { r.CanHibernate = true }, state: fleet.Running, memory: WasStopped, verb: fleet.Stop, reason: ResizeStop, next: WasRunning},
 		{name: "the type it has", now: morning, refs: []string{"office@m5.large"}, state: fleet.Running, memory: WasRunning, reason: AlreadyRunning, next: WasRunning},
-		{name: "stopped for it", now: morning, refs: small, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.ResizeTo = "t3.small" }, verb: fleet.Start, reason: ResizeStart, next: WasRunning,
+		{
+			name: "stopped for it", now: morning, refs: small, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.ResizeTo = "t3.small" }, verb: fleet.Start, reason: ResizeStart, next: WasRunning,
 			check: func(t *testing.T, d Decision) {
 				if d.Type != "t3.small" || !slices.Equal(d.Types, []string{"t3.small"}) {
 					t.Errorf("%+v", d.Types)
 				}
-			}},
+			},
+		},
 		{name: "stopped for it, then any", now: night, refs: []string{"evening-stop"}, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.ResizeTo = "t3.small" }, verb: fleet.Start, reason: ResizeStart, next: WasAny},
-		{name: "stopped for it, then stopped is wanted", now: evening, refs: small, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.ResizeTo = "t3.small" }, reason: AlreadyStopped, next: WasStopped,
+		{
+			name: "stopped for it, then stopped is wanted", now: evening, refs: small, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.ResizeTo = "t3.small" }, reason: AlreadyStopped, next: WasStopped,
 			check: func(t *testing.T, d Decision) {
 				if d.Memory.ResizeTo != "" {
 					t.Error("it would be started again")
 				}
-			}},
+			},
+		},
 		{name: "stopped by a person", now: morning.Add(time.Hour), refs: small, state: fleet.Stopped, memory: WasRunning, reason: ManualStop, next: WasRunning},
-		{name: "at the begin", now: morning, refs: small, state: fleet.Stopped, memory: WasStopped, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
+		{
+			name: "at the begin", now: morning, refs: small, state: fleet.Stopped, memory: WasStopped, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
 			check: func(t *testing.T, d Decision) {
 				if d.Type != "t3.small" {
 					t.Errorf("%+v", d)
 				}
-			}},
+			},
+		},
 		{name: "the type was refused", now: morning, refs: small, state: fleet.Running, memory: WasRunning, with: func(m *Memory) { m.RefusedType = "t3.small" }, reason: TypeRefused, next: WasRunning},
 		{name: "another type than the refused one", now: morning, refs: small, state: fleet.Running, memory: WasRunning, with: func(m *Memory) { m.RefusedType = "t3.nano" }, verb: fleet.Stop, reason: ResizeStop, next: WasRunning},
 		{name: "not a type at all", now: morning, refs: []string{"office@small"}, state: fleet.Running, memory: WasRunning, reason: TypeRefused, next: WasRunning},
@@ -494,18 +522,22 @@ func TestResize(t *testing.T) {
 		{name: "start-only", now: morning, refs: small, change: startOnly, state: fleet.Running, memory: WasRunning, reason: ModeStartOnly, next: WasRunning},
 		{name: "stop-only", now: morning, refs: small, change: stopOnly, state: fleet.Running, memory: WasRunning, reason: ModeStopOnly, next: WasRunning},
 		{name: "a person's machine", now: morning, refs: small, change: retaining, state: fleet.Running, memory: WasStopped, reason: Retained, next: RetainRunning},
-		{name: "preferred types", now: morning, state: fleet.Stopped, memory: WasStopped, resource: func(r *fleet.Resource) { r.Tags[fleet.TagInstanceTypes] = "m6i.large,m5.large" }, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
+		{
+			name: "preferred types", now: morning, state: fleet.Stopped, memory: WasStopped, resource: func(r *fleet.Resource) { r.Tags[fleet.TagInstanceTypes] = "m6i.large,m5.large" }, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
 			check: func(t *testing.T, d Decision) {
 				if d.Type != "m6i.large" || !slices.Equal(d.Types, []string{"m6i.large", "m5.large"}) {
 					t.Errorf("%+v", d.Types)
 				}
-			}},
-		{name: "the period's type comes first", now: morning, refs: small, state: fleet.Stopped, memory: WasStopped, resource: func(r *fleet.Resource) { r.Tags[fleet.TagInstanceTypes] = "m5.large,t3.small" }, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
+			},
+		},
+		{
+			name: "the period's type comes first", now: morning, refs: small, state: fleet.Stopped, memory: WasStopped, resource: func(r *fleet.Resource) { r.Tags[fleet.TagInstanceTypes] = "m5.large,t3.small" }, verb: fleet.Start, reason: PeriodBegan, next: WasRunning,
 			check: func(t *testing.T, d Decision) {
 				if !slices.Equal(d.Types, []string{"t3.small", "m5.large"}) {
 					t.Errorf("%+v", d.Types)
 				}
-			}},
+			},
+		},
 		{name: "preferred types stop nothing that runs", now: morning, state: fleet.Running, memory: WasRunning, resource: func(r *fleet.Resource) { r.Tags[fleet.TagInstanceTypes] = "m6i.large" }, reason: AlreadyRunning, next: WasRunning},
 	})
 }
@@ -583,12 +615,14 @@ func TestFailuresBackOff(t *testing.T) {
 	}
 	// When something else is wanted, a back-off is no reason to wait.
 	runRows(t, []row{
-		{name: "the wanted state is over", now: evening, state: fleet.Running, memory: StartFailed, with: func(m *Memory) { m.Attempts = 5; m.NotBefore = evening.Add(time.Minute) }, verb: fleet.Stop, reason: PeriodEnded, next: WasStopped,
+		{
+			name: "the wanted state is over", now: evening, state: fleet.Running, memory: StartFailed, with: func(m *Memory) { m.Attempts = 5; m.NotBefore = evening.Add(time.Minute) }, verb: fleet.Stop, reason: PeriodEnded, next: WasStopped,
 			check: func(t *testing.T, d Decision) {
 				if d.Memory.Attempts != 0 || d.Failed(evening, "x").Attempts != 1 {
 					t.Errorf("%+v", d.Memory)
 				}
-			}},
+			},
+		},
 		{name: "the clock was set back", now: morning, state: fleet.Stopped, memory: StartFailed, with: func(m *Memory) { m.NotBefore = morning.AddDate(1, 0, 0) }, verb: fleet.Start, reason: RetryStart, next: WasRunning},
 		{name: "a resize backs off too", now: morning, refs: []string{"office@t3.small"}, state: fleet.Running, memory: WasRunning, with: func(m *Memory) { m.Attempts = 1; m.NotBefore = morning.Add(time.Minute) }, reason: BackingOff, next: WasRunning},
 	})
@@ -625,8 +659,10 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	// The end of a manual run is a stop as well.
-	in = row{now: evening, change: func(s *policy.Schedule) { notify(s); manualTwoHours(s) }, state: fleet.Running, memory: WasStopped,
-		with: func(m *Memory) { m.ManualSince = evening.Add(-115 * time.Minute) }}.input(t)
+	in = row{
+		now: evening, change: func(s *policy.Schedule) { notify(s); manualTwoHours(s) }, state: fleet.Running, memory: WasStopped,
+		with: func(m *Memory) { m.ManualSince = evening.Add(-115 * time.Minute) },
+	}.input(t)
 	if d := Decide(in); d.Warn == nil || !d.Warn.StopAt.Equal(evening.Add(5*time.Minute)) {
 		t.Errorf("manual run: %v", d.Warn)
 	}

@@ -60,7 +60,7 @@ const (
 	ModeStopOnly   Reason = "mode-stop-only"
 )
 
-// LeftAlone: the schedule wants neither.
+// LeftAlone is the answer where the schedule wants neither.
 const LeftAlone Reason = "left-alone"
 
 // The resource must not be stopped (or started) singly: the words are those of the bars.

@@ -36,12 +36,14 @@ func TestSettle(t *testing.T) {
 		{name: "a database's maintenance in between", intent: start, after: 10 * time.Minute, state: fleet.Other, resource: asDatabase, ended: StillWaits, last: WasRunning},
 		{name: "an old listing", intent: start, after: 20 * time.Second, state: fleet.Stopped, ended: StillWaits, last: WasRunning},
 		{name: "a listing from before the call", intent: start, after: time.Minute, state: fleet.Stopped, resource: func(r *fleet.Resource) { r.SeenAt = began.Add(-time.Second) }, ended: StillWaits, last: WasRunning},
-		{name: "fell back for want of a key", intent: start, after: time.Minute, state: fleet.Stopped, resource: reason("Client.InvalidKMSKey.InvalidState: the key is disabled"), ended: HasFailed, last: StartFailed,
+		{
+			name: "fell back for want of a key", intent: start, after: time.Minute, state: fleet.Stopped, resource: reason("Client.InvalidKMSKey.InvalidState: the key is disabled"), ended: HasFailed, last: StartFailed,
 			check: func(t *testing.T, m Memory, out Outcome) {
 				if !strings.Contains(out.Why, "the key is disabled") || m.LastError != out.Why || m.Attempts != 1 || !m.NotBefore.After(began.Add(time.Minute)) {
 					t.Errorf("%+v, %+v", m, out)
 				}
-			}},
+			},
+		},
 		{name: "fell back without a reason", intent: start, after: 5 * time.Minute, state: fleet.Stopped, ended: HasFailed, last: StartFailed},
 		{name: "started, then stopped by a person", intent: start, after: 5 * time.Minute, state: fleet.Stopped, resource: launched(began.Add(time.Second), userStop), ended: Started, last: WasRunning},
 		{name: "the reason of the stop before", intent: start, after: 5 * time.Minute, state: fleet.Stopped, resource: launched(began.Add(-time.Hour), userStop), ended: HasFailed, last: StartFailed},
@@ -58,19 +60,23 @@ func TestSettle(t *testing.T) {
 		{name: "crash before the call", intent: crashed(start), crash: true, after: time.Minute, state: fleet.Stopped, ended: NeverMade, last: WasStopped},
 		{name: "crash before the stop", intent: crashed(stop), crash: true, after: time.Minute, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: NeverMade, last: WasRunning},
 		{name: "crash after the call, fell back", intent: crashed(start), crash: true, after: time.Minute, state: fleet.Stopped, resource: launched(began.Add(time.Second), "Server.InternalError"), ended: HasFailed, last: StartFailed},
-		{name: "crash inside a resize", intent: typed(crashed(stop), "t3.small"), crash: true, after: time.Minute, state: fleet.Stopped, ended: HasStopped, last: WasRunning,
+		{
+			name: "crash inside a resize", intent: typed(crashed(stop), "t3.small"), crash: true, after: time.Minute, state: fleet.Stopped, ended: HasStopped, last: WasRunning,
 			check: func(t *testing.T, m Memory, _ Outcome) {
 				if m.ResizeTo != "t3.small" {
 					t.Error("it would be left stopped")
 				}
-			}},
+			},
+		},
 		{name: "a resize that went on running", intent: typed(stop, "t3.small"), after: time.Minute, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: HasFailed, last: WasRunning},
-		{name: "started with another type than asked, crash", intent: typed(crashed(start), "t3.small"), crash: true, after: time.Minute, state: fleet.Running, ended: Started, last: WasRunning,
+		{
+			name: "started with another type than asked, crash", intent: typed(crashed(start), "t3.small"), crash: true, after: time.Minute, state: fleet.Running, ended: Started, last: WasRunning,
 			check: func(t *testing.T, m Memory, _ Outcome) {
 				if m.RefusedType != "t3.small" {
 					t.Error("it would be stopped at once")
 				}
-			}},
+			},
+		},
 		{name: "the listing still shows the type before", intent: typed(start, "t3.small"), after: 20 * time.Second, state: fleet.Running, ended: StillWaits, last: WasRunning},
 		{name: "another holder's", intent: Intent{Verb: fleet.Start, Term: 9, At: began, Accepted: began}, after: time.Hour, state: fleet.Running, ended: StillWaits, last: WasRunning},
 	} {

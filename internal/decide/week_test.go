@@ -44,10 +44,11 @@ const (
 	dnTime = 50 * time.Second
 )
 
-func newWeek(t *rapid.T, tt testing.TB, change func(*policy.Schedule), refs ...string) *week {
+func newWeek(tb testing.TB, t *rapid.T, change func(*policy.Schedule), refs ...string) *week {
+	tb.Helper()
 	w := &week{t: t, now: at("02 21:00:00"), r: machine(rapid.SampledFrom([]fleet.State{fleet.Running, fleet.Stopped}).Draw(t, "begins"))}
 	w.r.ID = fmt.Sprintf("i-%d", rapid.IntRange(0, 99).Draw(t, "id"))
-	w.policy = bookOf(office(tt, change, refs...)).Governs(w.r)
+	w.policy = bookOf(office(tb, change, refs...)).Governs(w.r)
 	w.next = w.now
 	return w
 }
@@ -183,7 +184,7 @@ var shapes = [][]string{{"office"}, {"lunch", "from-seven"}, {"evening-stop"}, {
 // Left to itself, a schedule acts once at each boundary, on time, and then not.
 func TestQuietWeek(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWeek(rt, t, func(s *policy.Schedule) {
+		w := newWeek(t, rt, func(s *policy.Schedule) {
 			s.Jitter = time.Duration(rapid.IntRange(0, 20).Draw(rt, "jitter")) * time.Minute
 			s.Enforced = rapid.Bool().Draw(rt, "enforced")
 			s.RetainRunning = rapid.Bool().Draw(rt, "retain")
@@ -213,7 +214,7 @@ func TestQuietWeek(t *testing.T) {
 // What a person does is respected until the next boundary.
 func TestPersonsAreRespected(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWeek(rt, t, func(s *policy.Schedule) { s.RetainRunning = rapid.Bool().Draw(rt, "retain") },
+		w := newWeek(t, rt, func(s *policy.Schedule) { s.RetainRunning = rapid.Bool().Draw(rt, "retain") },
 			rapid.SampledFrom(shapes).Draw(rt, "periods")...)
 		w.run(at("03 00:30:00"), nil, well)
 		w.actions = nil
@@ -243,17 +244,17 @@ func TestPersonsAreRespected(t *testing.T) {
 // enforced undoes what persons do within a pass or two.
 func TestEnforcedConverges(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWeek(rt, t, enforced, rapid.SampledFrom(shapes).Draw(rt, "periods")...)
+		w := newWeek(t, rt, enforced, rapid.SampledFrom(shapes).Draw(rt, "periods")...)
 		w.run(at("03 00:30:00"), nil, well)
 		persons := drawPersons(rt, w.now, at("09 22:00:00"), 30)
 		agree, end := w.now, at("09 23:00:00")
 		for w.now.Before(end) {
-			w.run(w.now.Add(time.Minute), persons, well)
+			w.run(w.now.Add(resync), persons, well)
 			want := w.policy.Wanted(w.now)
 			if want.State == calendar.Any || string(w.r.State) == want.State.String() || !w.r.State.Settled() {
 				agree = w.now
 			}
-			if away := w.now.Sub(agree); away > resync+lastLook {
+			if away := w.now.Sub(agree); away > 2*resync+lastLook {
 				rt.Fatalf("%s: %s is wanted and it is %s for %s", w.now, want.State, w.r.State, away)
 			}
 		}
@@ -264,7 +265,7 @@ func TestEnforcedConverges(t *testing.T) {
 // as the schedule wants it, with one start and one stop, nothing twice.
 func TestConvergesAfterAnything(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWeek(rt, t, func(s *policy.Schedule) {
+		w := newWeek(t, rt, func(s *policy.Schedule) {
 			s.MaxManualUptime = time.Duration(rapid.IntRange(0, 5).Draw(rt, "manual")) * time.Hour
 			s.NotifyBeforeStop = time.Duration(rapid.IntRange(0, 60).Draw(rt, "notify")) * time.Minute
 		})

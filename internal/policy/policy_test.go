@@ -33,6 +33,7 @@ func resource(id string, tags map[string]string) fleet.Resource {
 }
 
 func book(t testing.TB) *Book {
+	t.Helper()
 	filter, err := fleet.ParseFilter("name=db*")
 	if err != nil {
 		t.Fatal(err)
