@@ -52,6 +52,8 @@ type Account struct {
 	Role string `yaml:"role" example:"arn:aws:iam::111122223333:role/dayshift" form:"role"`
 	// The external ID that the role asks for. Best kept out of the file: `${NAME}` takes it from the environment, `file:PATH` from a file (relative to this one).
 	ExternalID Secret `yaml:"external_id" example:"${DAYSHIFT_EXTERNAL_ID}" form:"externalid"`
+	// The profile of the shared AWS files (`~/.aws/config`) whose credentials are at hand for this account. Absent: the credentials of the standard chain. Accounts of different partitions (China, GovCloud) need different ones.
+	Profile string `yaml:"profile" example:"china" form:"label"`
 	// The regions to look after in this account, all of one partition.
 	Regions []fleet.Region `yaml:"regions" required:"true" example:"[ap-northeast-2]" form:"region"`
 	// The session name that AWS CloudTrail shows for what is done with the role.
@@ -157,9 +159,6 @@ var later = map[string]map[string]string{
 		"reservations": "capacity reservations are not in this version",
 		"channels":     "notification channels are not in this version",
 		"keys":         "API keys are not in this version",
-	},
-	"Account": {
-		"profile": "named profiles per account are not in this version; set AWS_PROFILE for the credentials at hand and give the account a role",
 	},
 	"Schedule": {
 		"holidays":               "holiday calendars are not in this version; nothing would be left out on holidays",

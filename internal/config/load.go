@@ -138,7 +138,10 @@ func Parse(name string, data []byte, env Env) (*Loaded, error) {
 	if node := d.resolve("", root); node != nil {
 		d.structure("", node, reflect.ValueOf(&c).Elem())
 	}
-	l := d.validate(&c, env)
+	var l *Loaded
+	if d.visits <= maxVisits { // what aliases stand for is read in part only: more faults of it would be made up
+		l = d.validate(&c, env)
+	}
 	if len(d.faults) > 0 {
 		d.faults.sort()
 		if d.missed > 0 {

@@ -417,18 +417,33 @@ func TestWarnings(t *testing.T) {
 periods: {office: {weekdays: mon}, unused: {weekdays: tue}}
 schedules:
   a: {periods: [office], use_maintenance_window: true}
+accounts:
+  - {id: "111122223333", regions: [ap-northeast-9, yy-future-1]}
+  - {id: "444455556666", role: "arn:aws-cn:iam::444455556666:role/dayshift", regions: [cn-north-1]}
 `)
 	var got []string
 	for _, warning := range loaded.Warnings {
 		got = append(got, fmt.Sprintf("%d:%d %s", warning.Line, warning.Column, warning.Summary()))
 	}
 	want := []string{
-		"0:0 accounts: there are none, so nothing will be started or stopped",
 		"2:36 periods.unused: is used by no schedule",
 		`4:50 schedules.a.use_maintenance_window: "true" has no effect in this version: RDS maintenance windows are not looked at, and a database that is stopped then is not started for them`,
+		`6:36 accounts[0].regions[0]: "ap-northeast-9" is not a region that this version knows; it is asked all the same`,
+		`7:32 accounts[1].role: "arn:aws-cn:iam::444455556666:role/dayshift" is in the partition aws-cn, other accounts with the same credentials are in aws: credentials of one partition cannot assume a role in another`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	apart := mustParse(t, strings.Replace(small, "accounts: [", `accounts: [{id: "444455556666", profile: china, regions: [cn-north-1]}, `, 1))
+	if len(apart.Warnings) != 0 {
+		t.Errorf("each partition with credentials of its own: warnings %v", apart.Warnings)
+	}
+	if faults := faultsOf(t, `accounts: [{id: "444455556666", profile: "", regions: [cn-north-1]}]`); faults[0].Path != "accounts[0].profile" {
+		t.Errorf("an empty profile: %v", faults)
+	}
+	idle := mustParse(t, "tag: Schedule\n")
+	if len(idle.Warnings) != 2 || idle.Warnings[0].Path != "accounts" || idle.Warnings[1].Path != "schedules" {
+		t.Errorf("a file without accounts and schedules: warnings %v", idle.Warnings)
 	}
 }
 
@@ -549,22 +564,22 @@ func TestListenAndStore(t *testing.T) {
 func TestBounds(t *testing.T) {
 	const patience = 20 * time.Second // on a busy machine, with the race detector; unguarded, some of these never end
 	for name, text := range map[string]string{
-		"brackets":         strings.Repeat("[", 1<<18),
-		"braces":           strings.Repeat("{a: ", 1<<16),
-		"dashes":           strings.Repeat("- ", 1<<16),
+		"brackets":         strings.Repeat("[", 131072/shrink),
+		"braces":           strings.Repeat("{a: ", 32768/shrink),
+		"dashes":           strings.Repeat("- ", 32768/shrink),
 		"deep block":       deepBlock(2000),
-		"many keys":        strings.Repeat("a: b\n", 1<<17),
-		"many nulls":       "schedules:\n" + strings.Repeat("  a:\n", 1<<15),
-		"tags":             "tag: " + strings.Repeat("!a ", 1<<16),
-		"anchors":          "tag: " + strings.Repeat("&a ", 1<<16),
-		"aliases":          "protect: [" + strings.Repeat("*a, ", 1<<16) + "]",
-		"question marks":   strings.Repeat("? ", 1<<16),
-		"one long line":    "tag: " + strings.Repeat("x", 1<<18),
-		"one long comment": "# " + strings.Repeat("#", 1<<18),
-		"colons":           strings.Repeat(": ", 1<<16),
-		"multi-line":       "tag: a\n" + strings.Repeat("  b\n", 1<<17),
-		"flow of nothing":  "protect: [" + strings.Repeat(",", 1<<16) + "]",
-		"faults":           "protect: [" + strings.Repeat("x, ", 1<<15) + "x]",
+		"many keys":        strings.Repeat("a: b\n", 32768/shrink),
+		"many nulls":       "schedules:\n" + strings.Repeat("  a:\n", 32768/shrink),
+		"tags":             "tag: " + strings.Repeat("!a ", 32768/shrink),
+		"anchors":          "tag: " + strings.Repeat("&a ", 32768/shrink),
+		"aliases":          "protect: [" + strings.Repeat("*a, ", 32768/shrink) + "]",
+		"question marks":   strings.Repeat("? ", 32768/shrink),
+		"one long line":    "tag: " + strings.Repeat("x", 131072/shrink),
+		"one long comment": "# " + strings.Repeat("#", 131072/shrink),
+		"colons":           strings.Repeat(": ", 32768/shrink),
+		"multi-line":       "tag: a\n" + strings.Repeat("  b\n", 32768/shrink),
+		"flow of nothing":  "protect: [" + strings.Repeat(",", 32768/shrink) + "]",
+		"faults":           "protect: [" + strings.Repeat("x, ", 32768/shrink) + "x]",
 		"alias bomb":       aliasBomb(),
 		"merge bomb":       "schedules:\n  a: &a {x: 1}\n  b: &b {<<: [*a, *a, *a, *a, *a, *a, *a, *a]}\n  c: &c {<<: [*b, *b, *b, *b, *b, *b, *b, *b]}\n  d: &d {<<: [*c, *c, *c, *c, *c, *c, *c, *c]}\n",
 	} {
@@ -596,17 +611,18 @@ func aliasBomb() string {
 
 // TestLargeConfiguration reads what an organisation could write: ten thousand schedules, more than a megabyte.
 func TestLargeConfiguration(t *testing.T) {
+	const many = 10_000 / shrink
 	var b strings.Builder
 	b.WriteString(small[:strings.Index(small, "schedules:")] + "schedules:\n")
-	for i := range 10_000 {
+	for i := range many {
 		fmt.Fprintf(&b, "  team-%05d: {timezone: Asia/Seoul, periods: [office], enforced: true, notify_before_stop: 10m, description: the office hours of team %d}\n", i, i)
 	}
-	if b.Len() < 1<<20 {
+	if b.Len() < 1<<20/shrink {
 		t.Fatalf("only %d bytes", b.Len())
 	}
 	began := time.Now()
 	loaded := mustParse(t, b.String())
-	if len(loaded.Book.Schedules) != 10_000 {
+	if len(loaded.Book.Schedules) != many {
 		t.Errorf("%d schedules", len(loaded.Book.Schedules))
 	}
 	t.Logf("%d bytes in %s", b.Len(), time.Since(began))

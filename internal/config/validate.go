@@ -24,6 +24,7 @@ const (
 	maxPeriodName = 128  // ours: it is shown in every reason
 	maxNote       = 1024 // ours: a note for people
 	maxExternalID = 1224 // characters of an external ID
+	maxProfile    = 128  // ours: characters of a profile's name
 )
 
 // Patterns of what AWS accepts. The schema repeats them.
@@ -164,7 +165,7 @@ func checkListen(text string) *Fault {
 // accounts checks accounts, roles, secrets and regions.
 func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
 	seen := map[fleet.AccountID]string{}
-	withoutRole := ""
+	withoutRole := map[string]string{} // by profile
 	for i := range c.Accounts {
 		a := &c.Accounts[i]
 		path := index("accounts", i)
@@ -182,13 +183,13 @@ func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
 		}
 		d.role(path, a)
 		if a.Role == "" {
-			if withoutRole != "" {
+			if first := withoutRole[a.Profile]; first != "" {
 				d.faultAt(path, Fault{
-					Problem: fmt.Sprintf("has no role, and neither has the account on line %d: the credentials at hand belong to one account", d.at[withoutRole].line),
-					Fix:     "add role: arn:aws:iam::" + cmp.Or(string(a.ID), "ACCOUNT") + ":role/dayshift",
+					Problem: fmt.Sprintf("has no role, and neither has the account on line %d: the credentials at hand belong to one account", d.at[first].line),
+					Fix:     fmt.Sprintf("add role: arn:%s:iam::%s:role/dayshift, or a profile of its own", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT")),
 				})
 			} else {
-				withoutRole = path
+				withoutRole[a.Profile] = path
 			}
 		}
 		d.externalID(path, a, env)
@@ -198,7 +199,12 @@ func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
 		if problem := badNote(a.Name, maxTagValue); problem != "" {
 			d.faultAt(path+".name", Fault{Text: a.Name, Problem: problem})
 		}
-		d.regions(path, a)
+		if _, written := d.at[path+".profile"]; written {
+			if problem := badTagText(a.Profile, maxProfile); problem != "" {
+				d.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
+			}
+		}
+		d.regions(path, a, l)
 	}
 	if len(c.Accounts) == 0 {
 		d.warnAt(l, "accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
@@ -264,7 +270,7 @@ func partitionOf(a *Account) fleet.Partition {
 // Partition is the part of AWS that the account belongs to.
 func (a Account) Partition() fleet.Partition { return partitionOf(&a) }
 
-func (d *decoder) regions(path string, a *Account) {
+func (d *decoder) regions(path string, a *Account, l *Loaded) {
 	seen := map[fleet.Region]bool{}
 	role := rolePattern.FindStringSubmatch(a.Role)
 	if _, written := d.at[path+".regions"]; len(a.Regions) == 0 {
@@ -299,6 +305,9 @@ func (d *decoder) regions(path string, a *Account) {
 			f.Fix = "an account lives in one partition: make two entries"
 			d.faultAt(at, f)
 		}
+		if fix := didYouMean(string(region), knownRegions); fix != "" && !slices.Contains(knownRegions, string(region)) {
+			d.warnAt(l, at, Fault{Text: string(region), Problem: "is not a region that this version knows; it is asked all the same", Fix: fix})
+		}
 		seen[region] = true
 		first = cmp.Or(first, region)
 	}
@@ -306,16 +315,18 @@ func (d *decoder) regions(path string, a *Account) {
 
 // partitions warns of accounts that one set of credentials cannot reach.
 func (d *decoder) partitions(c *Config, l *Loaded) {
-	seen := map[fleet.Partition]bool{}
+	first := map[string]fleet.Partition{} // of each profile
 	for i, a := range c.Accounts {
 		p := a.Partition()
-		if len(seen) > 0 && !seen[p] && a.Role != "" {
+		if other, seen := first[a.Profile]; seen && other != p && a.Role != "" {
 			d.warnAt(l, index("accounts", i)+".role", Fault{
-				Text: a.Role, Problem: fmt.Sprintf("is in the partition %s, other accounts are not: credentials of one partition cannot assume a role in another", p),
-				Fix: "run one Dayshift for each partition, with credentials of that partition",
+				Text: a.Role, Problem: fmt.Sprintf("is in the partition %s, other accounts with the same credentials are in %s: credentials of one partition cannot assume a role in another", p, other),
+				Fix: "give the account a profile with credentials of its partition",
 			})
 		}
-		seen[p] = true
+		if first[a.Profile] == "" {
+			first[a.Profile] = p
+		}
 	}
 }
 
