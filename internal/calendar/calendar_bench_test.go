@@ -99,7 +99,8 @@ func BenchmarkChunk(b *testing.B) {
 	s := benchSchedule(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.build(benchYear.Unix() >> chunkBits)
+		c := chunk{line: s.line(benchYear.Unix() >> chunkBits)}
+		c.summarise()
 	}
 }
 

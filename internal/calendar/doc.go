@@ -1,4 +1,55 @@
-// Package calendar answers one question: what does a schedule want at an instant? It turns what people write
-// (weekdays "mon-fri", 22:00 to 06:00, Asia/Seoul) into instants, and says at any of them whether a resource should be
-// running, stopped or left as it is, which period is the reason, and when that changes next.
+// Package calendar answers one question: what does a schedule want at an instant? It turns what people write (weekdays
+// "mon-fri", 22:00 to 06:00, Asia/Seoul) into instants, and tells for any of them whether a resource should be running,
+// stopped or left as it is, which period is the reason, with which instance type, and when that changes next.
+//
+// The package is pure. It knows no resources, reads no clock and keeps no secret state: the answer is a function of the
+// definitions, the zone's data and the instant. It turns local times into instants by the zone's transitions, as
+// time.Date does not promise which instant it gives for a time that the clock skips or repeats.
+//
+// # From definition to answer
+//
+// A [PeriodDef] and a [ScheduleDef] hold what a user wrote. [CompilePeriod] and [Compile] read them once, report all
+// that is wrong with them at once, each fault a [*Error] with the field, the text, what is allowed and the next step,
+// and give a [Schedule] to be asked as often as one likes:
+//
+//	Wanted(t)            what is wanted at t
+//	Next(t)              the first instant after t at which that changes
+//	NextState(t)         the same for running, stopped and any alone
+//	Boundaries(from, to) every change in (from, to]
+//
+// # The model
+//
+// A date matches a period by its day fields alone. On each date that matches, a period stands for intervals between two
+// local times: running from its begin to its end, over midnight where the end is the earlier one, so that a night
+// belongs to the day it begins on; or *any* (leave it as it is) on the side of a time that was left out. Local times
+// become instants at once, and from there on everything is arithmetic on instants. Intervals are half-open: at the
+// begin it is running, at the end it is not.
+//
+//   - A local time that the clock skips becomes the first instant after the gap, one that it shows twice becomes the
+//     first of the two. Said in one breath: the first instant at which the clock shows that time or a later one. The
+//     order of local times is therefore the order of their instants, every boundary takes effect exactly once, and an
+//     interval that lies in a gap is empty and counts for nothing, as a whole date does that a zone left out.
+//   - The local day of a date goes from its 00:00 to the next date's 00:00, both as instants. Every instant is in one.
+//   - A running period wins over *any*, *any* over stopped. The reason is the running period that began last on the
+//     local clock; a period without a begintime yields to one with; ties go to the one listed first.
+//   - An end and a begin that are at most a minute apart, in real time or on the local clock, are no stop: what would be
+//     stopped in between is running, and its reason is the period that follows. Only running counts: the endtime of a
+//     period without a begintime ends no running, and nothing is joined to it.
+//   - A start_lead moves the begin of every running interval to an earlier instant, by that much real time, also where
+//     the begin is a day's 00:00 because the period names no begintime. This happens before the joining; the reason
+//     during the lead is the period that is about to begin, as if it had begun. Ends stay.
+//   - An override_status is the answer at all times; the periods are checked all the same.
+//
+// # Bounds
+//
+// Instants from year 1 to year 9999 have answers of their own; outside, the nearest one's holds. Every boundary is on a
+// whole second. Next looks [Horizon] ahead and then says never. Texts, the number of periods and the lead are bounded,
+// so that no definition, however odd, makes a question take more than some milliseconds, or a compiled schedule hold
+// more than some hundred kilobytes.
+//
+// A schedule lays its answers out in chunks of 24 days when they are first asked for, and keeps the latest. An answer
+// from a chunk takes some nanoseconds and no memory, and does not depend on what was asked before. Any number of
+// goroutines may ask at once.
+//
+// A zone's data are read once per process: newer data take effect with the next start.
 package calendar

@@ -529,7 +529,7 @@ func TestEvaluationEqualsTheClockWalk(t *testing.T) {
 
 		from := begin + 60*rapid.Int64Range(0, int64(len(answers)-2)).Draw(t, "from")
 		to := min(from+60*rapid.Int64Range(1, 2000).Draw(t, "minutes"), end)
-		changes := c.schedule.changes(from, to)
+		changes := c.schedule.changes(new(worktable), from, to)
 		for i, at := 0, from; at < to; at += 60 {
 			for i+1 < len(changes) && changes[i+1].at <= at {
 				i++

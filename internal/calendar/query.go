@@ -36,9 +36,14 @@ const (
 )
 
 type chunk struct {
-	number int64 // the chunk begins at number << chunkBits
+	line
 	// brief answers for each bucket without a search.
 	brief [buckets]bucket
+}
+
+// line is the list of a chunk's changes.
+type line struct {
+	number int64 // the chunk begins at number << chunkBits
 	// at are the instants of the changes, counted from the chunk's begin; at[0] is 0.
 	at []uint32
 	// want[i] is the place of the answer from at[i] on.
@@ -81,7 +86,7 @@ func (s *Schedule) answer(sec int64) *Want {
 	c := s.chunks[sec>>chunkBits&(chunkSlots-1)].Load()
 	if c == nil || c.number != sec>>chunkBits {
 		sec = min(max(sec, minInstant), maxInstant)
-		c = s.chunk(sec>>chunkBits, true)
+		c = s.chunk(sec >> chunkBits)
 	}
 	at := uint32(sec & (chunkSize - 1))
 	b := c.brief[at>>bucketBits]
@@ -96,7 +101,7 @@ func (s *Schedule) answer(sec int64) *Want {
 }
 
 // find gives the last change at or before an instant, counted from the chunk's begin.
-func (c *chunk) find(at uint32) int {
+func (c *line) find(at uint32) int {
 	i, exact := slices.BinarySearch(c.at, at)
 	if exact {
 		return i
@@ -104,28 +109,34 @@ func (c *chunk) find(at uint32) int {
 	return i - 1
 }
 
-// chunk gives a chunk, made anew where it is not in its slot, and puts it there if it is to be kept. Two goroutines
-// may make the same chunk; either will do.
-func (s *Schedule) chunk(number int64, keep bool) *chunk {
+// chunk gives a chunk, made anew where it is not in its slot. Two goroutines may make the same chunk; either will do.
+func (s *Schedule) chunk(number int64) *chunk {
 	slot := &s.chunks[number&(chunkSlots-1)]
 	c := slot.Load()
 	if c == nil || c.number != number {
-		c = s.build(number)
-		if keep {
-			slot.Store(c)
-		}
+		c = &chunk{line: s.line(number)}
+		c.summarise()
+		slot.Store(c)
 	}
 	return c
 }
 
-func (s *Schedule) build(number int64) *chunk {
+// line makes the list of a chunk's changes.
+func (s *Schedule) line(number int64) line {
+	w := worktables.Get().(*worktable)
+	defer worktables.Put(w)
 	begin := number << chunkBits
-	changes := s.changes(max(begin, minInstant), min(begin+chunkSize, maxInstant+1))
+	changes := s.changes(w, max(begin, minInstant), min(begin+chunkSize, maxInstant+1))
 	changes[0].at = begin
-	c := &chunk{number: number, at: make([]uint32, len(changes)), want: make([]uint16, len(changes))}
+	l := line{number: number, at: make([]uint32, len(changes)), want: make([]uint16, len(changes))}
 	for i, ch := range changes {
-		c.at[i], c.want[i] = uint32(ch.at-begin), ch.want
+		l.at[i], l.want[i] = uint32(ch.at-begin), ch.want
 	}
+	return l
+}
+
+// summarise fills in the buckets.
+func (c *chunk) summarise() {
 	i := 0 // the last change before the bucket or at its begin
 	for n := range c.brief {
 		first, next := uint32(n)<<bucketBits, uint32(n+1)<<bucketBits
@@ -141,7 +152,6 @@ func (s *Schedule) build(number int64) *chunk {
 			c.brief[n] = searched
 		}
 	}
-	return c
 }
 
 // Next gives the first boundary after an instant: the state, the period that is the reason, or the instance type
@@ -183,8 +193,8 @@ func (s *Schedule) Boundaries(from, to time.Time) iter.Seq[Boundary] {
 type cursor struct {
 	s      *Schedule
 	origin int64 // number of the chunk it set out from
-	c      *chunk
-	i      int // place in the chunk
+	line         // of the chunk it is in
+	i      int   // place in the line
 	// at is the last change walked over, in Unix seconds, with the places of the answers before it and from it on.
 	at            int64
 	before, after uint16
@@ -196,34 +206,37 @@ func (s *Schedule) cursor(sec int64) cursor {
 	if s.override {
 		return cur
 	}
-	cur.c = s.chunk(cur.origin, true)
-	cur.i = cur.c.find(uint32(sec & (chunkSize - 1)))
-	cur.after = cur.c.want[cur.i]
+	cur.line = s.chunk(cur.origin).line
+	cur.i = cur.find(uint32(sec & (chunkSize - 1)))
+	cur.after = cur.want[cur.i]
 	return cur
 }
 
-// advance goes to the next change, and is false when there is none up to and with the last instant.
+// advance goes to the next change. It is false when there is none up to and with the last instant; the walk is over then.
 func (cur *cursor) advance(last int64) bool {
 	if cur.s.override {
 		return false
 	}
 	for {
 		cur.i++
-		if cur.i == len(cur.c.want) {
-			number := cur.c.number + 1
+		if cur.i == len(cur.want) {
+			number := cur.number + 1
 			if number<<chunkBits > last {
-				cur.i--
 				return false
 			}
 			// A long look ahead must not drive the chunks of today out of their slots.
-			cur.c, cur.i = cur.s.chunk(number, number-cur.origin < chunkSlots/2), 0
+			if number-cur.origin < chunkSlots/2 {
+				cur.line = cur.s.chunk(number).line
+			} else {
+				cur.line = cur.s.line(number)
+			}
+			cur.i = 0
 		}
-		at := cur.c.number<<chunkBits + int64(cur.c.at[cur.i])
+		at := cur.number<<chunkBits + int64(cur.line.at[cur.i])
 		if at > last {
-			cur.i--
 			return false
 		}
-		if want := cur.c.want[cur.i]; want != cur.after {
+		if want := cur.want[cur.i]; want != cur.after {
 			cur.at, cur.before, cur.after = at, cur.after, want
 			return true
 		}

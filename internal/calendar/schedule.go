@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -74,8 +75,8 @@ type Want struct {
 type Schedule struct {
 	name    string
 	loc     *time.Location
-	lead    int64 // seconds
-	members []member
+	lead    int64    // seconds
+	members []member // by begintime
 	// wants holds every answer the schedule can give, each once; members and chunks name answers by their place.
 	wants    []Want
 	override bool // wants[0] is the only answer
@@ -86,7 +87,8 @@ type Schedule struct {
 // member is a period in its place in the schedule.
 type member struct {
 	*Period
-	want uint16 // place in Schedule.wants
+	order int    // place in the schedule's list of periods
+	want  uint16 // place in Schedule.wants
 }
 
 // Places of the answers that name no period.
@@ -167,7 +169,7 @@ func compile(
 			Allowed: fmt.Sprintf("up to %d", MaxPeriods),
 		})
 	}
-	for _, ref := range refs {
+	for i, ref := range refs {
 		p, known := periods[ref.period]
 		if !known {
 			all.add(unknownPeriod(ref, names()))
@@ -176,8 +178,9 @@ func compile(
 		if p == nil {
 			continue
 		}
-		s.members = append(s.members, member{p, s.place(Want{Running, ref.period, ref.instanceType})})
+		s.members = append(s.members, member{p, i, s.place(Want{Running, ref.period, ref.instanceType})})
 	}
+	slices.SortStableFunc(s.members, func(a, b member) int { return cmp.Compare(a.begin, b.begin) })
 	switch status := lowerASCII(trimBlank(def.OverrideStatus)); status {
 	case "":
 	case "running":

@@ -1,8 +1,8 @@
 package calendar
 
 import (
-	"cmp"
 	"slices"
+	"sync"
 )
 
 // run is one stretch in which a period is running: [from, to) in Unix seconds, never empty. The local times it was
@@ -39,39 +39,47 @@ type change struct {
 // joinSeconds is how far an end and a begin may lie apart to be one.
 const joinSeconds = 60
 
-// Dates around a stretch of time that can have a say in it. A date's local day lies within zoneReach of its UTC
-// day; a night goes on for a day; a join is at most a jump of the clock (a day) and a minute wide.
+// Dates around a stretch of time that can have a say in it. A date's local day lies within a day of its UTC day, a night
+// goes on for a day, a join is at most a jump of the clock (a day) and a minute wide, and a lead is at most a day.
 const (
 	datesBefore = 4
 	datesAfter  = 4
 )
 
-// changes computes the answers from one instant to another (Unix seconds): the first one holds from `from`, and
-// each of the others differs from the one before it.
-func (s *Schedule) changes(from, to int64) []change {
-	if s.override {
-		return []change{{from, 0}}
-	}
-	firstDate := floorDiv(from, daySeconds) - datesBefore
-	lastDate := floorDiv(to, daySeconds) + datesAfter + (s.lead+daySeconds-1)/daySeconds
-	runs, anys := s.stretches(firstDate, lastDate)
-	if len(runs) == 0 && len(anys) == 0 {
-		return []change{{from, wantStopped}}
-	}
-	return sweep(runs, anys, from, to)
+// worktable is the memory in which a stretch of time is laid out, used again for the next one: a look ahead over years
+// would leave megabytes behind.
+type worktable struct {
+	offsets []offset
+	masks   []uint32 // for each member the matching days of a month
+	runs    []run
+	anys    []stretch
+	active  []*run
+	changes []change
 }
 
-// stretches lays the periods out over some dates: when each is running, and when any of them says *any*.
-func (s *Schedule) stretches(firstDate, lastDate int64) (runs []run, anys []stretch) {
-	var offsetSpace [4]offset
-	offsets := offsetsIn(offsetSpace[:0], s.loc,
-		firstDate*daySeconds-zoneReach, (lastDate+2)*daySeconds+zoneReach)
+var worktables = sync.Pool{New: func() any { return new(worktable) }}
+
+// changes computes the answers from one instant to another (Unix seconds): the first one holds from `from`, and
+// each of the others differs from the one before it. They lie on the worktable.
+func (s *Schedule) changes(w *worktable, from, to int64) []change {
+	if s.override {
+		return append(w.changes[:0], change{from, 0})
+	}
+	s.layOut(w, floorDiv(from, daySeconds)-datesBefore, floorDiv(to, daySeconds)+datesAfter)
+	w.sweep(from, to)
+	return w.changes
+}
+
+// layOut puts the periods down on some dates: when each is running, and when any of them says *any*; both in the order
+// of their begins, as the dates are, the members of a schedule are, and instantOf keeps the order of local times.
+func (s *Schedule) layOut(w *worktable, firstDate, lastDate int64) {
+	w.offsets = offsetsIn(w.offsets[:0], s.loc, firstDate*daySeconds-zoneReach, (lastDate+2)*daySeconds+zoneReach)
+	w.runs, w.anys, w.masks = w.runs[:0], w.anys[:0], w.masks[:0]
+	offsets := w.offsets
 	year, mon, day := dateOf(firstDate)
 	m := monthOf(year, mon)
-	var maskSpace [8]uint32
-	masks := maskSpace[:0]
 	for _, p := range s.members {
-		masks = append(masks, p.mask(mon, m))
+		w.masks = append(w.masks, p.mask(mon, m))
 	}
 	for date := firstDate; date <= lastDate; date++ {
 		if day > m.days {
@@ -80,16 +88,16 @@ func (s *Schedule) stretches(firstDate, lastDate int64) (runs []run, anys []stre
 			}
 			m = monthOf(year, mon)
 			for i, p := range s.members {
-				masks[i] = p.mask(mon, m)
+				w.masks[i] = p.mask(mon, m)
 			}
 		}
 		midnight := date * daySeconds
 		for i := range s.members {
-			if masks[i]&(1<<day) == 0 {
+			if w.masks[i]&(1<<day) == 0 {
 				continue
 			}
 			p := s.members[i].Period
-			r := run{fromLocal: midnight, toLocal: midnight + daySeconds, begin: noBegin, order: i, want: s.members[i].want}
+			r := run{fromLocal: midnight, toLocal: midnight + daySeconds, begin: noBegin, order: s.members[i].order, want: s.members[i].want}
 			if p.hasBegin {
 				r.fromLocal += p.begin.seconds()
 				r.begin = r.fromLocal
@@ -108,71 +116,59 @@ func (s *Schedule) stretches(firstDate, lastDate int64) (runs []run, anys []stre
 					upTo = r.from
 				}
 				if dayBegin < upTo {
-					anys = append(anys, stretch{dayBegin, upTo})
+					w.anys = append(w.anys, stretch{dayBegin, upTo})
 				}
 			}
 			if (p.hasBegin || !p.hasEnd) && r.from < r.to {
 				r.from -= s.lead
-				runs = append(runs, r)
+				w.runs = append(w.runs, r)
 			}
 		}
 		day++
 	}
-	return runs, anys
 }
 
-// sweep walks through the instants at which something begins or ends and notes the answer after each.
-func sweep(runs []run, anys []stretch, from, to int64) []change {
-	slices.SortFunc(runs, func(a, b run) int { return cmp.Compare(a.from, b.from) })
-	slices.SortFunc(anys, func(a, b stretch) int { return cmp.Compare(a.from, b.from) })
-	instants := make([]int64, 0, 1+2*len(runs)+2*len(anys))
-	instants = append(instants, from)
-	note := func(at int64) {
-		if from < at && at < to {
-			instants = append(instants, at)
-		}
-	}
-	for i := range runs {
-		note(runs[i].from)
-		note(runs[i].to)
-	}
-	for _, a := range anys {
-		note(a.from)
-		note(a.to)
-	}
-	slices.Sort(instants)
-	instants = slices.Compact(instants)
-
+// sweep walks from each instant at which the answer may change to the next one, and notes the answers. Runs and
+// stretches come in the order of their begins.
+func (w *worktable) sweep(from, to int64) {
 	var (
-		out     []change
-		active  []*run // running now, and some that have ended since
-		begun   int    // runs[:begun] have begun
-		lastEnd *run   // of those that have begun: the one that ends last
-		anyNext int    // anys[:anyNext] have begun
-		anyTo   int64  = noBegin
+		runs, anys = w.runs, w.anys
+		out        = w.changes[:0]
+		// active holds the reason last, before it what would be the reason without it; all but the last may have ended.
+		active  = w.active[:0]
+		lastEnd *run  // of the runs that have begun, the one that ends last
+		anyTo   int64 = noBegin
 	)
-	for _, now := range instants {
-		for ; begun < len(runs) && runs[begun].from <= now; begun++ {
-			r := &runs[begun]
-			active = append(active, r)
+	for now := from; now < to; {
+		for ; len(runs) > 0 && runs[0].from <= now; runs = runs[1:] {
+			r := &runs[0]
+			i := len(active)
+			for i > 0 && active[i-1].beats(r) {
+				i--
+			}
+			active = slices.Insert(active, i, r)
 			if lastEnd == nil || r.to > lastEnd.to {
 				lastEnd = r
 			}
 		}
-		for ; anyNext < len(anys) && anys[anyNext].from <= now; anyNext++ {
-			anyTo = max(anyTo, anys[anyNext].to)
+		for len(active) > 0 && active[len(active)-1].to <= now {
+			active = active[:len(active)-1]
 		}
-		active = slices.DeleteFunc(active, func(r *run) bool { return r.to <= now })
-		want := uint16(wantStopped)
+		for ; len(anys) > 0 && anys[0].from <= now; anys = anys[1:] {
+			anyTo = max(anyTo, anys[0].to)
+		}
+
+		want, until := uint16(wantStopped), to
 		switch {
 		case len(active) > 0:
-			want = first(active).want
+			reason := active[len(active)-1]
+			want, until = reason.want, min(until, reason.to)
 		case anyTo > now:
-			want = wantAny
-		case lastEnd != nil && begun < len(runs):
+			want, until = wantAny, min(until, anyTo)
+		case lastEnd != nil && len(runs) > 0:
 			// Periods that touch are one, in real time or on the local clock: where the clock goes back in between, a
 			// minute of the local clock can last an hour.
-			next := following(runs[begun:])
+			next := following(runs)
 			if next.from-lastEnd.to <= joinSeconds || next.fromLocal-lastEnd.toLocal <= joinSeconds {
 				want = next.want
 			}
@@ -180,19 +176,15 @@ func sweep(runs []run, anys []stretch, from, to int64) []change {
 		if len(out) == 0 || out[len(out)-1].want != want {
 			out = append(out, change{now, want})
 		}
-	}
-	return out
-}
-
-// first gives the run that is the reason.
-func first(active []*run) *run {
-	best := active[0]
-	for _, r := range active[1:] {
-		if r.beats(best) {
-			best = r
+		if len(runs) > 0 {
+			until = min(until, runs[0].from)
 		}
+		if len(anys) > 0 {
+			until = min(until, anys[0].from)
+		}
+		now = until
 	}
-	return best
+	w.changes, w.active = out, active
 }
 
 // following gives, of the coming runs that begin next, at one instant, the one that will be the reason.
