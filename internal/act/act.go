@@ -388,7 +388,7 @@ func (l *lane) send(ctx context.Context, c call) error {
 	case c.verb == fleet.Hibernate && errors.Is(err, cloud.ErrUnsupported):
 		l.stopInstead(c.items, err)
 	case lasting(err):
-		l.finish(c.items, plan.Failed, err)
+		l.finish(c.items, failure(err), err)
 	default:
 		return l.putBackTransient(ctx, c, err)
 	}
@@ -434,8 +434,16 @@ func (l *lane) isolate(c call, member *cloud.MemberError) {
 	case c.verb == fleet.Hibernate && errors.Is(member, cloud.ErrUnsupported):
 		l.stopInstead(bad, member)
 	default:
-		l.finish(bad, plan.Failed, member.Err)
+		l.finish(bad, failure(member.Err), member.Err)
 	}
+}
+
+// failure is the status of an action that the cloud refused for good.
+func failure(err error) plan.Status {
+	if errors.Is(err, cloud.ErrProtected) {
+		return plan.Barred
+	}
+	return plan.Failed
 }
 
 // split separates the items that are named from the others.

@@ -35,9 +35,10 @@ type App struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Metrics *metrics.Set
+	Senders []notify.Sender
 
 	transport   http.RoundTripper
-	credentials sdk.CredentialsProvider
+	credentials map[fleet.AccountID]sdk.CredentialsProvider
 }
 
 // Access says what a command needs of the store.
@@ -52,7 +53,7 @@ const (
 // Open wires the program for a configuration: its store and its cloud. It makes
 // no call to AWS. The caller closes the App.
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access Access) (*App, error) {
-	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New()}
+	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}}
 	var err error
 	if a.Cloud, err = a.cloud(loaded, nil); err != nil {
 		return nil, err
@@ -71,18 +72,15 @@ func (a *App) Close() error { return a.Store.Close() }
 func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error) {
 	accounts := make([]aws.Account, 0, len(loaded.Config.Accounts))
 	for _, account := range loaded.Config.Accounts {
-		regions := make([]fleet.Region, 0, len(account.Regions))
-		for _, region := range account.Regions {
-			regions = append(regions, fleet.Region(region))
-		}
 		accounts = append(accounts, aws.Account{
-			ID: fleet.AccountID(account.ID), RoleARN: account.Role, ExternalID: account.ExternalID.Reveal(),
-			SessionName: account.SessionName, Regions: regions,
+			ID: account.ID, RoleARN: account.Role, ExternalID: account.ExternalID.Reveal(),
+			SessionName: account.SessionName, Regions: account.Regions, Profile: account.Profile,
+			Credentials: a.credentials[account.ID],
 		})
 	}
 	return aws.New(aws.Config{
 		Accounts: accounts, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Pacer: pacer,
-		Transport: a.transport, Credentials: a.credentials, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
+		Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
 		Observer: aws.Observer{
 			Called: func(scope fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
 				a.Metrics.Call(string(scope.Account), string(scope.Region), string(operation), errors.Is(err, cloud.ErrThrottled))
@@ -115,7 +113,7 @@ func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
 		Cloud: a.Cloud, Store: a.Store, Clock: a.Clock, Book: &a.Config.Book, Limits: a.Config.Limits,
 		Scopes: scopes, Trigger: trigger, Log: a.Log,
 		Tags:    pass.TagOptions{LastAction: a.Config.Config.Tags.LastAction, Error: a.Config.Config.Tags.Error},
-		Senders: []notify.Sender{logs.Channel{Logger: a.Log}},
+		Senders: a.Senders,
 	}
 }
 

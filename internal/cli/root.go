@@ -71,6 +71,7 @@ Start with "dayshift demo": it needs no cloud account.`,
 		return usage("%w; see `%s --help`", err, cmd.CommandPath())
 	})
 	root.AddCommand(
+		demoCommand(),
 		serveCommand(&c),
 		runCommand(&c),
 		previewCommand(&c),

@@ -124,6 +124,9 @@ func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 	event := notify.Event{Schedule: decision.Schedule, Ref: decision.Resource.Ref, Name: decision.Resource.Name, At: outcome.At, Text: decision.Reason.Sentence()}
 	switch outcome.Status {
 	case plan.Accepted:
+		if decision.Reason == decide.RetryStart || decision.Reason == decide.RetryStop {
+			return event, false // people hear of the failure, not of each new try
+		}
 		event.Kind = notify.Stopping
 		if decision.Verb == fleet.Start {
 			event.Kind = notify.Starting
@@ -131,7 +134,7 @@ func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 		if outcome.Note != "" {
 			event.Text = outcome.Note
 		}
-	case plan.Failed:
+	case plan.Failed, plan.Barred:
 		event.Kind = notify.Failed
 		tries := plan.Remember(outcome).Attempts
 		event.Text = fmt.Sprintf("%s failed %d times: %v", decision.Verb, tries, outcome.Err)

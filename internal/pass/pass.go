@@ -352,10 +352,10 @@ func (r *running) outcomes(ctx context.Context, outcomes []plan.Outcome) {
 			counts.Stopped++
 		case outcome.Status == plan.Failed || outcome.Status == plan.Uncertain:
 			counts.Failed++
-			r.due(outcome.Action.Resource.Scope, plan.Remember(*outcome).NotBefore)
 		default:
 			counts.Skipped++
 		}
+		r.due(outcome.Action.Resource.Scope, plan.Remember(*outcome).NotBefore)
 		if event, ok := outcomeEvent(*outcome); ok {
 			r.events = append(r.events, event)
 		}

@@ -164,7 +164,7 @@ func Remember(o Outcome) decide.Memory {
 	switch o.Status {
 	case Accepted:
 		return d.Accepted(o.At, o.Type)
-	case Failed:
+	case Failed, Barred:
 		why := "no reason was given"
 		if o.Err != nil {
 			why = o.Err.Error()

@@ -137,7 +137,7 @@ func (r *Recorder) row(outcome plan.Outcome) (store.Activity, bool) {
 	case plan.Failed, plan.Uncertain:
 		row.Event = store.EventFailed
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
-	case plan.Skipped:
+	case plan.Skipped, plan.Barred:
 		row.Event = store.EventSkipped
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
 	default:

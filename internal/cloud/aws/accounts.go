@@ -43,11 +43,13 @@ const (
 	idleConnections = 64
 )
 
-// baseConfig is the configuration that all accounts share, loaded when it is
-// first needed: reading the shared files can fail, and that is the failure of
-// a scope and not of the program.
+// baseConfig is the configuration that accounts with the same credentials at
+// hand share, loaded when it is first needed: reading the shared files can
+// fail, and that is the failure of a scope and not of the program.
 type baseConfig struct {
-	config Config
+	config      Config
+	profile     string
+	credentials sdk.CredentialsProvider
 
 	mu     sync.Mutex
 	loaded bool
@@ -69,8 +71,11 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
 			WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idleConnections })),
 	}
-	if b.config.Credentials != nil {
-		options = append(options, sdkconfig.WithCredentialsProvider(b.config.Credentials))
+	if b.profile != "" {
+		options = append(options, sdkconfig.WithSharedConfigProfile(b.profile))
+	}
+	if b.credentials != nil {
+		options = append(options, sdkconfig.WithCredentialsProvider(b.credentials))
 	}
 	cfg, err := sdkconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {

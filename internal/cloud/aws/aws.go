@@ -97,6 +97,13 @@ type Account struct {
 	SessionName string
 	// Regions to work in, at least one, all of one partition.
 	Regions []fleet.Region
+	// Profile names the profile of the shared AWS files whose credentials are
+	// those at hand for this account: one partition's can not enter another.
+	// Empty: the standard chain's own choice.
+	Profile string
+	// Credentials are those at hand for this account and go before any profile;
+	// nil: Profile's, else Config.Credentials.
+	Credentials sdk.CredentialsProvider
 }
 
 // DefaultSessionName names the sessions of assumed roles.
@@ -237,8 +244,16 @@ func New(config Config) (*Cloud, error) {
 	if c.pacer == nil {
 		c.pacer = newPacer(config)
 	}
-	base := &baseConfig{config: config}
+	shared := map[string]*baseConfig{} // by profile
 	for _, a := range config.Accounts {
+		base := shared[a.Profile]
+		switch {
+		case a.Credentials != nil:
+			base = &baseConfig{config: config, credentials: a.Credentials}
+		case base == nil:
+			base = &baseConfig{config: config, profile: a.Profile, credentials: config.Credentials}
+			shared[a.Profile] = base
+		}
 		c.accounts[a.ID] = &account{Account: a, cloud: c, base: base, turn: make(chan struct{}, 1)}
 	}
 	return c, nil

@@ -1,0 +1,328 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/clock"
+	"dayshift/internal/config"
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/metrics"
+	"dayshift/internal/notify"
+	"dayshift/internal/pass"
+	"dayshift/internal/savings"
+	"dayshift/internal/store/memory"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+//go:embed demo.yaml
+var demoConfig []byte
+
+// DemoOptions are the choices of the demo.
+type DemoOptions struct {
+	Speed   float64       // simulated seconds in a real one
+	Addr    string        // of health and metrics
+	SimAddr string        // of the simulated AWS, for whoever wants to step in
+	Length  time.Duration // simulated time after which it ends; 0: when ctx does
+	Every   time.Duration // real time between two frames
+	Frame   func(DemoFrame)
+}
+
+// DemoFrame is the demo at an instant.
+type DemoFrame struct {
+	Now            time.Time
+	Began          time.Time
+	Address        string // of health and metrics
+	SimURL         string
+	Schedules      []DemoSchedule
+	Messages       []DemoMessage // the newest last
+	Attention      []DemoNote    // what needs a person, or is left alone for a reason
+	Running, Total int           // scheduled resources
+	Hours          float64       // that they have run since the beginning
+	AllHours       float64       // that they would have, always on
+	USD, AllUSD    float64
+	Calls          int64 // to the simulated AWS
+	Throttled      int64
+}
+
+// DemoSchedule is a schedule and its resources.
+type DemoSchedule struct {
+	Name           string
+	Zone           *time.Location
+	Wanted         string
+	Period         string
+	Running, Total int
+	Changing       int // starting or stopping
+	NextAt         time.Time
+	NextTo         string
+}
+
+// DemoMessage is a message as people would get it.
+type DemoMessage struct {
+	At time.Time
+	notify.Message
+}
+
+// DemoNote is a resource that stands out, and why.
+type DemoNote struct{ Name, ID, Why string }
+
+// demoMessages is how many messages a frame carries.
+const demoMessages = 200
+
+// demo is the running demo.
+type demo struct {
+	options DemoOptions
+	sim     *awssim.Cloud
+	app     *App
+	began   time.Time
+	simURL  string
+
+	mu        sync.Mutex
+	address   string
+	resources map[fleet.Ref]*decide.Decision
+	messages  []DemoMessage
+	last      time.Time
+	frame     DemoFrame // what adds up over time
+}
+
+// RunDemo runs the product over a simulated cloud with a lively fleet on a fast
+// clock, until ctx ends or the length has passed. It needs no cloud account and
+// opens nothing but two loopback ports.
+func RunDemo(ctx context.Context, options DemoOptions) error {
+	if options.Speed < 1 || options.Speed > 100_000 {
+		return fmt.Errorf("--speed %g: give 1 to 100000; 1440 makes a day a minute", options.Speed)
+	}
+	loaded, err := config.Parse("demo.yaml", demoConfig, config.Env{})
+	if err != nil {
+		return fmt.Errorf("read the demo's configuration: %w", err)
+	}
+	loaded.File = "" // nothing to reload
+	fast := clock.NewFast(demoStart(time.Now()), options.Speed)
+	sim := awssim.New(awssim.Options{Now: fast.Now, Seed: 7})
+	if err := sim.Load(awssim.DemoFleet()); err != nil {
+		return fmt.Errorf("load the demo's fleet: %w", err)
+	}
+	d := &demo{options: options, sim: sim, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
+	d.app = &App{
+		Config: loaded, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
+		Senders: []notify.Sender{d}, transport: sim.Transport(), credentials: map[fleet.AccountID]sdk.CredentialsProvider{},
+	}
+	for _, account := range loaded.Config.Accounts {
+		// The simulator takes a key of twelve digits for the account itself; the
+		// roles are assumed from the first, as a hub would.
+		key := account.ID
+		if account.Role != "" {
+			key = loaded.Config.Accounts[0].ID
+		}
+		d.app.credentials[account.ID] = credentials.NewStaticCredentialsProvider(string(key), "demo", "")
+	}
+	if d.app.Cloud, err = d.app.cloud(loaded, nil); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// demoStart is the Monday after now, before the first office opens: a week
+// from there has everything in it.
+func demoStart(now time.Time) time.Time {
+	seoul, err := time.LoadLocation("Asia/Seoul")
+	if err != nil {
+		seoul = time.FixedZone("KST", 9*60*60)
+	}
+	day := now.In(seoul)
+	day = time.Date(day.Year(), day.Month(), day.Day(), 8, 0, 0, 0, seoul)
+	for day.Weekday() != time.Monday || !day.After(now) {
+		day = day.AddDate(0, 0, 1)
+	}
+	return day
+}
+
+func (d *demo) run(ctx context.Context) error {
+	server, err := awssim.NewServer(d.options.SimAddr, d.sim)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Close() }() // the process ends with it
+	d.simURL = server.URL
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	daemon := Daemon{App: d.app, Speed: d.options.Speed, Reports: d.report, Listening: func(addr string) {
+		d.mu.Lock()
+		d.address = "http://" + addr
+		d.mu.Unlock()
+	}}
+	served := make(chan error, 1)
+	go func() { served <- daemon.Serve(ctx, d.options.Addr) }()
+
+	ticker := time.NewTicker(d.options.Every)
+	defer ticker.Stop()
+	people := demoPeople()
+	for {
+		select {
+		case err := <-served:
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				err = nil
+			}
+			return err
+		case <-ticker.C:
+			now := d.app.Clock.Now()
+			people = d.people(people, now)
+			d.options.Frame(d.show(now))
+			if d.options.Length > 0 && now.Sub(d.began) >= d.options.Length {
+				stop()
+			}
+		}
+	}
+}
+
+// Name implements notify.Sender.
+func (*demo) Name() string { return "demo" }
+
+// Send implements notify.Sender: the demo shows what people would be told.
+func (d *demo) Send(_ context.Context, message notify.Message) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.messages = append(d.messages, DemoMessage{d.app.Clock.Now(), message})
+	if excess := len(d.messages) - demoMessages; excess > 0 {
+		d.messages = slices.Delete(d.messages, 0, excess)
+	}
+	return nil
+}
+
+// report keeps the newest decision on every resource.
+func (d *demo) report(report *pass.Report) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range report.Decisions {
+		d.resources[report.Decisions[i].Resource.Ref] = &report.Decisions[i]
+	}
+}
+
+// show adds up the time since the last frame and makes the next.
+func (d *demo) show(now time.Time) DemoFrame {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	hours := now.Sub(d.last).Hours()
+	d.last = now
+	frame := &d.frame
+	frame.Now, frame.Began, frame.Address, frame.SimURL = now, d.began, d.address, d.simURL
+	frame.Messages = slices.Clone(d.messages)
+	frame.Attention, frame.Running, frame.Total = nil, 0, 0
+	stats := d.sim.Stats()
+	frame.Calls, frame.Throttled = stats.Calls, stats.Throttled
+
+	schedules := map[string]*DemoSchedule{}
+	for name, schedule := range d.app.Config.Book.Schedules {
+		line := &DemoSchedule{Name: name, Zone: schedule.Calendar.Location()}
+		want := schedule.Calendar.Wanted(now)
+		line.Wanted, line.Period = want.State.String(), want.Period
+		if next, ok := schedule.Calendar.NextState(now); ok {
+			line.NextAt, line.NextTo = next.At, next.To.State.String()
+		}
+		schedules[name] = line
+	}
+	for _, decision := range d.resources {
+		line := schedules[decision.Schedule]
+		if line == nil {
+			continue
+		}
+		resource := &decision.Resource
+		price, _ := savings.PerHour(resource.Kind, resource.Type)
+		line.Total++
+		frame.Total++
+		frame.AllHours += hours
+		frame.AllUSD += price * hours
+		switch resource.State {
+		case fleet.Running:
+			line.Running++
+			frame.Running++
+			frame.Hours += hours
+			frame.USD += price * hours
+		case fleet.Starting, fleet.Stopping:
+			line.Changing++
+		}
+		if why, stands := standsOut(decision); stands {
+			frame.Attention = append(frame.Attention, DemoNote{resource.Name, resource.ID, why})
+		}
+	}
+	frame.Schedules = nil
+	for _, line := range schedules {
+		frame.Schedules = append(frame.Schedules, *line)
+	}
+	slices.SortFunc(frame.Schedules, func(a, b DemoSchedule) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(frame.Attention, func(a, b DemoNote) int { return cmp.Compare(a.Name, b.Name) })
+	return *frame
+}
+
+// standsOut picks what a person would want to know of a resource.
+func standsOut(decision *decide.Decision) (string, bool) {
+	switch decision.Reason {
+	case decide.ManualStart, decide.ManualStop, decide.BackingOff:
+		return decision.Sentence(), true
+	}
+	if decision.Reason == decide.Reason(decision.Resource.Bar) && decision.Resource.Bar != fleet.NoBar {
+		return decision.Sentence(), true
+	}
+	return "", false
+}
+
+// deed is what a person does in the demo.
+type deed struct {
+	after   time.Duration // since the beginning
+	stop    bool
+	name    string
+	message string
+}
+
+// demoPeople are the people of the demo: they wake things at night and stop
+// them at noon, and Dayshift leaves what they did alone.
+func demoPeople() []deed {
+	const day = 24 * time.Hour
+	return []deed{
+		{5 * time.Hour, true, "shop-dev-api-03", "Minji stops it by hand: her test is over. It stays stopped until the next begin."},
+		{12*time.Hour + 10*time.Minute, false, "결제-dev-01", "Jaehyun starts it by hand for the night. It stays up until the next end."},
+		{1*day + 15*time.Hour, false, "crm-dev-01", "Aoife starts it by hand; its schedule allows four hours of that."},
+		{2*day + 6*time.Hour, true, "商城-dev-api-02", "Wei stops it by hand over lunch. It stays stopped until the next begin."},
+		{4*day + 14*time.Hour, false, "商城-qa-05", "Li starts it by hand on Friday night. It stays up until the next end."},
+	}
+}
+
+// people does what is due and returns what is still to come.
+func (d *demo) people(deeds []deed, now time.Time) []deed {
+	for len(deeds) > 0 && now.Sub(d.began) >= deeds[0].after {
+		d.hand(deeds[0], now)
+		deeds = deeds[1:]
+	}
+	return deeds
+}
+
+func (d *demo) hand(deed deed, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for ref, decision := range d.resources {
+		if decision.Resource.Name != deed.name {
+			continue
+		}
+		act := d.sim.StartInstance
+		if deed.stop {
+			act = d.sim.StopInstance
+		}
+		if err := act(ref.ID); err != nil {
+			return // it is on its way somewhere: the person gives up
+		}
+		d.messages = append(d.messages, DemoMessage{now, notify.Message{Kind: "person", Title: deed.name + ": " + deed.message}})
+		return
+	}
+}
