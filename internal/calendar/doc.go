@@ -43,9 +43,10 @@
 // # Bounds
 //
 // Instants from year 1 to year 9999 have answers of their own; outside, the nearest one's holds. Every boundary is on a
-// whole second. Next looks [Horizon] ahead and then says never. Texts, the number of periods and the lead are bounded,
-// so that no definition, however odd, makes a question take more than some milliseconds, or a compiled schedule hold
-// more than some hundred kilobytes.
+// whole second. Texts, the number of periods and the lead are bounded, and Next looks [Horizon] ahead and then says
+// never, so that no definition, however odd, makes a question hang: to look ten years ahead in vain takes about half a
+// millisecond for each period of the schedule. A schedule holds at most a year or two of answers: some 4 KB a month for
+// three periods, under a megabyte for a hundred.
 //
 // A schedule lays its answers out in chunks of 24 days when they are first asked for, and keeps the latest. An answer
 // from a chunk takes some nanoseconds and no memory, and does not depend on what was asked before. Any number of

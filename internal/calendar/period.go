@@ -100,6 +100,3 @@ func (p *Period) mask(mon int, m month) uint32 {
 	}
 	return p.weekdays.mask(m) & p.monthDays.mask(m)
 }
-
-// fullDay reports a period that is running for whole days, by leaving both times out.
-func (p *Period) fullDay() bool { return !p.hasBegin && !p.hasEnd }

@@ -27,8 +27,8 @@ type ScheduleDef struct {
 
 // Bounds of a schedule. They keep the work for one question bounded whatever a configuration says.
 const (
-	// MaxPeriods is the largest number of periods in one schedule. A question that has to build a stretch of the
-	// calendar takes time in proportion to it: half a millisecond at this number.
+	// MaxPeriods is the largest number of periods in one schedule. A question for which a stretch of the calendar has
+	// to be laid out first takes time in proportion to it, and their places have to fit into a byte (see bucket).
 	MaxPeriods = 100
 	// MaxStartLead is the longest start_lead: a begin stays within a day of the date it belongs to.
 	MaxStartLead = 24 * time.Hour
