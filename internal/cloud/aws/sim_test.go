@@ -74,9 +74,8 @@ func simResource(seed fleet.Resource) awssim.Resource {
 
 func TestCloudOnASimulatedAWS(t *testing.T) {
 	for name, scopes := range map[string][]fleet.Scope{
-		"the account at hand":      {{Account: hub, Region: "eu-central-1"}, {Account: hub, Region: "ap-northeast-2"}},
-		"an account with a role":   {{Account: spoke, Region: "us-east-1"}, {Account: hub, Region: "eu-central-1"}},
-		"two accounts, one region": {{Account: hub, Region: "eu-central-1"}, {Account: spoke, Region: "eu-central-1"}},
+		"the account at hand":    {{Account: hub, Region: "eu-central-1"}, {Account: spoke, Region: "eu-central-1"}},
+		"an account with a role": {{Account: spoke, Region: "us-east-1"}, {Account: spoke, Region: "eu-central-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloudtest.Exercise(t, cloudtest.Harness{

@@ -48,7 +48,7 @@ func (r *pageReader) HandleDeserialize(ctx context.Context, in middleware.Deseri
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	response, isHTTP := out.RawResponse.(*smithyhttp.Response)
 	if err == nil && isHTTP && response.StatusCode >= 200 && response.StatusCode < 300 {
-		body, failed := io.ReadAll(response.Body)
+		body, failed := readAll(response)
 		if closed := response.Body.Close(); failed == nil {
 			failed = closed
 		}
@@ -62,6 +62,17 @@ func (r *pageReader) HandleDeserialize(ctx context.Context, in middleware.Deseri
 		response.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	return r.stock.HandleDeserialize(ctx, in, answered{out, metadata, err})
+}
+
+// sizeTrusted is how much memory is set aside on the word of a header.
+const sizeTrusted = 8 << 20
+
+// readAll reads the body into memory of about its size.
+func readAll(response *smithyhttp.Response) ([]byte, error) {
+	var body bytes.Buffer
+	body.Grow(int(min(max(response.ContentLength, 0), sizeTrusted)) + bytes.MinRead)
+	_, err := body.ReadFrom(response.Body)
+	return body.Bytes(), err
 }
 
 // answered is the rest of the stack when its answer is there already.
@@ -84,16 +95,17 @@ func readPage(body []byte) (page *ec2.DescribeInstancesOutput, understood bool) 
 	page = &ec2.DescribeInstancesOutput{}
 	listed := false
 	s.prolog()
-	if name, empty := s.start(); string(name) != "DescribeInstancesResponse" || empty {
+	root, empty := s.start()
+	if string(root) != "DescribeInstancesResponse" || empty {
 		return nil, false
 	}
-	s.children("DescribeInstancesResponse", func(name string) {
-		switch name {
+	s.children(root, func(name []byte) {
+		switch string(name) {
 		case "nextToken":
 			page.NextToken = sdk.String(s.text(name))
 		case "reservationSet":
 			listed = true
-			s.children(name, func(name string) { page.Reservations = append(page.Reservations, s.reservation(name)) })
+			s.children(name, func(name []byte) { page.Reservations = append(page.Reservations, s.reservation(name)) })
 		default:
 			s.skip(name)
 		}
@@ -119,7 +131,13 @@ const scannerDepth = 100
 
 func (s *pageScanner) fail() { s.lost, s.rest = true, nil }
 
-func (s *pageScanner) blanks() { s.rest = bytes.TrimLeft(s.rest, " \t\r\n") }
+func (s *pageScanner) blanks() {
+	i := 0
+	for i < len(s.rest) && (s.rest[i] == ' ' || s.rest[i] == '\n' || s.rest[i] == '\t' || s.rest[i] == '\r') {
+		i++
+	}
+	s.rest = s.rest[i:]
+}
 
 func (s *pageScanner) prolog() {
 	s.rest = bytes.TrimPrefix(s.rest, []byte("\xef\xbb\xbf"))
@@ -186,7 +204,7 @@ func (s *pageScanner) end(name []byte) {
 
 // children calls visit for each element inside the element whose start tag was
 // read, up to and with its end tag. visit reads the child to its end.
-func (s *pageScanner) children(name string, visit func(name string)) {
+func (s *pageScanner) children(name []byte, visit func(name []byte)) {
 	if s.empty {
 		s.empty = false
 		return
@@ -194,7 +212,7 @@ func (s *pageScanner) children(name string, visit func(name string)) {
 	for !s.lost {
 		s.blanks()
 		if len(s.rest) > 1 && s.rest[0] == '<' && s.rest[1] == '/' {
-			s.end([]byte(name))
+			s.end(name)
 			return
 		}
 		child, empty := s.start()
@@ -202,12 +220,12 @@ func (s *pageScanner) children(name string, visit func(name string)) {
 			return
 		}
 		s.empty = empty
-		visit(s.word(child))
+		visit(child)
 	}
 }
 
 // text reads the text of the element whose start tag was read, and its end tag.
-func (s *pageScanner) text(name string) string {
+func (s *pageScanner) text(name []byte) string {
 	if s.empty {
 		s.empty = false
 		return ""
@@ -219,7 +237,7 @@ func (s *pageScanner) text(name string) string {
 	}
 	raw := s.rest[:i]
 	s.rest = s.rest[i:]
-	s.end([]byte(name))
+	s.end(name)
 	if s.lost {
 		return ""
 	}
@@ -290,13 +308,13 @@ func allowed(r rune) bool {
 }
 
 // skip passes over the element whose start tag was read, and all in it.
-func (s *pageScanner) skip(name string) {
+func (s *pageScanner) skip(name []byte) {
 	if s.empty {
 		s.empty = false
 		return
 	}
 	var open [scannerDepth][]byte
-	open[0] = []byte(name)
+	open[0] = name
 	depth := 1
 	for depth > 0 {
 		i := bytes.IndexByte(s.rest, '<')
@@ -328,28 +346,28 @@ func (s *pageScanner) skip(name string) {
 	}
 }
 
-func (s *pageScanner) reservation(name string) (r types.Reservation) {
-	s.children(name, func(name string) {
-		if name != "instancesSet" {
+func (s *pageScanner) reservation(name []byte) (r types.Reservation) {
+	s.children(name, func(name []byte) {
+		if string(name) != "instancesSet" {
 			s.skip(name)
 			return
 		}
-		s.children(name, func(name string) { r.Instances = append(r.Instances, s.instance(name)) })
+		s.children(name, func(name []byte) { r.Instances = append(r.Instances, s.instance(name)) })
 	})
 	return r
 }
 
-func (s *pageScanner) instance(name string) (i types.Instance) {
-	s.children(name, func(name string) {
-		switch name {
+func (s *pageScanner) instance(name []byte) (i types.Instance) {
+	s.children(name, func(name []byte) {
+		switch string(name) {
 		case "instanceId":
 			i.InstanceId = sdk.String(s.text(name))
 		case "instanceType":
 			i.InstanceType = types.InstanceType(s.text(name))
 		case "instanceState":
 			i.State = &types.InstanceState{}
-			s.children(name, func(name string) {
-				if name == "name" {
+			s.children(name, func(name []byte) {
+				if string(name) == "name" {
 					i.State.Name = types.InstanceStateName(s.text(name))
 				} else {
 					s.skip(name)
@@ -357,8 +375,8 @@ func (s *pageScanner) instance(name string) (i types.Instance) {
 			})
 		case "placement":
 			i.Placement = &types.Placement{}
-			s.children(name, func(name string) {
-				if name == "availabilityZone" {
+			s.children(name, func(name []byte) {
+				if string(name) == "availabilityZone" {
 					i.Placement.AvailabilityZone = sdk.String(s.text(name))
 				} else {
 					s.skip(name)
@@ -373,8 +391,8 @@ func (s *pageScanner) instance(name string) (i types.Instance) {
 			i.LaunchTime = &at
 		case "stateReason":
 			i.StateReason = &types.StateReason{}
-			s.children(name, func(name string) {
-				switch name {
+			s.children(name, func(name []byte) {
+				switch string(name) {
 				case "code":
 					i.StateReason.Code = sdk.String(s.text(name))
 				case "message":
@@ -385,8 +403,8 @@ func (s *pageScanner) instance(name string) (i types.Instance) {
 			})
 		case "hibernationOptions":
 			i.HibernationOptions = &types.HibernationOptions{}
-			s.children(name, func(name string) {
-				if name != "configured" {
+			s.children(name, func(name []byte) {
+				if string(name) != "configured" {
 					s.skip(name)
 					return
 				}
@@ -403,7 +421,7 @@ func (s *pageScanner) instance(name string) (i types.Instance) {
 		case "spotInstanceRequestId":
 			i.SpotInstanceRequestId = sdk.String(s.text(name))
 		case "tagSet":
-			s.children(name, func(name string) { i.Tags = append(i.Tags, s.tag(name)) })
+			s.children(name, func(name []byte) { i.Tags = append(i.Tags, s.tag(name)) })
 		default:
 			s.skip(name)
 		}
@@ -414,9 +432,9 @@ func (s *pageScanner) instance(name string) (i types.Instance) {
 	return i
 }
 
-func (s *pageScanner) tag(name string) (t types.Tag) {
-	s.children(name, func(name string) {
-		switch name {
+func (s *pageScanner) tag(name []byte) (t types.Tag) {
+	s.children(name, func(name []byte) {
+		switch string(name) {
 		case "key":
 			t.Key = sdk.String(s.text(name))
 		case "value":

@@ -1,0 +1,198 @@
+package kinds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/fleet"
+)
+
+// served answers every request with one document.
+type served string
+
+func (s served) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(s))), Request: r, ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(s))}, nil
+}
+
+var scope = fleet.Scope{Account: "111122223333", Region: "eu-central-1"}
+
+// decode reads a page as resources, with the options given.
+func decode(document string, options ...func(*ec2.Options)) ([]fleet.Resource, string, error) {
+	client := ec2.NewFromConfig(sdk.Config{
+		Region: string(scope.Region), Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
+		HTTPClient: &http.Client{Transport: served(document)}, Retryer: func() sdk.Retryer { return sdk.NopRetryer{} },
+	})
+	page, err := client.DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{}, options...)
+	if err != nil {
+		return nil, "", err
+	}
+	k := &instances{Env: Env{Scope: scope}}
+	var list []fleet.Resource
+	for _, reservation := range page.Reservations {
+		for i := range reservation.Instances {
+			list = append(list, k.resource(&reservation.Instances[i], time.Time{}))
+		}
+	}
+	return list, sdk.ToString(page.NextToken), nil
+}
+
+// instanceDocument is an instance as AWS writes it, with everything that is not
+// looked at; some 3.3 KB.
+func instanceDocument(n int) string {
+	return fmt.Sprintf(`<item>
+<reservationId>r-%017[1]x</reservationId><ownerId>111122223333</ownerId><groupSet/>
+<instancesSet><item>
+<instanceId>i-%017[1]x</instanceId><imageId>ami-0abcdef1234567890</imageId>
+<instanceState><code>80</code><name>stopped</name></instanceState>
+<privateDnsName>ip-10-0-%[2]d-%[3]d.eu-central-1.compute.internal</privateDnsName><dnsName/>
+<reason>User initiated (2027-01-04 18:00:02 GMT)</reason><keyName>ops</keyName><amiLaunchIndex>0</amiLaunchIndex><productCodes/>
+<instanceType>m5.large</instanceType><launchTime>2027-01-04T08:00:01.000Z</launchTime>
+<placement><availabilityZone>eu-central-1%[4]c</availabilityZone><availabilityZoneId>euc1-az2</availabilityZoneId><groupName/><tenancy>default</tenancy></placement>
+<monitoring><state>disabled</state></monitoring><subnetId>subnet-0123456789abcdef0</subnetId><vpcId>vpc-0123456789abcdef0</vpcId>
+<privateIpAddress>10.0.%[2]d.%[3]d</privateIpAddress><sourceDestCheck>true</sourceDestCheck>
+<groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet>
+<stateReason><code>Client.UserInitiatedShutdown</code><message>Client.UserInitiatedShutdown: User initiated shutdown</message></stateReason>
+<architecture>x86_64</architecture><rootDeviceType>ebs</rootDeviceType><rootDeviceName>/dev/xvda</rootDeviceName>
+<blockDeviceMapping><item><deviceName>/dev/xvda</deviceName><ebs><volumeId>vol-%017[1]x</volumeId><status>attached</status><attachTime>2026-11-04T08:00:02.000Z</attachTime><deleteOnTermination>true</deleteOnTermination></ebs></item></blockDeviceMapping>
+<virtualizationType>hvm</virtualizationType><clientToken>0b7c6a52-0000-4000-8000-%012[1]x</clientToken>
+<tagSet><item><key>Name</key><value>web-%[1]d</value></item><item><key>Schedule</key><value>office</value></item><item><key>Team</key><value>shop &amp; &lt;cart&gt; é</value></item><item><key>CostCenter</key><value/></item></tagSet>
+<hypervisor>xen</hypervisor>
+<networkInterfaceSet><item><networkInterfaceId>eni-%017[1]x</networkInterfaceId><subnetId>subnet-0123456789abcdef0</subnetId><vpcId>vpc-0123456789abcdef0</vpcId><description/><ownerId>111122223333</ownerId><status>in-use</status><macAddress>02:00:00:00:00:01</macAddress><privateIpAddress>10.0.%[2]d.%[3]d</privateIpAddress><sourceDestCheck>true</sourceDestCheck><groupSet><item><groupId>sg-0123456789abcdef0</groupId><groupName>web</groupName></item></groupSet><attachment><attachmentId>eni-attach-0123456789abcdef0</attachmentId><deviceIndex>0</deviceIndex><status>attached</status><attachTime>2026-11-04T08:00:01.000Z</attachTime><deleteOnTermination>true</deleteOnTermination><networkCardIndex>0</networkCardIndex></attachment><privateIpAddressesSet><item><privateIpAddress>10.0.%[2]d.%[3]d</privateIpAddress><primary>true</primary></item></privateIpAddressesSet><ipv6AddressesSet/><interfaceType>interface</interfaceType></item></networkInterfaceSet>
+<ebsOptimized>true</ebsOptimized><enaSupport>true</enaSupport><cpuOptions><coreCount>1</coreCount><threadsPerCore>2</threadsPerCore></cpuOptions>
+<capacityReservationSpecification><capacityReservationPreference>open</capacityReservationPreference></capacityReservationSpecification>
+<hibernationOptions><configured>%[5]t</configured></hibernationOptions><enclaveOptions><enabled>false</enabled></enclaveOptions>
+<metadataOptions><state>applied</state><httpTokens>required</httpTokens><httpPutResponseHopLimit>2</httpPutResponseHopLimit><httpEndpoint>enabled</httpEndpoint></metadataOptions>
+<maintenanceOptions><autoRecovery>default</autoRecovery></maintenanceOptions><currentInstanceBootMode>uefi</currentInstanceBootMode>
+</item></instancesSet></item>`, n, n/250%256, n%250, 'a'+rune(n%3), n%2 == 0)
+}
+
+func pageDocument(n int, next string) string {
+	var b strings.Builder
+	b.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\n    <requestId>8f7724cf-496f-496e-8fe3-example</requestId>\n<reservationSet>")
+	for i := range n {
+		b.WriteString(instanceDocument(i))
+	}
+	b.WriteString("</reservationSet>" + next + "</DescribeInstancesResponse>\n")
+	return b.String()
+}
+
+// documents are pages that AWS or a stranger may send; understood says whether
+// the fast reader reads them itself.
+var documents = []struct {
+	name       string
+	document   string
+	understood bool
+}{
+	{"as AWS writes it", pageDocument(7, "<nextToken>eyJ2IjoiMiJ9==</nextToken>"), true},
+	{"no instances", pageDocument(0, ""), true},
+	{"an empty set", "<DescribeInstancesResponse><requestId/><reservationSet/></DescribeInstancesResponse>", true},
+	{"a mark of the byte order", "\xef\xbb\xbf" + pageDocument(1, ""), true},
+	{"all fields", page(`<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><instanceLifecycle>spot</instanceLifecycle><spotInstanceRequestId>sir-1</spotInstanceRequestId><rootDeviceType>instance-store</rootDeviceType>`), true},
+	{"entities", page(`<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><tagSet><item><key>a&#65;&#x42;&quot;&apos;</key><value>&amp;lt;&#x1F600;</value></item></tagSet>`), true},
+	{"blanks around words", page(`<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><tagSet><item><key> k </key><value>
+ v </value></item></tagSet>`), true},
+	{"an attribute with a bracket", page(`<instanceId a='>' b=">">i-1</instanceId><instanceState><name>running</name></instanceState>`), true},
+	{"no launch time, no type", page(`<instanceId>i-1</instanceId><instanceState><name>pending</name></instanceState>`), true},
+	{"a comment", page(`<!-- hello --><instanceId>i-1</instanceId><instanceState><name>running</name></instanceState>`), false},
+	{"a comment in what is skipped", page(`<instanceId>i-1</instanceId><x><!-- </x> --></x><instanceState><name>running</name></instanceState>`), false},
+	{"CDATA", page(`<instanceId><![CDATA[i-1]]></instanceId><instanceState><name>running</name></instanceState>`), false},
+	{"other letters in the names", strings.ReplaceAll(pageDocument(1, ""), "reservationSet", "ReservationSet"), false},
+	{"carriage returns", page("<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><tagSet><item><key>k</key><value>a\r\nb</value></item></tagSet>"), false},
+	{"an instance without an id", page(`<instanceState><name>running</name></instanceState>`), false},
+	{"a brace", page(`<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><tagSet><item><key>[k]</key><value>[v]</value></item></tagSet>`), false},
+	{"a launch time that is none", page(`<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><launchTime>soon</launchTime>`), false},
+	{"tags that do not match", page(`<instanceId>i-1</instanceId><instanceState><name>running</nome></instanceState>`), false},
+	{"tags that do not match in what is skipped", page(`<instanceId>i-1</instanceId><x><y></x></y><instanceState><name>running</name></instanceState>`), false},
+	{"nested without end", page(strings.Repeat("<x>", 5000)), false},
+	{"something after the end", pageDocument(1, "") + "<more/>", false},
+	{"another document", "<RunInstancesResponse/>", false},
+	{"bytes that are no text", page("<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><tagSet><item><key>k</key><value>\xff\xfe</value></item></tagSet>"), false},
+}
+
+func page(instance string) string {
+	return "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>" + instance + "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
+}
+
+// The fast reader says what the SDK's decoder says, or leaves it to it.
+func TestPagesReadFastAreAsTheSDKReadsThem(t *testing.T) {
+	for _, test := range documents {
+		t.Run(test.name, func(t *testing.T) {
+			if _, understood := readPage([]byte(test.document)); understood != test.understood {
+				t.Errorf("understood: %v, want %v", understood, test.understood)
+			}
+			want, wantToken, wantErr := decode(test.document)
+			got, token, err := decode(test.document, readPages)
+			if (err != nil) != (wantErr != nil) {
+				t.Fatalf("%v, the SDK says %v", err, wantErr)
+			}
+			if diff := cmp.Diff(want, got); diff != "" || token != wantToken {
+				t.Errorf("token %q, want %q\n%s", token, wantToken, diff)
+			}
+		})
+	}
+}
+
+func TestACutPageIsNotUnderstood(t *testing.T) {
+	whole := strings.TrimSpace(pageDocument(2, "<nextToken>t</nextToken>"))
+	for cut := range len(whole) {
+		if _, understood := readPage([]byte(whole[:cut])); understood {
+			t.Fatalf("understood after %d of %d bytes: …%s", cut, len(whole), whole[max(0, cut-40):cut])
+		}
+	}
+}
+
+// What both read they read alike.
+func FuzzReadPage(f *testing.F) {
+	for _, test := range documents {
+		f.Add(test.document)
+	}
+	f.Fuzz(func(t *testing.T, document string) {
+		if _, understood := readPage([]byte(document)); !understood {
+			return
+		}
+		want, wantToken, err := decode(document)
+		if err != nil {
+			return // strict about what is not looked at
+		}
+		got, token, err := decode(document, readPages)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" || token != wantToken {
+			t.Errorf("%v, token %q, want %q\n%s", err, token, wantToken, diff)
+		}
+	})
+}
+
+func TestAPageThatIsNoneIsTheSDKsError(t *testing.T) {
+	_, _, err := decode(strings.TrimSuffix(pageDocument(1, ""), "</DescribeInstancesResponse>\n"), readPages)
+	if err == nil || errors.Is(err, cloud.ErrTransient) {
+		t.Errorf("%v", err)
+	}
+}
+
+// BenchmarkPage decodes a page of 1,000 instances of 3.3 KB each.
+func BenchmarkPage(b *testing.B) {
+	document := pageDocument(1000, "")
+	for name, options := range map[string][]func(*ec2.Options){"fast": {readPages}, "SDK": nil} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(document)))
+			for b.Loop() {
+				if list, _, err := decode(document, options...); err != nil || len(list) != 1000 {
+					b.Fatal(len(list), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "µs/instance")
+		})
+	}
+}
