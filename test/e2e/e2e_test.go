@@ -1,0 +1,429 @@
+// Package e2e judges the program from outside, as the person does who runs it:
+// a simulated AWS ("dayshift sim"), a configuration, the commands and their exit
+// codes. What became of the fleet is asked of the simulated AWS itself, by the
+// aws command line where there is one, never of Dayshift.
+//
+// # Scripts
+//
+// Every file testdata/scripts/NAME.txtar is a script of its own and runs in a
+// directory of its own, beside the others. It begins with a sentence about the
+// story it tells; then come commands, then the files they use. To add one, copy
+// the script nearest to the story, and run it:
+//
+//	go test ./test/e2e -run TestScripts/NAME -v
+//
+// The commands are those of testscript (exec, cmp, stdout, stderr, grep, env …;
+// `go doc github.com/rogpeppe/go-internal/testscript`), the program under test
+// (dayshift …), and these:
+//
+//	sim [FLAGS…]               start a simulated AWS; $AWS_ENDPOINT_URL points at it afterwards
+//	fleet FILE                 add a fleet file's content to it
+//	faults [FILE]              replace the faults in force; none without FILE
+//	serve NAME [FLAGS…]        start the daemon NAME on a free port, wait until it listens
+//	end NAME SIGNAL CODE       send a signal to the daemon and expect its exit code ("killed" for SIGKILL)
+//	clock NAME ZONE OFFSET     set $NAME to the HH:MM that it is in ZONE in OFFSET (-1h) from now
+//	ahead BEGIN LEAD OFFSET    set $BEGIN and $LEAD so that a period with begintime $BEGIN and a
+//	                           schedule with start_lead $LEAD begin OFFSET from now, to the second (UTC)
+//	fill FILE NEW              copy FILE with its $VARIABLES filled in
+//	exits CODE PROGRAM ARGS…   run a program and expect this exit code; stdout and stderr then look at its output
+//	person start|stop ACCOUNT REGION NAME…   somebody starts or stops instances (or databases) by name
+//	until TIME REGEXP QUESTION…  ask again and again until the answer matches
+//
+// Questions can stand alone too; stdout and cmp then look at the answer:
+//
+//	states ACCOUNT REGION      every instance and database: kind, name, state; one a line, sorted
+//	judge ACCOUNT REGION       the same, asked by the aws command line
+//	calls [-new] [REGEXP]      calls that change something: account, region, action, names, error; sorted;
+//	                           -new forgets them afterwards. REGEXP chooses among the lines
+//	get NAME PATH              status and body of a page of the daemon NAME
+//	log NAME                   what the daemon NAME logged
+//	dayshift ARGS…             standard output and standard error
+//
+// Conditions: [root], [tmpfs] (file systems may be mounted).
+//
+// A script must not depend on the machine: no fixed port, no sleep where "until"
+// will do, no time of day (clock and ahead make one), and names in files of the
+// script alone. Time in the simulated AWS runs fast (sim --speed 60), so that states
+// arrive in a moment; it is then ahead of the program's clock, which matters to
+// nothing but launch times.
+//
+// # Stories in Go
+//
+// What has to kill a process at an exact moment, or count calls of several
+// processes apart, is written in Go (crash_test.go, failover_test.go): there the
+// simulated AWS is in the test's own process, behind a gate that sees every call
+// before and after it takes effect.
+package e2e
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dayshift/internal/cli"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	_ "time/tzdata" // as the program: zones must be there on a machine without zoneinfo
+)
+
+// sideBySide is how many stories run at once. Most of them wait, for a lease to
+// end or a state to arrive, and need no processor while they do.
+const sideBySide = 24
+
+func TestMain(m *testing.M) {
+	if !flag.Parsed() && filepath.Base(os.Args[0]) != "dayshift" {
+		flag.Parse()
+		chosen := false
+		flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+		if !chosen {
+			_ = flag.Set("test.parallel", strconv.Itoa(sideBySide)) // a number, and the flag exists
+		}
+	}
+	testscript.Main(m, map[string]func(){
+		"dayshift": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// inCI reports whether whatever a test needs has to be there.
+func inCI() bool { return os.Getenv("DAYSHIFT_CI") != "" }
+
+// slow are scripts that `go test -short` leaves out: they wait for real time to pass.
+var slow = []string{"back-off", "daemon", "failing-aws"}
+
+func TestScripts(t *testing.T) {
+	if inCI() {
+		if _, err := exec.LookPath("aws"); err != nil {
+			t.Error("no aws command line on the PATH: in CI it has to be the judge")
+		}
+	}
+	files, err := filepath.Glob("testdata/scripts/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	if testing.Short() {
+		files = slices.DeleteFunc(files, func(file string) bool {
+			return slices.Contains(slow, strings.TrimSuffix(filepath.Base(file), ".txtar"))
+		})
+	}
+	testscript.Run(t, testscript.Params{
+		Files:              files,
+		RequireUniqueNames: true,
+		Deadline:           time.Now().Add(scriptLimit),
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, lonely(env.WorkDir)...)
+			env.Values[worldKey{}] = &world{daemons: map[string]*process{}}
+			return nil
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "serve": cmdServe, "end": cmdEnd, "clock": cmdClock, "ahead": cmdAhead,
+			"fill": cmdFill, "exits": cmdExits, "person": cmdPerson, "until": cmdUntil,
+			"states": ask("states"), "judge": ask("judge"), "calls": ask("calls"), "get": ask("get"), "log": ask("log"),
+		},
+	})
+}
+
+// scriptLimit is when a script that hangs is ended, so that the others' results are still seen.
+const scriptLimit = 3 * time.Minute
+
+// lonely is the whole environment of a process, but for PATH: nobody's
+// credentials, configuration, proxy or zone are found, and no call leaves the machine.
+func lonely(home string) []string {
+	return []string{
+		"HOME=" + home, "TZ=UTC", "LC_ALL=C.UTF-8", "PYTHONIOENCODING=utf-8",
+		"AWS_ACCESS_KEY_ID=111122223333", "AWS_SECRET_ACCESS_KEY=any", "AWS_SESSION_TOKEN=",
+		"AWS_ENDPOINT_URL=http://127.0.0.1:1", // nobody listens there: a script that forgot "sim" fails
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+		"AWS_PAGER=", "AWS_MAX_ATTEMPTS=2",
+	}
+}
+
+func condition(name string) (bool, error) {
+	switch name {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "tmpfs":
+		return mayMount(), nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
+// world is what a script has started.
+type world struct {
+	endpoint string
+	daemons  map[string]*process
+	callsSeq int64 // calls up to this one are forgotten
+}
+
+type worldKey struct{}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
+
+func environ(ts *testscript.TestScript) []string {
+	names := []string{"PATH", "TMPDIR", "WORK"}
+	for _, variable := range lonely("") {
+		name, _, _ := strings.Cut(variable, "=")
+		names = append(names, name)
+	}
+	env := make([]string, 0, len(names))
+	for _, name := range names {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	return env
+}
+
+func positive(ts *testscript.TestScript, neg bool, command string, args []string, least int) {
+	if neg {
+		ts.Fatalf("! %s means nothing", command)
+	}
+	if len(args) < least {
+		ts.Fatalf("%s: needs %d arguments, has %q", command, least, args)
+	}
+}
+
+func cmdSim(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "sim", args, 0)
+	p, err := startProcess(ts.MkAbs("."), environ(ts), append([]string{"sim", "--addr", "127.0.0.1:0"}, args...)...)
+	ts.Check(err)
+	ts.Defer(p.kill)
+	line, err := p.waitFor(regexp.MustCompile(`(?m)^(http://\S+)$`))
+	ts.Check(err)
+	worldOf(ts).endpoint = line[1]
+	ts.Setenv("AWS_ENDPOINT_URL", line[1])
+}
+
+func cmdFleet(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "fleet", args, 1)
+	_, err := fetch("POST", worldOf(ts).endpoint+"/_sim/fleet", ts.ReadFile(args[0]))
+	ts.Check(err)
+}
+
+func cmdFaults(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "faults", args, 0)
+	list := "[]"
+	if len(args) > 0 {
+		list = ts.ReadFile(args[0])
+	}
+	_, err := fetch("PUT", worldOf(ts).endpoint+"/_sim/faults", list)
+	ts.Check(err)
+}
+
+func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "serve", args, 1)
+	p, err := startProcess(ts.MkAbs("."), environ(ts), append([]string{"serve", "--addr", "127.0.0.1:0"}, args[1:]...)...)
+	ts.Check(err)
+	ts.Defer(p.kill)
+	line, err := p.waitFor(serving)
+	ts.Check(err)
+	p.url = line[1]
+	worldOf(ts).daemons[args[0]] = p
+}
+
+// serving is what the daemon logs once it listens.
+var serving = regexp.MustCompile(`dayshift serves.* address=(http://\S+)`)
+
+func daemonOf(ts *testscript.TestScript, name string) *process {
+	p := worldOf(ts).daemons[name]
+	if p == nil {
+		ts.Fatalf("no daemon %q was started", name)
+	}
+	return p
+}
+
+func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "end", args, 3)
+	p := daemonOf(ts, args[0])
+	signals := map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGKILL": syscall.SIGKILL}
+	code, err := p.end(signals[args[1]])
+	ts.Check(err)
+	if code != args[2] {
+		ts.Fatalf("%s ended with %s after %s, want %s\n%s", args[0], code, args[1], args[2], p.output.text())
+	}
+}
+
+func cmdClock(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "clock", args, 3)
+	zone, err := time.LoadLocation(args[1])
+	ts.Check(err)
+	offset, err := time.ParseDuration(args[2])
+	ts.Check(err)
+	ts.Setenv(args[0], time.Now().Add(offset).In(zone).Format("15:04"))
+}
+
+func cmdAhead(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "ahead", args, 3)
+	offset, err := time.ParseDuration(args[2])
+	ts.Check(err)
+	begin, lead := beginAt(time.Now().Add(offset))
+	ts.Setenv(args[0], begin)
+	ts.Setenv(args[1], lead.String())
+}
+
+// beginAt gives a begintime (UTC) and a start_lead that together begin a period
+// at an instant, to the second that follows it.
+func beginAt(at time.Time) (begin string, lead time.Duration) {
+	at = at.UTC().Add(time.Second - 1).Truncate(time.Second)
+	minute := at.Add(time.Minute).Truncate(time.Minute)
+	return minute.Format("15:04"), minute.Sub(at)
+}
+
+func cmdFill(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "fill", args, 2)
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	// A new file in the place of the old one, as editors do it: nobody reads half of it.
+	path := ts.MkAbs(args[1])
+	ts.Check(os.WriteFile(path+".new", []byte(text), 0o600))
+	ts.Check(os.Rename(path+".new", path))
+}
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "exits", args, 2)
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+func cmdPerson(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "person", args, 4)
+	verb, aws := args[0], account{worldOf(ts).endpoint, args[1], args[2]}
+	list, err := aws.list()
+	ts.Check(err)
+	for _, name := range args[3:] {
+		i := slices.IndexFunc(list, func(t thing) bool { return t.name == name })
+		if i < 0 {
+			ts.Fatalf("person: there is no %s in %s, %s", name, args[1], args[2])
+		}
+		var err error
+		switch {
+		case verb != "start" && verb != "stop":
+			ts.Fatalf("person: cannot %s", verb)
+		case list[i].kind == "rds":
+			_, err = aws.call("rds", map[string]string{"start": "StartDBInstance", "stop": "StopDBInstance"}[verb], "DBInstanceIdentifier", list[i].id)
+		default:
+			_, err = aws.call("ec2", map[string]string{"start": "StartInstances", "stop": "StopInstances"}[verb], "InstanceId.1", list[i].id)
+		}
+		ts.Check(err)
+	}
+	// What the person did has to be over before the story goes on.
+	deadline := time.Now().Add(waitLimit)
+	for {
+		list, err := aws.list()
+		ts.Check(err)
+		moving := slices.ContainsFunc(list, func(t thing) bool { return slices.Contains(args[3:], t.name) && !t.settled() })
+		if !moving {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("person: still under way: %v", list)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// question gives the text that answers it.
+type question func(ts *testscript.TestScript, args []string) (string, error)
+
+func questions() map[string]question {
+	return map[string]question{
+		"states": func(ts *testscript.TestScript, args []string) (string, error) {
+			positive(ts, false, "states", args, 2)
+			list, err := account{worldOf(ts).endpoint, args[0], args[1]}.list()
+			return lines(list), err
+		},
+		"judge": func(ts *testscript.TestScript, args []string) (string, error) {
+			positive(ts, false, "judge", args, 2)
+			list, err := account{worldOf(ts).endpoint, args[0], args[1]}.judge(environ(ts))
+			return lines(list), err
+		},
+		"calls": askCalls,
+		"get": func(ts *testscript.TestScript, args []string) (string, error) {
+			positive(ts, false, "get", args, 2)
+			return fetchAny(daemonOf(ts, args[0]).url + args[1])
+		},
+		"log": func(ts *testscript.TestScript, args []string) (string, error) {
+			positive(ts, false, "log", args, 1)
+			return daemonOf(ts, args[0]).output.text(), nil
+		},
+		"dayshift": func(ts *testscript.TestScript, args []string) (string, error) {
+			out, err := runProcess(ts.MkAbs("."), environ(ts), args...)
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				err = nil
+			}
+			return out, err
+		},
+	}
+}
+
+func askCalls(ts *testscript.TestScript, args []string) (string, error) {
+	w := worldOf(ts)
+	forget := len(args) > 0 && args[0] == "-new"
+	if forget {
+		args = args[1:]
+	}
+	pattern, err := regexp.Compile(cmp.Or(strings.Join(args, " "), "."))
+	if err != nil {
+		return "", err
+	}
+	text, last, err := mutations(w.endpoint, w.callsSeq, pattern)
+	if forget {
+		w.callsSeq = last
+	}
+	return text, err
+}
+
+// ask makes a command of a question.
+func ask(name string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		positive(ts, neg, name, args, 0)
+		text, err := questions()[name](ts, args)
+		ts.Check(err)
+		_, err = fmt.Fprint(ts.Stdout(), text)
+		ts.Check(err)
+	}
+}
+
+func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "until", args, 3)
+	limit, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	asked := questions()[args[2]]
+	if asked == nil {
+		ts.Fatalf("until: %s is not a question", args[2])
+	}
+	began := time.Now()
+	for {
+		text, err := asked(ts, args[3:])
+		if err == nil && pattern.MatchString(text) {
+			ts.Logf("after %s", time.Since(began).Round(time.Millisecond))
+			_, err := fmt.Fprint(ts.Stdout(), text)
+			ts.Check(err)
+			return
+		}
+		if time.Since(began) > limit {
+			ts.Fatalf("%s: no answer matches %q within %s; the last was (%v):\n%s", strings.Join(args[2:], " "), args[1], limit, err, text)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
