@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"io"
+	"net/http"
 	"net/url"
 	"runtime"
 	"testing"
@@ -19,7 +20,7 @@ func BenchmarkDescribeInstancesPage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		resp, err := c.Transport().RoundTrip(k.request(form))
-		if err != nil || resp.StatusCode != 200 {
+		if err != nil || resp.StatusCode != http.StatusOK {
 			b.Fatal(resp, err)
 		}
 		if n, err = io.Copy(io.Discard, resp.Body); err != nil {
@@ -41,7 +42,7 @@ func BenchmarkDescribeInstancesNoMatch(b *testing.B) {
 	form := url.Values{"Action": {"DescribeInstances"}, "Version": {"2016-11-15"}, "Filter.1.Name": {"tag:Schedule"}, "Filter.1.Value.1": {"none"}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if resp, err := c.Transport().RoundTrip(k.request(form)); err != nil || resp.StatusCode != 200 {
+		if resp, err := c.Transport().RoundTrip(k.request(form)); err != nil || resp.StatusCode != http.StatusOK {
 			b.Fatal(resp, err)
 		}
 	}
@@ -58,7 +59,6 @@ func BenchmarkLoad100k(b *testing.B) {
 		}
 	}
 	b.StopTimer()
-	f = Fleet{}
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -96,7 +97,7 @@ func (c *Cloud) Stats() Stats {
 	c.log.mu.Lock()
 	defer c.log.mu.Unlock()
 	s := c.log.stats
-	s.ByAction, s.ByCode = clone(s.ByAction), clone(s.ByCode)
+	s.ByAction, s.ByCode = maps.Clone(s.ByAction), maps.Clone(s.ByCode)
 	return s
 }
 
@@ -106,12 +107,4 @@ func (c *Cloud) ResetCalls() {
 	c.log.mu.Lock()
 	defer c.log.mu.Unlock()
 	c.log.calls, c.log.stats = nil, Stats{}
-}
-
-func clone(m map[string]int64) map[string]int64 {
-	out := make(map[string]int64, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
 }

@@ -30,10 +30,7 @@ func (k *clock) now() time.Time {
 }
 
 func (k *clock) read(base time.Time) time.Time {
-	d := base.Sub(k.from)
-	if d < 0 { // a base clock that was set back: stand still rather than go back
-		d = 0
-	}
+	d := max(0, base.Sub(k.from)) // a base clock that was set back: stand still rather than go back
 	return k.at.Add(time.Duration(float64(d) * k.speed))
 }
 

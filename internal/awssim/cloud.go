@@ -104,7 +104,6 @@ type account struct {
 	roles     map[string]*role
 	optIn     map[string]bool // regions that are not on by default
 	disabled  map[string]bool
-	declared  bool // named by a fleet or a key, not made up for a request
 }
 
 // role is an IAM role that can be assumed.
@@ -239,30 +238,29 @@ func (c *Cloud) Reset() {
 		userTerminate: {"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"},
 	}
 	c.poolMu.Unlock()
-	c.account(c.opt.DefaultAccount, true)
+	c.account(c.opt.DefaultAccount)
 	for _, id := range c.opt.Keys {
-		c.account(id, true)
+		c.account(id)
 	}
 	c.ResetCalls()
 }
 
 // account finds or makes an account.
-func (c *Cloud) account(id string, declared bool) *account {
-	if a := c.lookAccount(id); a != nil && a.declared {
+func (c *Cloud) account(id string) *account {
+	if a := c.lookAccount(id); a != nil {
 		return a
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.accountLocked(id, declared)
+	return c.accountLocked(id)
 }
 
-func (c *Cloud) accountLocked(id string, declared bool) *account {
+func (c *Cloud) accountLocked(id string) *account {
 	a := c.accounts[id]
 	if a == nil {
 		a = &account{id: id, optIn: map[string]bool{}, disabled: map[string]bool{}}
 		c.accounts[id] = a
 	}
-	a.declared = a.declared || declared
 	return a
 }
 

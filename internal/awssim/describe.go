@@ -134,7 +134,7 @@ func (k *call) instancePage(fs filters[sight], maxIDs int, shows func(sight) boo
 	}
 
 	k.scope.mu.Lock()
-	list := k.scope.instances
+	var list []*instance
 	if len(ids) > 0 {
 		if list, e = k.findAll(ids, true); e != nil {
 			k.scope.mu.Unlock()

@@ -325,8 +325,10 @@ func TestAPageCapBoundsEveryPage(t *testing.T) {
 
 func TestRunInstancesHonoursItsClientToken(t *testing.T) {
 	k := newCaller(t, Options{})
-	args := []string{"ImageId", "ami-0abcdef1234567890", "InstanceType", "t3.micro", "MinCount", "2", "MaxCount", "3", "ClientToken", "once",
-		"TagSpecification.1.ResourceType", "instance", "TagSpecification.1.Tag.1.Key", "Name", "TagSpecification.1.Tag.1.Value", "商城"}
+	args := []string{
+		"ImageId", "ami-0abcdef1234567890", "InstanceType", "t3.micro", "MinCount", "2", "MaxCount", "3", "ClientToken", "once",
+		"TagSpecification.1.ResourceType", "instance", "TagSpecification.1.Tag.1.Key", "Name", "TagSpecification.1.Tag.1.Value", "商城",
+	}
 	first := k.ok("RunInstances", args...)
 	again := k.ok("RunInstances", args...)
 	if a, b := first.elements("instanceId"), again.elements("instanceId"); len(a) != 3 || !slices.Equal(a, b) {

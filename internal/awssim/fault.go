@@ -158,16 +158,16 @@ func (d *Duration) UnmarshalText(b []byte) error {
 }
 
 func parseDuration(s string) (time.Duration, error) {
-	in := s
-	days := time.Duration(1)
+	const century = 36500 * 24 // hours; keeps sums of instants within int64
+	in, factor := s, int64(1)
 	if n, ok := strings.CutSuffix(s, "d"); ok {
-		s, days = n+"h", 24
+		s, factor = n+"h", 24
 	}
 	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 || d > 36500*24*time.Hour/days {
+	if err != nil || d < 0 || d.Hours()*float64(factor) > century {
 		return 0, fmt.Errorf("%q is not a duration: write 90s, 10m, 2h or 7d", in)
 	}
-	return d * days, nil
+	return time.Duration(int64(d) * factor), nil
 }
 
 // faultState is a fault with its history.
@@ -244,7 +244,7 @@ func stripComments(data []byte) string {
 func checkFaults(data []byte, path string, list []Fault) error {
 	for i := range list {
 		if err := list[i].check(); err != nil {
-			return fmt.Errorf("faults: %s%w", position(data, fmt.Sprintf("%s[%d]", path, i)), err)
+			return fmt.Errorf("faults: %s%w", newPlaces(data).of(fmt.Sprintf("%s[%d]", path, i)), err)
 		}
 	}
 	return nil
@@ -342,6 +342,13 @@ func (k *call) hasFault(kind FaultKind) bool {
 	return slices.ContainsFunc(k.faults, func(f *faultState) bool { return f.Kind == kind })
 }
 
-func decodeStrict(data []byte, into any) error {
+// decodeStrict decodes YAML and refuses unknown keys. The parser is known to
+// panic on some nonsense ("! 0"); that too is a fault of the file.
+func decodeStrict(data []byte, into any) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("the YAML cannot be read: the parser gave up (%v)", cause)
+		}
+	}()
 	return yaml.UnmarshalWithOptions(data, into, yaml.Strict())
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,26 +121,46 @@ func ParseFleet(data []byte) (Fleet, error) {
 	if err := decodeStrict(data, &f); err != nil {
 		return Fleet{}, fmt.Errorf("fleet: %w", err)
 	}
-	if errs := f.check(func(path string) string { return position(data, "$."+path) }); len(errs) > 0 {
+	var at *places
+	if errs := f.check(func(path string) string {
+		if at == nil { // parsed once more, and only for a file with faults
+			at = newPlaces(data)
+		}
+		return at.of("$." + path)
+	}); len(errs) > 0 {
 		return Fleet{}, fmt.Errorf("fleet: %w", errors.Join(errs...))
 	}
 	return f, nil
 }
 
-// position gives "[line:column] " of a path in a YAML document, "" when it
-// cannot be found.
-func position(data []byte, path string) string {
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
+// places finds lines and columns in a YAML document.
+type places struct{ file *ast.File }
+
+func newPlaces(data []byte) *places {
+	p := &places{}
+	defer func() { _ = recover() }() // as in decodeStrict: then no place is known
+	if file, err := parser.ParseBytes(data, 0); err == nil {
+		p.file = file
+	}
+	return p
+}
+
+// of gives "[line:column] " of a path, "" when it cannot be found.
+func (p *places) of(path string) (place string) {
+	defer func() {
+		if recover() != nil {
+			place = ""
+		}
+	}()
+	if p.file == nil {
 		return ""
 	}
 	for path != "$" {
-		p, err := yaml.PathString(path)
+		want, err := yaml.PathString(path)
 		if err != nil {
 			return ""
 		}
-		var node ast.Node
-		if node, err = p.FilterFile(file); err == nil && node != nil {
+		if node, err := want.FilterFile(p.file); err == nil && node != nil {
 			tok := node.GetToken()
 			if m, ok := node.(*ast.MappingNode); ok && len(m.Values) > 0 { // its own token is the first colon
 				tok = m.Values[0].Key.GetToken()
@@ -394,7 +415,7 @@ func (c *Cloud) Load(f Fleet) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	images := clonedImages(c.images)
+	images := maps.Clone(c.images)
 	for _, im := range f.Images {
 		images[im.ID] = &image{id: im.ID, name: cmp.Or(im.Name, im.ID), arch: cmp.Or(im.Arch, x86), owner: c.opt.DefaultAccount, root: "/dev/xvda"}
 	}
@@ -402,7 +423,7 @@ func (c *Cloud) Load(f Fleet) error {
 	dbNames := map[string]bool{}
 	for i := range f.Resources {
 		r := &f.Resources[i]
-		m := made{s: c.scopeLocked(c.accountLocked(r.Account, true), regions[r.Region])}
+		m := made{s: c.scopeLocked(c.accountLocked(r.Account), regions[r.Region])}
 		tags := sortedTags(r)
 		for n := range max(1, r.Count) {
 			if r.Kind == "ec2" {
@@ -457,17 +478,9 @@ func (c *Cloud) Load(f Fleet) error {
 	return nil
 }
 
-func clonedImages(m map[string]*image) map[string]*image {
-	out := make(map[string]*image, len(m))
-	for id, im := range m {
-		out[id] = im
-	}
-	return out
-}
-
 // declare enters an account of a fleet; the cloud's lock is held.
 func (c *Cloud) declare(f *Account) {
-	a := c.accountLocked(f.ID, true)
+	a := c.accountLocked(f.ID)
 	a.name, a.partition = f.Name, f.Partition
 	for _, r := range f.OptIn {
 		a.optIn[r] = true
@@ -538,8 +551,14 @@ func (c *Cloud) instanceOf(s *scope, r *Resource, n int, tags []Tag, images map[
 		on bool
 		is traits
 	}{
-		{r.Spot != "", spot}, {r.Spot == "persistent", spotPersistent}, {r.Root == "instance-store", instanceStoreRoot}, {r.Root == "missing", rootMissing},
-		{r.Hibernation, hibernates}, {r.EBSOptimized, ebsOptimized}, {r.DisableStop, apiStopDisabled}, {r.DisableTermination, apiTerminationDisabled},
+		{r.Spot != "", spot},
+		{r.Spot == "persistent", spotPersistent},
+		{r.Root == "instance-store", instanceStoreRoot},
+		{r.Root == "missing", rootMissing},
+		{r.Hibernation, hibernates},
+		{r.EBSOptimized, ebsOptimized},
+		{r.DisableStop, apiStopDisabled},
+		{r.DisableTermination, apiTerminationDisabled},
 	} {
 		if t.on {
 			i.is |= t.is

@@ -1,14 +1,23 @@
 package awssim
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
+
+// promptly fails a fuzz input that takes longer than any should, which the
+// fuzzer itself would wait for.
+func promptly(t *testing.T, what []byte) {
+	timer := time.AfterFunc(5*time.Second, func() { panic(fmt.Sprintf("hangs on %q", what)) })
+	t.Cleanup(func() { timer.Stop() })
+}
 
 // No request panics, and every answer is XML or JSON with a status.
 func FuzzRequest(f *testing.F) {
@@ -51,6 +60,7 @@ func FuzzParseFleet(f *testing.F) {
 	f.Add([]byte("resources: [{kind: rds, name: db-#, count: 1048577}]"))
 	f.Add([]byte("faults: [{kind: delay, for: 99999999999d}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		promptly(t, data)
 		fl, err := ParseFleet(data)
 		if err != nil {
 			return
@@ -71,8 +81,10 @@ func FuzzParseFleet(f *testing.F) {
 
 func FuzzParseFaults(f *testing.F) {
 	f.Add([]byte("faults: [{kind: hang}]"))
+	f.Add([]byte("! 000000000000000000000000000000000")) // panics inside the YAML parser
 	f.Add([]byte("- {kind: stale, for: 1m, from: 2026-01-01T00:00:00Z}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		promptly(t, data)
 		if list, err := ParseFaults(data); err == nil {
 			if err := New(Options{}).SetFaults(list); err != nil {
 				t.Fatalf("parsed but not set: %v", err)

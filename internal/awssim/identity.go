@@ -36,14 +36,14 @@ func (c *Cloud) identify(cred *credential, svc *service) (*principal, *Error) {
 	case s != nil:
 		p.account, p.role = s.account, s.role
 	case listed:
-		p.account = c.account(keyAccount, true)
+		p.account = c.account(keyAccount)
 	case isAccountID(cred.key):
 		p.account = c.lookAccount(cred.key)
 		if p.account == nil && !c.opt.StrictCredentials {
-			p.account = c.account(cred.key, true)
+			p.account = c.account(cred.key)
 		}
 	case !c.opt.StrictCredentials:
-		p.account = c.account(c.opt.DefaultAccount, true)
+		p.account = c.account(c.opt.DefaultAccount)
 	}
 	if p.account == nil || p.region == nil {
 		return nil, invalidKey(svc)

@@ -663,8 +663,11 @@ func (k *call) launchTraits(typ *instanceType) (is traits, e *Error) {
 		param string
 		trait traits
 	}{
-		{"EbsOptimized", ebsOptimized}, {"Monitoring.Enabled", monitored}, {"DisableApiStop", apiStopDisabled},
-		{"DisableApiTermination", apiTerminationDisabled}, {"HibernationOptions.Configured", hibernates},
+		{"EbsOptimized", ebsOptimized},
+		{"Monitoring.Enabled", monitored},
+		{"DisableApiStop", apiStopDisabled},
+		{"DisableApiTermination", apiTerminationDisabled},
+		{"HibernationOptions.Configured", hibernates},
 	} {
 		on, e := k.p.boolean(b.param, false)
 		if e != nil {

@@ -67,9 +67,9 @@ type engine struct {
 	cluster bool // its instances live in clusters
 }
 
-var engines = map[string]*engine{}
-
-func init() {
+// engines are the engines that exist.
+var engines = func() map[string]*engine {
+	m := map[string]*engine{}
 	for _, e := range []engine{
 		{"mysql", "8.0.40", 3306, "general-public-license", false},
 		{"mariadb", "10.11.10", 3306, "general-public-license", false},
@@ -83,9 +83,10 @@ func init() {
 		{"aurora-mysql", "8.0.mysql_aurora.3.08.0", 3306, "general-public-license", true},
 		{"aurora-postgresql", "16.6", 5432, "postgresql-license", true},
 	} {
-		engines[e.name] = &e
+		m[e.name] = &e
 	}
-}
+	return m
+}()
 
 func engineNames() []string {
 	var out []string

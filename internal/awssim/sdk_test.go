@@ -29,8 +29,7 @@ func sdkConfig(c *Cloud, region string, creds aws.CredentialsProvider) aws.Confi
 }
 
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return fmt.Sprint(err)
@@ -109,8 +108,10 @@ func TestTheGoSDKInVirtualTime(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		run, err := api.RunInstances(ctx, &ec2.RunInstancesInput{ImageId: aws.String("ami-0abcdef1234567890"), InstanceType: "t3.micro", MinCount: aws.Int32(1), MaxCount: aws.Int32(2),
-			TagSpecifications: []ec2types.TagSpecification{{ResourceType: "instance", Tags: []ec2types.Tag{{Key: aws.String("Name"), Value: aws.String("new")}}}}})
+		run, err := api.RunInstances(ctx, &ec2.RunInstancesInput{
+			ImageId: aws.String("ami-0abcdef1234567890"), InstanceType: "t3.micro", MinCount: aws.Int32(1), MaxCount: aws.Int32(2),
+			TagSpecifications: []ec2types.TagSpecification{{ResourceType: "instance", Tags: []ec2types.Tag{{Key: aws.String("Name"), Value: aws.String("new")}}}},
+		})
 		if err != nil || len(run.Instances) != 2 || run.Instances[1].State.Name != "pending" {
 			t.Errorf("run: %+v %v", run, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -79,9 +80,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		dropConnection(w)
 	}
 	h := w.Header()
-	for k, v := range rep.header {
-		h[k] = v
-	}
+	maps.Copy(h, rep.header)
 	h.Set("Content-Type", rep.ctype)
 	h.Set("Content-Length", strconv.Itoa(len(rep.body)))
 	h.Set("x-amzn-RequestId", rep.id)
@@ -135,9 +134,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: syscall.ECONNREFUSED}
 	}
 	h := http.Header{"Content-Type": {rep.ctype}, "X-Amzn-Requestid": {rep.id}}
-	for k, v := range rep.header {
-		h[k] = v
-	}
+	maps.Copy(h, rep.header)
 	body := &memoryBody{data: rep.body}
 	if rep.cut {
 		body.data, body.end = rep.body[:len(rep.body)/2], io.ErrUnexpectedEOF
@@ -221,7 +218,7 @@ func (k *call) answer(r *http.Request) reply {
 		return rep
 	}
 	if refusal == nil {
-		refusal = k.admit(form, cred, paramErr)
+		refusal = k.admit(form, paramErr)
 	}
 	if refusal == nil {
 		rep, refusal = k.perform()
@@ -324,7 +321,7 @@ func (k *call) throttled() *Error {
 }
 
 // admit is everything between the connection and the action.
-func (k *call) admit(form url.Values, cred *credential, paramErr *Error) *Error {
+func (k *call) admit(form url.Values, paramErr *Error) *Error {
 	if k.svc == nil {
 		return refuse("UnknownOperationException", "The simulator has no service %q", k.serviceName)
 	}

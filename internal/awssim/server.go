@@ -29,7 +29,8 @@ const (
 // NewServer binds addr (port 0 takes any free one) and serves the simulator
 // there until Close. It has no authentication: bind it to loopback.
 func NewServer(addr string, c *Cloud) (*Server, error) {
-	l, err := net.Listen("tcp", addr)
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", addr) // a local bind does not wait
 	if err != nil {
 		return nil, fmt.Errorf("bind the simulated AWS to %q: %w", addr, err)
 	}

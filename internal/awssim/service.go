@@ -56,7 +56,7 @@ const (
 // list position), those of them that hold ids, and the function.
 func does(kind actionKind, takes, ids string, run func(*call, *xw) *Error) *action {
 	a := &action{takes: map[string]bool{}, ids: strings.Fields(ids), mutating: kind == write, run: run}
-	for _, t := range strings.Fields(takes) {
+	for t := range strings.FieldsSeq(takes) {
 		a.takes[t] = true
 	}
 	return a

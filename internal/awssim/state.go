@@ -128,7 +128,7 @@ func (c *Cloud) Databases(account, region string) []Database {
 // Database gives one database.
 func (c *Cloud) Database(account, region, id string) (Database, bool) {
 	all := c.Databases(account, region)
-	i := slices.IndexFunc(all, func(d Database) bool { return d.ID == strings.ToLower(id) })
+	i := slices.IndexFunc(all, func(d Database) bool { return strings.EqualFold(d.ID, id) })
 	if i < 0 {
 		return Database{}, false
 	}

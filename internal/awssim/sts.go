@@ -89,9 +89,6 @@ func (c *Cloud) findRole(a *account, part, name string) *role {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if !a.declared {
-		return nil
-	}
 	if len(a.roles) > 0 {
 		return a.roles[name]
 	}

@@ -10,7 +10,8 @@ func newSTS(t *testing.T) caller {
 	k := newCaller(t, Options{})
 	err := k.c.Load(Fleet{Accounts: []Account{
 		{ID: "222233334444", Roles: []Role{
-			{Name: "dayshift", ExternalID: "s3cret", Deny: []string{"ec2:Stop*", "rds:*"}, MaxSession: Duration(2 * time.Hour)}, {Name: "closed", Denied: true},
+			{Name: "dayshift", ExternalID: "s3cret", Deny: []string{"ec2:Stop*", "rds:*"}, MaxSession: Duration(2 * time.Hour)},
+			{Name: "closed", Denied: true},
 			{Name: "path/reader", Allow: []string{"ec2:Describe*"}},
 		}},
 		{ID: "333344445555"},

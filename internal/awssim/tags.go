@@ -79,8 +79,12 @@ func (k *call) taggable() ([]*instance, *Error) {
 			continue
 		}
 		for _, o := range []struct{ prefix, code, what string }{
-			{"ami-", "InvalidAMIID.NotFound", "image"}, {"vol-", "InvalidVolume.NotFound", "volume"}, {"snap-", "InvalidSnapshot.NotFound", "snapshot"},
-			{"vpc-", "InvalidVpcID.NotFound", "vpc"}, {"subnet-", "InvalidSubnetID.NotFound", "subnet"}, {"sg-", "InvalidGroup.NotFound", "security group"},
+			{"ami-", "InvalidAMIID.NotFound", "image"},
+			{"vol-", "InvalidVolume.NotFound", "volume"},
+			{"snap-", "InvalidSnapshot.NotFound", "snapshot"},
+			{"vpc-", "InvalidVpcID.NotFound", "vpc"},
+			{"subnet-", "InvalidSubnetID.NotFound", "subnet"},
+			{"sg-", "InvalidGroup.NotFound", "security group"},
 		} {
 			if idForm(id, o.prefix) { // only instances can be tagged here
 				return nil, refuse(o.code, "The %s ID '%s' does not exist", o.what, id)

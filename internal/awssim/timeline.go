@@ -47,7 +47,8 @@ func (l *timeline) turn(now int64, next ...phase) {
 	if past > kept { // what was before is forgotten, not that something was
 		out[0].at = always
 	}
-	*l = append(out, next...)
+	out = append(out, next...)
+	*l = out
 }
 
 // changed is when the last phase in force at t began.

@@ -78,8 +78,8 @@ var instanceTypes = func() map[string]*instanceType {
 	for _, f := range families {
 		for size := range strings.FieldsSeq(f.sizes) {
 			t := &instanceType{name: f.name + "." + size, arch: f.arch, vcpu: sizeCPU[size], hibernate: f.hibernate, current: !f.old, nvme: f.nvme}
-			switch {
-			case f.gibPerCPU == 0:
+			switch f.gibPerCPU {
+			case 0:
 				t.burstable = true
 				t.mib = int(burstGiB[size] * 1024)
 				if size == "2xlarge" {
@@ -453,14 +453,15 @@ func describeZones(k *call, w *xw) *Error {
 // zoneID makes a zone's id in AWS's style (use1-az1 for us-east-1a).
 func zoneID(zone string) string {
 	parts := strings.Split(zone[:len(zone)-1], "-")
-	short := parts[0]
+	var short strings.Builder
+	short.WriteString(parts[0])
 	for _, p := range parts[1 : len(parts)-1] {
 		switch p {
 		case "northeast", "northwest", "southeast", "southwest":
-			short += p[:1] + p[5:6]
+			short.WriteString(p[:1] + p[5:6])
 		default:
-			short += p[:1]
+			short.WriteString(p[:1])
 		}
 	}
-	return fmt.Sprintf("%s%s-az%d", short, parts[len(parts)-1], zone[len(zone)-1]-'a'+1)
+	return fmt.Sprintf("%s%s-az%d", short.String(), parts[len(parts)-1], zone[len(zone)-1]-'a'+1)
 }
