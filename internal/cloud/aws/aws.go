@@ -312,13 +312,9 @@ func (c *Cloud) open(ctx context.Context, scope fleet.Scope, kind fleet.Kind) (k
 func (c *Cloud) List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query cloud.Query) ([]fleet.Resource, error) {
 	_, handle, err := c.open(ctx, scope, kind)
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", kind, err)
+		return nil, err // the caller knows what it asked to be listed
 	}
-	list, err := handle.List(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", kind, err)
-	}
-	return list, nil
+	return handle.List(ctx, query)
 }
 
 // verb returns the row of a verb.

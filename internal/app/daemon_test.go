@@ -1,0 +1,294 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/clock"
+	"dayshift/internal/config"
+	"dayshift/internal/fleet"
+	"dayshift/internal/metrics"
+	"dayshift/internal/notify"
+	"dayshift/internal/pass"
+	"dayshift/internal/plan"
+	"dayshift/internal/store"
+	"dayshift/internal/store/memory"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+const officeConfig = `
+store: memory
+resync_interval: 5m
+accounts:
+  - {id: "111122223333", regions: [ap-northeast-2, us-east-1]}
+periods:
+  office: {begintime: "09:00", endtime: "18:00", weekdays: mon-fri}
+schedules:
+  seoul-office: {timezone: Asia/Seoul, periods: [office]}
+`
+
+// newDaemon wires a daemon over a simulated AWS without an HTTP surface.
+func newDaemon(t *testing.T, text string, kept store.Store, sim *awssim.Cloud) *Daemon {
+	t.Helper()
+	loaded, err := config.Parse("dayshift.yaml", []byte(text), config.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &App{
+		Config: loaded, Store: kept, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Senders: []notify.Sender{},
+		transport: sim.Transport(),
+		credentials: map[fleet.AccountID]sdk.CredentialsProvider{
+			"111122223333": credentials.NewStaticCredentialsProvider("111122223333", "any", ""),
+		},
+	}
+	if a.Cloud, err = a.cloud(loaded, nil); err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{App: a, leader: newLeader(kept), agenda: newAgenda(time.Duration(loaded.Config.ResyncInterval), 1)}
+	d.known = pass.Known{Gaps: map[fleet.Scope]string{}, Held: map[fleet.Ref]plan.Guard{}}
+	return d
+}
+
+func officeSim(t *testing.T) *awssim.Cloud {
+	t.Helper()
+	sim := awssim.New(awssim.Options{Seed: 5})
+	if err := sim.Load(awssim.Fleet{Resources: []awssim.Resource{
+		{Account: "111122223333", Region: "ap-northeast-2", Kind: "ec2", Name: "web-#", Count: 3, State: "stopped", Tags: map[string]string{"Schedule": "seoul-office"}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	return sim
+}
+
+func until(t *testing.T, at string) {
+	t.Helper()
+	instant, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Until(instant))
+}
+
+// lead runs a daemon in the background and returns what stops it and waits.
+func lead(t *testing.T, d *Daemon) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := d.lead(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+func calls(sim *awssim.Cloud, action string) []awssim.Call {
+	var found []awssim.Call
+	for _, call := range sim.Calls() {
+		if call.Action == action {
+			found = append(found, call)
+		}
+	}
+	return found
+}
+
+func TestTheDaemonActsAtTheBoundary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(t, "2027-03-05T08:57:20+09:00")
+		sim := officeSim(t)
+		d := newDaemon(t, officeConfig, memory.New(), sim)
+		stop := lead(t, d)
+		until(t, "2027-03-05T09:02:00+09:00")
+		starts := calls(sim, "StartInstances")
+		if len(starts) != 1 || len(starts[0].Resources) != 3 {
+			t.Fatalf("starts: %+v", starts)
+		}
+		nine := time.Date(2027, 3, 5, 0, 0, 0, 0, time.UTC)
+		if late := starts[0].Time.Sub(nine); late < 0 || late > time.Second {
+			t.Errorf("started %s after nine", late)
+		}
+		// Nothing but the resync happens in a scope without anything scheduled.
+		var quiet int
+		for _, call := range calls(sim, "DescribeInstances") {
+			if call.Region == "us-east-1" {
+				quiet++
+			}
+		}
+		if quiet > 2 {
+			t.Errorf("us-east-1 was listed %d times in five minutes", quiet)
+		}
+		stop()
+		if held, err := d.Store.Acquire(t.Context(), leaseName, "somebody else", time.Now(), time.Minute); err != nil {
+			t.Errorf("the lease was not given up: %+v, %v", held, err)
+		}
+		for _, instance := range sim.Instances("111122223333", "ap-northeast-2") {
+			if instance.State != "running" {
+				t.Errorf("%s is %s", instance.Name, instance.State)
+			}
+		}
+	})
+}
+
+func TestTwoDaemonsOneActs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(t, "2027-03-05T08:00:00+09:00")
+		sim, kept := officeSim(t), memory.New()
+		first, second := newDaemon(t, officeConfig, kept, sim), newDaemon(t, officeConfig, kept, sim)
+		second.leader.holder += " (second)"
+		stopFirst := lead(t, first)
+		time.Sleep(time.Second)
+		stopSecond := lead(t, second)
+		time.Sleep(time.Minute)
+		if first.leader.MayAct() != nil || second.leader.MayAct() == nil {
+			t.Fatalf("first may act: %v, second: %v", first.leader.MayAct(), second.leader.MayAct())
+		}
+		if health := second.health(); health.Role != "standby" {
+			t.Errorf("the second calls itself %s", health.Role)
+		}
+		term := first.leader.Lease().Term
+		stopFirst()
+		time.Sleep(5 * time.Second)
+		if second.leader.MayAct() != nil || second.leader.Lease().Term != term+1 {
+			t.Fatalf("the second did not take over: %v, %+v", second.leader.MayAct(), second.leader.Lease())
+		}
+		until(t, "2027-03-05T09:01:00+09:00")
+		if starts := calls(sim, "StartInstances"); len(starts) != 1 {
+			t.Errorf("%d starts", len(starts))
+		}
+		stopSecond()
+	})
+}
+
+// deaf is a store whose lease can no longer be renewed, as after a network cut.
+type deaf struct {
+	store.Store
+	mu  sync.Mutex
+	cut bool
+}
+
+func (s *deaf) Renew(ctx context.Context, lease store.Lease, now time.Time, ttl time.Duration) (store.Lease, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cut {
+		return store.Lease{}, context.DeadlineExceeded
+	}
+	return s.Store.Renew(ctx, lease, now, ttl)
+}
+
+func TestWhoCannotRenewStopsActingBeforeTheLeaseEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := &deaf{Store: memory.New()}
+		d := newDaemon(t, officeConfig, kept, officeSim(t))
+		stop := lead(t, d)
+		time.Sleep(time.Minute)
+		kept.mu.Lock()
+		kept.cut = true
+		kept.mu.Unlock()
+		ends := d.leader.Lease().Expires
+		time.Sleep(time.Until(ends.Add(-leaseMargin)) + time.Millisecond)
+		if d.leader.MayAct() == nil {
+			t.Errorf("it may still act %s before its lease ends", time.Until(ends))
+		}
+		stop()
+	})
+}
+
+func TestReloadIsWholeOrNotAtAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := officeSim(t)
+		d := newDaemon(t, officeConfig, memory.New(), sim)
+		file := filepath.Join(t.TempDir(), "dayshift.yaml")
+		d.Config.File = file
+		stop := lead(t, d)
+		time.Sleep(time.Second)
+
+		write := func(text string) {
+			t.Helper()
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d.reload(t.Context())
+		}
+		write(strings.Replace(officeConfig, "Asia/Seoul", "Asia/Soul", 1))
+		if d.Config.Book.Schedules["seoul-office"].Calendar.Location().String() != "Asia/Seoul" {
+			t.Error("a refused configuration took effect")
+		}
+		if health := d.health(); !strings.Contains(health.Detail, "Asia/Soul") {
+			t.Errorf("the refusal is not told: %+v", health)
+		}
+		write(strings.Replace(officeConfig, "seoul-office: {", "seoul-office: {override_status: running, ", 1))
+		time.Sleep(time.Minute)
+		if starts := calls(sim, "StartInstances"); len(starts) != 1 {
+			t.Errorf("%d starts after the new configuration", len(starts))
+		}
+		if health := d.health(); health.Detail != "" {
+			t.Errorf("after a good reload: %+v", health)
+		}
+		stop()
+	})
+}
+
+func TestOneSlowScopeDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(t, "2027-03-05T08:59:50+09:00")
+		sim := awssim.New(awssim.Options{Seed: 5})
+		tags := map[string]string{"Schedule": "seoul-office"}
+		if err := sim.Load(awssim.Fleet{Resources: []awssim.Resource{
+			{Account: "111122223333", Region: "ap-northeast-2", Kind: "ec2", Name: "many-#", Count: 1600, State: "stopped", Tags: tags},
+			{Account: "111122223333", Region: "us-east-1", Kind: "ec2", Name: "few", State: "stopped", Tags: tags},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		d := newDaemon(t, officeConfig, memory.New(), sim)
+		stop := lead(t, d)
+		until(t, "2027-03-05T09:02:00+09:00") // 600 of them wait for AWS's bucket for five minutes
+		var few awssim.Instance
+		for _, instance := range sim.Instances("111122223333", "us-east-1") {
+			few = instance
+		}
+		if few.State != "running" {
+			t.Fatalf("the scope with one instance: %s", few.State)
+		}
+		// A person stops it; the schedule's next look at this scope comes although
+		// the other one is still at work.
+		if err := sim.StopInstance(few.ID); err != nil {
+			t.Fatal(err)
+		}
+		before := len(calls(sim, "DescribeInstances"))
+		until(t, "2027-03-05T09:08:30+09:00")
+		looked := 0
+		for _, call := range calls(sim, "DescribeInstances")[before:] {
+			if call.Region == "us-east-1" {
+				looked++
+			}
+		}
+		if looked == 0 {
+			t.Error("us-east-1 was not looked at while ap-northeast-2 was paced")
+		}
+		until(t, "2027-03-05T09:10:00+09:00")
+		if stats := sim.Stats(); stats.Throttled != 0 {
+			t.Errorf("%d throttled calls", stats.Throttled)
+		}
+		running := 0
+		for _, instance := range sim.Instances("111122223333", "ap-northeast-2") {
+			if instance.State == "running" {
+				running++
+			}
+		}
+		if running != 1600 {
+			t.Errorf("%d of 1600 run", running)
+		}
+		stop()
+	})
+}
