@@ -48,6 +48,7 @@ const (
 // fail, and that is the failure of a scope and not of the program.
 type baseConfig struct {
 	config      Config
+	region      fleet.Region
 	profile     string
 	credentials sdk.CredentialsProvider
 
@@ -63,10 +64,10 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 		return b.shared, nil
 	}
 	options := []func(*sdkconfig.LoadOptions) error{
-		// Each call carries its own region; this one only keeps the chain from
-		// asking the instance's metadata for it.
-		sdkconfig.WithRegion(string(b.config.Accounts[0].Regions[0])),
-		sdkconfig.WithRetryer(func() sdk.Retryer { return sdk.NopRetryer{} }),
+		// Each call carries its own region; this one is for the chain, which may
+		// have to ask an STS of the right partition itself.
+		sdkconfig.WithRegion(string(b.region)),
+		sdkconfig.WithLogger(logging.Nop{}), // it would write to standard error past the program's own log
 		sdkconfig.WithHTTPClient(awshttp.NewBuildableClient().
 			WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
 			WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = idleConnections })),
@@ -78,6 +79,9 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 		options = append(options, sdkconfig.WithCredentialsProvider(b.credentials))
 	}
 	cfg, err := sdkconfig.LoadDefaultConfig(ctx, options...)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return sdk.Config{}, fmt.Errorf("load the AWS configuration of this machine: %w", cause)
+	}
 	if err != nil {
 		return sdk.Config{}, fmt.Errorf("load the AWS configuration of this machine: %w (%w)", cloud.ErrCredentials, err)
 	}
@@ -89,8 +93,9 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 		cfg.BaseEndpoint = sdk.String(b.config.Endpoint)
 		cfg.ConfigSources = nil // or AWS_ENDPOINT_URL_EC2 would go before it
 	}
+	// After loading, too: the chain keeps its own retries.
+	cfg.Retryer = func() sdk.Retryer { return sdk.NopRetryer{} }
 	cfg.RetryMaxAttempts = 1
-	cfg.Logger = logging.Nop{} // it would write to standard error past the program's own log
 	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error { return checkAnswers(stack) })
 	b.shared, b.loaded = cfg, true
 	return cfg, nil
@@ -246,12 +251,15 @@ func (a *account) fetch(ctx context.Context) (*session, error) {
 // atHand makes sure that there are credentials at all, so that their absence is
 // told in words of its own.
 func (a *account) atHand(ctx context.Context, provider sdk.CredentialsProvider) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	bounded, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	if provider == nil {
 		provider = sdk.AnonymousCredentials{}
 	}
-	if _, err := provider.Retrieve(ctx); err != nil {
+	if _, err := provider.Retrieve(bounded); err != nil {
+		if cause := context.Cause(ctx); cause != nil { // whoever asked gave up: that says nothing about the credentials
+			return fmt.Errorf("credentials of account %s: %w", a.ID, cause)
+		}
 		return fmt.Errorf("account %s: no credentials at hand; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached: %w (%w)", a.ID, cloud.ErrCredentials, root(err))
 	}
 	return nil

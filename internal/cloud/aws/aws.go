@@ -249,9 +249,9 @@ func New(config Config) (*Cloud, error) {
 		base := shared[a.Profile]
 		switch {
 		case a.Credentials != nil:
-			base = &baseConfig{config: config, credentials: a.Credentials}
+			base = &baseConfig{config: config, region: a.Regions[0], credentials: a.Credentials}
 		case base == nil:
-			base = &baseConfig{config: config, profile: a.Profile, credentials: config.Credentials}
+			base = &baseConfig{config: config, region: a.Regions[0], profile: a.Profile, credentials: config.Credentials}
 			shared[a.Profile] = base
 		}
 		c.accounts[a.ID] = &account{Account: a, cloud: c, base: base, turn: make(chan struct{}, 1)}

@@ -164,12 +164,24 @@ func TestAnAnswerThatLeavesMembersOutIsReported(t *testing.T) {
 func TestTheOneWhoAskedEndsACall(t *testing.T) {
 	w := newWire(t)
 	w.on("StartInstances", answer(hang, ""))
+	w.on("StopInstances", acceptAll("StopInstances"))
 	reason := errors.New("shutting down")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(20*time.Millisecond, func() { cancel(reason) })
-	err := w.open(nil).Do(ctx, testScope, fleet.EC2Instance, fleet.Start, batch("i-0aaaaaaaaaaaaaaa1"))
-	if !errors.Is(err, reason) || errors.Is(err, cloud.ErrTransient) {
-		t.Errorf("%v, want the reason of the one who asked alone", err)
+	c := w.open(nil)
+	for _, after := range []time.Duration{0, 20 * time.Millisecond} { // before the credentials are there, and during the call
+		ctx, cancel := context.WithCancelCause(t.Context())
+		if after == 0 {
+			cancel(reason)
+		} else {
+			time.AfterFunc(after, func() { cancel(reason) })
+		}
+		err := c.Do(ctx, testScope, fleet.EC2Instance, fleet.Start, batch("i-0aaaaaaaaaaaaaaa1"))
+		if !errors.Is(err, reason) {
+			t.Errorf("%v, want the reason of the one who asked", err)
+		}
+		wantClass(t, err, nil)
+		if err := c.Do(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, batch("i-0aaaaaaaaaaaaaaa1")); err != nil {
+			t.Errorf("the next one, who did not give up: %v", err)
+		}
 	}
 }
 

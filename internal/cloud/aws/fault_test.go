@@ -89,14 +89,16 @@ func TestACutPageIsAnError(t *testing.T) {
 		if end < 0 {
 			end = len(page)
 		}
-		w := newWire(t)
-		c := w.open(func(config *Config) { config.Sleep = noSleep })
-		for cut := 0; cut < end; cut += 11 {
-			w.on(action, answer(200, page[:cut]))
-			if got, err := list(c, kind, cloud.Query{}); err == nil {
-				t.Errorf("%s: cut after %d of %d bytes: %d resources and no error", kind, cut, len(page), len(got))
+		synctest.Test(t, func(t *testing.T) {
+			w := newWire(t)
+			c := w.open(nil)
+			for cut := 0; cut < end; cut += 11 {
+				w.on(action, answer(200, page[:cut]))
+				if got, err := list(c, kind, cloud.Query{}); err == nil {
+					t.Errorf("%s: cut after %d of %d bytes: %d resources and no error", kind, cut, len(page), len(got))
+				}
 			}
-		}
+		})
 	}
 }
 

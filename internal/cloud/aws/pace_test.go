@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,7 +48,6 @@ func TestManyAreDoneAtTheFloorOfTheBuckets(t *testing.T) {
 		{fleet.Start, 2000, 300 * millisecond, 500 * time.Second, 18},
 		{fleet.Start, 1001, 300 * millisecond, 500 * millisecond, 2},
 		{fleet.Stop, 1000, 0, 0, 1},
-		{fleet.Stop, 5000, 0, 200 * time.Second, 21},
 		{fleet.Stop, 5000, 300 * millisecond, 200 * time.Second, 21},
 	} {
 		t.Run(fmt.Sprintf("%s %d over %v", test.verb, test.n, test.latency), func(t *testing.T) {
@@ -195,9 +193,8 @@ func TestThoseWhoWaitAreServedInTurn(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.answered(testScope, "ec2:StartInstances", 1000, 1000)
-		var mu sync.Mutex
-		var order []int
-		for i := range 20 {
+		served := make(chan int, 20)
+		for i := range cap(served) {
 			time.Sleep(time.Millisecond)
 			go func() {
 				want := 1
@@ -208,23 +205,17 @@ func TestThoseWhoWaitAreServedInTurn(t *testing.T) {
 					n, err := p.take(t.Context(), testScope, "ec2:StartInstances", want, 1000)
 					if err != nil {
 						t.Error(err)
-						return
+						break
 					}
 					want -= n
 				}
-				mu.Lock()
-				order = append(order, i)
-				mu.Unlock()
+				served <- i
 			}()
 		}
-		time.Sleep(time.Hour)
-		for i, got := range order {
-			if got != i {
-				t.Fatalf("served in the order %v", order)
+		for i := range cap(served) {
+			if got := <-served; got != i {
+				t.Errorf("number %d was served in place of %d", got, i)
 			}
-		}
-		if len(order) != 20 {
-			t.Errorf("%d of 20 were served", len(order))
 		}
 	})
 }
@@ -260,7 +251,7 @@ func TestANeighbourShrinksTheMirror(t *testing.T) {
 		limits := awssim.Limits{Table: []awssim.Limit{
 			{Service: "ec2", Action: "StopInstances", Request: awssim.Bucket{Max: 25, Refill: 2.5}, Resource: awssim.Bucket{Max: 500, Refill: 10}},
 		}}
-		c, sim := simulate(t, awssim.Options{Limits: limits}, fleetOf(5000, "running"), nil)
+		c, sim := simulate(t, awssim.Options{Limits: limits}, fleetOf(2500, "running"), nil)
 		left := targets(t, c)
 		sim.ResetCalls()
 		began := time.Now()
@@ -277,8 +268,8 @@ func TestANeighbourShrinksTheMirror(t *testing.T) {
 			}
 		}
 		stats := sim.Stats()
-		t.Logf("%v for a floor of 450s, %d of %d calls throttled", time.Since(began), stats.Throttled, stats.Calls)
-		if took := time.Since(began); took > 700*time.Second {
+		t.Logf("%v for a floor of 200s, %d of %d calls throttled", time.Since(began), stats.Throttled, stats.Calls)
+		if took := time.Since(began); took > 300*time.Second {
 			t.Errorf("took %v", took)
 		}
 		if stats.Throttled > 4 {
