@@ -19,7 +19,8 @@ type Limit struct {
 	Service string `json:"service"`
 	// Action is an action's name, with * for any text.
 	Action string `json:"action"`
-	// Unpaged narrows the row to calls with neither filter nor pagination.
+	// Unpaged narrows the row to calls with neither filter nor pagination; a
+	// list of ids is neither.
 	Unpaged bool `json:"unpaged,omitempty"`
 	// Shared is true when all calls that match draw on one bucket; otherwise
 	// each action has its own.
