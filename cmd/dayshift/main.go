@@ -4,10 +4,9 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // zones must be there on a machine without zoneinfo
 
 	"dayshift/internal/cli"
-
-	_ "time/tzdata" // zones must be there on a machine without zoneinfo
 )
 
 func main() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
