@@ -151,7 +151,8 @@ func TestTimeline(t *testing.T) {
 		{
 			name: "in the minute before, the reason is the one that will be it", zone: "UTC",
 			periods: []PeriodDef{
-				{Weekdays: DayField{"sat"}}, {BeginTime: "00:00", EndTime: "06:00", Weekdays: DayField{"sat"}},
+				{Weekdays: DayField{"sat"}},
+				{BeginTime: "00:00", EndTime: "06:00", Weekdays: DayField{"sat"}},
 				{BeginTime: "20:00", EndTime: "23:59", Weekdays: DayField{"fri"}},
 			},
 			from: "2024-03-01T22:00:00Z", to: "2024-03-02T12:00:00Z",

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
 	_ "time/tzdata" // the vectors name zones that a small machine may lack
 )
 
