@@ -8,11 +8,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"dayshift/internal/app"
-
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"dayshift/internal/app"
 )
 
 // How often the demo's picture is drawn, by the wall: often enough to look

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 
-	"dayshift/internal/service"
-
 	"github.com/spf13/cobra"
+
+	"dayshift/internal/service"
 )
 
 // maxQuestion bounds one line of eval: far more than a schedule with a hundred periods.

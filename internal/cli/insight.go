@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"dayshift/internal/app"
 	"dayshift/internal/buildinfo"
 	"dayshift/internal/cloud"
@@ -16,8 +18,6 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
-
-	"github.com/spf13/cobra"
 )
 
 func explainCommand(c *common) *cobra.Command {

@@ -7,13 +7,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"dayshift/internal/app"
 	"dayshift/internal/decide"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/store"
-
-	"github.com/spf13/cobra"
 )
 
 // runLine is one action in the answer of run.

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"log/slog"
 
+	"github.com/spf13/cobra"
+
 	"dayshift/internal/app"
 	"dayshift/internal/buildinfo"
-
-	"github.com/spf13/cobra"
 )
 
 func serveCommand(c *common) *cobra.Command {

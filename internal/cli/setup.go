@@ -9,10 +9,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"dayshift/internal/app"
 	"dayshift/internal/config"
-
-	"github.com/spf13/cobra"
 )
 
 // common are the flags that every command has.

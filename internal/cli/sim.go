@@ -3,9 +3,9 @@ package cli
 import (
 	"fmt"
 
-	"dayshift/internal/app"
-
 	"github.com/spf13/cobra"
+
+	"dayshift/internal/app"
 )
 
 func simCommand() *cobra.Command {
