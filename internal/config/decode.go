@@ -10,9 +10,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"dayshift/internal/calendar"
-
 	"github.com/goccy/go-yaml/ast"
+
+	"dayshift/internal/calendar"
 )
 
 // maxVisits bounds how many values are read, aliases counted as often as they

@@ -405,14 +405,17 @@ func fieldSchema(field reflect.StructField) object {
 		case reflect.Int, reflect.Float64:
 			kind := map[reflect.Kind]string{reflect.Int: "integer", reflect.Float64: "number"}[field.Type.Kind()]
 			return object{
-				{"type", kind}, {"minimum", json.Number(tag.Get("min"))}, {"maximum", json.Number(tag.Get("max"))},
+				{"type", kind},
+				{"minimum", json.Number(tag.Get("min"))},
+				{"maximum", json.Number(tag.Get("max"))},
 				{"default", json.Number(tag.Get("default"))},
 			}
 		case reflect.Struct:
 			return object{{"$ref", "#/$defs/" + field.Type.Name()}}
 		case reflect.Map:
 			return object{
-				{"type", []string{"object", "null"}}, {"propertyNames", textSchema(tag.Get("form"))},
+				{"type", []string{"object", "null"}},
+				{"propertyNames", textSchema(tag.Get("form"))},
 				{"additionalProperties", object{{"$ref", "#/$defs/" + field.Type.Elem().Name()}}},
 			}
 		case reflect.Slice:

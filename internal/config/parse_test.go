@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const small = `
@@ -94,8 +94,10 @@ func TestOfficeHoursInChina(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []fleet.Scope{
-		{Account: "111122223333", Region: "cn-north-1"}, {Account: "111122223333", Region: "cn-northwest-1"},
-		{Account: "444455556666", Region: "cn-north-1"}, {Account: "444455556666", Region: "cn-northwest-1"},
+		{Account: "111122223333", Region: "cn-north-1"},
+		{Account: "111122223333", Region: "cn-northwest-1"},
+		{Account: "444455556666", Region: "cn-north-1"},
+		{Account: "444455556666", Region: "cn-northwest-1"},
 	}
 	if diff := cmp.Diff(want, loaded.Scopes); diff != "" {
 		t.Errorf("scopes (-want +got):\n%s", diff)
