@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"dayshift/internal/awssim"
 	"dayshift/internal/calendar"
 	"dayshift/internal/clock"
@@ -25,8 +27,6 @@ import (
 	"dayshift/internal/policy"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
-
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 const (
@@ -101,8 +101,10 @@ func newWorld(t *testing.T, book *policy.Book, resources ...awssim.Resource) *wo
 }
 
 var scopes = []fleet.Scope{
-	{Account: shop, Region: "cn-north-1"}, {Account: shop, Region: "cn-northwest-1"},
-	{Account: china, Region: "cn-north-1"}, {Account: china, Region: "cn-northwest-1"},
+	{Account: shop, Region: "cn-north-1"},
+	{Account: shop, Region: "cn-northwest-1"},
+	{Account: china, Region: "cn-north-1"},
+	{Account: china, Region: "cn-northwest-1"},
 }
 
 func (w *world) pass() *pass.Pass {
