@@ -14,10 +14,10 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // DefaultConcurrency is how many listings run at once: enough to hide AWS's

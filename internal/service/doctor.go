@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Checkup is doctor's answer for one scope.
