@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"dayshift/internal/fleet"
-
 	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/fleet"
 )
 
 var (

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws"
@@ -23,8 +25,6 @@ import (
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 	"dayshift/internal/store/sqlstore"
-
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // App is the program as wired for one configuration.

@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"dayshift/internal/awssim"
 	"dayshift/internal/clock"
 	"dayshift/internal/config"
@@ -21,9 +24,6 @@ import (
 	"dayshift/internal/plan"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
-
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 const officeConfig = `
