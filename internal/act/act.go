@@ -6,12 +6,21 @@
 //
 //   - The cloud's Reserve says how many members the next call may have.
 //   - A member whose listing has grown old is looked at again, and skipped when
-//     it is no longer in the state that was decided on.
+//     it is no longer in the state that was decided on. What this stage itself
+//     changed, or may have changed by a call without an answer, is not taken for
+//     somebody else's hand.
 //   - Throttling puts the call back, whole: it never splits and never loses an action.
 //   - Members that the cloud names as bad fail alone; the others go again at once.
 //     A refusal that names nobody halves the call until the bad ones are alone.
 //   - Missing capacity splits the call by pool (type and zone), so that a
 //     shortage hurts only its pool, then walks the types that the resource accepts.
+//     Once a pool had no room for several members singly, the others are not asked for.
+//   - A lane without a single success stops narrowing refusals for a missing
+//     permission after some calls, and sends what is left as it lies.
+//
+// Calls in all lanes together are bounded (Concurrency): as long as fewer of
+// them hang, no lane waits for another; a call that hangs ends by the cloud's
+// own time-out.
 //
 // Every action gets exactly one outcome, reported as soon as it is known.
 package act
@@ -55,10 +64,22 @@ const (
 	throttleCap   = 30 * time.Second
 )
 
+// drain is how long a call under way may still take when the process is told to
+// stop: AWS carries out what it was sent, and it is better to know than to find
+// out later. Below the 25 seconds that the daemon gives its parts.
+const drain = 20 * time.Second
+
 // refusalsBeforeGivingUp is how many unauthorized calls a lane makes without a
-// single success before it takes the whole lane as unauthorized. Halving a
-// call of 1,000 reaches a single member after ten.
+// single success before it halves no more: what is refused then has failed as a
+// whole. Halving a call of 1,000 reaches a single member after ten, and the
+// halves that wait are sent once each, so that members who may be acted on
+// still have their chance.
 const refusalsBeforeGivingUp = 12
+
+// shortAfter is how many members of a pool meet missing capacity singly, one
+// after the other, before the pool is taken as empty for this lane: one can have
+// a reason of its own (a placement group), several in a row hardly.
+const shortAfter = 3
 
 // Cloud is what act needs of a cloud.
 type Cloud interface {
@@ -73,15 +94,15 @@ type Stage struct {
 	// MayAct is asked before every call; its error defers what is left. It is
 	// how a process that lost its lease stops acting. nil: always.
 	MayAct func() error
-	// Concurrency is the number of calls at once; 0 means DefaultConcurrency.
+	// Concurrency is the number of calls at once, listings included; 0 means DefaultConcurrency.
 	Concurrency int
 }
 
 // Run carries out the actions and reports each outcome once, in batches, as
 // they become known; report may be called from several goroutines at once.
-// laneDone, when not nil, is called when a scope has no action left. Run
+// scopeDone, when not nil, is called once when a scope has no action left. Run
 // returns when every action has its outcome. When ctx ends, calls under way
-// are finished by the cloud's own time-outs and what is left is deferred.
+// have drain to end and what is left is deferred.
 func (s *Stage) Run(ctx context.Context, actions []plan.Action, report func([]plan.Outcome), scopeDone func(fleet.Scope)) {
 	lanes := s.lanes(actions, report)
 	left := map[fleet.Scope]int{}
@@ -119,9 +140,18 @@ type lane struct {
 	slots  chan struct{}
 	queue  []call
 
-	throttled int // in a row
-	refused   int // unauthorized calls
-	accepted  int // calls
+	throttled int                 // in a row
+	refused   int                 // unauthorized calls
+	accepted  int                 // calls
+	noResize  int                 // unauthorized changes of a type
+	resizes   int                 // changes of a type that were accepted
+	short     map[string]shortage // by pool
+}
+
+// shortage is what is known of a pool without capacity.
+type shortage struct {
+	singly int // members refused one by one, since the last that was accepted
+	err    error
 }
 
 // call is a batch that is sent as one call.
@@ -129,6 +159,8 @@ type call struct {
 	verb  fleet.Verb
 	items []*item
 	tries int
+	// gathers: members that need another try in the end are added to this call.
+	gathers bool
 }
 
 // item is one action on its way.
@@ -137,7 +169,22 @@ type item struct {
 	resource fleet.Resource // as last seen
 	types    []string       // still to be tried at a start, best first
 	resized  string         // the type it was changed to
+	unsure   bool           // a call got no answer: it may have been carried out
 	note     string
+}
+
+// fresh reports whether the resource is still as it was decided on, but for the
+// type that this stage gave it.
+func (it *item) fresh(again fleet.Resource) bool {
+	decision := it.action.Decision
+	decision.Resource.Type = it.resource.Type
+	return decision.Fresh(again)
+}
+
+func (it *item) pool() string { return it.resource.Type + " in " + it.resource.Zone }
+
+func (it *item) say(format string, args ...any) {
+	it.note = strings.TrimPrefix(it.note+"; "+fmt.Sprintf(format, args...), "; ")
 }
 
 func (s *Stage) lanes(actions []plan.Action, report func([]plan.Outcome)) []*lane {
@@ -148,7 +195,7 @@ func (s *Stage) lanes(actions []plan.Action, report func([]plan.Outcome)) []*lan
 		key := laneKey{action.Resource.Scope, action.Resource.Kind, action.Verb}
 		l := byKey[key]
 		if l == nil {
-			l = &lane{Stage: s, laneKey: key, report: report, slots: slots, queue: []call{{verb: action.Verb}}}
+			l = &lane{Stage: s, laneKey: key, report: report, slots: slots, queue: []call{{verb: action.Verb}}, short: map[string]shortage{}}
 			byKey[key] = l
 			lanes = append(lanes, l)
 		}
@@ -162,6 +209,10 @@ func (l *lane) run(ctx context.Context) {
 		next := l.queue[0]
 		l.queue = l.queue[1:]
 		n, err := l.Cloud.Reserve(ctx, l.scope, l.kind, next.verb, len(next.items))
+		if err != nil && lasting(err) {
+			l.finish(next.items, plan.Failed, err)
+			continue
+		}
 		if err != nil {
 			l.push(next)
 			l.deferAll(fmt.Errorf("wait for room in the rate limit: %w", err))
@@ -171,10 +222,7 @@ func (l *lane) run(ctx context.Context) {
 			l.push(call{verb: next.verb, items: next.items[n:], tries: next.tries})
 			next.items = next.items[:n]
 		}
-		if next.items, err = l.current(ctx, next.items); err == nil && next.verb == fleet.Start {
-			err = l.setTypes(ctx, next.items)
-		}
-		if err != nil {
+		if next.items, err = l.prepare(ctx, next); err != nil {
 			l.push(next)
 		} else if len(next.items) > 0 {
 			err = l.send(ctx, next)
@@ -184,6 +232,19 @@ func (l *lane) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// prepare returns the items of a call that are ready for it. With an error,
+// what is not returned was put back into the queue.
+func (l *lane) prepare(ctx context.Context, c call) ([]*item, error) {
+	items, err := l.current(ctx, c.verb, c.items)
+	if err != nil || c.verb != fleet.Start {
+		return items, err
+	}
+	if items, err = l.setTypes(ctx, c.verb, items); err != nil {
+		return items, err
+	}
+	return l.current(ctx, c.verb, items) // changing types is paced as well and may have taken minutes
 }
 
 func (l *lane) push(c call) { l.queue = slices.Insert(l.queue, 0, c) }
@@ -203,8 +264,18 @@ func (l *lane) finish(items []*item, status plan.Status, err error) {
 	outcomes := make([]plan.Outcome, len(items))
 	for i, it := range items {
 		outcomes[i] = plan.Outcome{Action: it.action, Status: status, Err: err, At: l.Clock.Now(), Type: it.resized, Note: it.note}
+		if it.unsure && clueless(status, err) {
+			outcomes[i].Status = plan.Uncertain
+			outcomes[i].Err = fmt.Errorf("an earlier try got no answer and may have been carried out: %w", err)
+		}
 	}
 	l.report(outcomes)
+}
+
+// clueless reports outcomes that say nothing about an earlier try without an
+// answer, or that such a try explains.
+func clueless(status plan.Status, err error) bool {
+	return status == plan.Deferred || status == plan.Skipped || status == plan.Failed && errors.Is(err, cloud.ErrWrongState)
 }
 
 // errChanged is the reason of a skipped action.
@@ -215,7 +286,7 @@ var errExpired = errors.New("another state is wanted by now")
 
 // current returns the items that are still as they were decided on, having
 // looked again at those whose listing has grown old.
-func (l *lane) current(ctx context.Context, items []*item) ([]*item, error) {
+func (l *lane) current(ctx context.Context, verb fleet.Verb, items []*item) ([]*item, error) {
 	now := l.Clock.Now()
 	var fresh, old []*item
 	for _, it := range items {
@@ -235,9 +306,9 @@ func (l *lane) current(ctx context.Context, items []*item) ([]*item, error) {
 	for i, it := range old {
 		ids[i] = it.resource.ID
 	}
-	seen, err := l.Cloud.List(ctx, l.scope, l.kind, cloud.Query{IDs: ids})
+	seen, err := l.list(ctx, ids)
 	if err != nil {
-		l.push(call{verb: l.verb, items: old})
+		l.push(call{verb: verb, items: old})
 		return fresh, fmt.Errorf("look again before acting: %w", err)
 	}
 	byID := make(map[string]fleet.Resource, len(seen))
@@ -246,8 +317,8 @@ func (l *lane) current(ctx context.Context, items []*item) ([]*item, error) {
 	}
 	for _, it := range old {
 		again, exists := byID[it.resource.ID]
-		if !exists || !it.action.Fresh(again) {
-			it.note = changeNote(it.action.Resource, again, exists)
+		if !exists || !it.fresh(again) {
+			it.say("%s", changeNote(it.action.Resource, again, exists))
 			l.finish([]*item{it}, plan.Skipped, errChanged)
 			continue
 		}
@@ -262,33 +333,51 @@ func changeNote(before, after fleet.Resource, exists bool) string {
 		return "it no longer exists"
 	}
 	if before.State == after.State {
-		return "its tags, type or last start changed"
+		return "its tags, type, protection or last start changed"
 	}
-	return fmt.Sprintf("it was %s, now it is %s", before.Native, after.Native)
+	return fmt.Sprintf("it was %s, now it is %s", cmp.Or(before.Native, string(before.State)), cmp.Or(after.Native, string(after.State)))
 }
 
-// setTypes gives stopped resources the type they are to be started with. One
-// whose type is refused is started as it is.
-func (l *lane) setTypes(ctx context.Context, items []*item) error {
-	for _, it := range items {
+// setTypes gives stopped resources the type they are to be started with, and
+// passes by those whose pool is known to be empty. One whose type is refused is
+// started as it is.
+func (l *lane) setTypes(ctx context.Context, verb fleet.Verb, items []*item) ([]*item, error) {
+	var ready []*item
+	for i, it := range items {
 		for len(it.types) > 0 && it.types[0] != it.resource.Type {
 			wanted := it.types[0]
+			if l.resizes == 0 && l.noResize >= refusalsBeforeGivingUp {
+				it.say("keeps %s, because changes of the type are not authorized", it.resource.Type)
+				it.types = nil
+				break
+			}
 			err := l.resize(ctx, it.resource, wanted)
 			if err == nil {
+				l.resizes++
 				it.resource.Type, it.resized = wanted, wanted
 				break
 			}
-			if stopsLane(err) || ctx.Err() != nil {
-				return fmt.Errorf("change %s to %s: %w", it.resource.ID, wanted, err)
+			var notAllowed *notAllowedError
+			if stopsLane(err) || errors.As(err, &notAllowed) {
+				l.push(call{verb: verb, items: items[i:]})
+				return ready, fmt.Errorf("change %s to %s: %w", it.resource.ID, wanted, err)
 			}
-			it.note = fmt.Sprintf("could not be changed to %s (%v)", wanted, err)
+			if errors.Is(err, cloud.ErrUnauthorized) {
+				l.noResize++
+			}
+			it.say("could not be changed to %s (%v)", wanted, err)
 			it.types = it.types[1:]
 			if len(it.types) == 0 {
-				it.note += ", started as " + it.resource.Type
+				it.say("keeps %s", it.resource.Type)
 			}
 		}
+		if pool := l.short[it.pool()]; pool.singly >= shortAfter {
+			l.nextType(it, verb, pool.err)
+			continue
+		}
+		ready = append(ready, it)
 	}
-	return nil
+	return ready, nil
 }
 
 // stopsLane reports errors after which no further call of the lane is of use.
@@ -296,37 +385,86 @@ func stopsLane(err error) bool {
 	return errors.Is(err, cloud.ErrCredentials) || errors.Is(err, cloud.ErrRegionDisabled)
 }
 
+// resize changes the type of one stopped resource. Throttling and what passes
+// are waited for as with any other call.
 func (l *lane) resize(ctx context.Context, resource fleet.Resource, wanted string) error {
-	var err error
-	for try := range transientTries {
-		if _, err = l.Cloud.Reserve(ctx, l.scope, l.kind, fleet.Resize, 1); err != nil {
+	for throttled, failed := 0, 0; ; {
+		if _, err := l.Cloud.Reserve(ctx, l.scope, l.kind, fleet.Resize, 1); err != nil {
+			if lasting(err) {
+				return err
+			}
+			return &notAllowedError{fmt.Errorf("wait for room in the rate limit: %w", err)}
+		}
+		err := l.do(ctx, fleet.Resize, []cloud.Target{{Resource: resource, Type: wanted}})
+		var wait time.Duration
+		switch {
+		case errors.Is(err, cloud.ErrThrottled) && throttled < throttleTries:
+			throttled++
+			wait = throttleWait(throttled, err)
+		case errors.Is(err, cloud.ErrTransient) && failed < transientTries-1:
+			failed++
+			wait = transientWait(failed)
+		default:
 			return err
 		}
-		err = l.do(ctx, fleet.Resize, []cloud.Target{{Resource: resource, Type: wanted}})
-		if !errors.Is(err, cloud.ErrThrottled) && !errors.Is(err, cloud.ErrTransient) {
-			return err
-		}
-		if sleepErr := l.Clock.Sleep(ctx, time.Second<<try); sleepErr != nil {
-			return sleepErr
+		if err := l.Clock.Sleep(ctx, wait); err != nil {
+			return &notAllowedError{err}
 		}
 	}
-	return err
+}
+
+// enter waits for one of the slots; leave gives it back.
+func (l *lane) enter(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err // select would take a free slot all the same, now and then
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *lane) leave() { <-l.slots }
+
+func (l *lane) list(ctx context.Context, ids []string) ([]fleet.Resource, error) {
+	if err := l.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer l.leave()
+	return l.Cloud.List(ctx, l.scope, l.kind, cloud.Query{IDs: ids})
 }
 
 // do makes one call in one of the slots, when this process may still act.
 func (l *lane) do(ctx context.Context, verb fleet.Verb, targets []cloud.Target) error {
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return &notAllowedError{context.Cause(ctx)}
+	if err := l.enter(ctx); err != nil {
+		return &notAllowedError{err}
 	}
-	defer func() { <-l.slots }()
+	defer l.leave()
 	if l.MayAct != nil {
 		if err := l.MayAct(); err != nil {
 			return &notAllowedError{err}
 		}
 	}
-	return l.Cloud.Do(ctx, l.scope, l.kind, verb, targets)
+	call, end := l.outlive(ctx)
+	defer end()
+	return l.Cloud.Do(call, l.scope, l.kind, verb, targets)
+}
+
+// outlive returns a context for a call that is made: it ends drain after ctx
+// does. end has to be called when the call is over.
+func (l *lane) outlive(ctx context.Context) (call context.Context, end func()) {
+	call, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if l.Clock.Sleep(call, drain) == nil {
+			cancel(context.Cause(ctx))
+		}
+	})
+	return call, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // notAllowedError says that no call was made: the process may not act (any more).
@@ -352,12 +490,10 @@ func (l *lane) send(ctx context.Context, c call) error {
 	var notAllowed *notAllowedError
 	switch {
 	case err == nil:
-		l.accepted++
-		l.finish(c.items, plan.Accepted, nil)
+		l.taken(c.items)
 	case errors.As(err, &partial):
-		l.accepted++
 		unconfirmed, confirmed := split(c.items, partial.IDs)
-		l.finish(confirmed, plan.Accepted, nil)
+		l.taken(confirmed)
 		if len(unconfirmed) > 0 {
 			return l.putBackTransient(ctx, call{verb: c.verb, items: unconfirmed, tries: c.tries}, err)
 		}
@@ -369,7 +505,7 @@ func (l *lane) send(ctx context.Context, c call) error {
 	case errors.As(err, &member):
 		l.isolate(c, member)
 	case errors.Is(err, cloud.ErrInsufficientCapacity):
-		l.shortage(c, err)
+		l.narrow(c, err)
 	case stopsLane(err):
 		l.finish(c.items, plan.Failed, err)
 		return err
@@ -377,12 +513,9 @@ func (l *lane) send(ctx context.Context, c call) error {
 		l.refused++
 		if l.accepted == 0 && l.refused >= refusalsBeforeGivingUp || len(c.items) == 1 {
 			l.finish(c.items, plan.Failed, err)
-			if l.accepted == 0 && l.refused >= refusalsBeforeGivingUp {
-				l.failRest(err)
-			}
-			return nil
+		} else {
+			l.halve(c)
 		}
-		l.halve(c)
 	case lasting(err) && len(c.items) > 1:
 		l.halve(c)
 	case c.verb == fleet.Hibernate && errors.Is(err, cloud.ErrUnsupported):
@@ -405,23 +538,24 @@ func lasting(err error) bool {
 	return false
 }
 
-func (l *lane) failRest(err error) {
-	for _, c := range l.queue {
-		l.finish(c.items, plan.Failed, err)
+// taken notes a call that the cloud accepted.
+func (l *lane) taken(items []*item) {
+	l.accepted++
+	for _, it := range items {
+		delete(l.short, it.pool())
 	}
-	l.queue = nil
+	l.finish(items, plan.Accepted, nil)
 }
 
 // isolate fails the members that the cloud named and sends the others again.
 func (l *lane) isolate(c call, member *cloud.MemberError) {
 	bad, good := split(c.items, member.IDs)
-	if len(bad) == 0 { // the cloud named strangers: find out by halving
-		if len(c.items) == 1 {
-			l.finish(c.items, plan.Failed, member)
-		} else {
-			l.halve(c)
-		}
+	if len(bad) == 0 && len(c.items) > 1 { // the cloud named strangers: find out by halving
+		l.halve(c)
 		return
+	}
+	if len(bad) == 0 {
+		bad, good = c.items, nil
 	}
 	if len(good) > 0 {
 		l.push(call{verb: c.verb, items: good, tries: c.tries})
@@ -448,8 +582,12 @@ func failure(err error) plan.Status {
 
 // split separates the items that are named from the others.
 func split(items []*item, ids []string) (named, others []*item) {
+	isNamed := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		isNamed[id] = true
+	}
 	for _, it := range items {
-		if slices.Contains(ids, it.resource.ID) {
+		if isNamed[it.resource.ID] {
 			named = append(named, it)
 		} else {
 			others = append(others, it)
@@ -461,17 +599,27 @@ func split(items []*item, ids []string) (named, others []*item) {
 // stopInstead stops what can not be hibernated (SEMANTICS 4, hibernate).
 func (l *lane) stopInstead(items []*item, err error) {
 	for _, it := range items {
-		it.note = fmt.Sprintf("stopped instead of hibernated (%v)", err)
+		it.say("to be stopped instead of hibernated (%v)", err)
 	}
-	l.push(call{verb: fleet.Stop, items: items})
+	l.gather(fleet.Stop, items)
 }
 
-// shortage narrows a call that met missing capacity: first by pool, then by half.
-func (l *lane) shortage(c call, err error) {
+// gather puts items at the end of the queue, in one call with others that
+// need another try.
+func (l *lane) gather(verb fleet.Verb, items []*item) {
+	if last := len(l.queue) - 1; last >= 0 && l.queue[last].gathers && l.queue[last].verb == verb {
+		l.queue[last].items = append(l.queue[last].items, items...)
+		return
+	}
+	l.queue = append(l.queue, call{verb: verb, items: slices.Clone(items), gathers: true})
+}
+
+// narrow deals with a call that met missing capacity: first by pool, then by half.
+func (l *lane) narrow(c call, err error) {
 	pools := map[string][]*item{}
 	var order []string
 	for _, it := range c.items {
-		pool := it.resource.Type + " in " + it.resource.Zone
+		pool := it.pool()
 		if pools[pool] == nil {
 			order = append(order, pool)
 		}
@@ -485,8 +633,14 @@ func (l *lane) shortage(c call, err error) {
 	case len(c.items) > 1:
 		l.halve(c)
 	default:
+		l.emptier(c.items[0], err)
 		l.nextType(c.items[0], c.verb, err)
 	}
+}
+
+// emptier counts a member that met missing capacity singly.
+func (l *lane) emptier(it *item, err error) {
+	l.short[it.pool()] = shortage{l.short[it.pool()].singly + 1, err}
 }
 
 // nextType tries the next type that the resource accepts, or gives up.
@@ -498,8 +652,8 @@ func (l *lane) nextType(it *item, verb fleet.Verb, err error) {
 		l.finish([]*item{it}, plan.Failed, err)
 		return
 	}
-	it.note = strings.TrimPrefix(it.note+"; no capacity for "+it.resource.Type, "; ")
-	l.queue = append(l.queue, call{verb: verb, items: []*item{it}})
+	it.say("no capacity for %s", it.resource.Type)
+	l.gather(verb, []*item{it})
 }
 
 func (l *lane) halve(c call) {
@@ -515,12 +669,18 @@ func (l *lane) putBackThrottled(ctx context.Context, c call, err error) error {
 		return nil
 	}
 	l.push(c)
-	wait := min(throttleFirst<<min(l.throttled-1, 10), throttleCap)
+	return l.Clock.Sleep(ctx, throttleWait(l.throttled, err))
+}
+
+// throttleWait is the pause after so many throttled calls in a row (1, 2, …):
+// twice as long each time, longer when the provider says so, up to a bound.
+func throttleWait(throttled int, err error) time.Duration {
+	wait := min(throttleFirst<<min(throttled-1, 10), throttleCap)
 	var hint cloud.RetryAfter
 	if errors.As(err, &hint) {
 		wait = max(wait, min(hint.RetryAfter(), throttleCap))
 	}
-	return l.Clock.Sleep(ctx, wait)
+	return wait
 }
 
 func (l *lane) putBackTransient(ctx context.Context, c call, err error) error {
@@ -528,11 +688,17 @@ func (l *lane) putBackTransient(ctx context.Context, c call, err error) error {
 		l.finish(c.items, plan.Uncertain, err)
 		return context.Cause(ctx)
 	}
+	for _, it := range c.items {
+		it.unsure = true
+	}
 	c.tries++
 	if c.tries >= transientTries {
 		l.finish(c.items, plan.Failed, fmt.Errorf("%d tries: %w", c.tries, err))
 		return nil
 	}
 	l.push(c)
-	return l.Clock.Sleep(ctx, time.Second<<(c.tries-1))
+	return l.Clock.Sleep(ctx, transientWait(c.tries))
 }
+
+// transientWait is the pause after so many tries of a call (1, 2, …).
+func transientWait(tries int) time.Duration { return time.Second << (tries - 1) }
