@@ -32,6 +32,7 @@ func refusedWell(t *testing.T, err error) {
 }
 
 func seedFields(f *testing.F) {
+	f.Helper()
 	for _, v := range readVectors(f, "calendar.jsonl")[:200] {
 		f.Add(v.Text.String())
 	}

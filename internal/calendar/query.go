@@ -123,7 +123,7 @@ func (s *Schedule) chunk(number int64) *chunk {
 
 // line makes the list of a chunk's changes.
 func (s *Schedule) line(number int64) line {
-	w := worktables.Get().(*worktable)
+	w := worktables.Get().(*worktable) //nolint:errcheck // the pool makes nothing else
 	defer worktables.Put(w)
 	begin := number << chunkBits
 	changes := s.changes(w, max(begin, minInstant), min(begin+chunkSize, maxInstant+1))

@@ -26,7 +26,7 @@ var zones sync.Map // name → *time.Location
 // the file system's other names ("posix/…", "localtime") are not.
 func LoadZone(name string) (*time.Location, error) {
 	if loc, ok := zones.Load(name); ok {
-		return loc.(*time.Location), nil
+		return loc.(*time.Location), nil //nolint:errcheck // only the last lines of this function store into the map
 	}
 	e := &Error{Field: fieldTimezone, Text: name, Allowed: "an IANA name such as UTC, Asia/Seoul or America/New_York"}
 	switch {
@@ -54,7 +54,7 @@ func LoadZone(name string) (*time.Location, error) {
 		return nil, e
 	}
 	kept, _ := zones.LoadOrStore(name, loc)
-	return kept.(*time.Location), nil
+	return kept.(*time.Location), nil //nolint:errcheck // as above
 }
 
 // zoneShaped refuses what the zone files' folder holds besides zones, and every path out of it.
