@@ -108,8 +108,8 @@ func spotOf(node ast.Node) spot {
 		if quoted {
 			s.width += 2
 		}
-		if cut := strings.IndexByte(text, '\n'); cut >= 0 {
-			s.width = utf8.RuneCountInString(text[:cut])
+		if first, _, several := strings.Cut(text, "\n"); several {
+			s.width = utf8.RuneCountInString(first)
 		}
 	}
 	return s
@@ -265,8 +265,7 @@ func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]
 func fields(t reflect.Type) ([]string, map[string]reflect.StructField) {
 	names := make([]string, 0, t.NumField())
 	byName := make(map[string]reflect.StructField, t.NumField())
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		name := field.Tag.Get("yaml")
 		names = append(names, name)
 		byName[name] = field

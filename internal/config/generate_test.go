@@ -90,8 +90,7 @@ func sentence(name, text string) string {
 func TestEveryFieldIsDocumented(t *testing.T) {
 	comments := readComments(t)
 	for _, section := range sections {
-		for i := range section.t.NumField() {
-			field := section.t.Field(i)
+		for field := range section.t.Fields() {
 			if comments[section.t.Name()+"."+field.Name] == "" {
 				t.Errorf("%s.%s has no comment", section.t.Name(), field.Name)
 			}
@@ -148,8 +147,7 @@ func reference(comments commentsOf) string {
 	for _, section := range sections {
 		name := section.t.Name()
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |\n", section.title, comments[name])
-		for i := range section.t.NumField() {
-			field := section.t.Field(i)
+		for field := range section.t.Fields() {
 			meaning := comments[name+"."+field.Name]
 			if example := field.Tag.Get("example"); example != "" {
 				meaning += " Example: `" + example + "`."
@@ -176,14 +174,14 @@ func takes(field reflect.StructField) string {
 	if tag.Get("max") != "" {
 		bounds = ", " + tag.Get("min") + " to " + tag.Get("max")
 	}
-	switch {
-	case field.Type == durationType:
+	switch field.Type {
+	case durationType:
 		return "duration" + bounds
-	case field.Type == secretType:
+	case secretType:
 		return "secret"
-	case field.Type == daysType:
+	case daysType:
 		return "text with commas, or a list"
-	case field.Type == refsType:
+	case refsType:
 		return "list, or text with commas"
 	}
 	switch field.Type.Kind() {
@@ -321,8 +319,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	schema := object{{"description", comments[s.Name()]}, {"type", []string{"object", "null"}}}
 	var required []string
 	properties := object{}
-	for i := range s.NumField() {
-		field := s.Field(i)
+	for field := range s.Fields() {
 		property := append(object{{"description", comments[s.Name()+"."+field.Name]}}, fieldSchema(field)...)
 		properties = append(properties, member{field.Tag.Get("yaml"), property})
 		if field.Tag.Get("required") != "" {

@@ -323,14 +323,14 @@ const secretMark = "secret sha256:"
 
 // flatten writes every value that is not empty as text by its path.
 func flatten(path string, v reflect.Value, into map[string]string) {
-	if s, ok := v.Interface().(Secret); ok {
+	if s, ok := reflect.TypeAssert[Secret](v); ok {
 		if s.value != "" {
 			sum := sha256.Sum256([]byte(s.value))
 			into[path] = secretMark + hex.EncodeToString(sum[:])
 		}
 		return
 	}
-	if d, ok := v.Interface().(Duration); ok {
+	if d, ok := reflect.TypeAssert[Duration](v); ok {
 		into[path] = d.String()
 		return
 	}

@@ -296,7 +296,7 @@ func (d *decoder) regions(path string, a *Account, l *Loaded) {
 			f.Problem, f.Fix = "is given twice", "remove one of the two"
 			d.faultAt(at, f)
 			continue
-		case role != nil && role[1] != string(region.Partition()):
+		case role != nil && role[1] != string(region.Partition()): //nolint:gocritic // a match of the pattern has all its groups
 			f.Problem = fmt.Sprintf("is in the partition %s, and the role is in %s", region.Partition(), role[1])
 			f.Fix = fmt.Sprintf("an account lives in one partition: is the role arn:%s:iam::…?", region.Partition())
 			d.faultAt(at, f)
