@@ -45,7 +45,7 @@ func TestSumCoversEveryField(t *testing.T) {
 	change = func(path string, field reflect.Value, row *Activity) {
 		before := reflect.New(field.Type()).Elem()
 		before.Set(field)
-		switch at, isTime := field.Interface().(time.Time); {
+		switch at, isTime := reflect.TypeAssert[time.Time](field); {
 		case isTime:
 			field.Set(reflect.ValueOf(at.Add(time.Microsecond)))
 		case field.Kind() == reflect.String:
@@ -167,7 +167,7 @@ func TestCleanMemoriesCoversEveryField(t *testing.T) {
 	zone := time.FixedZone("KST", 9*3600)
 	var fill func(v reflect.Value, path string, check bool)
 	fill = func(v reflect.Value, path string, check bool) {
-		switch at, isTime := v.Interface().(time.Time); {
+		switch at, isTime := reflect.TypeAssert[time.Time](v); {
 		case path == ".Ref":
 		case isTime && check:
 			if at.Location() != time.UTC || at.Nanosecond()%1000 != 0 || at.IsZero() {

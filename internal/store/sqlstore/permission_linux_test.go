@@ -37,7 +37,7 @@ func asNobody(t *testing.T, f func()) {
 func place(t *testing.T) (directory, path string) {
 	t.Helper()
 	directory = t.TempDir()
-	for d := directory; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) {
+	for d := directory; strings.HasPrefix(d, os.TempDir()+"/"); d = filepath.Dir(d) { //nolint:usetesting // asks where to stop
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -168,7 +168,7 @@ func (c *child) kill(t *testing.T) {
 // Killed anywhere, the file opens, holds all that was acknowledged and nothing by half.
 func TestKilledWhileWriting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dayshift.db")
-	rows, acknowledged := int64(0), int64(0)
+	rows := int64(0)
 	for round := range 6 {
 		name := fmt.Sprintf("host-%d", round)
 		c := startChild(t, path, name, true)
@@ -184,7 +184,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		if err != nil || v.BadAt != 0 {
 			t.Fatalf("round %d: %+v, %v", round, v, err)
 		}
-		acknowledged = rows + 2*int64(c.said["a"])
+		acknowledged := rows + 2*int64(c.said["a"])
 		rows = v.Rows
 		if rows < acknowledged || rows > acknowledged+2 || rows%2 != 0 {
 			t.Errorf("round %d: %d rows, %d were acknowledged", round, rows, acknowledged)

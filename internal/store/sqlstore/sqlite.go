@@ -405,7 +405,7 @@ func (s *Store) explain(ctx context.Context, attempt string, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%s %s: %w (%w)", attempt, s.path, cause, err)
 	}
-	kind, advice := s.classify(err)
+	advice, kind := s.classify(err)
 	switch {
 	case kind == nil && advice == "":
 		return fmt.Errorf("%s %s: %w", attempt, s.path, err)
@@ -416,7 +416,7 @@ func (s *Store) explain(ctx context.Context, attempt string, err error) error {
 }
 
 // classify sorts the codes of SQLite (https://www.sqlite.org/rescode.html).
-func (s *Store) classify(err error) (kind error, advice string) {
+func (s *Store) classify(err error) (advice string, kind error) {
 	var failed *sqlite.Error
 	switch {
 	case errors.Is(err, store.ErrCorrupt):
@@ -428,20 +428,20 @@ func (s *Store) classify(err error) (kind error, advice string) {
 			kind = s.whyNotOpen()
 		}
 	default:
-		return nil, ""
+		return "", nil
 	}
 	switch kind {
 	case store.ErrLocked:
-		return kind, fmt.Sprintf("waited %s for its write lock; stop the other program (fuser %s names it) or try again", s.lockWait, quote(s.path))
+		return fmt.Sprintf("waited %s for its write lock; stop the other program (fuser %s names it) or try again", s.lockWait, quote(s.path)), kind
 	case store.ErrReadOnly:
-		return kind, fmt.Sprintf("dayshift must be allowed to write the file and, for the two files beside it, its directory %s", filepath.Dir(s.path))
+		return fmt.Sprintf("dayshift must be allowed to write the file and, for the two files beside it, its directory %s", filepath.Dir(s.path)), kind
 	case store.ErrFull:
-		return kind, fmt.Sprintf("make room on the disk of %s; nothing of this write was kept", filepath.Dir(s.path))
+		return fmt.Sprintf("make room on the disk of %s; nothing of this write was kept", filepath.Dir(s.path)), kind
 	case store.ErrCorrupt:
-		return kind, fmt.Sprintf("stop dayshift, keep a copy of the file with its -wal and -shm, then restore a backup or save what can be read: sqlite3 %s .recover | sqlite3 %s",
-			quote(s.path), quote(s.path+".recovered"))
+		return fmt.Sprintf("stop dayshift, keep a copy of the file with its -wal and -shm, then restore a backup or save what can be read: sqlite3 %s .recover | sqlite3 %s",
+			quote(s.path), quote(s.path+".recovered")), kind
 	}
-	return nil, ""
+	return "", nil
 }
 
 // whyNotOpen finds out what SQLite does not tell: it has one code for every
