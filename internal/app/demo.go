@@ -11,6 +11,9 @@ import (
 	"sync"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"dayshift/internal/awssim"
 	"dayshift/internal/clock"
 	"dayshift/internal/config"
@@ -21,9 +24,6 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/savings"
 	"dayshift/internal/store/memory"
-
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 //go:embed demo.yaml
@@ -269,8 +269,10 @@ func (d *demo) show(now time.Time) DemoFrame {
 // standsOut picks what a person would want to know of a resource.
 func standsOut(decision *decide.Decision) (string, bool) {
 	switch decision.Reason {
-	case decide.ManualStart, decide.ManualStop, decide.BackingOff:
+	case decide.ManualStart, decide.ManualStop:
 		return decision.Sentence(), true
+	case decide.BackingOff:
+		return fmt.Sprintf("failed %d times, tried again at %s: %s", decision.Memory.Attempts, decision.Due.UTC().Format("15:04 MST"), decision.Memory.LastError), true
 	}
 	if decision.Reason == decide.Reason(decision.Resource.Bar) && decision.Resource.Bar != fleet.NoBar {
 		return decision.Sentence(), true
