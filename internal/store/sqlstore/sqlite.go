@@ -431,7 +431,7 @@ func (s *Store) classify(err error) (advice string, kind error) {
 		return "", nil
 	}
 	switch kind {
-	case store.ErrLocked:
+	case store.ErrLocked: //nolint:errorlint // kind is one of the contract's own errors, never wrapped
 		return fmt.Sprintf("waited %s for its write lock; stop the other program (fuser %s names it) or try again", s.lockWait, quote(s.path)), kind
 	case store.ErrReadOnly:
 		return fmt.Sprintf("dayshift must be allowed to write the file and, for the two files beside it, its directory %s", filepath.Dir(s.path)), kind
