@@ -61,10 +61,10 @@ var ec2Instance = Kind{
 		{Action: stopInstances, For: "stop and hibernate instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
 		{
 			Action: modifyInstanceAttribute, For: "change the instance type of periods such as weekend@t3.small", Resource: "instance/*",
-			Conditions: []Condition{onlyTagged, {"StringEquals", "ec2:Attribute", []string{"InstanceType"}}}, Optional: true,
+			Conditions: []Condition{onlyTagged, {"Null", "ec2:Attribute/InstanceType", []string{"false"}}}, Optional: true,
 		},
-		{Action: createTags, For: "write dayshift:last-action and dayshift:error", Resource: "instance/*", Conditions: []Condition{onlyTagged, onlyOurTags}, Optional: true},
-		{Action: deleteTags, For: "remove dayshift:error once it is settled", Resource: "instance/*", Conditions: []Condition{onlyTagged, onlyOurTags}, Optional: true},
+		{Action: createTags, For: "write dayshift:last-action and dayshift:error", Resource: "instance/*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
+		{Action: deleteTags, For: "remove dayshift:error once it is settled", Resource: "instance/*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{
 			Action: "kms:CreateGrant", For: "start instances whose volumes are encrypted with a key of the customer", Resource: "key/*",
 			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"ec2.*"}}}, Optional: true,

@@ -113,8 +113,12 @@ const ScheduleTagPlaceholder = "${ScheduleTag}"
 var (
 	// onlyTagged: acts on resources that carry the schedule tag, whatever its value.
 	onlyTagged = Condition{"Null", "aws:ResourceTag/" + ScheduleTagPlaceholder, []string{"false"}}
-	// onlyOurTags: writes no tags but its own, so that it cannot tag itself more power.
-	onlyOurTags = Condition{"ForAllValues:StringLike", "aws:TagKeys", []string{"dayshift:*"}}
+	// onlyOurTags: writes and removes no tags but its own, so that it cannot tag
+	// itself more power, lift a protection or move a resource to another schedule.
+	onlyOurTags = Condition{"ForAllValues:StringEquals", "aws:TagKeys", []string{fleet.TagLastAction, fleet.TagError}}
+	// namingTags belongs to it: "for all values" holds of no values too, and a
+	// DeleteTags that names no tag removes every tag of the resource.
+	namingTags = Condition{"Null", "aws:TagKeys", []string{"false"}}
 )
 
 // maxPages ends a listing that never ends. A thousand pages of EC2 are a

@@ -43,8 +43,8 @@ var rdsInstance = Kind{
 		{Action: describeDBInstances, For: "list databases and their tags", Resource: "*"},
 		{Action: startDBInstance, For: "start databases", Resource: "db:*", Conditions: []Condition{onlyTagged}},
 		{Action: stopDBInstance, For: "stop databases", Resource: "db:*", Conditions: []Condition{onlyTagged}},
-		{Action: addTags, For: "write dayshift:last-action and dayshift:error", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags}, Optional: true},
-		{Action: removeTags, For: "remove dayshift:error once it is settled", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags}, Optional: true},
+		{Action: addTags, For: "write dayshift:last-action and dayshift:error", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
+		{Action: removeTags, For: "remove dayshift:error once it is settled", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{
 			Action: "kms:CreateGrant", For: "start databases that are encrypted with a key of the customer", Resource: "key/*",
 			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"rds.*"}}}, Optional: true,

@@ -1,0 +1,363 @@
+package kinds
+
+//go:generate go test -run TestIAM -update .
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"dayshift/internal/fleet"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write docs/iam.md and deploy/iam anew")
+
+// Where the policies lie.
+const (
+	iamPage    = "../../../../docs/iam.md"
+	iamFolder  = "../../../../deploy/iam"
+	defaultTag = "Schedule" // config's default for tag
+)
+
+// Names in the shipped policies that people replace by their own.
+const (
+	hubPlaceholder      = "HUB_ACCOUNT_ID"
+	accountPlaceholder  = "ACCOUNT_ID"
+	externalPlaceholder = "EXTERNAL_ID"
+)
+
+var partitions = []string{"aws", "aws-cn", "aws-us-gov"}
+
+// policyDocument and statement are IAM's JSON, with the keys in the order in which people read them.
+type policyDocument struct {
+	Version   string
+	Statement []statement
+}
+
+type statement struct {
+	Sid       string
+	Effect    string
+	Principal map[string]string `json:",omitempty"`
+	Action    []string
+	Resource  []string                       `json:",omitempty"`
+	Condition map[string]map[string][]string `json:",omitempty"`
+}
+
+// policyKinds are the policies of a partition in the order of the page.
+var policyKinds = []struct {
+	name, title, about string
+	make               func(partition string) policyDocument
+}{
+	{"read", "Reading", "Enough for `resource list`, `explain`, `preview`, `run --dry-run` and what `doctor` lists. Describing actions know no resources and no tags, so they are granted on `*`.", readPolicy},
+	{
+		"act", "Acting", "Starting, stopping, changing the type and writing the two informational tags, on resources that carry the schedule tag and on nothing else.",
+		func(partition string) policyDocument { return actPolicy(partition, false) },
+	},
+	{
+		"kms", "Encrypted volumes", "Only where volumes or databases are encrypted with keys of your own (customer managed keys): without it such an instance falls back to *stopped* right after its start. Put the ARNs of the keys in the place of `key/*`. The key policy has to allow it as well.",
+		func(partition string) policyDocument { return actPolicy(partition, true) },
+	},
+	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
+	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
+}
+
+func isReading(operation Operation) bool {
+	_, action, _ := strings.Cut(string(operation), ":")
+	return strings.HasPrefix(action, "Describe")
+}
+
+func service(operation Operation) string {
+	name, _, _ := strings.Cut(string(operation), ":")
+	return name
+}
+
+func readPolicy(partition string) policyDocument {
+	return compose(partition, func(p Permission) bool { return isReading(p.Action) })
+}
+
+// actPolicy is everything that changes something: with keys, or without.
+func actPolicy(partition string, keys bool) policyDocument {
+	return compose(partition, func(p Permission) bool { return !isReading(p.Action) && (service(p.Action) == "kms") == keys })
+}
+
+// compose makes a statement of the chosen permissions with the same resources
+// and conditions, in the order of the Registry.
+func compose(partition string, choose func(Permission) bool) policyDocument {
+	document := policyDocument{Version: "2012-10-17"}
+	for _, kind := range Registry {
+		for _, permission := range kind.Permissions {
+			if !choose(permission) {
+				continue
+			}
+			next := statement{Effect: "Allow", Action: []string{string(permission.Action)}, Resource: []string{"*"}}
+			if permission.Resource != "*" {
+				next.Resource[0] = fmt.Sprintf("arn:%s:%s:*:*:%s", partition, service(permission.Action), permission.Resource)
+			}
+			for _, condition := range permission.Conditions {
+				if next.Condition == nil {
+					next.Condition = map[string]map[string][]string{}
+				}
+				if next.Condition[condition.Operator] == nil {
+					next.Condition[condition.Operator] = map[string][]string{}
+				}
+				key := strings.ReplaceAll(condition.Key, ScheduleTagPlaceholder, defaultTag)
+				next.Condition[condition.Operator][key] = condition.Values
+			}
+			same := func(s statement) bool {
+				return slices.Equal(s.Resource, next.Resource) && cmp.Equal(s.Condition, next.Condition)
+			}
+			if at := slices.IndexFunc(document.Statement, same); at >= 0 {
+				if !slices.Contains(document.Statement[at].Action, next.Action[0]) {
+					document.Statement[at].Action = append(document.Statement[at].Action, next.Action[0])
+				}
+				continue
+			}
+			next.Sid = sid(kind.Kind, permission.Action)
+			document.Statement = append(document.Statement, next)
+		}
+	}
+	if len(document.Statement) == 1 {
+		document.Statement[0].Sid = "Dayshift"
+	}
+	return document
+}
+
+// sid names a statement after its kind and its first action; IAM takes letters and digits alone.
+func sid(kind fleet.Kind, operation Operation) string {
+	_, action, _ := strings.Cut(string(operation), ":")
+	name, _, _ := strings.Cut(string(kind), "_")
+	return strings.ToUpper(name[:1]) + name[1:] + action
+}
+
+func trustPolicy(partition string) policyDocument {
+	return policyDocument{Version: "2012-10-17", Statement: []statement{{
+		Sid: "DayshiftHub", Effect: "Allow",
+		Principal: map[string]string{"AWS": fmt.Sprintf("arn:%s:iam::%s:role/dayshift-hub", partition, hubPlaceholder)},
+		Action:    []string{"sts:AssumeRole"},
+		Condition: map[string]map[string][]string{"StringEquals": {"sts:ExternalId": {externalPlaceholder}}},
+	}}}
+}
+
+func hubPolicy(partition string) policyDocument {
+	return policyDocument{Version: "2012-10-17", Statement: []statement{{
+		Sid: "DayshiftAccounts", Effect: "Allow", Action: []string{"sts:AssumeRole"},
+		Resource: []string{fmt.Sprintf("arn:%s:iam::%s:role/dayshift", partition, accountPlaceholder)},
+	}}}
+}
+
+func (d policyDocument) text(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(d); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestIAM holds the policies that are shipped and documented to the Registry.
+// With -update it writes them anew.
+func TestIAM(t *testing.T) {
+	want := map[string]string{iamPage: iamDocument(t)}
+	for _, partition := range partitions {
+		for _, kind := range policyKinds {
+			want[filepath.Join(iamFolder, partition+"-"+kind.name+".json")] = kind.make(partition).text(t)
+		}
+	}
+	for path, text := range want {
+		if *update {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+				t.Fatal(err)
+			}
+		}
+		have, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(have), text); diff != "" {
+			t.Errorf("%s is out of date: run go generate ./internal/cloud/aws/kinds (-have +want):\n%s", path, diff)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(iamFolder, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if _, known := want[file]; !known {
+			t.Errorf("%s is nobody's: delete it", file)
+		}
+	}
+}
+
+// TestPoliciesGrantTheLeast reads the shipped files as IAM would.
+func TestPoliciesGrantTheLeast(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(iamFolder, "*.json"))
+	if err != nil || len(files) != len(partitions)*len(policyKinds) {
+		t.Fatalf("%d policies: %v", len(files), err)
+	}
+	granted := map[string]map[Operation]bool{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.DisallowUnknownFields() // NotAction, NotResource and the like grant what nobody reads
+		var document policyDocument
+		if err := decoder.Decode(&document); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if len(document.Statement) == 0 || document.Version != "2012-10-17" {
+			t.Errorf("%s: grants nothing, or in an old language", file)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		partition := name[:strings.LastIndex(name, "-")]
+		if granted[partition] == nil {
+			granted[partition] = map[Operation]bool{}
+		}
+		// The quota of all inline policies of a role together, blanks not counted.
+		if compact := len(strings.Join(strings.Fields(string(data)), "")); compact > 10_240/len(policyKinds) {
+			t.Errorf("%s: %d characters", file, compact)
+		}
+		sids := map[string]bool{}
+		for _, s := range document.Statement {
+			if sids[s.Sid] || s.Sid == "" || s.Effect != "Allow" {
+				t.Errorf("%s: statement %q: named twice or not at all, or does not allow", file, s.Sid)
+			}
+			sids[s.Sid] = true
+			for _, complaint := range judge(partition, s) {
+				t.Errorf("%s: statement %s: %s", file, s.Sid, complaint)
+			}
+			for _, action := range s.Action {
+				granted[partition][Operation(action)] = true
+			}
+		}
+	}
+	for _, partition := range partitions {
+		for _, kind := range Registry {
+			for _, permission := range kind.Permissions {
+				if !granted[partition][permission.Action] {
+					t.Errorf("%s: %s is granted by no policy", partition, permission.Action)
+				}
+			}
+		}
+	}
+}
+
+// judge finds what a statement grants too much of.
+func judge(partition string, s statement) (complaints []string) {
+	complain := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
+	has := func(operator, key string, values ...string) bool {
+		return slices.Equal(s.Condition[operator][key], values)
+	}
+	narrow := len(s.Resource) > 0 && !slices.Contains(s.Resource, "*")
+	for _, resource := range s.Resource {
+		if resource != "*" && !strings.HasPrefix(resource, "arn:"+partition+":") {
+			complain("%s is of another partition", resource)
+		}
+	}
+	for _, who := range s.Principal {
+		if !strings.HasPrefix(who, "arn:"+partition+":iam::") || strings.Contains(who, "*") {
+			complain("%s may assume it", who)
+		}
+	}
+	for _, action := range s.Action {
+		operation := Operation(action)
+		switch {
+		case strings.Contains(action, "*"):
+			complain("%s grants more than one action", action)
+		case isReading(operation):
+		case action == "sts:AssumeRole" && s.Principal != nil:
+			if len(s.Condition["StringEquals"]["sts:ExternalId"]) != 1 {
+				complain("it can be assumed without the external ID")
+			}
+		case !narrow:
+			complain("%s is granted on everything", action)
+		case action == "sts:AssumeRole":
+			for _, resource := range s.Resource {
+				if strings.Contains(resource, "*") {
+					complain("%s may be assumed", resource)
+				}
+			}
+		case action == "kms:CreateGrant":
+			if !has("Bool", "kms:GrantIsForAWSResource", "true") || len(s.Condition["StringLike"]["kms:ViaService"]) != 1 {
+				complain("%s is granted to more than AWS's own services", action)
+			}
+		case !has("Null", "aws:ResourceTag/"+defaultTag, "false"):
+			complain("%s is granted on resources without a schedule tag", action)
+		case action == string(modifyInstanceAttribute) && !has("Null", "ec2:Attribute/InstanceType", "false"):
+			complain("%s may change more than the type", action)
+		case strings.Contains(action, "Tags") &&
+			(!has("ForAllValues:StringEquals", "aws:TagKeys", fleet.TagLastAction, fleet.TagError) || !has("Null", "aws:TagKeys", "false")):
+			complain("%s may write other tags than Dayshift's own", action)
+		}
+	}
+	return complaints
+}
+
+func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
+	tagged := map[string]map[string][]string{"Null": {"aws:ResourceTag/Schedule": {"false"}}}
+	instances := []string{"arn:aws:ec2:*:*:instance/*"}
+	for name, s := range map[string]statement{
+		"all actions":            {Action: []string{"ec2:Describe*"}, Resource: []string{"*"}},
+		"all resources":          {Action: []string{"ec2:StopInstances"}, Resource: []string{"*"}, Condition: tagged},
+		"untagged resources":     {Action: []string{"ec2:StopInstances"}, Resource: instances},
+		"any attribute":          {Action: []string{"ec2:ModifyInstanceAttribute"}, Resource: instances, Condition: tagged},
+		"any tag":                {Action: []string{"ec2:CreateTags"}, Resource: instances, Condition: tagged},
+		"no tag named":           {Action: []string{"ec2:DeleteTags"}, Resource: instances, Condition: map[string]map[string][]string{"Null": tagged["Null"], "ForAllValues:StringEquals": {"aws:TagKeys": {fleet.TagLastAction, fleet.TagError}}}},
+		"another partition":      {Action: []string{"ec2:StopInstances"}, Resource: []string{"arn:aws-cn:ec2:*:*:instance/*"}, Condition: tagged},
+		"grants to anybody":      {Action: []string{"kms:CreateGrant"}, Resource: []string{"arn:aws:kms:*:*:key/*"}},
+		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
+		"trusts without ID":      {Action: []string{"sts:AssumeRole"}, Principal: map[string]string{"AWS": "arn:aws:iam::111122223333:role/hub"}},
+		"trusts a whole account": {Action: []string{"sts:AssumeRole"}, Principal: map[string]string{"AWS": "*"}, Condition: map[string]map[string][]string{"StringEquals": {"sts:ExternalId": {"x"}}}},
+	} {
+		if len(judge("aws", s)) == 0 {
+			t.Errorf("%s: nothing is said", name)
+		}
+	}
+}
+
+// iamDocument is docs/iam.md.
+func iamDocument(t *testing.T) string {
+	t.Helper()
+	prose, err := os.ReadFile("testdata/iam.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table, policies strings.Builder
+	table.WriteString("| kind | action | needed to | without it |\n| --- | --- | --- | --- |\n")
+	for _, kind := range Registry {
+		for _, permission := range kind.Permissions {
+			without := "it cannot do its work"
+			if permission.Optional {
+				without = "it works, with less"
+			}
+			fmt.Fprintf(&table, "| %s | `%s` | %s | %s |\n", kind.Title, permission.Action, permission.For, without)
+		}
+	}
+	for _, kind := range policyKinds {
+		fmt.Fprintf(&policies, "\n### %s\n\n%s\n\n", kind.title, kind.about)
+		var links []string
+		for _, partition := range partitions {
+			file := partition + "-" + kind.name + ".json"
+			links = append(links, fmt.Sprintf("[%s](../deploy/iam/%s)", file, file))
+		}
+		fmt.Fprintf(&policies, "%s\n\n```json\n%s```\n", strings.Join(links, " · "), kind.make("aws").text(t))
+	}
+	for _, part := range []string{"TABLE", "POLICIES"} {
+		if strings.Count(string(prose), "<!-- "+part+" -->") != 1 {
+			t.Fatalf("testdata/iam.md: the place of %s is not there once", part)
+		}
+	}
+	return strings.NewReplacer("<!-- TABLE -->\n", table.String(), "<!-- POLICIES -->\n", strings.TrimLeft(policies.String(), "\n")).Replace(string(prose))
+}
