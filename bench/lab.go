@@ -16,6 +16,7 @@ import (
 type lab struct {
 	rounds int
 	time   time.Duration // of one measurement, about
+	small  bool          // fleets and waits of a size that only shows that it works
 }
 
 // contestant does the same work its own way; run does it n times.

@@ -1,7 +1,7 @@
 // Command bench measures the product and writes what it found into a document,
 // with the command, the machine and the commit that the numbers belong to.
 //
-//	go run . [-only NAME,…] [-rounds N] [-time D] [-write FILE]
+//	go run . [-only NAME,…] [-rounds N] [-time D] [-small] [-write FILE]
 //
 // It is a module of its own, so that what Dayshift is compared with stays out
 // of the product's dependencies. A section is one file with one row in the list
@@ -28,11 +28,15 @@ type section struct {
 	name  string // of the flag -only and of the markers in the document
 	title string
 	run   func(context.Context, *lab) (markdown string, err error)
+	// how says how often and how long it was measured.
+	how func(*lab) string
 }
 
 // sections are all of them, in the order of the document.
 var sections = []section{
-	{"calendar", "Evaluating a schedule", calendarSection},
+	{"calendar", "Evaluating a schedule", calendarSection, inRounds},
+	{"calls", "Calls to AWS", callsSection, once},
+	{"starts", "Many starts and stops at once", startsSection, once},
 }
 
 func main() {
@@ -55,6 +59,7 @@ func bench(ctx context.Context, args []string) error {
 	l := &lab{}
 	flags.IntVar(&l.rounds, "rounds", 7, "how often each contestant is measured; medians need at least 5")
 	flags.DurationVar(&l.time, "time", 500*time.Millisecond, "how long each measurement takes, about")
+	flags.BoolVar(&l.small, "small", false, "fleets and waits of a size that only shows that it works")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -71,7 +76,7 @@ func bench(ctx context.Context, args []string) error {
 		if err != nil {
 			return fmt.Errorf("section %s: %w", s.name, err)
 		}
-		text := fmt.Sprintf("## %s\n\n%s\n\n%s\n", s.title, strings.TrimSpace(body), provenance(ctx, s.name, l))
+		text := fmt.Sprintf("## %s\n\n%s\n\n%s\n", s.title, strings.TrimSpace(body), provenance(ctx, s, l))
 		if *write == "" {
 			fmt.Println(text)
 			continue
@@ -107,14 +112,21 @@ func choose(only string) ([]section, error) {
 	return chosen, nil
 }
 
+func inRounds(l *lab) string {
+	return fmt.Sprintf("%d rounds of about %s each", l.rounds, l.time)
+}
+
+// once is how sections are measured whose numbers are the same every time.
+func once(*lab) string { return "counted once, the same in every run" }
+
 // provenance says how to get the numbers again, and where these came from.
-func provenance(ctx context.Context, name string, l *lab) string {
+func provenance(ctx context.Context, s section, l *lab) string {
 	commit := "an unknown commit"
 	if out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--exclude=*").Output(); err == nil {
 		commit = "commit " + strings.TrimSpace(string(out))
 	}
-	return fmt.Sprintf("Made by `make bench ARGS='-only %s'` on %s at %s: %s, %s/%s, %d cores (%s); %d rounds of about %s each.",
-		name, time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), l.rounds, l.time)
+	return fmt.Sprintf("Made by `make bench ARGS='-only %s'` on %s at %s: %s, %s/%s, %d cores (%s); %s.",
+		s.name, time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), s.how(l))
 }
 
 // processor names the model where the system tells it.

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/smithy-go"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/fleet"
+)
+
+// The buckets of AWS that bound a transition: what one holds and what comes back per second.
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+const (
+	bucketSize      = 1000
+	startsPerSecond = 2
+	stopsPerSecond  = 20
+
+	startBurst, startCallsPerSecond = 5, 2 // calls
+	stopBurst, stopCallsPerSecond   = 50, 5
+)
+
+// job is a transition of many instances in one account and region.
+type job struct {
+	verb fleet.Verb
+	good int // instances that can be started or stopped
+	bad  int // those that AWS refuses to start
+}
+
+// calls is how many it takes at least: AWS names one bad id in each refusal.
+func (j job) calls() int { return (j.good+bucketSize-1)/bucketSize + j.bad }
+
+// floor is the least time that AWS's buckets of instances and of calls allow,
+// whatever one does: the bucket at once, the rest as it comes back, and a round trip.
+func (j job) floor() time.Duration {
+	instances, burst, calls := startsPerSecond, startBurst, startCallsPerSecond
+	if j.verb == fleet.Stop {
+		instances, burst, calls = stopsPerSecond, stopBurst, stopCallsPerSecond
+	}
+	forInstances := time.Duration(max(0, j.good-bucketSize)) * time.Second / time.Duration(instances)
+	forCalls := time.Duration(max(0, j.calls()-burst)) * time.Second / time.Duration(calls)
+	return max(forInstances, forCalls) + roundTrip
+}
+
+// ratioFrom is the shortest floor that a time is divided by: a shorter one is
+// made of round trips, of which a pass needs several.
+const ratioFrom = 10 * time.Second
+
+func (j job) String() string {
+	text := fmt.Sprintf("%s %d", j.verb, j.good)
+	if j.bad > 0 {
+		text += fmt.Sprintf(" beside %d that can not be started", j.bad)
+	}
+	return text
+}
+
+// feat is what somebody made of a job, counted by the simulator.
+type feat struct {
+	took      time.Duration // from the boundary to the answer of the last call that was accepted
+	calls     int           // that start or stop
+	looks     int           // other calls
+	throttled int
+	lost      int // good instances that were not started or stopped
+}
+
+// strategy does a job.
+type strategy struct {
+	name, how string
+	run       func(ctx context.Context, site *site) error
+}
+
+var strategies = []strategy{
+	{"Dayshift", "a whole pass at the boundary, listings included", runProduct},
+	{"one by one", "one id in each call", oneByOne},
+	{"chunks of 10", "ten ids in each call; an id that is named as bad is left out", chunksOfTen},
+	{"one call, halved", "up to 1,000 ids in one call; a call that fails for any reason is halved", halving},
+}
+
+// site is one account and region at the moment of a boundary.
+type site struct {
+	job
+	sim     *awssim.Cloud
+	clock   *stepping
+	product *product
+	client  *ec2.Client
+	ids     []string // of all instances, the bad ones spread among them
+}
+
+// newSite makes the fleet, and lets the product see it ten minutes before the boundary.
+func newSite(ctx context.Context, j job) (*site, error) {
+	s := &site{job: j, clock: &stepping{now: at(8, 50)}}
+	running := j.verb == fleet.Stop
+	if running {
+		s.clock.set(at(17, 50))
+	}
+	s.sim = awssim.New(awssim.Options{Now: s.clock.Now, Seed: 1})
+	one := shape{1, 1, j.good + j.bad}
+	parts := []part{{each: j.good, schedule: "office", running: running}}
+	if j.bad > 0 {
+		parts = nil // a bad one in every stretch of good ones
+		for range j.bad {
+			parts = append(parts, part{each: j.good / j.bad, schedule: "office", running: running},
+				part{each: 1, schedule: "office", startError: "IncorrectInstanceState"})
+		}
+	}
+	if err := s.sim.Load(fleetOf(one, parts...)); err != nil {
+		return nil, err
+	}
+	transport := distant{s.clock, s.sim.Transport()}
+	var err error
+	if s.product, err = wire(ctx, configuration(one, false, "memory:", officeSchedules), s.clock, transport, ""); err != nil {
+		return nil, err
+	}
+	report, err := s.product.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range report.Decisions {
+		s.ids = append(s.ids, report.Decisions[i].Resource.ID)
+	}
+	s.client = ec2.New(ec2.Options{
+		Region: regions[0], Credentials: credentials.NewStaticCredentialsProvider(hub, "bench", ""),
+		HTTPClient: &http.Client{Transport: transport}, Retryer: sdk.NopRetryer{},
+	})
+	return s, nil
+}
+
+// measure lets the strategy do the job and counts.
+func measure(ctx context.Context, j job, how strategy) (feat, error) {
+	s, err := newSite(ctx, j)
+	if err != nil {
+		return feat{}, err
+	}
+	s.sim.ResetCalls()
+	boundary := at(9, 0)
+	if j.verb == fleet.Stop {
+		boundary = at(18, 0)
+	}
+	s.clock.set(boundary)
+	if err := how.run(ctx, s); err != nil {
+		return feat{}, err
+	}
+	f := feat{lost: j.good}
+	for _, call := range s.sim.Calls() {
+		if call.Throttled {
+			f.throttled++
+		}
+		if !call.Mutating {
+			f.looks++
+			continue
+		}
+		f.calls++
+		if call.Code == "" {
+			f.lost -= len(call.Resources)
+			f.took = call.Time.Add(roundTrip / 2).Sub(boundary)
+		}
+	}
+	return f, nil
+}
+
+func runProduct(ctx context.Context, s *site) error {
+	_, err := s.product.run(ctx)
+	return err
+}
+
+// The strategies beside the product are replicas of how others work, written
+// for this comparison: no lines of theirs, and none of their listings and
+// decisions, so that only the acting is compared.
+
+// replicaTries is how often they make a throttled call, with pauses of 1, 2, 4 and 8 seconds:
+// the five attempts that boto3 makes, and Cloud Custodian too.
+const replicaTries = 5
+
+// call makes one call, again while it is throttled.
+func (s *site) call(ctx context.Context, ids []string) error {
+	for try := 0; ; try++ {
+		var err error
+		if s.verb == fleet.Start {
+			_, err = s.client.StartInstances(ctx, &ec2.StartInstancesInput{InstanceIds: ids})
+		} else {
+			_, err = s.client.StopInstances(ctx, &ec2.StopInstancesInput{InstanceIds: ids})
+		}
+		if code(err) != "RequestLimitExceeded" || try == replicaTries-1 {
+			return err
+		}
+		if err := s.clock.Sleep(ctx, time.Second<<try); err != nil {
+			return err
+		}
+	}
+}
+
+// code is AWS's code of an error, empty for none.
+func code(err error) string {
+	var refusal smithy.APIError
+	if errors.As(err, &refusal) {
+		return refusal.ErrorCode()
+	}
+	return ""
+}
+
+// refused passes on what is not an answer of AWS: that spoils the measurement.
+func refused(err error) error {
+	if code(err) != "" {
+		return nil
+	}
+	return err
+}
+
+func oneByOne(ctx context.Context, s *site) error {
+	for _, id := range s.ids {
+		if err := refused(s.call(ctx, []string{id})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func chunksOfTen(ctx context.Context, s *site) error {
+	const chunk = 10
+	for len(s.ids) > 0 {
+		ids := append([]string(nil), s.ids[:min(chunk, len(s.ids))]...)
+		s.ids = s.ids[len(ids):]
+		for len(ids) > 0 {
+			err := s.call(ctx, ids)
+			if code(err) != "IncorrectInstanceState" {
+				if err := refused(err); err != nil {
+					return err
+				}
+				break
+			}
+			ids = without(ids, err.Error())
+		}
+	}
+	return nil
+}
+
+// without leaves out the ids that a message names.
+func without(ids []string, message string) []string {
+	var left []string
+	for _, id := range ids {
+		if !strings.Contains(message, id) {
+			left = append(left, id)
+		}
+	}
+	if len(left) == len(ids) {
+		return nil // it names none of them: give them up
+	}
+	return left
+}
+
+func halving(ctx context.Context, s *site) error {
+	var send func(ids []string) error
+	send = func(ids []string) error {
+		err := s.call(ctx, ids)
+		if err == nil || len(ids) == 1 {
+			return refused(err)
+		}
+		if err := refused(err); err != nil {
+			return err
+		}
+		return errors.Join(send(ids[:len(ids)/2]), send(ids[len(ids)/2:]))
+	}
+	for len(s.ids) > 0 {
+		ids := s.ids[:min(bucketSize, len(s.ids))]
+		s.ids = s.ids[len(ids):]
+		if err := send(ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func startsSection(ctx context.Context, l *lab) (string, error) {
+	jobs := []job{
+		{fleet.Start, 1000, 0}, {fleet.Start, 1000, 10}, {fleet.Start, 2000, 0}, {fleet.Start, 2000, 10}, {fleet.Start, 5000, 0},
+		{fleet.Stop, 1000, 0}, {fleet.Stop, 2000, 0}, {fleet.Stop, 5000, 0},
+	}
+	if l.small {
+		jobs = []job{{fleet.Start, 1020, 2}, {fleet.Stop, 1010, 0}}
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, `Instances of one account and region that all have to start, or to stop, at one boundary. AWS lets %d go at once and then %d starts
+or %d stops in a second, and not every number of calls; the floor is that and one round trip of %s. Time runs from the boundary to the answer of the last call that AWS accepted.
+Dayshift's is that of a whole pass with its listings. A floor of less than 10 s is made of round trips, so nothing is divided by it.
+
+The others are replicas, small and written for this table, of ways that other tools act: they are handed the ids, do not list or decide, and do not know AWS's buckets.
+They make a throttled call %d times, 1, 2, 4 and 8 seconds apart, as boto3 does by default, and then give it up. A good instance is lost when nobody tries it any more.
+
+Counted in the simulated AWS's own log, with AWS's published buckets, in virtual time: a clock that only waiting moves. Every run gives the same numbers.
+Waits that would run side by side add up on it, so the times err on the high side, by some round trips.
+
+`, bucketSize, startsPerSecond, stopsPerSecond, roundTrip, replicaTries)
+	text.WriteString("| | how | time | above the floor | time ÷ floor | calls that act | other calls | throttled | lost |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, j := range jobs {
+		fmt.Fprintf(&text, "| **%s** | the floor | %s | | | %d | | | |\n", j, seconds(j.floor()), j.calls())
+		for _, how := range strategies {
+			f, err := measure(ctx, j, how)
+			if err != nil {
+				return "", fmt.Errorf("%s: %s: %w", j, how.name, err)
+			}
+			name := how.name
+			if how.name != strategies[0].name {
+				name += " (replica)"
+			}
+			ratio := "–"
+			if floor := j.floor(); floor >= ratioFrom {
+				ratio = fmt.Sprintf("%.3f×", f.took.Seconds()/floor.Seconds())
+			}
+			fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %d | %d |\n", name, how.how,
+				seconds(f.took), seconds(f.took-j.floor()), ratio, f.calls, f.looks, f.throttled, f.lost)
+		}
+	}
+	return text.String(), nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
