@@ -343,6 +343,11 @@ func (x *decider) stop(reason Reason) {
 	case r.Bar != fleet.NoBar:
 		x.hold(Reason(r.Bar))
 		return
+	case x.now.Before(m.BarredUntil):
+		x.Due = m.BarredUntil
+		x.hold(StopProtected)
+		x.recheckAt(x.Due)
+		return
 	case x.last == Unknown && !x.graceOver():
 		return
 	case x.last == StopFailed && x.backingOff():
@@ -513,6 +518,8 @@ func (x *decider) runs() {
 		x.none(ModeStopOnly, WasRunning)
 	case r.Bar != fleet.NoBar:
 		x.none(Reason(r.Bar), WasRunning)
+	case x.now.Before(m.BarredUntil):
+		x.none(StopProtected, WasRunning)
 	case x.last == WasRunning && m.Attempts > 0 && x.backingOff():
 	default:
 		x.say("resize", func() string { return "it is " + r.Type + ", the period wants " + wanted })

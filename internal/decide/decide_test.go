@@ -713,3 +713,22 @@ func TestEveryReasonIsListedOnce(t *testing.T) {
 		t.Errorf("%d sentences for %d reasons", len(sentences), len(Reasons))
 	}
 }
+
+func TestStopProtectionFoundByARefusal(t *testing.T) {
+	r := machine(fleet.Running)
+	governs := bookOf(office(t, nil)).Governs(r)
+	ask := func(now time.Time, m Memory) Decision {
+		return Decide(Input{Now: now, Policy: governs, Memory: m, Resource: r})
+	}
+	d := ask(evening, remembered(r, WasRunning, evening))
+	if d.Verb != fleet.Stop {
+		t.Fatalf("in the evening: %s", d.Sentence())
+	}
+	again := ask(evening.Add(time.Hour), d.Barred(evening.Add(time.Second)))
+	if again.Verb != "" || again.Reason != StopProtected {
+		t.Errorf("an hour later: %s", again.Sentence())
+	}
+	if next := ask(evening.AddDate(0, 0, 1), again.Memory); next.Verb != fleet.Stop {
+		t.Errorf("the next evening it is tried anew: %s", next.Sentence())
+	}
+}

@@ -49,6 +49,9 @@ type Memory struct {
 	ManualSince time.Time `json:"manual_since,omitzero"`
 	// AutoRestartAt is the provider's own restart, remembered while stopped (RDS).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
+	// BarredUntil is set when the provider refused a stop because the resource is
+	// protected against it: not tried again before the next change of what is wanted.
+	BarredUntil time.Time `json:"barred_until,omitzero"`
 	// ResizeTo is set while a resource is stopped only to change its type.
 	ResizeTo string `json:"resize_to,omitempty"`
 	// RefusedType is the wanted type that it could not be started with; it runs

@@ -69,6 +69,22 @@ func (d *Decision) Failed(at time.Time, why string) Memory {
 	return fail(m, d.Verb, d.Resize, at, why)
 }
 
+// barredFor is how long a protected resource is left alone where nothing else
+// is ever wanted of it: one call a day finds out that the protection is gone.
+const barredFor = 24 * time.Hour
+
+// Barred is what to remember when the provider refused the action because the
+// resource is protected against it: it is left alone until something else is
+// wanted, and tried anew when it is to be stopped again after that.
+func (d *Decision) Barred(at time.Time) Memory {
+	m := d.Untouched()
+	m.BarredUntil = d.Until
+	if m.BarredUntil.IsZero() {
+		m.BarredUntil = at.Add(barredFor)
+	}
+	return m
+}
+
 // Fresh reports whether a resource is still as it was when it was decided on;
 // if not, the action is skipped and decided anew. That covers its state, also
 // when it was stopped and started in between, what protects it and the

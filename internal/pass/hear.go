@@ -134,7 +134,10 @@ func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 		if outcome.Note != "" {
 			event.Text = outcome.Note
 		}
-	case plan.Failed, plan.Barred:
+	case plan.Barred:
+		event.Kind = notify.Failed
+		event.Text = fmt.Sprintf("%s is not possible: %v", decision.Verb, outcome.Err)
+	case plan.Failed:
 		event.Kind = notify.Failed
 		tries := plan.Remember(outcome).Attempts
 		event.Text = fmt.Sprintf("%s failed %d times: %v", decision.Verb, tries, outcome.Err)

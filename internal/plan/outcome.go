@@ -9,7 +9,7 @@ type Status string
 const (
 	Accepted Status = "accepted" // the provider took the call; the end is seen later
 	Failed   Status = "failed"   // the provider refused it, or every try failed
-	Barred   Status = "barred"   // the provider protects the resource from it; tried again later, in case a person lifts that
+	Barred   Status = "barred"   // the provider protects the resource from it; a person has to lift that
 	Skipped  Status = "skipped"  // the resource was no longer in the state that was decided on
 	Deferred Status = "deferred" // no call was made: the time, the lease or the process ended first
 	// Uncertain: the process ended while the call was under way. The intent stays

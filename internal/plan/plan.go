@@ -164,7 +164,9 @@ func Remember(o Outcome) decide.Memory {
 	switch o.Status {
 	case Accepted:
 		return d.Accepted(o.At, o.Type)
-	case Failed, Barred:
+	case Barred:
+		return d.Barred(o.At)
+	case Failed:
 		why := "no reason was given"
 		if o.Err != nil {
 			why = o.Err.Error()

@@ -80,7 +80,7 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 func memoryTimes(m *decide.Memory) []*time.Time {
 	times := []*time.Time{
 		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt, &m.SeenSince,
-		&m.ManualSince, &m.AutoRestartAt, &m.NotBefore,
+		&m.ManualSince, &m.AutoRestartAt, &m.BarredUntil, &m.NotBefore,
 	}
 	if m.Intent != nil {
 		times = append(times, &m.Intent.At, &m.Intent.Accepted)

@@ -105,7 +105,7 @@ func full(r fleet.Ref) decide.Memory {
 		Ref: r, Name: "web-1", Schedule: "seoul-office", Last: decide.StartFailed, Retain: true,
 		FirstSeen: at(1), DecidedAt: at(2), Announced: at(3), Warned: at(4),
 		Seen: fleet.Stopped, SeenType: "m7g.large", SeenAt: at(5),
-		ManualSince: at(6), AutoRestartAt: at(7), ResizeTo: "t3.small",
+		ManualSince: at(6), AutoRestartAt: at(7), BarredUntil: at(8), ResizeTo: "t3.small",
 		Intent: &decide.Intent{
 			Verb: fleet.Start, Type: "t3.small", Run: "20270104T000000.000000Z-00000000", Term: 7,
 			At: at(8), From: fleet.Stopped, Accepted: at(9),
