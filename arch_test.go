@@ -91,7 +91,7 @@ var house = map[string]row{
 
 	// Implementations.
 	"internal/awssim":          {implementation, []string{"internal/clock", "internal/fleet"}},
-	"internal/cloud/aws":       {implementation, []string{"internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
+	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
 	"internal/store/memory":    {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},

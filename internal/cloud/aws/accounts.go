@@ -14,9 +14,9 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	sdkconfig "github.com/aws/aws-sdk-go-v2/config"
+	sdkcredentials "github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
-	"github.com/aws/smithy-go/middleware"
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws/kinds"
@@ -42,6 +42,15 @@ const (
 	// idleConnections per endpoint: as many as calls run at once.
 	idleConnections = 64
 )
+
+// Credentials is where a session comes from. It is the SDK's own interface, so
+// that those who wire the program need not import the SDK.
+type Credentials = sdk.CredentialsProvider
+
+// StaticKey gives a fixed access key.
+func StaticKey(id, secret string) Credentials {
+	return sdkcredentials.NewStaticCredentialsProvider(id, secret, "")
+}
 
 // baseConfig is the configuration that accounts with the same credentials at
 // hand share, loaded when it is first needed: reading the shared files can
@@ -96,7 +105,7 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 	// After loading, too: the chain keeps its own retries.
 	cfg.Retryer = func() sdk.Retryer { return sdk.NopRetryer{} }
 	cfg.RetryMaxAttempts = 1
-	cfg.APIOptions = append(cfg.APIOptions, func(stack *middleware.Stack) error { return checkAnswers(stack) })
+	cfg.APIOptions = append(cfg.APIOptions, checkAnswers)
 	b.shared, b.loaded = cfg, true
 	return cfg, nil
 }

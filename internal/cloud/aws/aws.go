@@ -35,8 +35,7 @@ import (
 	"sync"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
-
+	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws/kinds"
 	"dayshift/internal/fleet"
@@ -57,7 +56,7 @@ type Config struct {
 	Transport http.RoundTripper
 	// Credentials are those at hand. nil: the SDK's standard chain (environment,
 	// shared files, container, instance).
-	Credentials sdk.CredentialsProvider
+	Credentials Credentials
 	// Share is the part of AWS's buckets that may be used, 0 < Share ≤ 1; 0 means 1.
 	// Leave room for other tools of the account by a smaller one.
 	Share float64
@@ -103,7 +102,7 @@ type Account struct {
 	Profile string
 	// Credentials are those at hand for this account and go before any profile;
 	// nil: Profile's, else Config.Credentials.
-	Credentials sdk.CredentialsProvider
+	Credentials Credentials
 }
 
 // DefaultSessionName names the sessions of assumed roles.
@@ -127,7 +126,7 @@ func (c Config) WithDefaults() Config {
 		c.Now = time.Now
 	}
 	if c.Sleep == nil {
-		c.Sleep = sleep
+		c.Sleep = clock.Real{}.Sleep
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64
@@ -139,17 +138,6 @@ func (c Config) WithDefaults() Config {
 		}
 	}
 	return c
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // validate names every fault, with what is allowed.
@@ -281,17 +269,17 @@ func (c *Cloud) account(scope fleet.Scope) (*account, error) {
 }
 
 // open returns the kind at work in the scope, with credentials that are good.
-func (c *Cloud) open(ctx context.Context, scope fleet.Scope, kind fleet.Kind) (kinds.Kind, kinds.Handle, error) {
+func (c *Cloud) open(ctx context.Context, scope fleet.Scope, kind fleet.Kind) (kinds.Handle, error) {
 	a, err := c.account(scope)
 	if err != nil {
-		return kinds.Kind{}, kinds.Handle{}, err
+		return kinds.Handle{}, err
 	}
 	row, known := kinds.Find(kind)
 	if !known {
-		return kinds.Kind{}, kinds.Handle{}, fmt.Errorf("kind %q is not known: %w", kind, cloud.ErrInvalid)
+		return kinds.Handle{}, fmt.Errorf("kind %q is not known: %w", kind, cloud.ErrInvalid)
 	}
 	if _, err := a.credentials(ctx); err != nil {
-		return row, kinds.Handle{}, err
+		return kinds.Handle{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -300,17 +288,17 @@ func (c *Cloud) open(ctx context.Context, scope fleet.Scope, kind fleet.Kind) (k
 	if !open {
 		shared, err := a.base.load(ctx)
 		if err != nil {
-			return row, kinds.Handle{}, err
+			return kinds.Handle{}, err
 		}
 		handle = row.Open(c.env(a, scope, shared))
 		c.handles[key] = handle
 	}
-	return row, handle, nil
+	return handle, nil
 }
 
 // List implements cloud.Lister.
 func (c *Cloud) List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query cloud.Query) ([]fleet.Resource, error) {
-	_, handle, err := c.open(ctx, scope, kind)
+	handle, err := c.open(ctx, scope, kind)
 	if err != nil {
 		return nil, err // the caller knows what it asked to be listed
 	}
@@ -361,7 +349,7 @@ func (c *Cloud) Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb
 			return fmt.Errorf("%s %s in a call for %s in %s: %w", verb, target.Ref, kind, scope, cloud.ErrInvalid)
 		}
 	}
-	_, handle, err := c.open(ctx, scope, kind)
+	handle, err := c.open(ctx, scope, kind)
 	if err != nil {
 		c.pacer.answered(scope, how.Operation, len(targets), 0)
 		return err
@@ -428,7 +416,7 @@ func (c *Cloud) Tag(ctx context.Context, scope fleet.Scope, kind fleet.Kind, res
 	if len(resources) == 0 || len(tags) == 0 {
 		return nil
 	}
-	_, handle, err := c.open(ctx, scope, kind)
+	handle, err := c.open(ctx, scope, kind)
 	if err != nil {
 		return fmt.Errorf("tag %s: %w", kind, err)
 	}

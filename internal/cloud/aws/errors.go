@@ -249,8 +249,7 @@ func translate(caller context.Context, scope fleet.Scope, operation kinds.Operat
 		e.Status = response.HTTPStatusCode()
 		e.after = retryAfter(response.Response.Header.Get("Retry-After"))
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		e.Code, e.Message = api.ErrorCode(), api.ErrorMessage()
 		if e.Code == "DryRunOperation" {
 			return fmt.Errorf("%w (%w)", kinds.ErrDryRun, err)
@@ -351,7 +350,7 @@ func blame(err error, targets []cloud.Target) error {
 // names a resource: it is the first of the batch, not the only one.
 func aboutMembers(class error) bool {
 	switch class {
-	case cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrUnsupported, cloud.ErrProtected, cloud.ErrInvalid, cloud.ErrInsufficientCapacity:
+	case cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrUnsupported, cloud.ErrProtected, cloud.ErrInvalid, cloud.ErrInsufficientCapacity: //nolint:errorlint // class is one of the contract's own errors, never wrapped
 		return true
 	}
 	return false

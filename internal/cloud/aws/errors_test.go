@@ -21,7 +21,7 @@ var classes = []error{
 func wantClass(t *testing.T, err, want error) {
 	t.Helper()
 	for _, class := range classes {
-		if errors.Is(err, class) != (class == want) {
+		if errors.Is(err, class) != (class == want) { //nolint:errorlint // both come from the table
 			t.Errorf("%v\nis %q: %v, want %q alone", err, class, errors.Is(err, class), want)
 		}
 	}

@@ -122,7 +122,7 @@ func (p *Pacer) level(rate Rate) level {
 }
 
 // take waits until a call of the operation on some of want resources may leave
-// (at most most of them in one call), takes its tokens and returns how many.
+// (no more than most in one call), takes its tokens and returns how many.
 func (p *Pacer) take(ctx context.Context, scope fleet.Scope, operation kinds.Operation, want, most int) (int, error) {
 	m := p.meter(scope, operation)
 	select {

@@ -293,9 +293,9 @@ func TestThrottlingEmptiesTheMirrorAndPauses(t *testing.T) {
 			p.throttled(testScope, "ec2:DescribeInstances", 1, 0)
 			waits = append(waits, wait().Round(100*time.Millisecond))
 		}
-		want := []time.Duration{500, 1000, 2000, 4000, 8000, 16000, 20000, 20000}
+		want := []int64{500, 1000, 2000, 4000, 8000, 16000, 20000, 20000} // ms
 		for i := range want {
-			if waits[i] != want[i]*time.Millisecond {
+			if waits[i].Milliseconds() != want[i] {
 				t.Errorf("pauses %v, want %v ms", waits, want)
 				break
 			}

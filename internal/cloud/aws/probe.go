@@ -22,7 +22,7 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 		return findings
 	}
 	for _, row := range kinds.Registry {
-		_, handle, err := c.open(ctx, scope, row.Kind)
+		handle, err := c.open(ctx, scope, row.Kind)
 		if err != nil {
 			findings = append(findings, cloud.Finding{Ability: "list " + row.Title, Detail: err.Error()})
 			continue
