@@ -10,8 +10,6 @@ import (
 	"os"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
-
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws"
@@ -38,7 +36,7 @@ type App struct {
 	Senders []notify.Sender
 
 	transport   http.RoundTripper
-	credentials map[fleet.AccountID]sdk.CredentialsProvider
+	credentials map[fleet.AccountID]aws.Credentials
 }
 
 // Access says what a command needs of the store.
@@ -124,5 +122,5 @@ func holder() string {
 	if err != nil {
 		host = "unknown-host"
 	}
-	return fmt.Sprintf("%s process %d started %s", host, os.Getpid(), time.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
+	return fmt.Sprintf("%s process %d started %s", host, os.Getpid(), wall.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -65,10 +66,11 @@ func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	d.leader = newLeader(d.Store)
 	d.agenda = newAgenda(time.Duration(d.Config.Config.ResyncInterval), cmp.Or(d.Speed, 1))
 	d.known = pass.Known{Gaps: map[fleet.Scope]string{}, Held: map[fleet.Ref]plan.Guard{}}
-	d.turned.Store(time.Now().UnixNano())
-	d.Metrics.Reload(true, time.Now())
+	d.turned.Store(wall.Now().UnixNano())
+	d.Metrics.Reload(true, wall.Now())
 
-	listener, err := net.Listen("tcp", addr)
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
 	}
@@ -165,7 +167,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 func (d *Daemon) loop(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := d.Clock.Now()
-		d.turned.Store(time.Now().UnixNano())
+		d.turned.Store(wall.Now().UnixNano())
 		round, nap := d.agenda.take(now)
 		if len(round.scopes) > 0 {
 			d.passes.Go(func() { d.pass(ctx, round) })
@@ -272,9 +274,7 @@ func (d *Daemon) merge(report *pass.Report) {
 			held[ref] = guard
 		}
 	}
-	for ref, guard := range report.Known.Held {
-		held[ref] = guard
-	}
+	maps.Copy(held, report.Known.Held)
 	d.known = pass.Known{Gaps: gaps, Held: held}
 	d.Metrics.Held(len(held))
 }
@@ -334,7 +334,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	ticker := time.NewTicker(reloadPoll)
+	ticker := time.NewTicker(reloadPoll) //nolint:forbidigo // a look at a file decides nothing
 	defer ticker.Stop()
 	d.mu.Lock()
 	file := d.Config.File
@@ -396,7 +396,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.mu.Lock()
 	d.Config, d.Cloud, d.problem = next, cloud, ""
 	d.mu.Unlock()
-	d.Metrics.Reload(true, time.Now())
+	d.Metrics.Reload(true, wall.Now())
 	for _, line := range before.Diff(next) {
 		d.Log.InfoContext(ctx, "configuration changed", slog.String("change", line))
 	}
@@ -414,7 +414,7 @@ func (d *Daemon) setProblem(err error) {
 func (d *Daemon) Alive() httpapi.Health {
 	health := d.health()
 	last := time.Unix(0, d.turned.Load())
-	health.OK = health.Role == "standby" || time.Since(last) < stalled
+	health.OK = health.Role == "standby" || wall.Now().Sub(last) < stalled
 	if !health.OK {
 		health.Detail = "the scheduler has not turned since " + last.UTC().Format(time.RFC3339)
 	}

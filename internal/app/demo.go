@@ -11,11 +11,9 @@ import (
 	"sync"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
 	"dayshift/internal/awssim"
 	"dayshift/internal/clock"
+	"dayshift/internal/cloud/aws"
 	"dayshift/internal/config"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
@@ -108,7 +106,7 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 		return fmt.Errorf("read the demo's configuration: %w", err)
 	}
 	loaded.File = "" // nothing to reload
-	fast := clock.NewFast(demoStart(time.Now()), options.Speed)
+	fast := clock.NewFast(demoStart(wall.Now()), options.Speed)
 	sim := awssim.New(awssim.Options{Now: fast.Now, Seed: 7})
 	if err := sim.Load(awssim.DemoFleet()); err != nil {
 		return fmt.Errorf("load the demo's fleet: %w", err)
@@ -116,7 +114,7 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 	d := &demo{options: options, sim: sim, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
 	d.app = &App{
 		Config: loaded, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
-		Senders: []notify.Sender{d}, transport: sim.Transport(), credentials: map[fleet.AccountID]sdk.CredentialsProvider{},
+		Senders: []notify.Sender{d}, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	for _, account := range loaded.Config.Accounts {
 		// The simulator takes a key of twelve digits for the account itself; the
@@ -125,7 +123,7 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 		if account.Role != "" {
 			key = loaded.Config.Accounts[0].ID
 		}
-		d.app.credentials[account.ID] = credentials.NewStaticCredentialsProvider(string(key), "demo", "")
+		d.app.credentials[account.ID] = aws.StaticKey(string(key), "demo")
 	}
 	if d.app.Cloud, err = d.app.cloud(loaded, nil); err != nil {
 		return err
@@ -149,7 +147,7 @@ func demoStart(now time.Time) time.Time {
 }
 
 func (d *demo) run(ctx context.Context) error {
-	server, err := awssim.NewServer(d.options.SimAddr, d.sim)
+	server, err := awssim.NewServer(d.options.SimAddr, d.sim) //nolint:contextcheck // binding a port of this machine does not wait
 	if err != nil {
 		return err
 	}
@@ -166,7 +164,7 @@ func (d *demo) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- daemon.Serve(ctx, d.options.Addr) }()
 
-	ticker := time.NewTicker(d.options.Every)
+	ticker := time.NewTicker(d.options.Every) //nolint:forbidigo // frames follow the eye, whatever the demo's clock
 	defer ticker.Stop()
 	people := demoPeople()
 	for {

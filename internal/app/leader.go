@@ -28,8 +28,11 @@ const (
 	leasePoll = time.Second
 )
 
-// leader holds the lease for this process. Leases live on the wall clock, also
-// where the program runs on a faster one.
+// wall is the clock of what people outside see of the process, its lease and
+// its health, also where the program runs on a faster one.
+var wall clock.Real
+
+// leader holds the lease for this process.
 type leader struct {
 	store  store.Leaser
 	clock  clock.Clock
@@ -38,7 +41,7 @@ type leader struct {
 }
 
 func newLeader(leaser store.Leaser) *leader {
-	l := &leader{store: leaser, clock: clock.Real{}, holder: holder()}
+	l := &leader{store: leaser, clock: wall, holder: holder()}
 	l.lease.Store(&store.Lease{})
 	return l
 }
@@ -94,7 +97,7 @@ func (l *leader) keep(ctx context.Context) error {
 		case err == nil:
 			l.lease.Store(&lease)
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // told to stop: not a failure
 		case errors.Is(err, store.ErrFenced), !l.clock.Now().Before(l.Lease().Expires):
 			l.lease.Store(&store.Lease{})
 			return fmt.Errorf("renew the lease: %w", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"dayshift/internal/clock"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
@@ -52,8 +51,8 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	}
 	report, err = run("command", nil)
 	waiting := report.UnderWay()
-	for end := (clock.Real{}).Now().Add(options.Wait); err == nil && len(waiting) > 0 && (clock.Real{}).Now().Before(end); {
-		if err := (clock.Real{}).Sleep(keeping, settleGap); err != nil {
+	for end := wall.Now().Add(options.Wait); err == nil && len(waiting) > 0 && wall.Now().Before(end); {
+		if err := wall.Sleep(keeping, settleGap); err != nil {
 			return report, err
 		}
 		var again pass.Report

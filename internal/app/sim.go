@@ -108,7 +108,7 @@ func ServeSim(ctx context.Context, options SimOptions, listening func(url string
 	if err != nil {
 		return err
 	}
-	server, err := awssim.NewServer(options.Addr, sim)
+	server, err := awssim.NewServer(options.Addr, sim) //nolint:contextcheck // binding a port of this machine does not wait
 	if err != nil {
 		return err
 	}
