@@ -23,7 +23,7 @@ import (
 type served string
 
 func (s served) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(s))), Request: r, ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(s))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(s))), Request: r, ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(s))}, nil
 }
 
 var scope = fleet.Scope{Account: "111122223333", Region: "eu-central-1"}
