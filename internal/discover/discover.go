@@ -113,12 +113,25 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 		}
 		seen.Resources = append(seen.Resources, p.resources...)
 	}
-	slices.SortFunc(seen.Resources, func(a, b fleet.Resource) int { return a.Ref.Compare(b.Ref) })
 	// A resource that starts or stops while it is being paged can be on two
-	// pages: the later one is as good as the earlier, and one is enough.
+	// pages. One is enough: that which shows it on its way, because nothing is
+	// decided on such a one; of two settled ones always the same.
+	slices.SortFunc(seen.Resources, func(a, b fleet.Resource) int {
+		return cmp.Or(a.Ref.Compare(b.Ref), settledLast(a.State, b.State), cmp.Compare(a.State, b.State))
+	})
 	seen.Resources = slices.CompactFunc(seen.Resources, func(a, b fleet.Resource) bool { return a.Ref == b.Ref })
 	slices.SortStableFunc(seen.Gaps, func(a, b Gap) int { return a.Scope.Compare(b.Scope) })
 	return seen
+}
+
+func settledLast(a, b fleet.State) int {
+	switch {
+	case a.Settled() == b.Settled():
+		return 0
+	case a.Settled():
+		return 1
+	}
+	return -1
 }
 
 func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind fleet.Kind, tagKey string, timeout time.Duration) (resources []fleet.Resource, err error) {
@@ -126,7 +139,7 @@ func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind f
 	defer cancel()
 	resources, err = lister.List(limited, scope, kind, cloud.Query{TagKey: tagKey})
 	if err != nil && limited.Err() != nil {
-		err = errors.Join(context.Cause(limited), err)
+		err = fmt.Errorf("%w (%w)", context.Cause(limited), err)
 	}
 	return resources, err
 }
@@ -135,10 +148,22 @@ func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind f
 // so that one refused role is one line and not one per kind.
 func (s *Seen) addGap(scope fleet.Scope, kind fleet.Kind, err error) {
 	for i := range s.Gaps {
-		if gap := &s.Gaps[i]; gap.Scope == scope && gap.Err.Error() == err.Error() {
+		if gap := &s.Gaps[i]; gap.Scope == scope && sameReason(gap.Err, err) {
 			gap.Kinds = append(gap.Kinds, kind)
 			return
 		}
 	}
 	s.Gaps = append(s.Gaps, Gap{Scope: scope, Kinds: []fleet.Kind{kind}, Err: err})
+}
+
+// sameReason reports whether two listings of a scope failed for the same
+// reason: bad credentials and a region that is not enabled are matters of the
+// scope, however the provider words them for each kind.
+func sameReason(a, b error) bool {
+	for _, ofScope := range []error{cloud.ErrCredentials, cloud.ErrRegionDisabled} {
+		if errors.Is(a, ofScope) && errors.Is(b, ofScope) {
+			return true
+		}
+	}
+	return a.Error() == b.Error()
 }
