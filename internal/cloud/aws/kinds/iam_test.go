@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"dayshift/internal/fleet"
-
 	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/fleet"
 )
 
 var update = flag.Bool("update", false, "write docs/iam.md and deploy/iam anew")
@@ -176,7 +176,7 @@ func TestIAM(t *testing.T) {
 	}
 	for path, text := range want {
 		if *update {
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
