@@ -1,0 +1,203 @@
+package cli
+
+//go:generate go test -run TestReference -update .
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+var update = flag.Bool("update", false, "write docs/cli.md anew")
+
+// referencePage is where the generated page lies.
+const referencePage = "../../docs/cli.md"
+
+// exits says for each command that is no mere group what its exit codes other
+// than 2 mean: 2 is wrong usage or configuration everywhere.
+var exits = map[string]string{
+	"dayshift demo":            "0: it ended after `--days`, or was interrupted. 1: it could not run, such as an address in use.",
+	"dayshift serve":           "0: told to stop, and everything under way has ended. 1: it could not start, or a part of it failed.",
+	"dayshift run":             "0: done, also where a limit held stops back. 1: nothing could be done, such as a store that cannot be written. 3: some scopes were gaps or some resources failed; everything else was done.",
+	"dayshift preview":         "0: the whole fleet was seen. 2: also for a schedule that does not exist. 3: some scopes were gaps.",
+	"dayshift explain":         "0: explained. 1: no such resource, or it could not be asked for. 2: also for a schedule that does not exist.",
+	"dayshift resource list":   "0: the whole fleet was seen. 3: some scopes were gaps.",
+	"dayshift activity":        "0: shown. 1: the store cannot be read.",
+	"dayshift activity verify": "0: the chain holds. 1: it is broken, or the store cannot be read.",
+	"dayshift doctor":          "0: all scopes are in order. 1: none is. 3: some are.",
+	"dayshift validate":        "0: the file is in order, warnings or not. 2: it has faults.",
+	"dayshift eval":            "0: every line was answered, refusals included. 1: standard input or output failed.",
+	"dayshift sim":             "0: interrupted. 1: it could not run, such as a faulty fleet file or an address in use.",
+	"dayshift version":         "0.",
+	"dayshift completion":      "0.",
+}
+
+const referenceIntro = `# Command line
+
+<!-- Generated from the commands themselves by go generate ./internal/cli. Do not edit. -->
+
+Answers go to standard output; progress, warnings and errors go to standard error.
+
+Every command takes ` + "`--config FILE` and `-o table|json|yaml|csv`" + `. In JSON and YAML times are RFC 3339 in UTC; tables show
+them in the terminal's zone. CSV has the columns of the table.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | failed |
+| 2 | wrong usage or configuration; nothing was done |
+| 3 | done in part: some scopes or resources failed, everything else was done |
+
+**Times** (` + "`--at`, `--from`, `--to`" + `) are ` + "`2027-02-05T09:00:00+09:00`, `2027-02-05T09:00` or `2027-02-05` (both UTC), `now`" + `, or a
+distance from now such as ` + "`+2h` or `-7d`" + `.
+
+**Filters** (` + "`--filter`, and `protect` in the configuration" + `) are terms with commas between them. Of several values for one key
+one has to match, different keys have to match all. ` + "`*` stands for any text, `?` for one character, `\\`" + ` takes that meaning
+away; case matters. Keys: ` + "`account`, `arn`, `availability-zone`, `instance-id`, `instance-type`, `name`, `region`, `resource-type`, `tag:KEY`" + `.
+
+Environment: ` + "`DAYSHIFT_CONFIG`" + ` names the configuration; AWS's own variables work as everywhere
+([operations](operations.md#the-way-to-aws)).
+`
+
+// TestReference holds docs/cli.md to the commands. With -update it writes it anew.
+func TestReference(t *testing.T) {
+	text := reference(t, rootCommand())
+	if *update {
+		if err := os.WriteFile(referencePage, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(referencePage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(have), text); diff != "" {
+		t.Errorf("docs/cli.md is out of date: run go generate ./internal/cli (-have +want):\n%s", diff)
+	}
+}
+
+func reference(t *testing.T, root *cobra.Command) string {
+	t.Helper()
+	var commands []*cobra.Command
+	var collect func(*cobra.Command)
+	collect = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			if sub.Hidden || sub.Name() == "help" {
+				continue
+			}
+			if _, known := exits[sub.CommandPath()]; known {
+				commands = append(commands, sub)
+			} else if !sub.HasSubCommands() {
+				t.Errorf("%s: say in exits what its exit codes mean", sub.CommandPath())
+			}
+			if sub.Name() != "completion" { // cobra's: one command for each shell
+				collect(sub)
+			}
+		}
+	}
+	collect(root)
+	if len(commands) != len(exits) {
+		t.Errorf("exits has %d commands, the program %d", len(exits), len(commands))
+	}
+
+	var b strings.Builder
+	b.WriteString(referenceIntro)
+	b.WriteString("\n| command | does |\n| --- | --- |\n")
+	for _, cmd := range commands {
+		name := strings.TrimPrefix(cmd.CommandPath(), "dayshift ")
+		fmt.Fprintf(&b, "| [`%s`](#%s) | %s |\n", name, strings.ReplaceAll(cmd.CommandPath(), " ", "-"), cell(cmd.Short))
+	}
+	fmt.Fprintf(&b, "\nFlags of every command:\n\n%s", flags(root.PersistentFlags()))
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "\n## %s\n\n", cmd.CommandPath())
+		usage := cmd.UseLine()
+		switch {
+		case cmd.Name() == "completion":
+			b.WriteString("Writes a script that makes the shell complete commands and flags; `dayshift completion bash --help` says how to load it.\n")
+			usage = "dayshift completion bash|zsh|fish|powershell [--no-descriptions]"
+		case cmd.Long == "":
+			fmt.Fprintf(&b, "%s.\n", cmd.Short)
+		default:
+			b.WriteString(prose(cmd.Long))
+		}
+		fmt.Fprintf(&b, "\n```text\n%s\n```\n", usage)
+		if example := strings.TrimRight(cmd.Example, "\n"); example != "" {
+			fmt.Fprintf(&b, "\n```sh\n%s\n```\n", unindent(example))
+		}
+		if list := flags(cmd.NonInheritedFlags()); list != "" {
+			b.WriteString("\n" + list)
+		}
+		fmt.Fprintf(&b, "\nExit codes: %s\n", exits[cmd.CommandPath()])
+	}
+	return b.String()
+}
+
+// flags is a table of flags; empty without any but help.
+func flags(set *pflag.FlagSet) string {
+	var b strings.Builder
+	set.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		if value != "" {
+			name += " " + value
+		}
+		given := f.DefValue
+		if given == "" || f.Value.Type() == "bool" {
+			given = "–"
+		} else {
+			given = "`" + given + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, given, cell(usage))
+	})
+	if b.Len() == 0 {
+		return ""
+	}
+	return "| flag | default | meaning |\n| --- | --- | --- |\n" + b.String()
+}
+
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+// prose keeps paragraphs as they are and puts indented blocks into fences.
+func prose(text string) string {
+	var b strings.Builder
+	fenced := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if block := strings.HasPrefix(line, "  "); block != fenced {
+			fenced = block
+			if block {
+				b.WriteString("```text\n")
+			} else {
+				b.WriteString("```\n")
+			}
+		}
+		if fenced {
+			line = strings.TrimPrefix(line, "  ")
+		}
+		b.WriteString(line + "\n")
+	}
+	if fenced {
+		b.WriteString("```\n")
+	}
+	return b.String()
+}
+
+func unindent(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimPrefix(lines[i], "  ")
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,138 @@
+package decide
+
+//go:generate go test -run TestPage -update .
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write docs/why.md anew")
+
+const reasonsPage = "../../docs/why.md"
+
+const pageIntro = `# What the reasons mean, and what to do
+
+<!-- Generated from internal/decide by go generate ./internal/decide. Do not edit. -->
+
+Every decision carries one reason, "nothing to do" included. The words are stored in the record, counted in
+` + "`dayshift_decisions_total`, and shown by `dayshift resource list`, `run` and `activity`" + `; a word keeps its meaning for good.
+` + "`dayshift explain RESOURCE`" + ` shows the chain that led to it: what governs the resource, what the calendar wants, what is remembered,
+what was seen, and which row of [the table](semantics.md#from-wanted-to-done) matched.
+`
+
+// sections are the reasons in the order of Reasons, each section from its first
+// reason on, with what a person can do. An empty text means nothing need be done.
+var sections = []struct {
+	title, about string
+	reasons      []remedy
+}{
+	{"Nothing governs it", "Nothing is done to these, whatever their state.", []remedy{
+		{ProtectedByTag, "Remove the tag `dayshift:protect` when it is to follow its schedule again."},
+		{ProtectedByFilter, "`explain` names the filter; it is one of `protect` in the configuration."},
+		{NoSchedule, "The schedule tag is there and empty. Give it the name of a schedule, or remove it."},
+		{UnknownSchedule, "Mend the tag, or add the schedule; `explain` offers the nearest name. Case matters. It counts as an outage: what was missed is made up for."},
+		{ScheduleInvalid, "`explain` shows the fault. It counts as an outage: what was missed is made up for."},
+		{ScheduleDisabled, "`enabled: true` puts it to work again; nothing that passed meanwhile is made up for."},
+	}},
+	{"It cannot be acted on now", "It is looked at again by itself.", []remedy{
+		{ActionUnderWay, "Wait. A start or stop that does not arrive counts as failed after 15 minutes (EC2) or 60 minutes (RDS)."},
+		{Changing, "Wait: somebody else began this."},
+		{Busy, "Wait: a database is being changed, upgraded or backed up, or is in trouble; its state is in the table."},
+		{BackingOff, "Read the last error in `explain`: a permission, a capacity, a quota. `run` does not shorten the wait."},
+	}},
+	{"Stopped is wanted", "", []remedy{
+		{PeriodEnded, ""},
+		{EnforcedStop, "Who needs it longer: change the schedule, or put another one on it."},
+		{NewResourceStop, "Wrong: mend the tag or the periods and start it again; it is respected then. `stop_new_instances: false` leaves new ones alone."},
+		{RetryStop, "The last error is in `explain`."},
+		{MissedStop, "Dayshift, its store or its access to AWS was away at the end of a period."},
+		{ManualUptimeOver, "`max_manual_uptime` of the schedule says how long; start it again for as long once more."},
+		{ProviderRestart, "AWS starts a stopped database after seven days. Nothing can be done against that, only after it."},
+		{NewResourceAnnounced, "It will be stopped at the time that is named, unless its tag or its schedule is changed before."},
+		{NewResourceGrace, "As above; the grace counts from the announcement."},
+		{NewResourceKept, "From now on it follows its schedule: the end of its next period stops it."},
+		{RetainedAtEnd, "`retain_running` of the schedule says so. The next end stops it, unless it ran before the begin again."},
+		{ManualStart, "It is stopped at the end of its next period, or after `max_manual_uptime` where that is set."},
+		{AlreadyStopped, ""},
+		{ModeStartOnly, "`mode: start-only` of the schedule says so."},
+	}},
+	{"Running is wanted", "", []remedy{
+		{PeriodBegan, ""},
+		{EnforcedStart, "Who needs it stopped: change the schedule, or put another one on it."},
+		{RetryStart, "The last error is in `explain`."},
+		{MissedStart, "Dayshift, its store or its access to AWS was away at the begin of a period."},
+		{ResizeStop, "It will be down for some minutes. `period@type` in the schedule asks for the type."},
+		{ResizeStart, ""},
+		{Retained, "`retain_running` of the schedule says so."},
+		{TypeRefused, "The note in the record says why: no capacity, or a type that does not fit the instance. It is asked for again at its next start."},
+		{ManualStop, "It is started at its next begin. `enforced: true` would undo it at once."},
+		{AlreadyRunning, ""},
+		{ModeStopOnly, "`mode: stop-only` of the schedule says so."},
+	}},
+	{"Neither is wanted", "", []remedy{
+		{LeftAlone, "A period without `begintime` or without `endtime` wants nothing for a part of the day."},
+	}},
+	{"It must not be stopped singly", "Of these, instance-store, one-time Spot and stop-protected instances may be started; all others are left alone both ways.", []remedy{
+		{GroupMember, "Take the schedule tag off; the group would replace a member that stops. Groups are not in this version."},
+		{InstanceStoreRoot, "AWS can only terminate it."},
+		{SpotOneTime, "AWS can only terminate it. Without the permission `ec2:DescribeSpotInstanceRequests` every Spot instance counts as one."},
+		{StopProtected, "Switch stop protection off (`aws ec2 modify-instance-attribute --no-disable-api-stop`); the stop is tried again, with growing gaps."},
+		{ReadReplica, "AWS does not stop replicas."},
+		{ReplicaSource, "AWS does not stop a database with replicas."},
+		{ClusterMember, "Take the schedule tag off. Clusters are not in this version."},
+		{SQLServerMultiAZ, "AWS does not stop it."},
+	}},
+}
+
+type remedy struct {
+	reason Reason
+	advice string
+}
+
+// TestPage holds docs/why.md to the reasons that there are. With -update it writes it anew.
+func TestPage(t *testing.T) {
+	text := pageIntro + page(t)
+	if *update {
+		if err := os.WriteFile(reasonsPage, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(reasonsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(have), text); diff != "" {
+		t.Errorf("docs/why.md is out of date: run go generate ./internal/decide (-have +want):\n%s", diff)
+	}
+}
+
+func page(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	var shown []Reason
+	for _, section := range sections {
+		fmt.Fprintf(&b, "\n## %s\n\n", section.title)
+		if section.about != "" {
+			b.WriteString(section.about + "\n\n")
+		}
+		b.WriteString("| reason | it means | what to do |\n| --- | --- | --- |\n")
+		for _, r := range section.reasons {
+			advice := r.advice
+			if advice == "" {
+				advice = "Nothing."
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.reason, r.reason.Sentence(), advice)
+			shown = append(shown, r.reason)
+		}
+	}
+	if diff := cmp.Diff(Reasons, shown); diff != "" {
+		t.Errorf("the page has other reasons, or another order, than Reasons (-Reasons +page):\n%s", diff)
+	}
+	return b.String()
+}

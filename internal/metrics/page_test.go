@@ -1,0 +1,119 @@
+package metrics
+
+//go:generate go test -run TestPage -update .
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+var update = flag.Bool("update", false, "write docs/metrics.md anew")
+
+const metricsPage = "../../docs/metrics.md"
+
+// watch says what to do with a metric; metrics without an entry explain themselves.
+var watch = map[string]string{
+	"dayshift_passes_total":                    "`result=\"failed\"` means that a pass could not be made at all: the store or the lease. No increase for longer than `resync_interval` on the leader means that it stands still.",
+	"dayshift_pass_seconds":                    "Long passes are paced ones: AWS lets so many instances start per second.",
+	"dayshift_lateness_seconds":                "Of passes that a boundary started. Above a second the machine is too busy, or was suspended.",
+	"dayshift_decisions_total":                 "One for each scheduled resource and pass. The reasons are on [their own page](why.md).",
+	"dayshift_actions_total":                   "Outcomes: `accepted`, `failed`, `barred` (AWS protects the resource), `skipped` (no longer in the state that was decided on), `deferred` (no call was made), `uncertain` (the process ended while the call was under way).",
+	"dayshift_aws_calls_total":                 "Every attempt counts.",
+	"dayshift_aws_throttles_total":             "Stays at 0 where Dayshift is alone; others use the account's limits where it grows. Lower `aws.api_share`.",
+	"dayshift_gaps":                            "A scope without a gap has no series. Alert when one stays for longer than a few minutes.",
+	"dayshift_resources":                       "",
+	"dayshift_stops_held":                      "Above 0: somebody has to look, and to confirm with `dayshift run --yes` or to mend the schedule.",
+	"dayshift_leader":                          "Over all processes of a store the sum is 1. 0 for longer than half a minute: nobody acts.",
+	"dayshift_config_reloads_total":            "`result=\"refused\"` means that the running configuration is not the one in the file.",
+	"dayshift_config_loaded_timestamp_seconds": "",
+}
+
+const pageIntro = `# Metrics
+
+<!-- Generated from internal/metrics by go generate ./internal/metrics. Do not edit. -->
+
+` + "`dayshift serve` serves these at `/metrics`" + ` in Prometheus's form, beside the usual metrics of the Go runtime and the process
+(` + "`go_*`, `process_*`" + `). A series appears with its first value. Labels hold accounts, regions, states, verbs, reasons and operations, never
+the name of a resource.
+
+| metric | kind | labels | meaning |
+| --- | --- | --- | --- |
+`
+
+// TestPage holds docs/metrics.md to the metrics that there are. With -update it writes it anew.
+func TestPage(t *testing.T) {
+	text := pageIntro + table(t)
+	if *update {
+		if err := os.WriteFile(metricsPage, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(metricsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(have), text); diff != "" {
+		t.Errorf("docs/metrics.md is out of date: run go generate ./internal/metrics (-have +want):\n%s", diff)
+	}
+}
+
+func table(t *testing.T) string {
+	t.Helper()
+	s := New()
+	s.Pass("resync", "done", time.Second)
+	s.Late(time.Second)
+	s.Decisions("manual-stop", 1)
+	s.Action("start", "accepted")
+	s.Call("111122223333", "eu-west-1", "ec2:StartInstances", true)
+	s.Gap("111122223333", "eu-west-1", true)
+	s.Resources("111122223333", "eu-west-1", "ec2_instance", "running", 1)
+	s.Held(1)
+	s.Leader(true)
+	s.Reload(true, time.Unix(0, 0))
+	families, err := s.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	shown := map[string]bool{}
+	for _, family := range families {
+		name := family.GetName()
+		if !strings.HasPrefix(name, "dayshift_") {
+			continue
+		}
+		shown[name] = true
+		advice, known := watch[name]
+		if !known {
+			t.Errorf("%s: say in watch what to do with it, or that nothing is", name)
+		}
+		var labels []string
+		for _, label := range family.GetMetric()[0].GetLabel() {
+			labels = append(labels, "`"+label.GetName()+"`")
+		}
+		slices.Sort(labels)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(family.GetType().String()), strings.Join(labels, " "), strings.TrimSpace(family.GetHelp()+" "+advice))
+	}
+	if len(shown) != len(watch) {
+		t.Errorf("watch has %d metrics, there are %d", len(watch), len(shown))
+	}
+	// A metric that nothing above sets would be missing from what was gathered.
+	descriptions := make(chan *prometheus.Desc, 1000)
+	s.registry.Describe(descriptions)
+	close(descriptions)
+	form := regexp.MustCompile(`fqName: "(dayshift_[^"]+)"`)
+	for description := range descriptions {
+		if found := form.FindStringSubmatch(description.String()); found != nil && !shown[found[1]] {
+			t.Errorf("%s is not on the page: set it here", found[1])
+		}
+	}
+	return b.String()
+}
