@@ -13,6 +13,7 @@ import (
 
 	"dayshift/internal/app"
 	"dayshift/internal/buildinfo"
+	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
@@ -37,7 +38,7 @@ its next changes, without asking AWS.`,
 			return cobra.NoArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			when, err := instant("at", at, time.Now())
+			when, err := instant("at", at, clock.Real{}.Now())
 			if err != nil {
 				return err
 			}
@@ -152,7 +153,7 @@ boundaries of one schedule, without asking AWS.`,
 		Example: "  dayshift preview --to +7d\n  dayshift preview --schedule seoul-office --from 2027-02-01 --to 2027-03-01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			now := time.Now()
+			now := clock.Real{}.Now()
 			begin, err := instant("from", from, now)
 			if err != nil {
 				return err
@@ -224,7 +225,7 @@ func resourceCommand(c *common) *cobra.Command {
 		Example: "  dayshift resource list --filter 'region=cn-*,tag:Env=dev'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			when, err := instant("at", at, time.Now())
+			when, err := instant("at", at, clock.Real{}.Now())
 			if err != nil {
 				return err
 			}
@@ -288,10 +289,10 @@ func activityCommand(c *common) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			query := store.ActivityQuery{Text: resource, Event: store.Event(event), Limit: limit, Last: true}
-			if query.From, err = instant("from", from, time.Now()); err != nil {
+			if query.From, err = instant("from", from, clock.Real{}.Now()); err != nil {
 				return err
 			}
-			if query.To, err = instant("to", to, time.Now()); err != nil {
+			if query.To, err = instant("to", to, clock.Real{}.Now()); err != nil {
 				return err
 			}
 			if limit < 1 {
@@ -386,15 +387,13 @@ func followActivity(cmd *cobra.Command, activities store.Activities, query store
 				return err
 			}
 		}
-		select {
-		case <-cmd.Context().Done():
-			return nil
-		case <-time.After(followPoll):
+		if err := (clock.Real{}).Sleep(cmd.Context(), followPoll); err != nil {
+			return nil //nolint:nilerr // told to stop: the way to end it
 		}
 		var err error
 		if rows, err = activities.Activity(cmd.Context(), query); err != nil {
 			if cmd.Context().Err() != nil {
-				return nil
+				return nil //nolint:nilerr // told to stop while it read
 			}
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dayshift/internal/app"
+	"dayshift/internal/clock"
 	"dayshift/internal/decide"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
@@ -58,7 +59,7 @@ Exit code 3 means that it was done in part: some scopes could not be listed or
 some resources failed; everything else was done.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			instantAt, err := instant("at", at, time.Now())
+			instantAt, err := instant("at", at, clock.Real{}.Now())
 			if err != nil {
 				return err
 			}
