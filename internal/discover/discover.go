@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,14 +52,11 @@ func (g Gap) String() string {
 }
 
 func kindList(kinds []fleet.Kind) string {
-	text := ""
+	names := make([]string, len(kinds))
 	for i, kind := range kinds {
-		if i > 0 {
-			text += ", "
-		}
-		text += string(kind)
+		names[i] = string(kind)
 	}
-	return text
+	return strings.Join(names, ", ")
 }
 
 // Seen is what the listings showed.

@@ -137,14 +137,15 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
-	text := fmt.Sprintf("no scheduled resource answers to %q in %d scopes; give an ID, an ARN, a name or account/region/kind/id", e.Target, e.Scopes)
+	var text strings.Builder
+	fmt.Fprintf(&text, "no scheduled resource answers to %q in %d scopes; give an ID, an ARN, a name or account/region/kind/id", e.Target, e.Scopes)
 	if e.Near != "" {
-		text += fmt.Sprintf("; did you mean %q?", e.Near)
+		fmt.Fprintf(&text, "; did you mean %q?", e.Near)
 	}
 	for _, gap := range e.Gaps {
-		text += "\n  it may be in a part that could not be listed: " + gap.Text
+		text.WriteString("\n  it may be in a part that could not be listed: " + gap.Text)
 	}
-	return text
+	return text.String()
 }
 
 // recentRows is how much of the record explain shows.

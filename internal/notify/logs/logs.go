@@ -24,7 +24,7 @@ func (c Channel) Send(ctx context.Context, message notify.Message) error {
 	case notify.Failed, notify.Gap, notify.Held:
 		level = slog.LevelWarn
 	}
-	c.Logger.LogAttrs(ctx, level, message.Title,
+	c.Logger.LogAttrs(ctx, level, message.Title, //nolint:sloglint // the record is the message that people get, and its title is what it says
 		slog.String("kind", string(message.Kind)),
 		slog.String("schedule", message.Schedule),
 		slog.Int("count", message.Count),
