@@ -41,7 +41,9 @@ use "dayshift sim" instead of AWS.`,
 				log.Info("dayshift serves", slog.String("version", buildinfo.Get().Version), slog.String("address", "http://"+addr),
 					slog.Int("scopes", len(loaded.Scopes)), slog.Int("schedules", len(loaded.Book.Schedules)))
 			}}
-			return daemon.Serve(cmd.Context(), cmp.Or(addr, loaded.Config.Listen))
+			err = daemon.Serve(cmd.Context(), cmp.Or(addr, loaded.Config.Listen))
+			log.Info("dayshift has stopped")
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "", "where to listen, HOST:PORT (default: listen of the configuration, else 127.0.0.1:8080)")

@@ -5,6 +5,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -88,6 +89,10 @@ func (s *Service) Fleet(ctx context.Context, at time.Time, filter *fleet.Filter)
 			answer.Resources = append(answer.Resources, s.resource(&report.Decisions[i], report.At))
 		}
 	}
+	// Decisions come ordered by identifier; people look for names.
+	slices.SortStableFunc(answer.Resources, func(a, b Resource) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Name, b.Name))
+	})
 	return answer, nil
 }
 
