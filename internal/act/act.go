@@ -183,7 +183,7 @@ func (it *item) fresh(again fleet.Resource) bool {
 
 func (it *item) pool() string { return it.resource.Type + " in " + it.resource.Zone }
 
-func (it *item) say(format string, args ...any) {
+func (it *item) sayf(format string, args ...any) {
 	it.note = strings.TrimPrefix(it.note+"; "+fmt.Sprintf(format, args...), "; ")
 }
 
@@ -318,7 +318,7 @@ func (l *lane) current(ctx context.Context, verb fleet.Verb, items []*item) ([]*
 	for _, it := range old {
 		again, exists := byID[it.resource.ID]
 		if !exists || !it.fresh(again) {
-			it.say("%s", changeNote(it.action.Resource, again, exists))
+			it.sayf("%s", changeNote(it.action.Resource, again, exists))
 			l.finish([]*item{it}, plan.Skipped, errChanged)
 			continue
 		}
@@ -347,7 +347,7 @@ func (l *lane) setTypes(ctx context.Context, verb fleet.Verb, items []*item) ([]
 		for len(it.types) > 0 && it.types[0] != it.resource.Type {
 			wanted := it.types[0]
 			if l.resizes == 0 && l.noResize >= refusalsBeforeGivingUp {
-				it.say("keeps %s, because changes of the type are not authorized", it.resource.Type)
+				it.sayf("keeps %s, because changes of the type are not authorized", it.resource.Type)
 				it.types = nil
 				break
 			}
@@ -365,10 +365,10 @@ func (l *lane) setTypes(ctx context.Context, verb fleet.Verb, items []*item) ([]
 			if errors.Is(err, cloud.ErrUnauthorized) {
 				l.noResize++
 			}
-			it.say("could not be changed to %s (%v)", wanted, err)
+			it.sayf("could not be changed to %s (%v)", wanted, err)
 			it.types = it.types[1:]
 			if len(it.types) == 0 {
-				it.say("keeps %s", it.resource.Type)
+				it.sayf("keeps %s", it.resource.Type)
 			}
 		}
 		if pool := l.short[it.pool()]; pool.singly >= shortAfter {
@@ -599,7 +599,7 @@ func split(items []*item, ids []string) (named, others []*item) {
 // stopInstead stops what can not be hibernated (SEMANTICS 4, hibernate).
 func (l *lane) stopInstead(items []*item, err error) {
 	for _, it := range items {
-		it.say("to be stopped instead of hibernated (%v)", err)
+		it.sayf("to be stopped instead of hibernated (%v)", err)
 	}
 	l.gather(fleet.Stop, items)
 }
@@ -652,7 +652,7 @@ func (l *lane) nextType(it *item, verb fleet.Verb, err error) {
 		l.finish([]*item{it}, plan.Failed, err)
 		return
 	}
-	it.say("no capacity for %s", it.resource.Type)
+	it.sayf("no capacity for %s", it.resource.Type)
 	l.gather(verb, []*item{it})
 }
 
