@@ -70,11 +70,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"dayshift/internal/cli"
+	_ "time/tzdata" // as the program: zones must be there on a machine without zoneinfo
 
 	"github.com/rogpeppe/go-internal/testscript"
-	_ "time/tzdata" // as the program: zones must be there on a machine without zoneinfo
+
+	"dayshift/internal/cli"
 )
 
 // sideBySide is how many stories run at once. Most of them wait, for a lease to
@@ -291,8 +291,7 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	positive(ts, neg, "exits", args, 2)
 	err := ts.Exec(args[1], args[2:]...)
 	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		code = exit.ExitCode()
 	} else {
 		ts.Check(err)
@@ -365,8 +364,7 @@ func questions() map[string]question {
 		},
 		"dayshift": func(ts *testscript.TestScript, args []string) (string, error) {
 			out, err := runProcess(ts.MkAbs("."), environ(ts), args...)
-			var exit *exec.ExitError
-			if errors.As(err, &exit) {
+			if _, ok := errors.AsType[*exec.ExitError](err); ok {
 				err = nil
 			}
 			return out, err
