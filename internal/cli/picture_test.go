@@ -88,10 +88,9 @@ func svg(lines []string) []byte {
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" role="img" aria-label="The demo in a terminal: schedules with their resources, what happened, what is left alone">`+"\n", width, height)
 	fmt.Fprintf(&out, `<rect width="100%%" height="100%%" rx="8" fill="#0d1117"/>`+"\n"+`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'Noto Sans Mono CJK KR',monospace" font-size="14" xml:space="preserve">`+"\n")
 	for i, line := range lines {
-		column, colour := 0, ""
+		column := 0
 		for _, part := range strings.Split("\x1b[0m"+line, "\x1b[")[1:] {
-			code, text, _ := strings.Cut(part, "m")
-			colour = code
+			colour, text, _ := strings.Cut(part, "m")
 			cells := runewidth.StringWidth(text)
 			words := strings.TrimSpace(text)
 			if words != "" && strings.Trim(words, "█▒░") == "" {

@@ -69,7 +69,7 @@ Environment: ` + "`DAYSHIFT_CONFIG`" + ` names the configuration; AWS's own vari
 func TestReference(t *testing.T) {
 	text := reference(t, rootCommand())
 	if *update {
-		if err := os.WriteFile(referencePage, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(referencePage, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

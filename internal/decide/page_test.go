@@ -99,7 +99,7 @@ type remedy struct {
 func TestPage(t *testing.T) {
 	text := pageIntro + page(t)
 	if *update {
-		if err := os.WriteFile(reasonsPage, []byte(text), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(reasonsPage, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
