@@ -43,6 +43,17 @@ type runAnswer struct {
 	Held      int       `json:"held"`
 	Actions   []runLine `json:"actions"`
 	Gaps      []string  `json:"gaps"`
+	// Announced are the stops that were said beforehand: of new resources, and those
+	// that people asked to be warned of.
+	Announced []announcement `json:"announced"`
+}
+
+// announcement is one stop that was said beforehand.
+type announcement struct {
+	Ref    string    `json:"ref"`
+	Name   string    `json:"name"`
+	Reason string    `json:"reason"`
+	StopAt time.Time `json:"stop_at"`
 }
 
 func runCommand(c *common) *cobra.Command {
@@ -125,7 +136,15 @@ func progress(w io.Writer, format string) func([]plan.Outcome) {
 }
 
 func runLines(report *pass.Report, dryRun bool) runAnswer {
-	answer := runAnswer{Run: report.Run.ID, At: report.At, DryRun: dryRun, Resources: len(report.Decisions), Actions: []runLine{}, Gaps: []string{}}
+	answer := runAnswer{Run: report.Run.ID, At: report.At, DryRun: dryRun, Resources: len(report.Decisions), Actions: []runLine{}, Gaps: []string{}, Announced: []announcement{}}
+	for i := range report.Decisions {
+		d := &report.Decisions[i]
+		for _, notice := range []*decide.Notice{d.Announce, d.Warn} {
+			if notice != nil {
+				answer.Announced = append(answer.Announced, announcement{d.Resource.Ref.String(), d.Resource.Name, string(d.Reason), notice.StopAt.UTC()})
+			}
+		}
+	}
 	for _, gap := range report.Gaps {
 		answer.Gaps = append(answer.Gaps, gap.String())
 	}
@@ -197,6 +216,9 @@ func runTable(answer *runAnswer) table {
 func runSummary(w io.Writer, answer *runAnswer) {
 	for _, gap := range answer.Gaps {
 		_, _ = fmt.Fprintln(w, "gap: "+plain(gap))
+	}
+	for _, a := range answer.Announced {
+		_, _ = fmt.Fprintf(w, "announced: %s will be stopped at %s (%s)\n", plain(a.Name+" "+a.Ref), a.StopAt.Format(time.RFC3339), a.Reason)
 	}
 	what := "done"
 	if answer.DryRun {
