@@ -5,6 +5,7 @@ package clock
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -34,7 +35,8 @@ type Fast struct {
 	began time.Time
 }
 
-// NewFast returns a clock that shows start now and runs speed (> 0) times as fast.
+// NewFast returns a clock that shows start now and runs speed (> 0) times as
+// fast; who reads a speed from a person checks it.
 func NewFast(start time.Time, speed float64) *Fast {
 	return &Fast{start: start.Round(0), speed: speed, began: time.Now()}
 }
@@ -46,7 +48,8 @@ func (c *Fast) Now() time.Time {
 
 // Sleep implements Clock.
 func (c *Fast) Sleep(ctx context.Context, d time.Duration) error {
-	return sleep(ctx, time.Duration(float64(d)/c.speed))
+	// Rounded up: who sleeps until a boundary must not wake before it.
+	return sleep(ctx, time.Duration(math.Ceil(float64(d)/c.speed)))
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
