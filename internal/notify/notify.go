@@ -58,6 +58,9 @@ type Message struct {
 // maxLines bounds a message: longer lists are not read, and chats cut them.
 const maxLines = 20
 
+// maxLine bounds one line, in characters: an error can quote a whole page.
+const maxLine = 400
+
 // Group makes messages of the events, most urgent kind first.
 func Group(events []Event) []Message {
 	type key struct {
@@ -86,13 +89,13 @@ func Group(events []Event) []Message {
 var urgency = map[Kind]int{Held: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, Stopping: 6, Starting: 7}
 
 func message(kind Kind, schedule string, events []Event) Message {
-	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: title(kind, schedule, len(events))}
+	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: clip(title(kind, schedule, len(events)))}
 	for i, event := range events {
 		if i == maxLines {
 			m.Lines = append(m.Lines, fmt.Sprintf("and %d more", len(events)-maxLines))
 			break
 		}
-		m.Lines = append(m.Lines, line(event))
+		m.Lines = append(m.Lines, clip(line(event)))
 	}
 	return m
 }
@@ -136,20 +139,30 @@ func line(event Event) string {
 	return strings.Join(parts, " ") + ": " + event.Text
 }
 
+// clip keeps a line to one line and to its bound.
+func clip(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if characters := []rune(text); len(characters) > maxLine {
+		return string(characters[:maxLine-1]) + "…"
+	}
+	return text
+}
+
 // Sender is a channel.
 type Sender interface {
 	// Name names the channel in errors.
 	Name() string
-	// Send delivers one message or says why not; it may be called again.
+	// Send delivers one message or says why not; it returns when ctx ends.
 	Send(ctx context.Context, message Message) error
 }
 
 // sendTimeout bounds what one channel may take for all messages of a pass.
 const sendTimeout = 20 * time.Second
 
-// Send hands every message to every channel, channels side by side. The error
-// joins what each failing channel said first; it never means that another
-// channel was not served.
+// Send hands every message to every channel, channels side by side. A message
+// that a channel refuses costs that channel no other one, as long as its time
+// lasts. The error joins what each failing channel said first; it never means
+// that another channel was not served.
 func Send(ctx context.Context, senders []Sender, messages []Message) error {
 	if len(messages) == 0 {
 		return nil
@@ -161,8 +174,10 @@ func Send(ctx context.Context, senders []Sender, messages []Message) error {
 			limited, cancel := context.WithTimeout(ctx, sendTimeout)
 			defer cancel()
 			for _, m := range messages {
-				if err := sender.Send(limited, m); err != nil {
+				if err := sender.Send(limited, m); err != nil && failures[i] == nil {
 					failures[i] = fmt.Errorf("channel %s: %w", sender.Name(), err)
+				}
+				if limited.Err() != nil {
 					return
 				}
 			}
