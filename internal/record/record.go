@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dayshift/internal/decide"
@@ -47,7 +48,8 @@ type Recorder struct {
 // Before writes everything that has to be known before the first call: the
 // memories, with the intents of the actions in them, and the rows of what was
 // found out so far (settled actions, announcements, gaps, what was held back).
-// When it fails, nothing may be done.
+// When it fails, nothing may be done. It puts the memories in order and fills
+// in who acted and in which run.
 func (r *Recorder) Before(ctx context.Context, memories []decide.Memory, rows []store.Activity) error {
 	if err := r.write(ctx, rows, memories); err != nil {
 		return fmt.Errorf("record the intents: %w", err)
@@ -134,9 +136,12 @@ func (r *Recorder) row(outcome plan.Outcome) (store.Activity, bool) {
 		if outcome.Type != "" {
 			row.Detail = joinSentences(row.Detail, "type changed to "+outcome.Type)
 		}
-	case plan.Failed, plan.Uncertain:
+	case plan.Failed:
 		row.Event = store.EventFailed
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
+	case plan.Uncertain:
+		row.Event = store.EventFailed
+		row.Detail = joinSentences(fmt.Sprintf("%s: whether it was carried out is not known, the next listing tells: %v", decision.Verb, outcome.Err), outcome.Note)
 	case plan.Skipped, plan.Barred:
 		row.Event = store.EventSkipped
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
@@ -153,5 +158,5 @@ func joinSentences(a, b string) string {
 	case b == "":
 		return a
 	}
-	return a + "; " + b
+	return strings.TrimRight(a, ".") + "; " + b
 }

@@ -1,0 +1,285 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/plan"
+	"dayshift/internal/store"
+	"dayshift/internal/store/memory"
+	"dayshift/internal/store/storetest"
+)
+
+var (
+	seoul   = fleet.Scope{Account: "111122223333", Region: "ap-northeast-2"}
+	evening = time.Date(2026, 8, 3, 18, 0, 0, 0, time.UTC)
+)
+
+func ref(id string) fleet.Ref { return fleet.Ref{Scope: seoul, Kind: fleet.EC2Instance, ID: id} }
+
+// stop is the decision to stop a resource, with the intent that stands before it.
+func stop(id string) plan.Action {
+	d := decide.Decision{
+		Verb: fleet.Stop, Reason: decide.PeriodEnded,
+		Resource: fleet.Resource{Ref: ref(id), Name: "name of " + id, State: fleet.Running},
+		Memory:   decide.Memory{Ref: ref(id), Schedule: "office", Last: decide.WasStopped, DecidedAt: evening},
+		Before:   &decide.Memory{Ref: ref(id), Schedule: "office", Last: decide.WasRunning, DecidedAt: evening.Add(-time.Hour)},
+	}
+	d.Intend("run-1", 1)
+	return plan.Action{Decision: d}
+}
+
+type bench struct {
+	*Recorder
+	faulty *storetest.Faulty
+	below  store.Store
+}
+
+func open(t *testing.T) *bench {
+	t.Helper()
+	below := memory.New()
+	lease, err := below.Acquire(t.Context(), "scheduler", "me", evening, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := storetest.NewFaulty(below)
+	return &bench{&Recorder{Store: faulty, Lease: func() store.Lease { return lease }, Run: "run-1"}, faulty, below}
+}
+
+func (b *bench) rows(t *testing.T) []store.Activity {
+	t.Helper()
+	rows, err := b.below.Activity(context.WithoutCancel(t.Context()), store.ActivityQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func (b *bench) memory(t *testing.T, id string) decide.Memory {
+	t.Helper()
+	memories, err := b.below.Memories(context.WithoutCancel(t.Context()), seoul)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(memories, func(m decide.Memory) bool { return m.Ref == ref(id) })
+	if i < 0 {
+		return decide.Memory{}
+	}
+	return memories[i]
+}
+
+func TestOutcomes(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		outcome plan.Outcome
+		event   store.Event // empty: no row
+		detail  string
+		last    decide.Remembered
+		intent  bool
+	}{
+		{"accepted", plan.Outcome{Status: plan.Accepted}, store.EventStopAccepted, "stop: Its schedule wants it stopped since the period ended.", decide.WasStopped, true},
+		{"accepted with a note", plan.Outcome{Status: plan.Accepted, Note: "to be stopped instead of hibernated (unsupported)"}, store.EventStopAccepted,
+			"stop: Its schedule wants it stopped since the period ended; to be stopped instead of hibernated (unsupported)", decide.WasStopped, true},
+		{"failed", plan.Outcome{Status: plan.Failed, Err: fmt.Errorf("ec2:StopInstances: %w", cloud.ErrUnauthorized), Note: "tried twice"}, store.EventFailed,
+			"stop: ec2:StopInstances: not authorized; tried twice", decide.StopFailed, false},
+		{"barred", plan.Outcome{Status: plan.Barred, Err: cloud.ErrProtected}, store.EventSkipped, "stop: protected by the provider", "", false},
+		{"skipped", plan.Outcome{Status: plan.Skipped, Err: errors.New("changed"), Note: "it was running, now it is stopped"}, store.EventSkipped,
+			"stop: changed; it was running, now it is stopped", decide.WasRunning, false},
+		{"deferred", plan.Outcome{Status: plan.Deferred, Err: errors.New("told to stop")}, "", "", decide.WasRunning, false},
+		{"uncertain", plan.Outcome{Status: plan.Uncertain, Err: errors.New("cut off")}, store.EventFailed,
+			"stop: whether it was carried out is not known, the next listing tells: cut off", decide.WasRunning, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := open(t)
+			action := stop("i-1")
+			if err := b.Before(t.Context(), []decide.Memory{action.Unclear()}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if m := b.memory(t, "i-1"); m.Intent == nil || m.Last != decide.WasRunning {
+				t.Fatalf("before the call: %+v", m)
+			}
+			test.outcome.Action, test.outcome.At = action, evening.Add(time.Second)
+			if err := b.After(t.Context(), []plan.Outcome{test.outcome}); err != nil {
+				t.Fatal(err)
+			}
+			m := b.memory(t, "i-1")
+			if test.last != "" && m.Last != test.last || (m.Intent != nil) != test.intent {
+				t.Errorf("remembered: %s, intent %v", m.Last, m.Intent)
+			}
+			if test.intent && m.Intent.Accepted.IsZero() == (test.outcome.Status == plan.Accepted) {
+				t.Errorf("intent: %+v", m.Intent)
+			}
+			rows := b.rows(t)
+			if test.event == "" {
+				if len(rows) != 0 {
+					t.Errorf("rows: %+v", rows)
+				}
+				return
+			}
+			want := store.Activity{
+				Seq: 1, At: evening.Add(time.Second), Run: "run-1", Actor: Actor, Event: test.event, Ref: ref("i-1"), Name: "name of i-1",
+				Schedule: "office", Reason: string(decide.PeriodEnded), Detail: test.detail, Prev: store.Genesis,
+			}
+			want.Hash = rows[0].Hash
+			if diff := cmp.Diff([]store.Activity{want}, rows); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestStartWithAnotherType(t *testing.T) {
+	b := open(t)
+	action := stop("i-1")
+	action.Verb, action.Reason = fleet.Start, decide.PeriodBegan
+	if err := b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening, Type: "t3.small"}}); err != nil {
+		t.Fatal(err)
+	}
+	row := b.rows(t)[0]
+	if row.Event != store.EventStartAccepted || !strings.HasSuffix(row.Detail, "; type changed to t3.small") || strings.Contains(row.Detail, ".;") {
+		t.Errorf("%+v", row)
+	}
+}
+
+// The record comes before the memory: a process that dies between them leaves
+// the row, and an intent that is settled.
+func TestOrder(t *testing.T) {
+	down := errors.New("disk full")
+	for _, test := range []struct {
+		name    string
+		fault   storetest.Fault
+		rows    int
+		intents bool
+	}{
+		{"the record fails", storetest.Fault{Method: storetest.Append, Err: down}, 0, false},
+		{"the answer of the record is lost", storetest.Fault{Method: storetest.Append, Err: down, Applied: true}, 1, false},
+		{"the memory fails", storetest.Fault{Method: storetest.SaveMemories, Err: down}, 1, false},
+		{"the answer of the memory is lost", storetest.Fault{Method: storetest.SaveMemories, Err: down, Applied: true}, 1, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := open(t)
+			b.faulty.Inject(test.fault)
+			err := b.After(t.Context(), []plan.Outcome{{Action: stop("i-1"), Status: plan.Accepted, At: evening}})
+			if !errors.Is(err, down) || !strings.HasPrefix(err.Error(), "record the outcomes: ") {
+				t.Errorf("%v", err)
+			}
+			if rows := b.rows(t); len(rows) != test.rows {
+				t.Errorf("%d rows", len(rows))
+			}
+			if m := b.memory(t, "i-1"); (m.Intent != nil) != test.intents {
+				t.Errorf("remembered: %+v", m)
+			}
+
+			b = open(t)
+			b.faulty.Inject(test.fault)
+			row := store.Activity{At: evening, Event: store.EventHeld}
+			if err := b.Before(t.Context(), []decide.Memory{stop("i-1").Memory}, []store.Activity{row}); !errors.Is(err, down) || !strings.HasPrefix(err.Error(), "record the intents: ") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestLostLease(t *testing.T) {
+	b := open(t)
+	if _, err := b.below.Acquire(t.Context(), "scheduler", "another", evening.Add(time.Hour), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	action := stop("i-1")
+	for name, err := range map[string]error{
+		"before": b.Before(t.Context(), []decide.Memory{action.Unclear()}, nil),
+		"rows":   b.Before(t.Context(), nil, []store.Activity{{At: evening, Event: store.EventGap}}),
+		"after":  b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening}}),
+		"save":   b.Save(t.Context(), store.Run{ID: "run-1", Started: evening}),
+		"forget": b.Forget(t.Context(), []fleet.Ref{ref("i-1")}),
+	} {
+		if !errors.Is(err, store.ErrFenced) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if rows := b.rows(t); len(rows) != 0 {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+// A lease that was renewed meanwhile is the one that is used.
+func TestLeaseIsAskedForAtEveryWrite(t *testing.T) {
+	b := open(t)
+	asked := 0
+	lease := b.Lease
+	b.Lease = func() store.Lease { asked++; return lease() }
+	_ = b.Save(t.Context(), store.Run{ID: "run-1", Started: evening})
+	_ = b.Before(t.Context(), []decide.Memory{stop("i-1").Memory}, nil)
+	_ = b.Forget(t.Context(), []fleet.Ref{ref("i-1")})
+	if asked != 3 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+func TestForget(t *testing.T) {
+	b := open(t)
+	if err := b.Before(t.Context(), []decide.Memory{stop("i-2").Memory, stop("i-1").Memory}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Forget(t.Context(), nil); err != nil || b.faulty.Calls(storetest.DropMemories) != 0 {
+		t.Errorf("forgetting nothing: %v, %d calls", err, b.faulty.Calls(storetest.DropMemories))
+	}
+	if err := b.Forget(t.Context(), []fleet.Ref{ref("i-1")}); err != nil {
+		t.Fatal(err)
+	}
+	if b.memory(t, "i-1").Ref != (fleet.Ref{}) || b.memory(t, "i-2").Ref != ref("i-2") {
+		t.Error("forgot the wrong one")
+	}
+}
+
+// Nothing to write is no write at all: a fleet at rest leaves the store alone.
+func TestNothingToWrite(t *testing.T) {
+	b := open(t)
+	if err := errors.Join(b.Before(t.Context(), nil, nil), b.After(t.Context(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if calls := b.faulty.Calls(storetest.Append) + b.faulty.Calls(storetest.SaveMemories); calls != 0 {
+		t.Errorf("%d calls", calls)
+	}
+}
+
+// Somebody's own row keeps its actor; what the program found out is its own.
+func TestActor(t *testing.T) {
+	b := open(t)
+	rows := []store.Activity{{At: evening, Event: store.EventGap}, {At: evening, Event: store.EventHeld, Actor: "minji"}}
+	if err := b.Before(t.Context(), nil, rows); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.rows(t); got[0].Actor != Actor || got[1].Actor != "minji" || got[0].Run != "run-1" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestStoreThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, method := range []storetest.Method{storetest.Append, storetest.SaveMemories, storetest.SaveRun, storetest.DropMemories} {
+			b := open(t)
+			b.faulty.Inject(storetest.Fault{Method: method, Err: errors.New("late"), Delay: time.Hour, Times: -1})
+			began := time.Now()
+			err := errors.Join(
+				b.After(t.Context(), []plan.Outcome{{Action: stop("i-1"), Status: plan.Accepted, At: evening}}),
+				b.Save(t.Context(), store.Run{ID: "run-1", Started: evening}),
+				b.Forget(t.Context(), []fleet.Ref{ref("i-1")}),
+			)
+			if took := time.Since(began); took != writeTimeout || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v after %s", method, err, took)
+			}
+		}
+	})
+}
