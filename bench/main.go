@@ -35,11 +35,16 @@ type section struct {
 // sections are all of them, in the order of the document.
 var sections = []section{
 	{"calendar", "Evaluating a schedule", calendarSection, inRounds},
+	{"pass", "A pass over 100,000 resources", passSection, passHow},
+	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
 	{"calls", "Calls to AWS", callsSection, once},
 	{"starts", "Many starts and stops at once", startsSection, once},
 }
 
 func main() {
+	if played, code := playRole(); played {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := bench(ctx, os.Args[1:])
 	stop()
