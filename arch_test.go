@@ -28,7 +28,7 @@ const (
 	word role = "word"
 	// support is small machinery that any package but the words may use.
 	support role = "support"
-	// contract is an interface with its errors; suite examines a contract's implementations.
+	// contract is an interface with its errors; suite serves tests alone: it examines a contract's implementations, or what was generated.
 	contract role = "contract"
 	suite    role = "suite"
 	// stage is one verb of a pass.
@@ -69,6 +69,9 @@ var house = map[string]row{
 	"internal/clock":     {support, nil},
 	"internal/lifecycle": {support, nil},
 	"internal/metrics":   {support, nil},
+
+	// For tests alone.
+	"internal/golden": {suite, nil},
 
 	// Contracts and their examinations.
 	"internal/cloud":           {contract, []string{"internal/fleet"}},
@@ -324,7 +327,7 @@ func wellCommented(p *pkg) bool {
 func breachOfLaw(from string, fromRole role, to string, toRole role) string {
 	switch {
 	case toRole == suite:
-		return "only tests use a conformance suite"
+		return "only tests use a suite"
 	case fromRole == stage && toRole == stage:
 		return "no stage imports another; what they share is a word or a contract"
 	case fromRole == implementation && toRole == implementation && !strings.HasPrefix(to, from+"/") && !strings.HasPrefix(from, to+"/"):
@@ -424,7 +427,7 @@ func TestArchitectureRefuses(t *testing.T) {
 		{"a stage that names an implementation", "internal/discover", `import "dayshift/internal/store/memory"`, "only the wiring names implementations"},
 		{"an implementation that needs another's stage", "internal/discover/list", `import "dayshift/internal/act"`, "implementation may not need stage"},
 		{"an implementation that knows its sibling", "internal/store/memory", `import "dayshift/internal/store/sqlstore"`, "never a sibling"},
-		{"a suite in the product", "internal/app", `import "dayshift/internal/store/storetest"`, "only tests use a conformance suite"},
+		{"a suite in the product", "internal/app", `import "dayshift/internal/store/storetest"`, "only tests use a suite"},
 		{"testing in the product", "internal/app", `import "testing"`, "only tests and conformance suites"},
 		{"a main that wires", "cmd/dayshift", `import "dayshift/internal/app"`, "entry may not need wiring"},
 		{"a main that parses", "cmd/dayshift", `import "flag"`, "main parses nothing"},

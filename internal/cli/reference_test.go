@@ -3,18 +3,15 @@ package cli
 //go:generate go test -run TestReference -update .
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-)
 
-var update = flag.Bool("update", false, "write docs/cli.md anew")
+	"dayshift/internal/golden"
+)
 
 // referencePage is where the generated page lies.
 const referencePage = "../../docs/cli.md"
@@ -68,18 +65,7 @@ Environment: ` + "`DAYSHIFT_CONFIG`" + ` names the configuration; AWS's own vari
 // TestReference holds docs/cli.md to the commands. With -update it writes it anew.
 func TestReference(t *testing.T) {
 	text := reference(t, rootCommand())
-	if *update {
-		if err := os.WriteFile(referencePage, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(referencePage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(have), text); diff != "" {
-		t.Errorf("docs/cli.md is out of date: run go generate ./internal/cli (-have +want):\n%s", diff)
-	}
+	golden.Check(t, referencePage, text, "go generate ./internal/cli")
 }
 
 func reference(t *testing.T, root *cobra.Command) string {

@@ -1,16 +1,13 @@
 package config
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"dayshift/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files of testdata/wrong anew")
 
 // TestWrongFiles holds every wrong file of the gallery to the message beside it.
 func TestWrongFiles(t *testing.T) {
@@ -29,19 +26,8 @@ func TestWrongFiles(t *testing.T) {
 				t.Fatalf("taken, with warnings %v", loaded.Warnings)
 			}
 			got := err.Error() + "\n"
-			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("message differs from %s (-want +got):\n%s", golden, diff)
-			}
+			message := strings.TrimSuffix(file, ".yaml") + ".txt"
+			golden.Check(t, message, got, "go test ./internal/config -run TestWrongFiles -update")
 			if strings.Contains(got, "hunter2") {
 				t.Error("the message shows a secret")
 			}

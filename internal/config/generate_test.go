@@ -17,7 +17,8 @@ import (
 	"testing"
 
 	yamlast "github.com/goccy/go-yaml/ast"
-	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/golden"
 )
 
 // docs is where the generated pages lie.
@@ -32,18 +33,7 @@ func TestGenerated(t *testing.T) {
 		"wrong-files.md":       gallery(t),
 	} {
 		path := filepath.Join(docs, name)
-		if *update {
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		have, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(have), text); diff != "" {
-			t.Errorf("docs/%s is out of date: run go generate ./internal/config (-have +want):\n%s", name, diff)
-		}
+		golden.Check(t, path, text, "go generate ./internal/config")
 	}
 }
 

@@ -3,16 +3,14 @@ package decide
 //go:generate go test -run TestPage -update .
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-)
 
-var update = flag.Bool("update", false, "write docs/why.md anew")
+	"dayshift/internal/golden"
+)
 
 const reasonsPage = "../../docs/why.md"
 
@@ -98,18 +96,7 @@ type remedy struct {
 // TestPage holds docs/why.md to the reasons that there are. With -update it writes it anew.
 func TestPage(t *testing.T) {
 	text := pageIntro + page(t)
-	if *update {
-		if err := os.WriteFile(reasonsPage, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(reasonsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(have), text); diff != "" {
-		t.Errorf("docs/why.md is out of date: run go generate ./internal/decide (-have +want):\n%s", diff)
-	}
+	golden.Check(t, reasonsPage, text, "go generate ./internal/decide")
 }
 
 func page(t *testing.T) string {

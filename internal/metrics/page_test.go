@@ -3,20 +3,17 @@ package metrics
 //go:generate go test -run TestPage -update .
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-var update = flag.Bool("update", false, "write docs/metrics.md anew")
+	"dayshift/internal/golden"
+)
 
 const metricsPage = "../../docs/metrics.md"
 
@@ -52,18 +49,7 @@ the name of a resource.
 // TestPage holds docs/metrics.md to the metrics that there are. With -update it writes it anew.
 func TestPage(t *testing.T) {
 	text := pageIntro + table(t)
-	if *update {
-		if err := os.WriteFile(metricsPage, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	have, err := os.ReadFile(metricsPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(have), text); diff != "" {
-		t.Errorf("docs/metrics.md is out of date: run go generate ./internal/metrics (-have +want):\n%s", diff)
-	}
+	golden.Check(t, metricsPage, text, "go generate ./internal/metrics")
 }
 
 func table(t *testing.T) string {

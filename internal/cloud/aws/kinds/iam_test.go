@@ -5,7 +5,6 @@ package kinds
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,9 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write docs/iam.md and deploy/iam anew")
 
 // Where the policies lie.
 const (
@@ -175,18 +173,7 @@ func TestIAM(t *testing.T) {
 		}
 	}
 	for path, text := range want {
-		if *update {
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		have, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(have), text); diff != "" {
-			t.Errorf("%s is out of date: run go generate ./internal/cloud/aws/kinds (-have +want):\n%s", path, diff)
-		}
+		golden.Check(t, path, text, "go generate ./internal/cloud/aws/kinds")
 	}
 	files, err := filepath.Glob(filepath.Join(iamFolder, "*.json"))
 	if err != nil {
