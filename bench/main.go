@@ -36,6 +36,7 @@ type section struct {
 var sections = []section{
 	{"calendar", "Evaluating a schedule", calendarSection, inRounds},
 	{"pass", "A pass over 100,000 resources", passSection, passHow},
+	{"store", "Writing to the store", storeSection, inRounds},
 	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
 	{"calls", "Calls to AWS", callsSection, once},
 	{"starts", "Many starts and stops at once", startsSection, once},
