@@ -57,9 +57,10 @@ type row struct {
 // is an error too, so that the table stays a picture of the tree.
 var house = map[string]row{
 	// Words and rules.
-	"internal/fleet":    {word, nil},
-	"internal/calendar": {word, nil},
-	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet"}},
+	"internal/typo":     {word, nil},
+	"internal/fleet":    {word, []string{"internal/typo"}},
+	"internal/calendar": {word, []string{"internal/typo"}},
+	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet", "internal/typo"}},
 	"internal/decide":   {word, []string{"internal/calendar", "internal/fleet", "internal/policy"}},
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
@@ -80,7 +81,7 @@ var house = map[string]row{
 	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/store"}},
 
 	// Stages.
-	"internal/config":   {stage, []string{"internal/calendar", "internal/fleet", "internal/plan", "internal/policy"}},
+	"internal/config":   {stage, []string{"internal/calendar", "internal/fleet", "internal/plan", "internal/policy", "internal/typo"}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},
 	"internal/record":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan", "internal/store"}},
@@ -103,7 +104,7 @@ var house = map[string]row{
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store",
+		"internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
 	}},
 	"internal/httpapi": {surface, []string{"internal/buildinfo", "internal/fleet", "internal/service"}},
 

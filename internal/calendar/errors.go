@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"dayshift/internal/typo"
 )
 
 // Error is one fault in what a user wrote. It carries its parts, so that a configuration loader can find the
@@ -110,9 +112,13 @@ const maxNames = 8
 
 // suggest words the known names nearest to a mistyped one, or nothing when none is near.
 func suggest(text string, known []string) string {
-	best, names := 3, []string(nil) // up to two typing slips: with three, short names all resemble each other
+	const most = 2 // typing slips: with three, short names all resemble each other
+	if len(text) > maxText {
+		return ""
+	}
+	best, names := most+1, []string(nil)
 	for _, name := range known {
-		d := slips(strings.ToLower(text), strings.ToLower(name))
+		d := typo.Slips(strings.ToLower(text), strings.ToLower(name), most)
 		// Where most of the letters are wrong, it is another word and not a typing slip.
 		if d*2 > len(name) {
 			continue
@@ -120,7 +126,7 @@ func suggest(text string, known []string) string {
 		if d < best {
 			best, names = d, names[:0]
 		}
-		if d == best && d < 3 && len(names) < maxNames {
+		if d == best && d <= most && len(names) < maxNames {
 			names = append(names, name)
 		}
 	}
@@ -128,34 +134,6 @@ func suggest(text string, known []string) string {
 		return ""
 	}
 	return "did you mean " + list(names) + "?"
-}
-
-// slips counts the typing slips between two words: letters added, left out, exchanged, or swapped with their
-// neighbour. Counting ends at 3, which means "3 or more".
-func slips(a, b string) int {
-	const far = 3
-	if len(a)-len(b) >= far || len(b)-len(a) >= far || len(a) > maxText {
-		return far
-	}
-	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], before[j-2]+1)
-			}
-		}
-		before, prev, cur = prev, cur, before
-	}
-	return min(prev[len(b)], far)
 }
 
 // list words names as "a", "b" or "c".

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"dayshift/internal/fleet"
+	"dayshift/internal/typo"
 )
 
 // Fault is one thing wrong with a configuration, or one thing to be warned of,
@@ -166,7 +166,7 @@ func (f Faults) sort() {
 
 // nearest gives the known word that a mistyped one was probably meant to be, or "".
 func nearest(text string, known []string) string {
-	word, _ := fleet.Nearest(text, known)
+	word, _ := typo.Nearest(text, known)
 	return word
 }
 

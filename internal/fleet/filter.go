@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"dayshift/internal/typo"
 )
 
 // maxFilterLength bounds a filter's text: EC2 takes 200 values of 255 runes in
@@ -183,7 +185,7 @@ func checkKey(key string) (string, error) {
 	if name, ok := cutPrefixFold(key, tagPrefix); ok && name != "" {
 		return "", fmt.Errorf("unknown key %q; did you mean %q? (keys: %s)", key, tagPrefix+name, allowedKeys)
 	}
-	if near, ok := Nearest(key, filterKeys); ok {
+	if near, ok := typo.Nearest(key, filterKeys); ok {
 		return "", fmt.Errorf("unknown key %q; did you mean %q? (keys: %s)", key, near, allowedKeys)
 	}
 	return "", fmt.Errorf("unknown key %q; allowed are %s", key, allowedKeys)
@@ -212,7 +214,7 @@ func checkValue(key string, value pattern) error {
 			names[i] = string(kind)
 		}
 		hint := ""
-		if near, ok := Nearest(text, names); ok {
+		if near, ok := typo.Nearest(text, names); ok {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return fmt.Errorf("resource-type %q matches no kind of resource%s (kinds: %s)", value.String(), hint, strings.Join(names, ", "))

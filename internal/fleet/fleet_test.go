@@ -88,22 +88,3 @@ func TestRefHashIsForEver(t *testing.T) {
 		t.Error("the border between two parts does not count")
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"seoul-office", "cn-office-hours", "always-on", "office"}
-	for text, want := range map[string]string{
-		"Seoul-Office": "seoul-office", "cn-ofice-hours": "cn-office-hours", "cn-office-huors": "cn-office-hours",
-		"ofice": "office", "alwayson": "always-on",
-		"": "", "x": "", "production": "", strings.Repeat("o", 500): "",
-	} {
-		if got, ok := Nearest(text, names); got != want || ok != (want != "") {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
-	}
-	// The answer does not depend on the order of the candidates.
-	a, _ := Nearest("abcx", []string{"abcz", "abcy"})
-	b, _ := Nearest("abcx", []string{"abcy", "abcz"})
-	if a != b || a != "abcy" {
-		t.Errorf("got %q and %q", a, b)
-	}
-}

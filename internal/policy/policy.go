@@ -15,6 +15,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
+	"dayshift/internal/typo"
 )
 
 // Mode limits what a schedule may do.
@@ -153,7 +154,7 @@ func (p Policy) Hint() (string, bool) {
 	for name := range p.book.Schedules {
 		names = append(names, name)
 	}
-	return fleet.Nearest(p.Name, names)
+	return typo.Nearest(p.Name, names)
 }
 
 // Wanted tells what the schedule wants of this resource. Only a Governed

@@ -18,6 +18,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
 	"dayshift/internal/store"
+	"dayshift/internal/typo"
 )
 
 // Looker makes a dry pass: everything is listed and decided, nothing is done.
@@ -32,6 +33,16 @@ type Service struct {
 	Book   *policy.Book
 	Store  store.Store
 	Now    func() time.Time
+}
+
+// InputError says that a question can not be answered as it was put: who asked
+// has to put it differently.
+type InputError struct{ text string }
+
+func (e *InputError) Error() string { return e.text }
+
+func inputError(format string, args ...any) error {
+	return &InputError{fmt.Sprintf(format, args...)}
 }
 
 // Resource is one line of the fleet.
@@ -158,8 +169,11 @@ const recentRows = 10
 
 // Explain says why each resource that answers to the target (ID, ARN, name, or
 // account/region/kind/id) is as it is, at an instant (zero: now). Several may
-// share a name. *NotFoundError when there is none.
+// share a name. *NotFoundError when there is none, *InputError without a target.
 func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]Explanation, error) {
+	if target == "" { // a resource without a name would answer to it
+		return nil, inputError("which resource? give an ID, an ARN, a name or account/region/kind/id")
+	}
 	report, err := s.Looker.Look(ctx, at, true)
 	if err != nil {
 		return nil, err
@@ -180,7 +194,7 @@ func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]E
 		found = append(found, Explanation{Resource: s.resource(d, report.At), At: report.At, Chain: report.Chains[i], Recent: recent})
 	}
 	if len(found) == 0 {
-		near, _ := fleet.Nearest(target, names)
+		near, _ := typo.Nearest(target, names)
 		return nil, &NotFoundError{Target: target, Scopes: report.Run.Counts.Scopes, Gaps: gaps(report), Near: near}
 	}
 	return found, nil
@@ -229,6 +243,9 @@ func (s *Service) ExplainSchedule(name string, at time.Time) (ScheduleExplanatio
 	return answer, nil
 }
 
+// namesShown bounds the list of names in an error.
+const namesShown = 20
+
 func (s *Service) schedule(name string) (*policy.Schedule, error) {
 	schedule := s.Book.Schedules[name]
 	if schedule == nil {
@@ -237,14 +254,18 @@ func (s *Service) schedule(name string) (*policy.Schedule, error) {
 			names = append(names, known)
 		}
 		slices.Sort(names)
-		hint := "known are " + strings.Join(names, ", ")
-		if near, ok := fleet.Nearest(name, names); ok {
+		hint := "the configuration has none"
+		if near, ok := typo.Nearest(name, names); ok {
 			hint = fmt.Sprintf("did you mean %q?", near)
+		} else if more := len(names) - namesShown; more > 0 {
+			hint = fmt.Sprintf("known are %s and %d more", strings.Join(names[:namesShown], ", "), more)
+		} else if len(names) > 0 {
+			hint = "known are " + strings.Join(names, ", ")
 		}
-		return nil, fmt.Errorf("there is no schedule %q; %s", name, hint)
+		return nil, inputError("there is no schedule %q; %s", name, hint)
 	}
-	if schedule.Err != nil {
-		return nil, fmt.Errorf("schedule %q can not be used: %w", name, schedule.Err)
+	if schedule.Err != nil || schedule.Calendar == nil {
+		return nil, inputError("schedule %q can not be used: %v", name, schedule.Err)
 	}
 	return schedule, nil
 }

@@ -1,10 +1,15 @@
-package fleet
+// Package typo finds out what a mistyped word was meant to be. Its answers
+// depend on nothing but the words, never on their order.
+package typo
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
-// maxNearestLength bounds the work of a suggestion; longer texts are no slips
+// maxLength bounds the work of a suggestion; longer texts are no slips
 // of a finger. 256 is the longest tag value.
-const maxNearestLength = 256
+const maxLength = 256
 
 // Nearest returns the candidate that the text was most likely meant to be: one
 // that differs in case only, else the one with the fewest letters to change, as
@@ -12,19 +17,16 @@ const maxNearestLength = 256
 // alphabetical order, so that the answer never depends on the order given.
 func Nearest(text string, candidates []string) (string, bool) {
 	text = strings.TrimSpace(text)
-	if text == "" || len(text) > maxNearestLength {
+	if text == "" || len(text) > maxLength {
 		return "", false
 	}
-	best, distance := "", len(text)/3+1
-	if distance > 4 {
-		distance = 4 // three letters: what differs in more is another word
-	}
+	best, distance := "", min(len(text)/3+1, 4) // three letters: what differs in more is another word
 	lower := strings.ToLower(text)
 	for _, candidate := range candidates {
-		if len(candidate) > maxNearestLength {
+		if len(candidate) > maxLength {
 			continue
 		}
-		d := editDistance(lower, strings.ToLower(candidate), distance)
+		d := Slips(lower, strings.ToLower(candidate), distance)
 		if d < distance || d == distance && best != "" && candidate < best {
 			best, distance = candidate, d
 		}
@@ -32,13 +34,14 @@ func Nearest(text string, candidates []string) (string, bool) {
 	return best, best != ""
 }
 
-// editDistance counts the letters to insert, delete, change or swap with their
-// neighbour (optimal string alignment); any value above limit means "more".
-func editDistance(a, b string, limit int) int {
-	x, y := []rune(a), []rune(b)
-	if len(x)-len(y) > limit || len(y)-len(x) > limit {
+// Slips counts the typing slips between two words: letters added, left out,
+// exchanged, or swapped with their neighbour (optimal string alignment). Any
+// value above limit means "more".
+func Slips(a, b string, limit int) int {
+	if longer := utf8.RuneCountInString(a) - utf8.RuneCountInString(b); longer > limit || -longer > limit {
 		return limit + 1
 	}
+	x, y := []rune(a), []rune(b)
 	older, old, now := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
 	for j := range old {
 		old[j] = j
