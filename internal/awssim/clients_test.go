@@ -19,6 +19,7 @@ func clientFleet(t *testing.T) *Server {
 		Accounts: []Account{{ID: "444455556666", Partition: "aws-cn", Roles: []Role{{Name: "dayshift", ExternalID: "s3cret"}}}},
 		Resources: []Resource{
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 		},
 	}); err != nil {
@@ -58,6 +59,8 @@ func TestTheAWSCommandLine(t *testing.T) {
 	s := clientFleet(t)
 	for _, tc := range []struct{ cmd, want, fails string }{
 		{"ec2 describe-instances --filters Name=tag:Schedule,Values=cn-* --query Reservations[].Instances[].[InstanceId,State.Name,Tags[0].Value] --output text", "i-0123456789abcdef0\tstopped\t商城-dev-01", ""},
+		{"ec2 describe-spot-instance-requests --filters Name=type,Values=persistent --query SpotInstanceRequests[].[InstanceId,State,Status.Code,LaunchSpecification.InstanceType] --output text", "i-0123456789abcdef1\tdisabled\tinstance-stopped-by-user\tt3.micro", ""},
+		{"ec2 describe-spot-instance-requests --spot-instance-request-ids sir-00000000", "", "(InvalidSpotInstanceRequestID.NotFound) when calling the DescribeSpotInstanceRequests operation: The spot instance request ID 'sir-00000000' does not exist"},
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
 		{"rds stop-db-instance --db-instance-identifier shop-db --query DBInstance.DBInstanceStatus --output text", "stopping", ""},
 		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},

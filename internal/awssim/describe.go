@@ -30,19 +30,20 @@ var instanceFields = map[string]func(sight) string{
 	"network-interface.subnet-id":         func(v sight) string { return v.s.net.subnets[v.zone] },
 	"network-interface.vpc-id":            func(v sight) string { return v.s.net.vpc },
 	"network-interface.addresses.private-ip-address": func(v sight) string { return v.address() },
-	"owner-id":            func(v sight) string { return v.s.account.id },
-	"platform":            func(v sight) string { return v.platform() },
-	"private-dns-name":    func(v sight) string { return v.privateDNS() },
-	"private-ip-address":  func(v sight) string { return v.address() },
-	"reason":              func(v sight) string { return v.transition() },
-	"reservation-id":      func(v sight) string { return v.reservation() },
-	"root-device-name":    func(v sight) string { return v.image.root },
-	"root-device-type":    func(v sight) string { return v.rootType() },
-	"state-reason-code":   func(v sight) string { return v.s.c.reasonAt(v.p.reason).code },
-	"subnet-id":           func(v sight) string { return v.s.net.subnets[v.zone] },
-	"tenancy":             func(sight) string { return "default" },
-	"virtualization-type": func(sight) string { return "hvm" },
-	"vpc-id":              func(v sight) string { return v.s.net.vpc },
+	"owner-id":                 func(v sight) string { return v.s.account.id },
+	"platform":                 func(v sight) string { return v.platform() },
+	"private-dns-name":         func(v sight) string { return v.privateDNS() },
+	"private-ip-address":       func(v sight) string { return v.address() },
+	"reason":                   func(v sight) string { return v.transition() },
+	"reservation-id":           func(v sight) string { return v.reservation() },
+	"root-device-name":         func(v sight) string { return v.image.root },
+	"root-device-type":         func(v sight) string { return v.rootType() },
+	"spot-instance-request-id": func(v sight) string { return v.request() },
+	"state-reason-code":        func(v sight) string { return v.s.c.reasonAt(v.p.reason).code },
+	"subnet-id":                func(v sight) string { return v.s.net.subnets[v.zone] },
+	"tenancy":                  func(sight) string { return "default" },
+	"virtualization-type":      func(sight) string { return "hvm" },
+	"vpc-id":                   func(v sight) string { return v.s.net.vpc },
 }
 
 func instanceField(name string) field[sight] {
@@ -105,15 +106,27 @@ type page struct {
 	next string
 }
 
-// instancePage selects what a listing shows: by ids or filters, from the
-// cursor on. On success the scope's lock is held, for the writer to read on.
+// lookup is how a listing takes explicit ids.
+type lookup struct {
+	param, set string // the parameter's name, and that of AWS's messages
+	most       int
+	find       func(ids []string) ([]*instance, *Error)
+}
+
 func (k *call) instancePage(fs filters[sight], maxIDs int, shows func(sight) bool) (page, *Error) {
-	ids := k.p.list("InstanceId")
+	return k.page(fs, lookup{"InstanceId", "instancesSet", maxIDs, func(ids []string) ([]*instance, *Error) { return k.findAll(ids, true) }}, shows)
+}
+
+// page selects what a listing of instances, or of what hangs on them, shows: by
+// ids or filters, from the cursor on. On success the scope's lock is held, for
+// the writer to read on.
+func (k *call) page(fs filters[sight], by lookup, shows func(sight) bool) (page, *Error) {
+	ids := k.p.list(by.param)
 	if len(ids) > 0 && k.p.has("MaxResults") {
-		return page{}, refuse("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults")
+		return page{}, refuse("InvalidParameterCombination", "The parameter %s cannot be used with the parameter maxResults", by.set)
 	}
-	if len(ids) > maxIDs {
-		return page{}, refuse("InvalidParameterValue", "At most %d instance IDs can be given in one request, not %d", maxIDs, len(ids))
+	if len(ids) > by.most {
+		return page{}, refuse("InvalidParameterValue", "At most %d values of %s can be given in one request, not %d", by.most, by.param, len(ids))
 	}
 	size, e := k.p.number("MaxResults", 0, 5, 1000)
 	if e != nil {
@@ -136,7 +149,7 @@ func (k *call) instancePage(fs filters[sight], maxIDs int, shows func(sight) boo
 	k.scope.mu.Lock()
 	var list []*instance
 	if len(ids) > 0 {
-		if list, e = k.findAll(ids, true); e != nil {
+		if list, e = by.find(ids); e != nil {
 			k.scope.mu.Unlock()
 			return page{}, e
 		}
@@ -332,9 +345,7 @@ func writeInstance(w *xw, v sight) {
 	}
 	w.raw("</blockDeviceMapping><virtualizationType>hvm</virtualizationType>")
 	w.some("instanceLifecycle", v.lifecycle())
-	if v.is&spot != 0 {
-		w.el("spotInstanceRequestId", "sir-"+v.id[len(v.id)-8:])
-	}
+	w.some("spotInstanceRequestId", v.request())
 	w.el("clientToken", v.token)
 	if len(v.tags) > 0 {
 		w.raw("<tagSet>")

@@ -52,5 +52,6 @@
 // # What it leaves out
 //
 // Volumes, networks, Auto Scaling, public addresses, quotas on vCPUs, prices,
-// and IAM beyond roles with allowed and denied actions.
+// interruption and renewed launches of Spot instances, and IAM beyond roles with
+// allowed and denied actions.
 package awssim

@@ -39,7 +39,9 @@ const (
 	instanceStoreRoot
 	rootMissing
 	monitored
-	placed // holds a place in its capacity pool
+	interruptionStops      // what becomes of a Spot instance that AWS takes back
+	interruptionHibernates // terminated when neither is set
+	placed                 // holds a place in its capacity pool
 )
 
 // instance is one EC2 instance. It is kept small: a test may hold a million.
@@ -699,7 +701,11 @@ func (k *call) launchTraits(typ *instanceType) (is traits, e *Error) {
 			return 0, refuse("InvalidParameterValue", "Invalid value '%s' for SpotInstanceType.", t)
 		}
 		switch b := k.p["InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior"]; {
-		case b == "", b == "terminate", (b == "stop" || b == "hibernate") && is&spotPersistent != 0:
+		case b == "", b == "terminate":
+		case b == "stop" && is&spotPersistent != 0:
+			is |= interruptionStops
+		case b == "hibernate" && is&spotPersistent != 0:
+			is |= interruptionHibernates
 		default:
 			return 0, refuse("InvalidParameterCombination", "The interruption behavior '%s' needs a persistent Spot request.", b)
 		}

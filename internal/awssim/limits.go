@@ -59,7 +59,7 @@ func AWSLimits() []Limit {
 		{Service: "ec2", Action: "TerminateInstances", Request: Bucket{100, 5}, Resource: Bucket{1000, 20}},
 		{Service: "ec2", Action: "CreateTags", Request: Bucket{100, 10}},
 		{Service: "ec2", Action: "DeleteTags", Request: Bucket{100, 10}},
-		unpaged("DescribeInstances"), unpaged("DescribeInstanceStatus"),
+		unpaged("DescribeInstances"), unpaged("DescribeInstanceStatus"), unpaged("DescribeSpotInstanceRequests"),
 		read("Describe*"), read("Get*"), read("List*"), read("Search*"),
 		{Service: "ec2", Action: "*", Request: Bucket{50, 5}},
 		{Service: "rds", Action: "*", Shared: true, Request: Bucket{300, 12}},
