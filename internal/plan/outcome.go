@@ -12,8 +12,9 @@ const (
 	Barred   Status = "barred"   // the provider protects the resource from it; a person has to lift that
 	Skipped  Status = "skipped"  // the resource was no longer in the state that was decided on
 	Deferred Status = "deferred" // no call was made: the time, the lease or the process ended first
-	// Uncertain: the process ended while the call was under way. The intent stays
-	// open and the next listing settles it.
+	// Uncertain: a call was made and what became of it is not known: the process
+	// ended while it was under way, or it got no answer and could not be made
+	// again. The intent stays open and the next listing settles it.
 	Uncertain Status = "uncertain"
 )
 

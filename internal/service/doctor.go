@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,15 +45,18 @@ func Doctor(ctx context.Context, prober cloud.Prober, scopes []fleet.Scope) []Ch
 func checkup(ctx context.Context, prober cloud.Prober, scope fleet.Scope) Checkup {
 	limited, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
-	result := Checkup{Scope: scope, OK: true, Findings: prober.Probe(limited, scope)}
-	if limited.Err() != nil {
+	result := Checkup{Scope: scope, Findings: prober.Probe(limited, scope)}
+	switch {
+	case ctx.Err() != nil:
+		result.Findings = append(result.Findings, cloud.Finding{
+			Ability: "answer in time", Detail: fmt.Sprintf("%s was not asked to the end: %v", scope, context.Cause(ctx)),
+		})
+	case limited.Err() != nil:
 		result.Findings = append(result.Findings, cloud.Finding{
 			Ability: "answer in time",
 			Detail:  fmt.Sprintf("%s did not answer within %s; check the network path and the region's endpoint", scope, doctorTimeout),
 		})
 	}
-	for _, finding := range result.Findings {
-		result.OK = result.OK && finding.OK
-	}
+	result.OK = !slices.ContainsFunc(result.Findings, func(f cloud.Finding) bool { return !f.OK })
 	return result
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/config"
 )
 
 // Question is one line of `dayshift eval`: what a schedule wants at an instant
@@ -91,8 +92,23 @@ func Eval(line []byte) Answer {
 	} else if answer, err = question.answer(); err != nil {
 		answer = Answer{Error: err.Error()}
 	}
-	answer.ID = question.ID
+	if err != nil {
+		question.ID = idOf(line)
+	}
+	answer.ID = bytes.ToValidUTF8(question.ID, []byte("\uFFFD"))
 	return answer
+}
+
+// idOf finds the ID of a line, also of one that is otherwise refused, so that
+// whoever asked knows which question it was.
+func idOf(line []byte) json.RawMessage {
+	var only struct {
+		ID json.RawMessage `json:"id"`
+	}
+	if json.NewDecoder(bytes.NewReader(line)).Decode(&only) != nil {
+		return nil
+	}
+	return only.ID
 }
 
 func (q *Question) answer() (Answer, error) {
@@ -114,9 +130,11 @@ func (q *Question) state() (Answer, error) {
 	}
 	def := q.Schedule.ScheduleDef
 	if q.Schedule.StartLead != "" {
-		if def.StartLead, err = time.ParseDuration(q.Schedule.StartLead); err != nil {
-			return Answer{}, fmt.Errorf("start_lead: %q is not a duration; write it as 90s, 10m or 2h", q.Schedule.StartLead)
+		lead, err := config.ParseDuration(q.Schedule.StartLead)
+		if err != nil {
+			return Answer{}, fmt.Errorf("start_lead: %w", err)
 		}
+		def.StartLead = time.Duration(lead)
 	}
 	periods := make(map[string]*calendar.Period, len(q.Periods))
 	var faults []error

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,8 +48,12 @@ type PreviewCost struct {
 // answer in seconds.
 const maxPreview = 400 * 24 * time.Hour
 
-// previewSteps bounds the decisions for one resource of a preview.
-const previewSteps = 100_000
+// previewSteps bounds the decisions for one resource of a preview, previewEvents
+// what is told of all of them: some hundred megabytes.
+const (
+	previewSteps  = 200_000
+	previewEvents = 1_000_000
+)
 
 // Preview tells every start and stop between two instants, given the fleet as
 // it is now and nobody stepping in, with its reason, and what the stretch costs.
@@ -68,7 +71,9 @@ func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, err
 		d := &report.Decisions[i]
 		governs := s.Book.Governs(d.Resource)
 		walk := walker{policy: governs, resource: d.Resource, memory: d.Untouched(), answer: &answer}
-		walk.run(report.At)
+		if err := walk.run(ctx, report.At); err != nil {
+			return answer, err
+		}
 	}
 	answer.sort()
 	return answer, nil
@@ -103,11 +108,12 @@ func (s *Service) preview(from, to time.Time) (Preview, error) {
 	answer := Preview{From: from.UTC(), To: to.UTC(), Events: []PreviewEvent{}, Gaps: []Gap{}, Cost: PreviewCost{Basis: savings.PriceBasis}}
 	switch {
 	case !from.Before(to):
-		return answer, fmt.Errorf("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return answer, inputError("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	case to.Sub(from) > maxPreview:
-		return answer, fmt.Errorf("%s is too long for a preview; ask for at most %d days", to.Sub(from), int(maxPreview.Hours()/24))
+		return answer, inputError("from %s to %s is too long for a preview; ask for at most %d days",
+			from.Format(time.RFC3339), to.Format(time.RFC3339), int(maxPreview.Hours()/24))
 	case to.After(s.Now().Add(10 * maxPreview)):
-		return answer, errors.New("to is too far in the future")
+		return answer, inputError("to %s is too far in the future; ask for at most %d days from now", to.Format(time.RFC3339), int(10*maxPreview.Hours()/24))
 	}
 	return answer, nil
 }
@@ -123,14 +129,9 @@ type walker struct {
 	usd      float64
 }
 
-func (w *walker) run(now time.Time) {
-	w.memory.Intent = nil
-	switch w.resource.State { // what is on its way is taken to arrive
-	case fleet.Starting:
-		w.resource.State = fleet.Running
-	case fleet.Stopping:
-		w.resource.State = fleet.Stopped
-	}
+func (w *walker) run(ctx context.Context, now time.Time) error {
+	w.arrive()
+	hasType := w.resource.Type
 	at := now
 	if w.answer.From.Before(at) {
 		at = w.answer.From
@@ -138,7 +139,14 @@ func (w *walker) run(now time.Time) {
 			w.memory.DecidedAt = at
 		}
 	}
-	for range previewSteps {
+	for step := 0; ; step++ {
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("preview: %w", context.Cause(ctx))
+		case step == previewSteps || len(w.answer.Events) > previewEvents:
+			return inputError("more than can be told happens between %s and %s (%s alone was decided %d times); ask for a shorter time",
+				w.answer.From.Format(time.RFC3339), w.answer.To.Format(time.RFC3339), w.resource.Ref, step)
+		}
 		w.resource.SeenAt = at
 		d := decide.Decide(decide.Input{Now: at, Policy: w.policy, Memory: w.memory, Resource: w.resource})
 		w.memory = d.Memory
@@ -151,11 +159,30 @@ func (w *walker) run(now time.Time) {
 		}
 		w.pass(at, next)
 		if !next.Before(w.answer.To) {
-			break
+			w.cost(hasType)
+			return nil
 		}
 		at = next
 	}
-	w.cost()
+}
+
+// arrive takes what is on its way to have arrived, and what is busy (a backup,
+// an upgrade) to be up again, as it mostly is: nothing else would ever change it
+// in a preview.
+func (w *walker) arrive() {
+	if intent := w.memory.Intent; intent != nil && !intent.Accepted.IsZero() {
+		w.resource.State = fleet.Stopped
+		if intent.Verb == fleet.Start {
+			w.resource.State = fleet.Running
+		}
+	}
+	w.memory.Intent = nil
+	switch w.resource.State {
+	case fleet.Starting, fleet.Other:
+		w.resource.State = fleet.Running
+	case fleet.Stopping:
+		w.resource.State = fleet.Stopped
+	}
 }
 
 func (w *walker) apply(d *decide.Decision, at time.Time) {
@@ -189,14 +216,15 @@ func (w *walker) pass(a, b time.Time) {
 	}
 }
 
-func (w *walker) cost() {
+// cost adds up; always on, it would have kept the type that it has now.
+func (w *walker) cost(hasType string) {
 	cost := &w.answer.Cost
 	hours := w.answer.To.Sub(w.answer.From).Hours()
 	cost.RunningHours += w.running.Hours()
 	cost.AllHours += hours
 	cost.USD += w.usd
-	price, known := savings.PerHour(w.resource.Kind, w.resource.Type)
-	if !known {
+	price, known := savings.PerHour(w.resource.Kind, hasType)
+	if _, after := savings.PerHour(w.resource.Kind, w.resource.Type); !known || !after {
 		cost.Unpriced++
 	}
 	cost.AllUSD += price * hours

@@ -154,7 +154,11 @@ type NotFoundError struct {
 
 func (e *NotFoundError) Error() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "no scheduled resource answers to %q in %d scopes; give an ID, an ARN, a name or account/region/kind/id", e.Target, e.Scopes)
+	scopes := "1 scope"
+	if e.Scopes != 1 {
+		scopes = fmt.Sprintf("%d scopes", e.Scopes)
+	}
+	fmt.Fprintf(&text, "no scheduled resource answers to %q in %s; give an ID, an ARN, a name or account/region/kind/id", e.Target, scopes)
 	if e.Near != "" {
 		fmt.Fprintf(&text, "; did you mean %q?", e.Near)
 	}
