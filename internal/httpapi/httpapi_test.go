@@ -121,7 +121,7 @@ func TestServerIsBounded(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	request, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+listener.Addr().String()+"/healthz", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+"/healthz", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,16 +89,32 @@ func TestOutcomes(t *testing.T) {
 		intent  bool
 	}{
 		{"accepted", plan.Outcome{Status: plan.Accepted}, store.EventStopAccepted, "stop: Its schedule wants it stopped since the period ended.", decide.WasStopped, true},
-		{"accepted with a note", plan.Outcome{Status: plan.Accepted, Note: "to be stopped instead of hibernated (unsupported)"}, store.EventStopAccepted,
-			"stop: Its schedule wants it stopped since the period ended; to be stopped instead of hibernated (unsupported)", decide.WasStopped, true},
-		{"failed", plan.Outcome{Status: plan.Failed, Err: fmt.Errorf("ec2:StopInstances: %w", cloud.ErrUnauthorized), Note: "tried twice"}, store.EventFailed,
-			"stop: ec2:StopInstances: not authorized; tried twice", decide.StopFailed, false},
+		{
+			"accepted with a note",
+			plan.Outcome{Status: plan.Accepted, Note: "to be stopped instead of hibernated (unsupported)"},
+			store.EventStopAccepted,
+			"stop: Its schedule wants it stopped since the period ended; to be stopped instead of hibernated (unsupported)", decide.WasStopped, true,
+		},
+		{
+			"failed",
+			plan.Outcome{Status: plan.Failed, Err: fmt.Errorf("ec2:StopInstances: %w", cloud.ErrUnauthorized), Note: "tried twice"},
+			store.EventFailed,
+			"stop: ec2:StopInstances: not authorized; tried twice", decide.StopFailed, false,
+		},
 		{"barred", plan.Outcome{Status: plan.Barred, Err: cloud.ErrProtected}, store.EventSkipped, "stop: protected by the provider", "", false},
-		{"skipped", plan.Outcome{Status: plan.Skipped, Err: errors.New("changed"), Note: "it was running, now it is stopped"}, store.EventSkipped,
-			"stop: changed; it was running, now it is stopped", decide.WasRunning, false},
+		{
+			"skipped",
+			plan.Outcome{Status: plan.Skipped, Err: errors.New("changed"), Note: "it was running, now it is stopped"},
+			store.EventSkipped,
+			"stop: changed; it was running, now it is stopped", decide.WasRunning, false,
+		},
 		{"deferred", plan.Outcome{Status: plan.Deferred, Err: errors.New("told to stop")}, "", "", decide.WasRunning, false},
-		{"uncertain", plan.Outcome{Status: plan.Uncertain, Err: errors.New("cut off")}, store.EventFailed,
-			"stop: whether it was carried out is not known, the next listing tells: cut off", decide.WasRunning, true},
+		{
+			"uncertain",
+			plan.Outcome{Status: plan.Uncertain, Err: errors.New("cut off")},
+			store.EventFailed,
+			"stop: whether it was carried out is not known, the next listing tells: cut off", decide.WasRunning, true,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := open(t)
