@@ -1,12 +1,17 @@
 package aws
 
 import (
+	"fmt"
+	"maps"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"dayshift/internal/awssim"
 	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/cloudtest"
 	"dayshift/internal/fleet"
 )
 
@@ -63,4 +68,131 @@ func TestStartIsOneCallForTheBatch(t *testing.T) {
 	if len(calls) != 1 || len(formIDs(calls[0].form)) != 1000 {
 		t.Errorf("%d calls, want one with 1000 ids", len(calls))
 	}
+}
+
+// TestSpotInstancesAreToldApart: what AWS would only terminate is barred, what it
+// stops is not, and nobody is asked twice for what never changes.
+func TestSpotInstancesAreToldApart(t *testing.T) {
+	resource := func(name, spot string, tags ...string) awssim.Resource {
+		r := awssim.Resource{Account: string(hub), Region: "eu-central-1", Kind: "ec2", Name: name, Spot: spot, Tags: map[string]string{cloudtest.TagKey: "office"}}
+		if len(tags) > 0 {
+			r.ASG = tags[0]
+		}
+		return r
+	}
+	fleetWithSpot := []awssim.Resource{
+		resource("plain", ""), resource("once", "one-time"), resource("lasting", "persistent"), resource("member", "one-time", "workers"),
+	}
+	for i := range 6 {
+		fleetWithSpot = append(fleetWithSpot, resource(fmt.Sprintf("lasting-%d", i), "persistent"))
+	}
+	bars := func(t *testing.T, c *Cloud) map[string]fleet.Bar {
+		t.Helper()
+		all, err := list(c, fleet.EC2Instance, cloud.Query{TagKey: cloudtest.TagKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]fleet.Bar{}
+		for _, r := range all {
+			if r.Bar != fleet.NoBar {
+				got[r.Name] = r.Bar
+			}
+		}
+		return got
+	}
+	asked := func(sim *awssim.Cloud) int {
+		n := 0
+		for _, call := range sim.Calls() {
+			if call.Action == "DescribeSpotInstanceRequests" {
+				n++
+			}
+		}
+		return n
+	}
+	known := map[string]fleet.Bar{"once": fleet.SpotOneTime, "member": fleet.GroupMember}
+	unknown := maps.Clone(known)
+	unknown["lasting"] = fleet.SpotOneTime
+	for i := range 6 {
+		unknown[fmt.Sprintf("lasting-%d", i)] = fleet.SpotOneTime
+	}
+
+	type step struct {
+		after time.Duration
+		fault *awssim.FaultKind // in force from this step on; nil: none
+		bars  map[string]fleet.Bar
+		asked int // since the step before
+	}
+	denied, broken := awssim.FaultDenied, awssim.FaultReset
+	for _, test := range []struct {
+		name  string
+		opt   awssim.Options
+		steps []step
+	}{
+		{"a steady fleet is asked for once", awssim.Options{}, []step{{0, nil, known, 1}, {5 * time.Minute, nil, known, 0}, {48 * time.Hour, nil, known, 0}}},
+		{"the answer has pages", awssim.Options{PageCap: 5}, []step{{0, nil, known, 2}, {5 * time.Minute, nil, known, 0}}},
+		{
+			"the permission comes later", awssim.Options{},
+			[]step{{0, &denied, unknown, 1}, {5 * time.Minute, &denied, unknown, 0}, {11 * time.Minute, &denied, unknown, 1}, {16 * time.Minute, nil, known, 1}, {16 * time.Minute, nil, known, 0}},
+		},
+		{"AWS is out of order", awssim.Options{}, []step{{0, &broken, unknown, transientTries}, {5 * time.Minute, nil, known, 1}, {5 * time.Minute, nil, known, 0}}},
+		{"the permission is taken away again", awssim.Options{}, []step{{0, nil, known, 1}, {5 * time.Minute, &denied, known, 0}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, sim := simulate(t, test.opt, fleetWithSpot, nil)
+				for i, step := range test.steps {
+					time.Sleep(step.after)
+					var faults []awssim.Fault
+					if step.fault != nil {
+						faults = append(faults, awssim.Fault{Kind: *step.fault, Action: "DescribeSpotInstanceRequests"})
+					}
+					if err := sim.SetFaults(faults); err != nil {
+						t.Fatal(err)
+					}
+					sim.ResetCalls()
+					if diff := cmp.Diff(step.bars, bars(t, c)); diff != "" {
+						t.Errorf("listing %d: bars: %s", i+1, diff)
+					}
+					if n := asked(sim); n != step.asked {
+						t.Errorf("listing %d: %d questions for Spot requests, want %d", i+1, n, step.asked)
+					}
+				}
+			})
+		})
+	}
+
+	t.Run("a new one is asked for alone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, sim := simulate(t, awssim.Options{}, fleetWithSpot, nil)
+			bars(t, c)
+			if err := sim.Load(awssim.Fleet{Resources: []awssim.Resource{resource("late", "one-time")}}); err != nil {
+				t.Fatal(err)
+			}
+			sim.ResetCalls()
+			want := maps.Clone(known)
+			want["late"] = fleet.SpotOneTime
+			for range 2 {
+				if diff := cmp.Diff(want, bars(t, c)); diff != "" {
+					t.Error(diff)
+				}
+			}
+			for _, call := range sim.Calls() {
+				if call.Action == "DescribeSpotInstanceRequests" && call.Items != 1 {
+					t.Errorf("%d requests asked for, want the new one", call.Items)
+				}
+			}
+			if n := asked(sim); n != 1 {
+				t.Errorf("%d questions, want one", n)
+			}
+		})
+	})
+	t.Run("without Spot instances nobody is asked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, sim := simulate(t, awssim.Options{}, []awssim.Resource{resource("plain", ""), resource("member", "one-time", "workers")}, nil)
+			bars(t, c)
+			if n := asked(sim); n != 0 {
+				t.Errorf("%d questions", n)
+			}
+		})
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,11 @@ const (
 	// tagBatch is how many resources CreateTags and DeleteTags take.
 	tagBatch = 1000
 )
+
+// askAgain is how long a Spot request whose type AWS did not tell is left in
+// peace: a permission that is missing stays missing for days, and one that was
+// granted should count within the hour.
+const askAgain = 15 * time.Minute
 
 var ec2Instance = Kind{
 	Kind:  fleet.EC2Instance,
@@ -89,9 +95,17 @@ type instances struct {
 	Env
 	api ec2Client
 
-	// persistent remembers the type of Spot requests, which never changes.
-	mu         sync.Mutex
-	persistent map[string]bool
+	// requests remembers Spot requests, so that a fleet that stays as it is costs
+	// no call.
+	mu       sync.Mutex
+	requests map[string]spotRequest
+}
+
+// spotRequest is what is known of a Spot request: its type, which never changes,
+// or when AWS was asked for it in vain.
+type spotRequest struct {
+	kind  types.SpotInstanceType // empty: AWS did not say
+	asked time.Time
 }
 
 func openEC2(env Env) Handle {
@@ -121,7 +135,7 @@ var alive = []string{"pending", "running", "stopping", "stopped"}
 func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resource, error) {
 	seenAt := k.Now()
 	var all gathered
-	spot := map[string]string{} // instance → its Spot request
+	spot := map[string]string{} // instance that nothing else bars → its Spot request
 	for _, ids := range chunks(query, filterValues) {
 		filters := []types.Filter{{Name: sdk.String("instance-state-name"), Values: alive}}
 		if query.TagKey != "" {
@@ -135,7 +149,7 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 			if _, tagged := resource.Tags[query.TagKey]; query.TagKey != "" && !tagged {
 				return
 			}
-			if instance.InstanceLifecycle == types.InstanceLifecycleTypeSpot {
+			if instance.InstanceLifecycle == types.InstanceLifecycleTypeSpot && resource.Bar == fleet.NoBar {
 				spot[resource.ID] = sdk.ToString(instance.SpotInstanceRequestId)
 			}
 			all.add(resource)
@@ -144,12 +158,13 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 			return nil, err
 		}
 	}
-	if len(spot) > 0 {
-		if err := k.learnSpotTypes(ctx, spot); err != nil {
-			return nil, err
-		}
-		k.barOneTimeSpot(all.list, spot)
+	if query.IDs == nil {
+		k.forgetRequests(spot)
 	}
+	if err := k.learnSpotTypes(ctx, spot, seenAt); err != nil {
+		return nil, err
+	}
+	k.barOneTimeSpot(all.list, spot)
 	return all.list, nil
 }
 
@@ -239,41 +254,97 @@ func stateReason(reason *types.StateReason) string {
 	return code + ": " + message
 }
 
+// forgetRequests keeps only the Spot requests that a whole listing shows.
+func (k *instances) forgetRequests(spot map[string]string) {
+	listed := make(map[string]bool, len(spot))
+	for _, request := range spot {
+		listed[request] = true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.requests, func(request string, _ spotRequest) bool { return !listed[request] })
+}
+
 // learnSpotTypes asks for the Spot requests that are not known yet. Without the
 // permission, or when AWS cannot say, they stay unknown, and what is unknown is
-// not stopped.
-func (k *instances) learnSpotTypes(ctx context.Context, spot map[string]string) error {
+// not stopped. It fails only when ctx ends.
+func (k *instances) learnSpotTypes(ctx context.Context, spot map[string]string, now time.Time) error {
+	unknown := k.unknownRequests(spot, now)
+	for chunk := range slices.Chunk(unknown, filterValues) {
+		told, err := k.spotTypes(ctx, chunk)
+		passing := errors.Is(err, cloud.ErrTransient) || errors.Is(err, cloud.ErrThrottled)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case passing:
+			return nil // the next listing asks again
+		case err != nil:
+			k.remember(unknown, nil, now) // it would be refused the others too
+			return nil
+		}
+		k.remember(chunk, told, now)
+	}
+	return nil
+}
+
+// unknownRequests lists in order the requests that AWS has to be asked for.
+func (k *instances) unknownRequests(spot map[string]string, now time.Time) []string {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	var unknown []string
 	for _, request := range spot {
-		if _, known := k.persistent[request]; !known && request != "" {
+		known, asked := k.requests[request]
+		// A clock set back must not silence the question for longer.
+		age := now.Sub(known.asked)
+		recently := asked && age >= 0 && age < askAgain
+		if request != "" && known.kind == "" && !recently {
 			unknown = append(unknown, request)
 		}
 	}
-	k.mu.Unlock()
 	slices.Sort(unknown)
-	for chunk := range slices.Chunk(slices.Compact(unknown), filterValues) {
-		var answer *ec2.DescribeSpotInstanceRequestsOutput
+	return slices.Compact(unknown)
+}
+
+func (k *instances) remember(requests []string, told map[string]types.SpotInstanceType, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.requests == nil {
+		k.requests = map[string]spotRequest{}
+	}
+	for _, request := range requests {
+		if kind, known := told[request]; known || k.requests[request].kind == "" {
+			k.requests[request] = spotRequest{kind, now}
+		}
+	}
+}
+
+// spotTypes asks AWS for the types of Spot requests.
+func (k *instances) spotTypes(ctx context.Context, requests []string) (map[string]types.SpotInstanceType, error) {
+	told := make(map[string]types.SpotInstanceType, len(requests))
+	chain := pager{what: "describe Spot requests in " + k.Scope.String()}
+	var token *string
+	for {
+		var page *ec2.DescribeSpotInstanceRequestsOutput
 		err := k.Read(ctx, describeSpotRequests, func(ctx context.Context) (err error) {
-			answer, err = k.api.describeSpot(ctx, &ec2.DescribeSpotInstanceRequestsInput{
-				Filters:    []types.Filter{{Name: sdk.String("spot-instance-request-id"), Values: chunk}},
+			page, err = k.api.describeSpot(ctx, &ec2.DescribeSpotInstanceRequestsInput{
+				Filters:    []types.Filter{{Name: sdk.String("spot-instance-request-id"), Values: requests}},
 				MaxResults: sdk.Int32(instancePage),
+				NextToken:  token,
 			})
 			return err
 		})
 		if err != nil {
-			return ctx.Err()
+			return nil, err
 		}
-		k.mu.Lock()
-		if k.persistent == nil {
-			k.persistent = map[string]bool{}
+		for _, request := range page.SpotInstanceRequests {
+			told[sdk.ToString(request.SpotInstanceRequestId)] = request.Type
 		}
-		for _, request := range answer.SpotInstanceRequests {
-			k.persistent[sdk.ToString(request.SpotInstanceRequestId)] = request.Type == types.SpotInstanceTypePersistent
+		more, err := chain.next(page.NextToken)
+		if err != nil || !more {
+			return told, err
 		}
-		k.mu.Unlock()
+		token = page.NextToken
 	}
-	return nil
 }
 
 func (k *instances) barOneTimeSpot(list []fleet.Resource, spot map[string]string) {
@@ -281,7 +352,7 @@ func (k *instances) barOneTimeSpot(list []fleet.Resource, spot map[string]string
 	defer k.mu.Unlock()
 	for i := range list {
 		request, isSpot := spot[list[i].ID]
-		if isSpot && list[i].Bar == fleet.NoBar && !k.persistent[request] {
+		if isSpot && k.requests[request].kind != types.SpotInstanceTypePersistent {
 			list[i].Bar = fleet.SpotOneTime
 		}
 	}
