@@ -135,6 +135,8 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	now := p.Clock.Now()
 	r := newRunning(p, now)
 
+	opened := r.open(ctx)
+	defer func() { _ = opened() }() // nothing is written any more once the pass has returned
 	if err := r.load(ctx); err != nil {
 		return r.report, err
 	}
@@ -144,6 +146,9 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	r.hear(seen, planned)
 	if p.DryRun {
 		return r.report, nil
+	}
+	if err := opened(); err != nil {
+		return r.report, err
 	}
 	if err := r.recordIntents(ctx, planned); err != nil {
 		return r.report, err
@@ -200,13 +205,20 @@ func newRunning(p *Pass, now time.Time) *running {
 	return r
 }
 
-// load opens the run and reads what is remembered of the scopes.
-func (r *running) load(ctx context.Context) error {
-	if r.recorder != nil {
-		if err := r.recorder.Save(ctx, r.report.Run); err != nil {
-			return err
-		}
+// open writes down that the run has begun. AWS is asked meanwhile: a store that
+// is busy with the outcomes of other passes must not make the first call late.
+// The returned function waits for the end of the write.
+func (r *running) open(ctx context.Context) func() error {
+	if r.recorder == nil {
+		return func() error { return nil }
 	}
+	run, written := r.report.Run, make(chan error, 1)
+	go func() { written <- r.recorder.Save(ctx, run) }()
+	return sync.OnceValue(func() error { return <-written })
+}
+
+// load reads what is remembered of the scopes.
+func (r *running) load(ctx context.Context) error {
 	for _, scope := range r.Scopes {
 		memories, err := r.Store.Memories(ctx, scope)
 		if err != nil {
