@@ -104,6 +104,11 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	_ = group.Wait() // parts carry their own errors
 
 	var seen Seen
+	found := 0
+	for _, p := range parts {
+		found += len(p.resources)
+	}
+	seen.Resources = make([]fleet.Resource, 0, found) // growing it step by step would hold a large fleet several times over
 	for _, p := range parts {
 		if p.err != nil {
 			seen.addGap(p.scope, p.kind, p.err)
