@@ -33,13 +33,14 @@
 //
 //	states ACCOUNT REGION      every instance and database: kind, name, state; one a line, sorted
 //	judge ACCOUNT REGION       the same, asked by the aws command line
-//	calls [-new] [REGEXP]      calls that change something: account, region, action, names, error; sorted;
-//	                           -new forgets them afterwards. REGEXP chooses among the lines
+//	calls [FLAGS] [REGEXP]     calls that change something: account, region, action, names, error; sorted.
+//	                           -new forgets them afterwards, -reads shows those that only look; REGEXP
+//	                           chooses among the lines
 //	get NAME PATH              status and body of a page of the daemon NAME
 //	log NAME                   what the daemon NAME logged
 //	dayshift ARGS…             standard output and standard error
 //
-// Conditions: [root], [tmpfs] (file systems may be mounted).
+// A condition beside testscript's own: [root], for what holds back everybody but root.
 //
 // A script must not depend on the machine: no fixed port, no sleep where "until"
 // will do, no time of day (clock and ahead make one), and names in files of the
@@ -50,7 +51,7 @@
 // # Stories in Go
 //
 // What has to kill a process at an exact moment, or count calls of several
-// processes apart, is written in Go (crash_test.go, failover_test.go): there the
+// processes apart, is written in Go (crash_test.go, failover_test.go, punctual_test.go, store_test.go): there the
 // simulated AWS is in the test's own process, behind a gate that sees every call
 // before and after it takes effect.
 package e2e
@@ -153,8 +154,6 @@ func condition(name string) (bool, error) {
 	switch name {
 	case "root":
 		return os.Geteuid() == 0, nil
-	case "tmpfs":
-		return mayMount(), nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }
@@ -374,15 +373,22 @@ func questions() map[string]question {
 
 func askCalls(ts *testscript.TestScript, args []string) (string, error) {
 	w := worldOf(ts)
-	forget := len(args) > 0 && args[0] == "-new"
-	if forget {
-		args = args[1:]
+	forget, reads := false, false
+	for ; len(args) > 0 && strings.HasPrefix(args[0], "-"); args = args[1:] {
+		switch args[0] {
+		case "-new":
+			forget = true
+		case "-reads":
+			reads = true
+		default:
+			return "", fmt.Errorf("calls: there is no %s", args[0])
+		}
 	}
 	pattern, err := regexp.Compile(cmp.Or(strings.Join(args, " "), "."))
 	if err != nil {
 		return "", err
 	}
-	text, last, err := mutations(w.endpoint, w.callsSeq, pattern)
+	text, last, err := callsAfter(w.endpoint, w.callsSeq, pattern, reads)
 	if forget {
 		w.callsSeq = last
 	}

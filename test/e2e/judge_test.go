@@ -170,8 +170,7 @@ func (a account) aws(env []string, into any, args ...string) error {
 	cmd := exec.CommandContext(ctx, "aws", append(args, "--output", "json", "--region", a.region)...)
 	cmd.Env = append(slices.Clone(env), "AWS_ENDPOINT_URL="+a.endpoint, "AWS_ACCESS_KEY_ID="+a.id)
 	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("aws %s: %w: %s", strings.Join(args, " "), err, exit.Stderr)
 	}
 	if err != nil {
@@ -180,29 +179,16 @@ func (a account) aws(env []string, into any, args ...string) error {
 	return json.Unmarshal(out, into)
 }
 
-// mutations lists the calls after a sequence number that would change something
-// and match, one a line: account, region, action, names, and the error or
-// fault. It gives the number of the last call too.
-func mutations(endpoint string, after int64, pattern *regexp.Regexp) (string, int64, error) {
-	text, err := fetch(http.MethodGet, endpoint+"/_sim/fleet", "")
-	if err != nil {
-		return "", after, err
-	}
-	names := map[string]string{}
-	if strings.TrimSpace(text) != "{}" {
-		snapshot, err := awssim.ParseFleet([]byte(text))
-		if err != nil {
-			return "", after, fmt.Errorf("read the fleet: %w", err)
-		}
-		for _, r := range snapshot.Resources {
-			names[r.ID] = cmp.Or(r.Name, r.ID)
-		}
-	}
-	text, err = fetch(http.MethodGet, fmt.Sprintf("%s/_sim/calls?after=%d", endpoint, after), "")
+// callsAfter lists the calls after a sequence number that would change
+// something (or those that only read) and match, one a line: account, region,
+// action, names and the error. It gives the number of the last call too.
+func callsAfter(endpoint string, after int64, pattern *regexp.Regexp, reads bool) (string, int64, error) {
+	text, err := fetch(http.MethodGet, fmt.Sprintf("%s/_sim/calls?after=%d", endpoint, after), "")
 	if err != nil {
 		return "", after, err
 	}
 	var found []string
+	names := map[account]map[string]string{}
 	scanner := bufio.NewScanner(strings.NewReader(text))
 	scanner.Buffer(nil, 1<<24) // a call names up to 1,000 resources
 	for scanner.Scan() {
@@ -211,14 +197,25 @@ func mutations(endpoint string, after int64, pattern *regexp.Regexp) (string, in
 			return "", after, fmt.Errorf("read the calls: %w", err)
 		}
 		after = max(after, call.Seq)
-		if !call.Mutating || call.DryRun {
+		if call.Mutating == reads || call.DryRun {
 			continue
+		}
+		where := account{endpoint, call.Account, call.Region}
+		if names[where] == nil {
+			names[where] = map[string]string{}
+			list, err := where.list()
+			if err != nil {
+				return "", after, err
+			}
+			for _, thing := range list {
+				names[where][thing.id] = thing.name
+			}
 		}
 		words := []string{call.Account, call.Region, call.Action}
 		var named []string
 		for _, id := range call.Resources {
 			id = id[strings.LastIndexByte(id, ':')+1:] // a database is named by its ARN now and then
-			named = append(named, cmp.Or(names[id], id))
+			named = append(named, cmp.Or(names[where][id], id))
 		}
 		slices.Sort(named)
 		words = append(words, named...)
