@@ -28,7 +28,7 @@ var watch = map[string]string{
 	"dayshift_aws_throttles_total":             "Stays at 0 where Dayshift is alone; others use the account's limits where it grows. Lower `aws.api_share`.",
 	"dayshift_gaps":                            "A scope without a gap has no series. Alert when one stays for longer than a few minutes.",
 	"dayshift_resources":                       "",
-	"dayshift_stops_held":                      "Above 0: somebody has to look, and to confirm with `dayshift run --yes` or to mend the schedule.",
+	"dayshift_stops_held":                      "Above 0: somebody has to look, and to [confirm](operations.md#limits-and-confirming) or to mend the schedule.",
 	"dayshift_leader":                          "Over all processes of a store the sum is 1. 0 for longer than half a minute: nobody acts.",
 	"dayshift_config_reloads_total":            "`result=\"refused\"` means that the running configuration is not the one in the file.",
 	"dayshift_config_loaded_timestamp_seconds": "",
