@@ -61,7 +61,9 @@ type Config struct {
 	// Leave room for other tools of the account by a smaller one.
 	Share float64
 	// Pacer carries on the mirror of an earlier Cloud; nil makes a new one with
-	// full buckets. Its share, clock and observer are the earlier Cloud's.
+	// full buckets. Its clock and observer are the earlier Cloud's. Its share
+	// becomes this Config's, for every Cloud that uses it; calls that wait for
+	// room already go by it within half a minute.
 	Pacer *Pacer
 	// Now and Sleep are the clock; nil means the wall's. Sleep waits for d or until
 	// ctx ends and then returns its cause.
@@ -231,6 +233,8 @@ func New(config Config) (*Cloud, error) {
 	c := &Cloud{config: config, pacer: config.Pacer, accounts: map[fleet.AccountID]*account{}, handles: map[handleKey]kinds.Handle{}}
 	if c.pacer == nil {
 		c.pacer = newPacer(config)
+	} else {
+		c.pacer.setShare(config.Share)
 	}
 	shared := map[string]*baseConfig{} // by profile
 	for _, a := range config.Accounts {

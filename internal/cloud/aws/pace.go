@@ -50,7 +50,6 @@ const (
 //
 // Those who wait for one bucket are served in the order in which they came.
 type Pacer struct {
-	share float64
 	now   func() time.Time
 	sleep func(context.Context, time.Duration) error
 	rand  func() float64
@@ -58,6 +57,7 @@ type Pacer struct {
 	waited func(scope fleet.Scope, operation kinds.Operation, d time.Duration)
 
 	mu     sync.Mutex
+	share  float64 // of each bucket, 0 < share ≤ 1
 	meters map[meterKey]*meter
 }
 
@@ -68,6 +68,7 @@ type meterKey struct {
 
 // meter is the mirror of one group of operations in one scope.
 type meter struct {
+	limit Limit // AWS's, of which the share is ours
 	// turn holds one token: who has it is the first in the line.
 	turn chan struct{}
 
@@ -106,13 +107,39 @@ func (p *Pacer) meter(scope fleet.Scope, operation kinds.Operation) *meter {
 	defer p.mu.Unlock()
 	m := p.meters[key]
 	if m == nil {
-		m = &meter{turn: make(chan struct{}, 1), request: p.level(limit.Request), resource: p.level(limit.Resource), at: p.now(), factor: 1}
+		m = &meter{limit: limit, turn: make(chan struct{}, 1), request: p.level(limit.Request), resource: p.level(limit.Resource), at: p.now(), factor: 1}
 		p.meters[key] = m
 	}
 	return m
 }
 
-// level is the share of a bucket, full. A share of a small bucket still holds a call.
+// setShare changes the part of each bucket that is used from now on. What is
+// known of the buckets stays: a smaller share holds no more than its size, and a
+// larger one fills up at its own rate, since nobody knows who used the rest.
+func (p *Pacer) setShare(share float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if share == p.share {
+		return
+	}
+	p.share = share
+	now := p.now()
+	for _, m := range p.meters {
+		m.mu.Lock()
+		m.refill(now)
+		m.request = p.level(m.limit.Request).holding(m.request.tokens)
+		m.resource = p.level(m.limit.Resource).holding(m.resource.tokens)
+		m.mu.Unlock()
+	}
+}
+
+// holding is the level with no more than so many tokens.
+func (l level) holding(tokens float64) level {
+	l.tokens = min(l.max, tokens)
+	return l
+}
+
+// level is the share of a bucket, full; p.mu is held. A share of a small bucket still holds a call.
 func (p *Pacer) level(rate Rate) level {
 	if rate == (Rate{}) {
 		return level{}

@@ -385,6 +385,104 @@ func TestTheMirrorIsNeverAheadOfTheBucket(t *testing.T) {
 				r.Fatalf("AWS's bucket is overdrawn: %v requests, %v resources", requests, resources)
 			}
 			p.answered(testScope, operation, n, n)
+			if rapid.IntRange(0, 4).Draw(r, "new share") == 0 {
+				p.setShare(rapid.Float64Range(0.05, 1).Draw(r, "share"))
+			}
 		}
+	})
+}
+
+// A reloaded configuration brings its own share, and keeps what was used.
+func TestAReloadedShareTakesEffect(t *testing.T) {
+	open := func(t *testing.T, share float64, pacer *Pacer) *Cloud {
+		t.Helper()
+		c, err := New(Config{Accounts: simAccounts, Share: share, Pacer: pacer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	// reserve takes room for a start; it is answered at once.
+	reserve := func(t *testing.T, c *Cloud, want int) (int, time.Duration) {
+		t.Helper()
+		began := time.Now()
+		n, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, fleet.Start, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.pacer.answered(testScope, "ec2:StartInstances", n, n)
+		return n, time.Since(began).Round(time.Second)
+	}
+	for _, test := range []struct {
+		name          string
+		before, after float64
+		used          int           // starts before the reload
+		room          int           // for starts at once after it
+		next          time.Duration // until ten more have room
+	}{
+		{"smaller, nothing used", 1, 0.25, 1, 250, 20 * time.Second},
+		{"smaller, some used", 1, 0.25, 900, 100, 20 * time.Second},
+		{"larger, nothing used", 0.25, 1, 1, 249, 5 * time.Second}, // the rest fills up first
+		{"larger, some used", 0.25, 1, 100, 150, 5 * time.Second},
+		{"the same", 0.5, 0.5, 200, 300, 10 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before := open(t, test.before, nil)
+				if n, _ := reserve(t, before, test.used); n != test.used {
+					t.Fatalf("room for %d before the reload, want %d", n, test.used)
+				}
+				after := open(t, test.after, before.Pacer())
+				if n, wait := reserve(t, after, 1000); n != test.room || wait != 0 {
+					t.Errorf("room for %d after %v, want %d at once", n, wait, test.room)
+				}
+				if n, wait := reserve(t, after, 10); n != 10 || wait != test.next {
+					t.Errorf("room for %d after %v, want 10 after %v", n, wait, test.next)
+				}
+				time.Sleep(time.Hour)
+				if n, _ := reserve(t, after, 1000); n != int(1000*test.after) {
+					t.Errorf("room for %d an hour later, want the whole share", n)
+				}
+				// An operation that was never used before the reload.
+				n, err := after.Reserve(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, 1000)
+				if err != nil || n != int(1000*test.after) {
+					t.Errorf("room for %d stops: %v", n, err)
+				}
+			})
+		})
+	}
+	t.Run("a refused configuration changes nothing", func(t *testing.T) {
+		c := open(t, 0.5, nil)
+		if _, err := New(Config{Accounts: simAccounts, Share: 2, Pacer: c.Pacer()}); err == nil {
+			t.Fatal("a share of 2 is taken")
+		}
+		if c.pacer.share != 0.5 {
+			t.Errorf("share %v", c.pacer.share)
+		}
+	})
+	t.Run("what throttling taught stays", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := open(t, 1, nil)
+			c.pacer.throttled(testScope, "ec2:StartInstances", 1, time.Minute)
+			if _, wait := reserve(t, open(t, 0.5, c.Pacer()), 1); wait < time.Minute {
+				t.Errorf("came back after %v, AWS said a minute", wait)
+			}
+			if m := c.pacer.meter(testScope, "ec2:StartInstances"); m.factor >= 1 {
+				t.Errorf("rate ×%v", m.factor)
+			}
+		})
+	})
+	t.Run("who waits goes by the new share", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := open(t, 0.05, nil) // 50 starts, then one in ten seconds
+			reserve(t, c, 50)
+			time.AfterFunc(time.Second, func() { open(t, 1, c.Pacer()) })
+			if n, wait := reserve(t, c, 20); n != 20 || wait != wakeAfter {
+				t.Errorf("%d after %v; by the old share it would be 3, by the new one all when the waiter looks again", n, wait)
+			}
+			if n, wait := reserve(t, c, 60); n != 60 || wait != 11*time.Second {
+				t.Errorf("then %d after %v, want what is missing at two per second", n, wait)
+			}
+		})
 	})
 }
