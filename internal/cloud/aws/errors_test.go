@@ -3,13 +3,22 @@ package aws
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/act"
+	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
+	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/plan"
 )
 
 // classes are the errors of the contract; a refusal is exactly one of them.
@@ -159,6 +168,50 @@ func TestAnAnswerThatLeavesMembersOutIsReported(t *testing.T) {
 	if err := start(w.open(nil), "i-0aaaaaaaaaaaaaaa1"); !errors.As(err, &partial) {
 		t.Errorf("an answer that names nobody: %v", err)
 	}
+}
+
+// From AWS's answer to the outcomes: what it confirmed is done, what it left out
+// is sent again, alone.
+func TestWhatAWSDoesNotConfirmIsSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const first, second, third = "i-0aaaaaaaaaaaaaaa1", "i-0aaaaaaaaaaaaaaa2", "i-0aaaaaaaaaaaaaaa3"
+		w := newWire(t)
+		w.inTurn("StartInstances",
+			answer(200, changesXML("StartInstances", first, third)),
+			acceptAll("StartInstances"))
+		// Until the second call the second instance shows what it was.
+		w.on("DescribeInstances", func(url.Values) (int, string) {
+			return 200, instancesPage("", instanceXML(second, "stopped", ""))
+		})
+		var actions []plan.Action
+		for _, target := range batch(first, second, third) {
+			resource := target.Resource
+			resource.State, resource.SeenAt = fleet.Stopped, time.Now()
+			actions = append(actions, plan.Action{Decision: decide.Decision{Resource: resource, Verb: fleet.Start}})
+		}
+		stage := act.Stage{Cloud: w.open(nil), Clock: clock.Real{}}
+		var mu sync.Mutex
+		got := map[string][]plan.Status{}
+		stage.Run(t.Context(), actions, func(outcomes []plan.Outcome) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, outcome := range outcomes {
+				id := outcome.Action.Resource.ID
+				got[id] = append(got[id], outcome.Status)
+			}
+		}, nil)
+		accepted := []plan.Status{plan.Accepted}
+		if diff := cmp.Diff(map[string][]plan.Status{first: accepted, second: accepted, third: accepted}, got); diff != "" {
+			t.Error(diff)
+		}
+		var sent [][]string
+		for _, call := range w.made("StartInstances") {
+			sent = append(sent, formIDs(call.form))
+		}
+		if diff := cmp.Diff([][]string{{first, second, third}, {second}}, sent); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestTheOneWhoAskedEndsACall(t *testing.T) {
