@@ -34,18 +34,25 @@ func passMemories(n int) []decide.Memory {
 	return memories
 }
 
-// BenchmarkSaveMemories saves what a pass knows, over and over: every row
-// exists and changes. rows/s is to be held against BenchmarkBareUpsert.
-func BenchmarkSaveMemories(b *testing.B) {
+// benchStore is a new database on disk, and a lease of it.
+func benchStore(b *testing.B) (*Store, store.Lease) {
+	b.Helper()
 	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "dayshift.db"), Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = s.Close() }()
+	b.Cleanup(func() { _ = s.Close() })
 	lease, err := s.Acquire(b.Context(), "main", "bench", benchStart, time.Hour)
 	if err != nil {
 		b.Fatal(err)
 	}
+	return s, lease
+}
+
+// BenchmarkSaveMemories saves what a pass knows, over and over: every row
+// exists and changes. rows/s is to be held against BenchmarkBareUpsert.
+func BenchmarkSaveMemories(b *testing.B) {
+	s, lease := benchStore(b)
 	memories := passMemories(passSize)
 	for n := 0; b.Loop(); n++ {
 		for i := range memories {
@@ -61,11 +68,7 @@ func BenchmarkSaveMemories(b *testing.B) {
 // BenchmarkBareUpsert writes rows of the same size in the same order with
 // nothing but the driver: the floor of SaveMemories.
 func BenchmarkBareUpsert(b *testing.B) {
-	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "dayshift.db"), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
+	s, _ := benchStore(b)
 	clean, err := store.CleanMemories(passMemories(passSize))
 	if err != nil {
 		b.Fatal(err)
@@ -103,15 +106,7 @@ func bareUpsert(b *testing.B, db *sql.DB, memories []decide.Memory, body string)
 
 // BenchmarkLoadMemories reads what a pass begins with.
 func BenchmarkLoadMemories(b *testing.B) {
-	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "dayshift.db"), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
-	lease, err := s.Acquire(b.Context(), "main", "bench", benchStart, time.Hour)
-	if err != nil {
-		b.Fatal(err)
-	}
+	s, lease := benchStore(b)
 	if err := s.SaveMemories(b.Context(), lease, passMemories(passSize)); err != nil {
 		b.Fatal(err)
 	}
@@ -127,11 +122,7 @@ func BenchmarkLoadMemories(b *testing.B) {
 func BenchmarkAppend(b *testing.B) {
 	for _, size := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("rows=%d", size), func(b *testing.B) {
-			s, err := Open(b.Context(), filepath.Join(b.TempDir(), "dayshift.db"), Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = s.Close() }()
+			s, _ := benchStore(b)
 			rows := make([]store.Activity, size)
 			for i, m := range passMemories(size) {
 				rows[i] = store.Activity{
@@ -151,11 +142,7 @@ func BenchmarkAppend(b *testing.B) {
 
 // BenchmarkVerify walks a record of ten thousand rows.
 func BenchmarkVerify(b *testing.B) {
-	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "dayshift.db"), Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
+	s, _ := benchStore(b)
 	const count = 10_000
 	rows := make([]store.Activity, count)
 	for i, m := range passMemories(count) {
