@@ -1,0 +1,301 @@
+package calendar
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// The years of EventBridge's cron. Unix cron and at() stay within them too, so that every search ends.
+const (
+	firstYear = 1970
+	lastYear  = 2199
+)
+
+const (
+	hourMinutes = 60
+	dayMinutes  = 24 * hourMinutes
+)
+
+// cron is the set of local minutes on which an expression fires: times of the day, on dates.
+type cron struct {
+	minutes uint64 // bit m: minute m of an hour
+	hours   uint32 // bit h: hour h of a day
+	first   int    // the first time of a day that is in the set, in minutes
+
+	days     MonthDays
+	lastWork bool // LW: the month's last Monday-Friday
+	weekdays Weekdays
+	// either makes a date match by its day or its weekday, as Unix cron does where both are restricted. Else it has to
+	// match by both; in EventBridge's cron one of them matches every date.
+	either bool
+	months Months
+	years  yearSet
+
+	zone *time.Location
+	span atomic.Pointer[zoneSpan] // where the last question fell
+}
+
+// yearSet has bit y - firstYear for each year y.
+type yearSet [(lastYear-firstYear)/64 + 1]uint64
+
+// next gives the first year of the set from a year on.
+func (s *yearSet) next(year int) (int, bool) {
+	at := max(year-firstYear, 0)
+	for i := at / 64; i < len(s); i, at = i+1, 0 {
+		if word := s[i] >> (at % 64) << (at % 64); word != 0 {
+			return firstYear + i*64 + bits.TrailingZeros64(word), true
+		}
+	}
+	return 0, false
+}
+
+// next finds the first fire later than an instant.
+//
+// A local time becomes the first instant at which the clock shows it or a later one, so a time fires after the instant
+// exactly when it is later than all that the clock has shown up to then. The search therefore goes on from the latest
+// time shown, which is not the one shown now where the clock went back; and times that the clock jumps over become one
+// instant, of which the rest are not later.
+func (c *cron) next(after int64) (int64, bool) {
+	span := c.span.Load()
+	if span == nil || after < span.from || after >= span.until {
+		span = spanAt(c.zone, after)
+		c.span.Store(span)
+	}
+	local, ok := c.nextLocal(max(after+span.seconds, span.shown))
+	if !ok {
+		return 0, false
+	}
+	if at := local - span.seconds; at < span.until {
+		return at, true
+	}
+	return localInstant(c.zone, local), true
+}
+
+// nextLocal finds the first local minute of the set later than a local time; both in seconds of the local clock.
+func (c *cron) nextLocal(after int64) (int64, bool) {
+	minute := max(floorDiv(after, 60)+1, 0) // the set begins in 1970
+	date, now := minute/dayMinutes, int(minute%dayMinutes)
+	year, mon, day := dateOf(date)
+	if y, ok := c.years.next(year); ok && y == year && c.months.has(mon) {
+		m := monthOf(year, mon)
+		matching := c.mask(m)
+		if matching&(1<<day) != 0 {
+			if found, ok := c.timeFrom(now); ok {
+				return (date*dayMinutes + int64(found)) * 60, true
+			}
+		}
+		if later := matching >> (day + 1) << (day + 1); later != 0 {
+			date += int64(bits.TrailingZeros32(later) - day)
+			return (date*dayMinutes + int64(c.first)) * 60, true
+		}
+	}
+	date, ok := c.dateAfter(year, mon)
+	return (date*dayMinutes + int64(c.first)) * 60, ok
+}
+
+// timeFrom finds the first time of the day at or after one, in minutes.
+func (c *cron) timeFrom(now int) (int, bool) {
+	hour, minute := now/hourMinutes, now%hourMinutes
+	if c.hours&(1<<hour) != 0 {
+		if rest := c.minutes >> minute; rest != 0 {
+			return now + bits.TrailingZeros64(rest), true
+		}
+	}
+	later := c.hours >> (hour + 1) << (hour + 1)
+	if later == 0 {
+		return 0, false
+	}
+	return bits.TrailingZeros32(later)*hourMinutes + bits.TrailingZeros64(c.minutes), true
+}
+
+// dateAfter finds the first matching date in the months after one, in days since 1970-01-01. It looks at no more months
+// than there are from 1970 to 2199, and at a single one unless the dates are rare.
+func (c *cron) dateAfter(year, mon int) (int64, bool) {
+	for {
+		rest := c.months.mask >> (mon + 1) << (mon + 1)
+		y, ok := c.years.next(year)
+		switch {
+		case !ok:
+			return 0, false
+		case y > year:
+			year, rest = y, c.months.mask
+		case rest == 0:
+			year, mon = year+1, 0
+			continue
+		}
+		mon = bits.TrailingZeros16(rest)
+		if days := c.mask(monthOf(year, mon)); days != 0 {
+			return daysOf(year, mon, bits.TrailingZeros32(days)), true
+		}
+	}
+}
+
+// mask has bit d set for each matching day d of a month.
+func (c *cron) mask(m month) uint32 {
+	days := c.days.mask(m)
+	if c.lastWork {
+		days |= MonthDays{nearest: 1 << m.days}.mask(m)
+	}
+	if c.either {
+		return days | c.weekdays.mask(m)
+	}
+	return days & c.weekdays.mask(m)
+}
+
+// zoneSpan is a stretch of time in which a zone's clock runs without a jump.
+type zoneSpan struct {
+	from, until int64 // Unix seconds; until is not in it
+	seconds     int64 // local = instant + seconds
+	shown       int64 // the latest local second that the clock has shown before
+}
+
+// spanAt finds the stretch that an instant lies in.
+func spanAt(loc *time.Location, at int64) *zoneSpan {
+	t := time.Unix(at, 0).In(loc)
+	_, seconds := t.Zone()
+	begin, end := t.ZoneBounds()
+	span := &zoneSpan{from: math.MinInt64, until: math.MaxInt64, seconds: int64(seconds), shown: math.MinInt64}
+	if !end.IsZero() {
+		span.until = end.Unix()
+	}
+	if begin.IsZero() {
+		return span
+	}
+	span.from = begin.Unix()
+	var room [4]offset
+	before := offsetsIn(room[:0], loc, span.from-zoneReach, span.from-1)
+	for i, o := range before {
+		last := span.from - 1
+		if i+1 < len(before) {
+			last = before[i+1].from - 1
+		}
+		span.shown = max(span.shown, last+o.seconds)
+	}
+	return span
+}
+
+// localInstant is instantOf for a single local time.
+func localInstant(loc *time.Location, local int64) int64 {
+	var room [4]offset
+	return instantOf(offsetsIn(room[:0], loc, local-zoneReach, local+zoneReach), local)
+}
+
+// parseEventCron reads what stands between the parentheses of cron( ).
+func parseEventCron(inner string, zone *time.Location, fault func(problem, hint string) error) (string, firing, error) {
+	words := strings.FieldsFunc(inner, isBlank)
+	if len(words) != 6 {
+		hint := "minutes hours days months weekdays years, as in cron(0 18 ? * MON-FRI *)"
+		switch len(words) {
+		case 5:
+			hint = "Unix cron's five fields stand without cron( ); here a year follows, as in cron(0 18 ? * MON-FRI *)"
+		case 7:
+			hint = "there are no seconds: leave the first field out"
+		}
+		return "", nil, fault(fmt.Sprintf("has %d fields, not 6", len(words)), hint)
+	}
+	var all faults
+	minutes := cronMinutes.parse(words[0], &all)
+	hours := cronHours.parse(words[1], &all)
+	days := cronDays.parse(words[2], &all)
+	months := cronMonths.parse(words[3], &all)
+	weekdays := cronWeekdays.parse(words[4], &all)
+	years := cronYears.parse(words[5], &all)
+	if days.open == weekdays.open {
+		problem, hint := "restricts both the days and the weekdays", "of the two write ? for the one that does not matter"
+		if days.open {
+			problem, hint = "has ? for both the days and the weekdays", "for every day write * for one of them"
+		}
+		all.add(fault(problem, hint))
+	}
+	if err := all.err(); err != nil {
+		return "", nil, err
+	}
+	c := newCron(minutes, hours, days, months, weekdays, zone)
+	c.years = yearSet(years.values)
+	if err := c.possible(fault); err != nil {
+		return "", nil, err
+	}
+	text := strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text, years.text}, " ")
+	return "cron(" + text + ")", c, nil
+}
+
+// unixWords are the words some crons take instead of five fields, with what they stand for.
+var unixWords = map[string]string{
+	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}
+
+// parseUnixCron reads the five fields of Unix cron.
+func parseUnixCron(text string, zone *time.Location, fault func(problem, hint string) error) (string, firing, error) {
+	words := strings.FieldsFunc(text, isBlank)
+	if len(words) != 5 {
+		hint := ""
+		switch fields, known := unixWords[lowerASCII(words[0])]; {
+		case known && len(words) == 1:
+			hint = "write " + fields
+		case strings.HasPrefix(words[0], "@"):
+			hint = "for something in between write rate(5 minutes)"
+		case strings.Contains(words[0], "="):
+			hint = "the zone is the rule's timezone, not a part of the expression"
+		case len(words) == 6:
+			hint = "six fields, the last one the year, go into cron( )"
+		}
+		return "", nil, fault("is none of the known forms", hint)
+	}
+	var all faults
+	minutes := cronMinutes.parse(words[0], &all)
+	hours := cronHours.parse(words[1], &all)
+	days := unixDays.parse(words[2], &all)
+	months := cronMonths.parse(words[3], &all)
+	weekdays := unixWeekdays.parse(words[4], &all)
+	if err := all.err(); err != nil {
+		return "", nil, err
+	}
+	c := newCron(minutes, hours, days, months, weekdays, zone)
+	c.either = !days.star && !weekdays.star
+	for i := range c.years {
+		c.years[i] = math.MaxUint64
+	}
+	const beyond = 63 - (lastYear-firstYear)%64 // bits of the last word that are no year
+	c.years[len(c.years)-1] >>= beyond
+	if err := c.possible(fault); err != nil {
+		return "", nil, err
+	}
+	return strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text}, " "), c, nil
+}
+
+// newCron puts the fields that both crons have together.
+func newCron(minutes, hours, days, months, weekdays cronSet, zone *time.Location) *cron {
+	c := &cron{
+		minutes:  minutes.values[0],
+		hours:    uint32(hours.values[0]),
+		days:     MonthDays{days: uint32(days.values[0]), last: days.last, nearest: days.nearest},
+		lastWork: days.lastWork,
+		weekdays: Weekdays{every: uint8(weekdays.values[0]), nth: weekdays.nth, last: weekdays.lastOf},
+		months:   Months{uint16(months.values[0])},
+		zone:     zone,
+	}
+	c.first = bits.TrailingZeros32(c.hours)*hourMinutes + bits.TrailingZeros64(c.minutes)
+	return c
+}
+
+// possible refuses a set without a date.
+func (c *cron) possible(fault func(problem, hint string) error) error {
+	const before = 0 // the month before January
+	year, ok := c.years.next(firstYear)
+	if ok {
+		_, ok = c.dateAfter(year, before)
+	}
+	if ok {
+		return nil
+	}
+	hint := ""
+	if c.weekdays.every == everyWeekday {
+		hint = "for the last day of a month write L in the days of cron( )"
+	}
+	return fault("can never fire: none of the months and years it names has such a day", hint)
+}
