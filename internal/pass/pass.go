@@ -135,8 +135,6 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	now := p.Clock.Now()
 	r := newRunning(p, now)
 
-	opened := r.open(ctx)
-	defer func() { _ = opened() }() // nothing is written any more once the pass has returned
 	if err := r.load(ctx); err != nil {
 		return r.report, err
 	}
@@ -146,9 +144,6 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	r.hear(seen, planned)
 	if p.DryRun {
 		return r.report, nil
-	}
-	if err := opened(); err != nil {
-		return r.report, err
 	}
 	if err := r.recordIntents(ctx, planned); err != nil {
 		return r.report, err
@@ -203,18 +198,6 @@ func newRunning(p *Pass, now time.Time) *running {
 		r.recorder = &record.Recorder{Store: p.Store, Lease: p.Lease, Run: r.report.Run.ID}
 	}
 	return r
-}
-
-// open writes down that the run has begun. AWS is asked meanwhile: a store that
-// is busy with the outcomes of other passes must not make the first call late.
-// The returned function waits for the end of the write.
-func (r *running) open(ctx context.Context) func() error {
-	if r.recorder == nil {
-		return func() error { return nil }
-	}
-	run, written := r.report.Run, make(chan error, 1)
-	go func() { written <- r.recorder.Save(ctx, run) }()
-	return sync.OnceValue(func() error { return <-written })
 }
 
 // load reads what is remembered of the scopes.
@@ -282,8 +265,15 @@ func (r *running) due(scope fleet.Scope, at time.Time) {
 	}
 }
 
-// recordIntents writes everything that has to be known before the first call.
+// recordIntents writes everything that has to be known before the first call
+// that changes something; until then nothing is written, so that a store busy
+// with the outcomes of other passes never makes the first call late.
 func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
+	if len(planned.Actions) > 0 {
+		if err := r.recorder.Save(ctx, r.report.Run); err != nil {
+			return err
+		}
+	}
 	handled := make(map[fleet.Ref]bool, len(planned.Actions)+len(planned.Held))
 	var memories []decide.Memory
 	save := func(memory decide.Memory) {
