@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -56,8 +55,8 @@ Step in with any AWS client at the address that it shows.`,
 // screen shows frames: redrawn in place on a terminal, as lines elsewhere.
 type screen struct {
 	out      io.Writer
-	terminal *os.File  // nil when the output is none
-	lastSaid time.Time // of the last message written as a line
+	terminal *os.File        // nil when the output is none
+	lastSaid app.DemoMessage // the last message written as a line
 	reported time.Time
 	introed  bool
 }
@@ -83,7 +82,7 @@ func (s *screen) show(frame app.DemoFrame) {
 		return
 	}
 	width, height, err := term.GetSize(int(s.terminal.Fd()))
-	if err != nil || width < 40 || height < 12 {
+	if err != nil || width < 1 || height < 1 {
 		width, height = 100, 30
 	}
 	var out strings.Builder
@@ -138,6 +137,7 @@ func picture(frame app.DemoFrame, width, height int) []string {
 			lines = append(lines, fit(yellow+pad(plain(note.Name), 24)+plainC+" "+plain(note.Why), width))
 		}
 	}
+	lines = lines[:max(0, min(len(lines), height-1))] // a low terminal shows the top of it
 	return append(lines, fit(dim+"Ctrl-C ends it.  metrics "+frame.Address+"/metrics   AWS_ENDPOINT_URL="+frame.SimURL+plainC, width))
 }
 
@@ -165,9 +165,9 @@ func scheduleLine(s app.DemoSchedule, now time.Time) string {
 	}
 	next := ""
 	if !s.NextAt.IsZero() {
-		next = s.NextTo + " from " + s.NextAt.In(s.Zone).Format("Mon 15:04")
+		next = ", " + s.NextTo + " from " + s.NextAt.In(s.Zone).Format("Mon 15:04")
 	}
-	return fmt.Sprintf("%s %s%s%s%s%s%s %3d/%-3d %s%-8s%s %s local, %s",
+	return fmt.Sprintf("%s %s%s%s%s%s%s %3d/%-3d %s%-8s%s %s local%s",
 		pad(s.Name, 17), green, strings.Repeat("█", filled), yellow, strings.Repeat("▒", changing), dim, strings.Repeat("░", barCells-filled-changing)+plainC,
 		s.Running, s.Total, colour, s.Wanted, plainC, now.In(s.Zone).Format("Mon 15:04"), next)
 }
@@ -200,7 +200,7 @@ func tail(list []app.DemoMessage, n int) []app.DemoMessage {
 
 // pad fills or cuts a text to a number of cells.
 func pad(text string, cells int) string {
-	return runewidth.FillRight(runewidth.Truncate(text, cells, "…"), cells)
+	return display.FillRight(display.Truncate(text, cells, "…"), cells)
 }
 
 // fit cuts a line with colours in it to a number of cells.
@@ -208,14 +208,13 @@ func fit(line string, cells int) string {
 	var out strings.Builder
 	used := 0
 	for i := 0; i < len(line); {
-		if line[i] == '\x1b' {
-			end := strings.IndexByte(line[i:], 'm')
+		if end := strings.IndexByte(line[i:], 'm'); line[i] == '\x1b' && end > 0 {
 			out.WriteString(line[i : i+end+1])
 			i += end + 1
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(line[i:])
-		width := runewidth.RuneWidth(r)
+		width := display.RuneWidth(r)
 		if used+width > cells {
 			break
 		}
@@ -233,11 +232,14 @@ func (s *screen) lines(frame app.DemoFrame) {
 		s.introed = true
 		_, _ = fmt.Fprintf(s.out, "Dayshift demo: %s, metrics %s/metrics, AWS_ENDPOINT_URL=%s\n", frame.Now.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), frame.Address, frame.SimURL)
 	}
-	for _, message := range frame.Messages {
-		if !message.At.After(s.lastSaid) {
-			continue
-		}
-		s.lastSaid = message.At
+	// Several messages may bear one instant, and a person's deed one that is
+	// earlier than its place.
+	said := len(frame.Messages) - 1
+	for said >= 0 && (frame.Messages[said].At != s.lastSaid.At || frame.Messages[said].Title != s.lastSaid.Title) {
+		said--
+	}
+	for _, message := range frame.Messages[said+1:] {
+		s.lastSaid = message
 		text := message.Title
 		if message.Count == 1 && len(message.Lines) > 0 {
 			text = message.Title + ": " + message.Lines[0]

@@ -50,13 +50,13 @@ its next changes, without asking AWS.`,
 			if schedule != "" {
 				answer, err := a.Service().ExplainSchedule(schedule, when)
 				if err != nil {
-					return &exitError{exitUsage, err}
+					return asked(err)
 				}
 				return write(cmd.OutOrStdout(), c.output, answer, func() table { return scheduleTable(answer) })
 			}
 			answer, err := a.Service().Explain(cmd.Context(), args[0], when)
 			if err != nil {
-				return err
+				return asked(err)
 			}
 			if c.output != "table" {
 				return write(cmd.OutOrStdout(), c.output, answer, func() table { return chainTable(answer) })
@@ -67,6 +67,15 @@ its next changes, without asking AWS.`,
 	cmd.Flags().StringVar(&schedule, "schedule", "", "explain this schedule instead of a resource")
 	cmd.Flags().StringVar(&at, "at", "", "explain for this time (default: now)")
 	return cmd
+}
+
+// asked gives a question that was put wrongly its exit code.
+func asked(err error) error {
+	var input *service.InputError
+	if errors.As(err, &input) {
+		return &exitError{exitUsage, err}
+	}
+	return err
 }
 
 func scheduleTable(e service.ScheduleExplanation) table {
@@ -122,7 +131,10 @@ func explanations(w io.Writer, list []service.Explanation) error {
 				return err
 			}
 		}
-		steps := table{columns: []string{"\n  RULE", "FACT"}}
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+		steps := table{columns: []string{"  RULE", "FACT"}}
 		for _, step := range e.Chain {
 			steps.add("  "+step.Rule, step.Fact)
 		}
@@ -177,7 +189,7 @@ boundaries of one schedule, without asking AWS.`,
 				answer, err = a.Service().Preview(cmd.Context(), begin, end)
 			}
 			if err != nil {
-				return &exitError{exitUsage, err}
+				return asked(err)
 			}
 			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return previewTable(answer) }); err != nil {
 				return err
@@ -372,20 +384,14 @@ func activityCells(row store.Activity) []string {
 
 func followActivity(cmd *cobra.Command, activities store.Activities, query store.ActivityQuery, rows []store.Activity, format string) error {
 	query.Last = false
+	began := false
 	for {
 		for _, row := range rows {
 			query.After = max(query.After, row.Seq)
-			line := plain(strings.Join(activityCells(row), "  "))
-			if format != "table" {
-				encoded, err := json.Marshal(row)
-				if err != nil {
-					return err
-				}
-				line = string(encoded)
-			}
-			if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+			if err := followLine(cmd.OutOrStdout(), format, row, !began); err != nil {
 				return err
 			}
+			began = true
 		}
 		if err := (clock.Real{}).Sleep(cmd.Context(), followPoll); err != nil {
 			return nil //nolint:nilerr // told to stop: the way to end it
@@ -398,6 +404,28 @@ func followActivity(cmd *cobra.Command, activities store.Activities, query store
 			return err
 		}
 	}
+}
+
+// followLine writes a row as soon as it is there: a line of text, of JSON or of
+// CSV (below a head), or a YAML document.
+func followLine(w io.Writer, format string, row store.Activity, first bool) error {
+	switch format {
+	case "json":
+		return json.NewEncoder(w).Encode(row)
+	case "yaml":
+		if _, err := fmt.Fprintln(w, "---"); err != nil {
+			return err
+		}
+		return write(w, format, row, nil)
+	case "csv":
+		t := activityTable([]store.Activity{row})
+		if !first {
+			t.columns = nil
+		}
+		return t.csv(w)
+	}
+	_, err := fmt.Fprintln(w, plain(strings.Join(activityCells(row), "  ")))
+	return err
 }
 
 func doctorCommand(c *common) *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/mattn/go-runewidth"
@@ -55,6 +56,10 @@ func write(w io.Writer, format string, data any, people func() table) error {
 	return usage("-o %s is unknown: use %s", format, formats)
 }
 
+// display counts cells as terminals do: characters of ambiguous width (bars,
+// dashes, quotes) are narrow in all that speak UTF-8, whatever the language.
+var display = &runewidth.Condition{StrictEmojiNeutral: true}
+
 // text writes columns of equal display width: names in Chinese or Korean take
 // two cells a character.
 func (t *table) text(w io.Writer) error {
@@ -67,7 +72,7 @@ func (t *table) text(w io.Writer) error {
 	for _, line := range lines {
 		for i, cell := range line {
 			line[i] = plain(cell)
-			widths[i] = max(widths[i], runewidth.StringWidth(line[i]))
+			widths[i] = max(widths[i], display.StringWidth(line[i]))
 		}
 	}
 	var out strings.Builder
@@ -75,7 +80,7 @@ func (t *table) text(w io.Writer) error {
 		var row strings.Builder
 		for i, cell := range line {
 			row.WriteString(cell)
-			row.WriteString(strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell)+2))
+			row.WriteString(strings.Repeat(" ", widths[i]-display.StringWidth(cell)+2))
 		}
 		out.WriteString(strings.TrimRight(row.String(), " "))
 		out.WriteByte('\n')
@@ -86,8 +91,10 @@ func (t *table) text(w io.Writer) error {
 
 func (t *table) csv(w io.Writer) error {
 	writer := csv.NewWriter(w)
-	if err := writer.Write(t.columns); err != nil {
-		return err
+	if t.columns != nil {
+		if err := writer.Write(t.columns); err != nil {
+			return err
+		}
 	}
 	for _, row := range t.rows {
 		cells := make([]string, len(row))
@@ -103,19 +110,24 @@ func (t *table) csv(w io.Writer) error {
 }
 
 // spreadsheetSafe keeps a cell from being run as a formula: whoever can name a
-// resource must not be able to make a spreadsheet call out.
+// resource must not be able to make a spreadsheet call out. Some spreadsheets
+// pass by leading blanks, and some take wide forms of the signs for the signs.
 func spreadsheetSafe(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	trimmed := strings.TrimSpace(cell)
+	if trimmed == "-" { // our own "none"
+		return cell
+	}
+	if first, _ := utf8.DecodeRuneInString(trimmed); trimmed != "" && strings.ContainsRune("=+-@＝＋－＠", first) {
 		return "'" + cell
 	}
 	return cell
 }
 
-// plain removes what could move a terminal's cursor, change its colours or
-// reverse the reading order: every name and reason may come from a stranger.
+// plain removes what could move a terminal's cursor, change its colours, begin a
+// line or reverse the reading order: every name and reason may come from a stranger.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
 			return ' '
 		}
 		return r

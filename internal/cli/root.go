@@ -24,6 +24,7 @@ import (
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who interrupts twice does not want to wait for what is under way
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +29,7 @@ type runLine struct {
 	Reason   string `json:"reason"`
 	Why      string `json:"why"`
 	// Status is planned (dry run), held, accepted, started, stopped, failed,
-	// skipped, deferred or uncertain.
+	// barred, skipped, deferred or uncertain.
 	Status string `json:"status"`
 	Detail string `json:"detail,omitempty"`
 }
@@ -40,6 +43,7 @@ type runAnswer struct {
 	Started   int       `json:"started"`
 	Stopped   int       `json:"stopped"`
 	Failed    int       `json:"failed"`
+	Deferred  int       `json:"deferred"` // not begun: the process was told to stop, or its time was over
 	Held      int       `json:"held"`
 	Actions   []runLine `json:"actions"`
 	Gaps      []string  `json:"gaps"`
@@ -106,7 +110,7 @@ some resources failed; everything else was done.`,
 				return err
 			}
 			runSummary(cmd.ErrOrStderr(), &answer)
-			if len(answer.Gaps) > 0 || answer.Failed > 0 {
+			if len(answer.Gaps) > 0 || answer.Failed > 0 || answer.Deferred > 0 {
 				return &exitError{exitPartial, nil}
 			}
 			return nil
@@ -124,13 +128,17 @@ func progress(w io.Writer, format string) func([]plan.Outcome) {
 	if format != "table" {
 		return nil
 	}
+	var mu sync.Mutex // outcomes of several scopes come at once
 	return func(outcomes []plan.Outcome) {
 		counts := map[string]int{}
 		for i := range outcomes {
-			counts[string(outcomes[i].Action.Verb)+" "+string(outcomes[i].Status)]++
+			o := &outcomes[i]
+			counts[fmt.Sprintf("%s: %s %s", o.Action.Resource.Scope, o.Action.Verb, o.Status)]++
 		}
-		for what, n := range counts {
-			_, _ = fmt.Fprintf(w, "%s: %s: %d\n", outcomes[0].Action.Resource.Scope, what, n)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, what := range slices.Sorted(maps.Keys(counts)) {
+			_, _ = fmt.Fprintf(w, "%s: %d\n", what, counts[what])
 		}
 	}
 }
@@ -154,7 +162,6 @@ func runLines(report *pass.Report, dryRun bool) runAnswer {
 			Reason: string(d.Reason), Why: d.Reason.Sentence(), Status: status, Detail: detail,
 		}
 	}
-	byRef := map[string]*runLine{}
 	add := func(l runLine) {
 		answer.Actions = append(answer.Actions, l)
 	}
@@ -167,19 +174,23 @@ func runLines(report *pass.Report, dryRun bool) runAnswer {
 		outcome := &report.Outcomes[i]
 		detail := outcome.Note
 		if outcome.Err != nil {
-			detail = outcome.Err.Error()
+			detail = strings.TrimSuffix(outcome.Err.Error()+"; "+outcome.Note, "; ")
 		}
 		add(line(&outcome.Action.Decision, string(outcome.Status), detail))
 	}
 	for i := range report.Plan.Held {
 		add(line(&report.Plan.Held[i].Decision, "held", report.Plan.Held[i].Sentence()))
 	}
+	// A resource can have two lines: it was stopped to change its type, and started.
+	accepted := map[[2]string]*runLine{}
 	for i := range answer.Actions {
-		byRef[answer.Actions[i].Ref] = &answer.Actions[i]
+		if l := &answer.Actions[i]; l.Status == string(plan.Accepted) {
+			accepted[[2]string{l.Ref, l.Action}] = l
+		}
 	}
 	for _, settled := range report.Settled {
-		if l := byRef[settled.Resource.Ref.String()]; l != nil && l.Status == string(plan.Accepted) {
-			l.Status, l.Detail = string(settled.Ended), settled.Why
+		if l := accepted[[2]string{settled.Resource.Ref.String(), string(settled.Verb)}]; l != nil {
+			l.Status, l.Detail = string(settled.Ended), cmp.Or(settled.Why, l.Detail)
 		}
 	}
 	for i := range answer.Actions {
@@ -187,6 +198,8 @@ func runLines(report *pass.Report, dryRun bool) runAnswer {
 		switch l.Status {
 		case string(plan.Failed), string(plan.Uncertain):
 			answer.Failed++
+		case string(plan.Deferred):
+			answer.Deferred++
 		case "held":
 			answer.Held++
 		case string(plan.Accepted), string(decide.Started), string(decide.HasStopped):
@@ -228,6 +241,9 @@ func runSummary(w io.Writer, answer *runAnswer) {
 	}
 	_, _ = fmt.Fprintf(w, "%s: %d resources seen, %d started, %d stopped, %d failed, %d held back, %d gaps\n",
 		what, answer.Resources, answer.Started, answer.Stopped, answer.Failed, answer.Held, len(answer.Gaps))
+	if answer.Deferred > 0 {
+		_, _ = fmt.Fprintf(w, "not begun: %d; the next run decides on them anew\n", answer.Deferred)
+	}
 	if answer.Held > 0 {
 		_, _ = fmt.Fprintln(w, "held back: a limit of the configuration keeps these stops until they are confirmed; if they are meant, repeat with --yes")
 	}

@@ -50,7 +50,8 @@ func (c *common) open(ctx context.Context, stderr io.Writer, access app.Access) 
 	return app.Open(ctx, loaded, quietLog(stderr), access)
 }
 
-// quietLog is the log of commands that answer a person: warnings only.
+// quietLog is the log of commands that answer a person: errors only, because
+// what a pass finds out is in the answer.
 func quietLog(stderr io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 }
