@@ -33,7 +33,14 @@ configuration. Use it to check a migration: what will this schedule do?`,
 		Example: `  echo '{"schedule":{"name":"s","timezone":"Asia/Seoul","periods":["p"]},"periods":[{"name":"p","begintime":"09:00","endtime":"18:00","weekdays":"mon-fri"}],"at":"2027-02-05T01:00:00Z"}' | dayshift eval`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return evalLines(cmd.InOrStdin(), cmd.OutOrStdout())
+			answered := make(chan error, 1)
+			go func() { answered <- evalLines(cmd.InOrStdin(), cmd.OutOrStdout()) }()
+			select {
+			case err := <-answered:
+				return err
+			case <-cmd.Context().Done(): // reading can not be broken off; it ends with the process
+				return &exitError{exitFailed, nil}
+			}
 		},
 	}
 }
@@ -60,8 +67,10 @@ func evalLines(in io.Reader, out io.Writer) error {
 				return fmt.Errorf("write an answer: %w", err)
 			}
 		}
-		// A program that asks one question at a time waits for its answer.
-		if ended || reader.Buffered() == 0 {
+		// A program that asks one question at a time waits for its answer, even
+		// with the beginning of the next one sent.
+		waiting, _ := reader.Peek(reader.Buffered()) // what is buffered can be peeked at
+		if ended || bytes.IndexByte(waiting, '\n') < 0 {
 			if err := writer.Flush(); err != nil {
 				return fmt.Errorf("write answers: %w", err)
 			}
