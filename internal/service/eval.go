@@ -13,8 +13,9 @@ import (
 )
 
 // Question is one line of `dayshift eval`: what a schedule wants at an instant
-// (Schedule, Periods, At), or which days or months a day expression names
-// (Field, Text, Year, Month).
+// (Schedule, Periods, At), which days or months a day expression names
+// (Field, Text, Year, Month), or when a rule fires (Expression, Timezone, From,
+// To, Anchor).
 type Question struct {
 	ID json.RawMessage `json:"id"`
 
@@ -28,9 +29,10 @@ type Question struct {
 	Month int                `json:"month"`
 
 	Expression *string `json:"expression"`
-	Timezone   string  `json:"timezone"`
-	From       string  `json:"from"`
-	To         string  `json:"to"`
+	Timezone   *string `json:"timezone"` // default UTC
+	From       string  `json:"from"`     // not included
+	To         string  `json:"to"`       // included
+	Anchor     *string `json:"anchor"`   // from where a rate is counted; default From
 
 	// Expect is what test data carries along; it is not looked at.
 	Expect json.RawMessage `json:"expect"`
@@ -63,7 +65,8 @@ type ignoredFlags struct {
 	Jitter               json.RawMessage `json:"jitter"`
 }
 
-// Answer is one line of output; exactly one of State, Days, Months and Error is set.
+// Answer is one line of output; exactly one of State, Days, Months, Fires
+// and Error is set.
 type Answer struct {
 	ID           json.RawMessage `json:"id,omitempty"`
 	State        string          `json:"state,omitempty"`
@@ -71,6 +74,7 @@ type Answer struct {
 	InstanceType string          `json:"instance_type,omitempty"`
 	Days         *[]int          `json:"days,omitempty"`
 	Months       *[]int          `json:"months,omitempty"`
+	Fires        *[]string       `json:"fires,omitempty"`
 	Error        string          `json:"error,omitempty"`
 }
 
@@ -118,15 +122,16 @@ func (q *Question) answer() (Answer, error) {
 	case q.Field != "":
 		return q.days()
 	case q.Expression != nil:
-		return Answer{}, fmt.Errorf("expression %q: rules (cron, rate, at) are not in this version", *q.Expression)
+		return q.fires()
 	}
-	return Answer{}, errors.New(`not a question: give "schedule", "periods" and "at", or "field", "text", "year" and "month"`)
+	return Answer{}, errors.New(`not a question: give "schedule", "periods" and "at"; or "field", "text", "year" and "month"; ` +
+		`or "expression", "from" and "to"`)
 }
 
 func (q *Question) state() (Answer, error) {
-	at, err := time.Parse(time.RFC3339Nano, q.At)
+	at, err := readInstant("at", q.At)
 	if err != nil {
-		return Answer{}, fmt.Errorf("at: %q is not an instant; write it as 2027-02-05T09:00:00Z", q.At)
+		return Answer{}, err
 	}
 	def := q.Schedule.ScheduleDef
 	if q.Schedule.StartLead != "" {
@@ -197,4 +202,57 @@ func (q *Question) days() (Answer, error) {
 	}
 	list := append([]int{}, days...)
 	return Answer{Days: &list}, nil
+}
+
+// maxFires bounds one answer: more than two months of a rule that fires every
+// minute, in two megabytes.
+const maxFires = 100_000
+
+func (q *Question) fires() (Answer, error) {
+	zone := time.UTC
+	if q.Timezone != nil {
+		var err error
+		if zone, err = calendar.LoadZone(*q.Timezone); err != nil {
+			return Answer{}, err
+		}
+	}
+	from, err := readInstant("from", q.From)
+	if err != nil {
+		return Answer{}, err
+	}
+	to, err := readInstant("to", q.To)
+	if err != nil {
+		return Answer{}, err
+	}
+	if to.Before(from) {
+		return Answer{}, fmt.Errorf("to: %q is before from, %q", q.To, q.From)
+	}
+	anchor := from
+	if q.Anchor != nil {
+		if anchor, err = readInstant("anchor", *q.Anchor); err != nil {
+			return Answer{}, err
+		}
+	}
+	expression, err := calendar.ParseExpression(*q.Expression, zone, anchor)
+	if err != nil {
+		return Answer{}, err
+	}
+	fires := []string{}
+	for at := range expression.Fires(from, to) {
+		if len(fires) == maxFires {
+			return Answer{}, fmt.Errorf("expression: %q fires more than %d times from %s to %s; ask about a shorter time",
+				*q.Expression, maxFires, q.From, q.To)
+		}
+		fires = append(fires, at.Format(time.RFC3339))
+	}
+	return Answer{Fires: &fires}, nil
+}
+
+// readInstant reads an instant that a question gives under a name.
+func readInstant(name, text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %q is not an instant; write it as 2027-02-05T09:00:00Z", name, text)
+	}
+	return at, nil
 }

@@ -43,7 +43,21 @@ func TestEval(t *testing.T) {
 		{"two faults are both said", `{"schedule":{"name":"s","periods":["p"]},"periods":[{"name":"p","begintime":"25:00"},{"name":"q","weekdays":"7"}],"at":"2027-02-05T08:30:00Z"}`, `error:25:00`},
 		{"a lead that is no duration", `{"schedule":{"name":"s","start_lead":"1.5h","periods":["p"]},"periods":[{"name":"p","weekdays":"*"}],"at":"2027-02-05T08:30:00Z"}`, `error:start_lead: "1.5h" is not a duration`},
 		{"a negative lead", `{"schedule":{"name":"s","start_lead":"-5m","periods":["p"]},"periods":[{"name":"p","weekdays":"*"}],"at":"2027-02-05T08:30:00Z"}`, `error:start_lead`},
-		{"a rule", `{"expression":"cron(0 9 * * ? *)","from":"2027-02-05T08:30:00Z","to":"2027-02-06T08:30:00Z"}`, "error:rules (cron, rate, at) are not in this version"},
+		{"a rule", `{"id":1,"expression":"cron(0 9 * * ? *)","from":"2027-02-05T09:00:00Z","to":"2027-02-07T09:00:00Z"}`, `{"id":1,"fires":["2027-02-06T09:00:00Z","2027-02-07T09:00:00Z"]}`},
+		{"a rule that does not fire then", `{"expression":"cron(0 9 * * ? 2020)","from":"2027-02-05T09:00:00Z","to":"2027-02-07T09:00:00Z"}`, `{"fires":[]}`},
+		{"a rule asked about no time", `{"expression":"cron(0 9 * * ? *)","from":"2027-02-05T09:00:00Z","to":"2027-02-05T09:00:00Z"}`, `{"fires":[]}`},
+		{"a rule in a zone", `{"expression":"at(2027-02-05T09:00:00)","timezone":"Asia/Seoul","from":"2027-02-05T00:00:00+09:00","to":"2027-02-06T00:00:00+09:00"}`, `{"fires":["2027-02-05T00:00:00Z"]}`},
+		{"Unix cron", `{"expression":"30 18 * * 1-5","from":"2027-02-05T00:00:00Z","to":"2027-02-08T18:30:00Z"}`, `{"fires":["2027-02-05T18:30:00Z","2027-02-08T18:30:00Z"]}`},
+		{"a rate counts from from", `{"expression":"rate(12 hours)","from":"2027-02-05T01:00:00Z","to":"2027-02-06T01:00:00Z"}`, `{"fires":["2027-02-05T13:00:00Z","2027-02-06T01:00:00Z"]}`},
+		{"a rate counts from its anchor", `{"expression":"rate(12 hours)","anchor":"2027-01-01T03:00:00Z","from":"2027-02-05T01:00:00Z","to":"2027-02-06T01:00:00Z"}`, `{"fires":["2027-02-05T03:00:00Z","2027-02-05T15:00:00Z"]}`},
+		{"a rule on an impossible date", `{"expression":"cron(0 9 30 2 ? *)","from":"2027-02-05T08:30:00Z","to":"2027-02-06T08:30:00Z"}`, "error:can never fire"},
+		{"a rule with two faults", `{"expression":"cron(60 9 * * ? 2200)","from":"2027-02-05T08:30:00Z","to":"2027-02-06T08:30:00Z"}`, "error:in the minutes is outside 0 … 59"},
+		{"a rule in no zone", `{"expression":"rate(1 day)","timezone":"","from":"2027-02-05T08:30:00Z","to":"2027-02-06T08:30:00Z"}`, "error:timezone: is empty"},
+		{"a rule without from", `{"expression":"rate(1 day)","to":"2027-02-06T08:30:00Z"}`, `error:from: "" is not an instant`},
+		{"a rule without to", `{"expression":"rate(1 day)","from":"2027-02-06T08:30:00Z"}`, `error:to: "" is not an instant`},
+		{"a rule with a wrong anchor", `{"expression":"rate(1 day)","anchor":"now","from":"2027-02-05T08:30:00Z","to":"2027-02-06T08:30:00Z"}`, `error:anchor: "now" is not an instant`},
+		{"a rule asked backwards", `{"expression":"rate(1 day)","from":"2027-02-06T08:30:00Z","to":"2027-02-05T08:30:00Z"}`, "error:is before from"},
+		{"a rule that fires too often for an answer", `{"expression":"* * * * *","from":"0001-01-01T00:00:00Z","to":"9999-12-31T23:59:59Z"}`, "error:fires more than 100000 times"},
 		{"a field without text", `{"field":"months","year":2027}`, "error:text: missing"},
 		{"a field without year", `{"field":"months","text":"*"}`, "error:year: 0 is outside 1-9999"},
 		{"a year beyond the calendar", `{"field":"months","text":"*","year":10000}`, "error:year: 10000"},
@@ -57,7 +71,7 @@ func TestEval(t *testing.T) {
 			answer := Eval([]byte(test.line))
 			part, refused := strings.CutPrefix(test.want, "error:")
 			if refused {
-				if answer.Error == "" || !strings.Contains(answer.Error, part) || answer.State != "" || answer.Days != nil || answer.Months != nil {
+				if answer.Error == "" || !strings.Contains(answer.Error, part) || answer.State != "" || answer.Days != nil || answer.Months != nil || answer.Fires != nil {
 					t.Errorf("%+v", answer)
 				}
 				return
@@ -98,10 +112,12 @@ func FuzzEval(f *testing.F) {
 	f.Add(strings.Repeat(`{"id":[`, 2000))
 	f.Add("\xef\xbb\xbf{}")
 	f.Add(`{"expression":"rate(1 minute)","id":1e999}`)
+	f.Add(`{"expression":"cron(0/15 9-17 ? * MON-FRI 2027)","timezone":"Asia/Seoul","from":"2027-02-05T08:30:00Z","to":"2027-02-06T08:30:00Z"}`)
+	f.Add(`{"expression":"* * * * *","anchor":"0001-01-01T00:00:00Z","from":"0001-01-01T00:00:00Z","to":"9999-12-31T23:59:59-23:59"}`)
 	f.Fuzz(func(t *testing.T, line string) {
 		answer := Eval([]byte(line))
 		given := 0
-		for _, set := range []bool{answer.State != "", answer.Days != nil, answer.Months != nil, answer.Error != ""} {
+		for _, set := range []bool{answer.State != "", answer.Days != nil, answer.Months != nil, answer.Fires != nil, answer.Error != ""} {
 			if set {
 				given++
 			}
