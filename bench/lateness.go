@@ -43,7 +43,8 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 	if err != nil {
 		return err
 	}
-	a, err := app.Open(ctx, loaded, slog.New(slog.DiscardHandler), app.Act)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	a, err := app.Open(ctx, loaded, log, app.Act)
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,10 @@ func (d dawn) watch(ctx context.Context) (result late, err error) {
 	if err := daemon.end(); err != nil {
 		return result, err
 	}
-	return result, d.read(&result, first, calls)
+	if err := d.read(&result, first, calls); err != nil {
+		return result, fmt.Errorf("%w; the daemon said:\n%s", err, daemon.told)
+	}
+	return result, nil
 }
 
 // patience is how long the last begin is given.
