@@ -131,7 +131,8 @@ func TestSpotInstancesAreToldApart(t *testing.T) {
 		{"a steady fleet is asked for once", awssim.Options{}, []step{{0, nil, known, 1}, {5 * time.Minute, nil, known, 0}, {48 * time.Hour, nil, known, 0}}},
 		{"the answer has pages", awssim.Options{PageCap: 5}, []step{{0, nil, known, 2}, {5 * time.Minute, nil, known, 0}}},
 		{
-			"the permission comes later", awssim.Options{},
+			"the permission comes later",
+			awssim.Options{},
 			[]step{{0, &denied, unknown, 1}, {5 * time.Minute, &denied, unknown, 0}, {11 * time.Minute, &denied, unknown, 1}, {16 * time.Minute, nil, known, 1}, {16 * time.Minute, nil, known, 0}},
 		},
 		{"AWS is out of order", awssim.Options{}, []step{{0, &broken, unknown, transientTries}, {5 * time.Minute, nil, known, 1}, {5 * time.Minute, nil, known, 0}}},
