@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -129,7 +130,7 @@ func FuzzEval(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.ContainsAny(string(encoded), "\n\r") || !utf8.Valid(encoded) || !json.Valid(encoded) {
+		if bytes.ContainsAny(encoded, "\n\r") || !utf8.Valid(encoded) || !json.Valid(encoded) {
 			t.Fatalf("%q", encoded)
 		}
 	})

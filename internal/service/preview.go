@@ -57,12 +57,17 @@ const (
 
 // Preview tells every start and stop between two instants, given the fleet as
 // it is now and nobody stepping in, with its reason, and what the stretch costs.
+// For a time that has begun already it lives the present fleet through that too.
 func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, error) {
 	answer, err := s.preview(from, to)
 	if err != nil {
 		return answer, err
 	}
-	report, err := s.Looker.Look(ctx, time.Time{}, false)
+	var begin time.Time // now
+	if from.Before(s.Now()) {
+		begin = from
+	}
+	report, err := s.Looker.Look(ctx, begin, false)
 	if err != nil {
 		return answer, err
 	}
@@ -133,12 +138,6 @@ func (w *walker) run(ctx context.Context, now time.Time) error {
 	w.arrive()
 	hasType := w.resource.Type
 	at := now
-	if w.answer.From.Before(at) {
-		at = w.answer.From
-		if w.memory.DecidedAt.After(at) {
-			w.memory.DecidedAt = at
-		}
-	}
 	for step := 0; ; step++ {
 		switch {
 		case ctx.Err() != nil:
