@@ -422,7 +422,8 @@ func TestProgress(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			say([]plan.Outcome{
-				{Action: action(fleet.Start, "i-1"), Status: plan.Accepted}, {Action: action(fleet.Start, "i-2"), Status: plan.Accepted},
+				{Action: action(fleet.Start, "i-1"), Status: plan.Accepted},
+				{Action: action(fleet.Start, "i-2"), Status: plan.Accepted},
 				{Action: action(fleet.Start, "i-3"), Status: plan.Failed},
 			})
 		})

@@ -71,8 +71,7 @@ its next changes, without asking AWS.`,
 
 // asked gives a question that was put wrongly its exit code.
 func asked(err error) error {
-	var input *service.InputError
-	if errors.As(err, &input) {
+	if _, ok := errors.AsType[*service.InputError](err); ok {
 		return &exitError{exitUsage, err}
 	}
 	return err
