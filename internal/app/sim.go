@@ -13,7 +13,6 @@ import (
 
 // SimOptions say what the simulated AWS is to be.
 type SimOptions struct {
-	Addr   string
 	Fleet  string // a file, "demo", ACCOUNTSxREGIONSxRESOURCES, or empty for none
 	Faults string // a file, or empty for none
 	Speed  float64
@@ -102,13 +101,9 @@ func readFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// ServeSim serves a simulated AWS until ctx ends; listening is told its URL.
-func ServeSim(ctx context.Context, options SimOptions, listening func(url string)) error {
-	sim, err := NewSim(options)
-	if err != nil {
-		return err
-	}
-	server, err := awssim.NewServer(options.Addr, sim) //nolint:contextcheck // binding a port of this machine does not wait
+// ServeSim serves a simulated AWS on addr until ctx ends; listening is told its URL.
+func ServeSim(ctx context.Context, addr string, sim *awssim.Cloud, listening func(url string)) error {
+	server, err := awssim.NewServer(addr, sim) //nolint:contextcheck // binding a port of this machine does not wait
 	if err != nil {
 		return err
 	}

@@ -93,6 +93,10 @@ Start with "dayshift demo": it needs no cloud account.`,
 // wrongUsage makes what cobra finds wrong with the arguments of any command an
 // error of exit code 2.
 func wrongUsage(cmd *cobra.Command) {
+	if !cmd.Runnable() { // cobra would take a misspelt subcommand for a wish for help
+		cmd.Args = cobra.NoArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {

@@ -10,7 +10,7 @@ import (
 
 func simCommand() *cobra.Command {
 	var options app.SimOptions
-	var limits string
+	var addr, limits string
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run a simulated AWS that any client can use",
@@ -34,13 +34,17 @@ It has no authentication: it belongs on loopback.`,
 			default:
 				return usage("--limits %s is unknown: use aws or off", limits)
 			}
-			return app.ServeSim(cmd.Context(), options, func(url string) {
+			sim, err := app.NewSim(options)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return app.ServeSim(cmd.Context(), addr, sim, func(url string) {
 				_, _ = fmt.Fprintln(cmd.OutOrStdout(), url)
 				_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "simulated AWS: export AWS_ENDPOINT_URL=%s AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=any\n", url)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&options.Addr, "addr", "127.0.0.1:4510", "where to listen, HOST:PORT; port 0 takes a free one")
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:4510", "where to listen, HOST:PORT; port 0 takes a free one")
 	cmd.Flags().StringVar(&options.Fleet, "fleet", "", `what exists: a YAML file, "demo", or ACCOUNTSxREGIONSxRESOURCES (default: nothing)`)
 	cmd.Flags().StringVar(&options.Faults, "faults", "", "YAML file of faults to inject")
 	cmd.Flags().Float64Var(&options.Speed, "speed", 1, "simulated seconds in a real second")
