@@ -138,6 +138,13 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	if err := r.load(ctx); err != nil {
 		return r.report, err
 	}
+	if !p.DryRun && p.MayAct != nil {
+		// Whoever was paused for longer than its lease lasts learns it here, before
+		// it asks AWS for what another process is at work on.
+		if err := p.MayAct(); err != nil {
+			return r.report, fmt.Errorf("begin the pass: %w", err)
+		}
+	}
 	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey})
 	decisions := r.decide(seen)
 	planned := plan.Make(decisions, p.Limits, r.runs, p.Confirmed)
