@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,7 +89,7 @@ func TestSleep(t *testing.T) {
 // Differences follow the wall clock, also through a suspend: no monotonic reading.
 func TestNowIsWallTime(t *testing.T) {
 	for _, c := range []Clock{Real{}, NewFast(time.Now(), 2)} {
-		if now := c.Now(); now != now.Round(0) { //nolint:revive // != sees the monotonic reading, Equal does not
+		if now := c.Now(); strings.Contains(now.String(), " m=") {
 			t.Errorf("%T carries a monotonic reading: %s", c, now)
 		}
 	}
