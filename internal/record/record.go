@@ -63,9 +63,7 @@ func (r *Recorder) After(ctx context.Context, outcomes []plan.Outcome) error {
 	rows := make([]store.Activity, 0, len(outcomes))
 	for _, outcome := range outcomes {
 		memories = append(memories, plan.Remember(outcome))
-		if row, ok := r.row(outcome); ok {
-			rows = append(rows, row)
-		}
+		rows = append(rows, r.rows(outcome)...)
 	}
 	if err := r.write(ctx, rows, memories); err != nil {
 		return fmt.Errorf("record the outcomes: %w", err)
@@ -118,13 +116,20 @@ func (r *Recorder) write(ctx context.Context, rows []store.Activity, memories []
 	return r.Store.SaveMemories(ctx, lease, memories)
 }
 
-// row is the activity of an outcome. A deferred action is none: it was not
-// tried and will be decided anew.
-func (r *Recorder) row(outcome plan.Outcome) (store.Activity, bool) {
+// rows are the activity of an outcome: one for the change of its type, whatever
+// came after it, and one for the action. A deferred action has none of its own:
+// it was not tried and will be decided anew.
+func (r *Recorder) rows(outcome plan.Outcome) []store.Activity {
 	decision := outcome.Action.Decision
 	row := store.Activity{
 		At: outcome.At, Ref: decision.Resource.Ref, Name: decision.Resource.Name,
 		Schedule: decision.Memory.Schedule, Reason: string(decision.Reason),
+	}
+	var rows []store.Activity
+	if outcome.Type != "" {
+		resized := row
+		resized.Event, resized.Detail = store.EventResized, fmt.Sprintf("type changed from %s to %s", decision.Resource.Type, outcome.Type)
+		rows = append(rows, resized)
 	}
 	switch outcome.Status {
 	case plan.Accepted:
@@ -133,9 +138,6 @@ func (r *Recorder) row(outcome plan.Outcome) (store.Activity, bool) {
 			row.Event = store.EventStartAccepted
 		}
 		row.Detail = joinSentences(decision.Sentence(), outcome.Note)
-		if outcome.Type != "" {
-			row.Detail = joinSentences(row.Detail, "type changed to "+outcome.Type)
-		}
 	case plan.Failed:
 		row.Event = store.EventFailed
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
@@ -146,9 +148,9 @@ func (r *Recorder) row(outcome plan.Outcome) (store.Activity, bool) {
 		row.Event = store.EventSkipped
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
 	default:
-		return store.Activity{}, false
+		return rows
 	}
-	return row, true
+	return append(rows, row)
 }
 
 func joinSentences(a, b string) string {
