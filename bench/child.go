@@ -78,7 +78,7 @@ func spawn(ctx context.Context, role string, spec any, env ...string) (*child, e
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.CommandContext(ctx, self), told: &bytes.Buffer{}}
+	c := &child{cmd: exec.CommandContext(ctx, self), told: &bytes.Buffer{}} //nolint:gosec // this program itself
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "AWS_") {
 			c.cmd.Env = append(c.cmd.Env, variable)
@@ -161,7 +161,7 @@ func simRole(ctx context.Context, data json.RawMessage, say func(any) error) err
 	if err := sim.Load(f); err != nil {
 		return err
 	}
-	server, err := awssim.NewServer("127.0.0.1:0", sim)
+	server, err := awssim.NewServer("127.0.0.1:0", sim) //nolint:contextcheck // binding a port of this machine does not wait
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
+	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
@@ -117,20 +118,12 @@ type passSpec struct {
 }
 
 // moved is the wall clock, moved to another day.
-type moved struct{ by atomic.Int64 }
-
-func (m *moved) Now() time.Time { return time.Now().Round(0).Add(time.Duration(m.by.Load())) }
-
-func (m *moved) Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+type moved struct {
+	clock.Real
+	by atomic.Int64
 }
+
+func (m *moved) Now() time.Time { return m.Real.Now().Add(time.Duration(m.by.Load())) }
 
 // passRole is the process in which the passes of a morning are made, one after
 // the other, by one program on one store.
@@ -208,7 +201,7 @@ func (p *product) weigh(ctx context.Context, endpoint string) (cost, error) {
 	c.Live = liveHeap()
 	runtime.KeepAlive(report)
 	runtime.KeepAlive(made)
-	report, made = pass.Report{}, nil
+	report, made = pass.Report{}, nil //nolint:wastedassign // lets go of them, for the heap below
 	c.Rest = liveHeap()
 	return c, err
 }
@@ -217,7 +210,7 @@ func liveHeap() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc) //nolint:gosec // no machine has so much memory
+	return int64(stats.HeapAlloc)
 }
 
 // resetPeak makes the kernel forget the greatest resident set so far.

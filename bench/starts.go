@@ -199,8 +199,7 @@ func (s *site) call(ctx context.Context, ids []string) error {
 
 // code is AWS's code of an error, empty for none.
 func code(err error) string {
-	var refusal smithy.APIError
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[smithy.APIError](err); ok {
 		return refusal.ErrorCode()
 	}
 	return ""
@@ -280,8 +279,14 @@ func halving(ctx context.Context, s *site) error {
 
 func startsSection(ctx context.Context, l *lab) (string, error) {
 	jobs := []job{
-		{fleet.Start, 1000, 0}, {fleet.Start, 1000, 10}, {fleet.Start, 2000, 0}, {fleet.Start, 2000, 10}, {fleet.Start, 5000, 0},
-		{fleet.Stop, 1000, 0}, {fleet.Stop, 2000, 0}, {fleet.Stop, 5000, 0},
+		{fleet.Start, 1000, 0},
+		{fleet.Start, 1000, 10},
+		{fleet.Start, 2000, 0},
+		{fleet.Start, 2000, 10},
+		{fleet.Start, 5000, 0},
+		{fleet.Stop, 1000, 0},
+		{fleet.Stop, 2000, 0},
+		{fleet.Stop, 5000, 0},
 	}
 	if l.small {
 		jobs = []job{{fleet.Start, 1020, 2}, {fleet.Stop, 1010, 0}}
