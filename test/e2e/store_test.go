@@ -115,7 +115,7 @@ func TestStoreOnAReadOnlyDisk(t *testing.T) {
 		return
 	}
 	where := t.TempDir()
-	if err := os.Chmod(where, 0o500); err != nil { //nolint:gosec // a directory, to be read and entered only
+	if err := os.Chmod(where, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	dir, env := workplace(t, "store: sqlite:"+filepath.Join(where, "dayshift.db")+"\n"+crashConfig)
@@ -178,8 +178,7 @@ func TestTwoPassesAtOnce(t *testing.T) {
 		go func() {
 			out, err := runProcess(dir, way, "run", "--wait", "0")
 			code := 0
-			var exit *exec.ExitError
-			if errors.As(err, &exit) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 				code = exit.ExitCode()
 			} else if err != nil {
 				code, out = -1, err.Error()
