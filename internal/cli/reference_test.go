@@ -30,7 +30,7 @@ var exits = map[string]string{
 	"dayshift doctor":          "0: all scopes are in order. 1: none is. 3: some are.",
 	"dayshift validate":        "0: the file is in order, warnings or not. 2: it has faults.",
 	"dayshift eval":            "0: every line was answered, refusals included. 1: standard input or output failed.",
-	"dayshift sim":             "0: interrupted. 1: it could not run, such as a faulty fleet file or an address in use.",
+	"dayshift sim":             "0: interrupted. 1: it could not run, such as an address in use. 2: also for a faulty fleet or faults file.",
 	"dayshift version":         "0.",
 	"dayshift completion":      "0.",
 }
