@@ -166,3 +166,51 @@ func BenchmarkBoundaries(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkNextFire asks for the next fire after instants of a year, in no order.
+func BenchmarkNextFire(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	times := make([]time.Time, 1<<12)
+	for i := range times {
+		times[i] = benchYear.Add(time.Duration(r.Int64N(yearSeconds)) * time.Second)
+	}
+	for name, text := range map[string]string{
+		"office":         "cron(0 18 ? * MON-FRI *)",
+		"every minute":   "* 9-17 * * 1-5",
+		"last Friday":    "cron(15 10 ? * 6L *)",
+		"29 February":    "cron(0 0 29 2 ? *)",
+		"fifth Monday":   "cron(0 0 ? 2 MON#5 *)",
+		"years are over": "cron(0 0 * * ? 2020)",
+		"rate":           "rate(5 minutes)",
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := expression(b, text, "America/New_York")
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				e.Next(times[i&(len(times)-1)])
+			}
+		})
+	}
+}
+
+// BenchmarkFires walks over all fires of a year, in order.
+func BenchmarkFires(b *testing.B) {
+	e := expression(b, "cron(0/15 9-17 ? * MON-FRI *)", "America/New_York")
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		for range e.Fires(benchYear, benchYear.AddDate(1, 0, 0)) {
+			n++
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/fire")
+}
+
+func BenchmarkParseExpression(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseExpression("cron(0 18 ? * MON-FRI *)", time.UTC, benchYear); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

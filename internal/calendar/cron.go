@@ -36,7 +36,23 @@ type cron struct {
 	years  yearSet
 
 	zone *time.Location
-	span atomic.Pointer[zoneSpan] // where the last question fell
+	// spans and pages are where the last questions fell; a year of them fits side by side.
+	spans [1 << 3]atomic.Pointer[zoneSpan]
+	pages [1 << 4]atomic.Pointer[page]
+}
+
+// What shares a slot, as powers of two: a span by the instant that was asked about, 49 days, and a page by its date.
+const (
+	spanBits = 22 // seconds
+	pageBits = 5  // days
+)
+
+// page is one month with its matching dates.
+type page struct {
+	first     int64 // its 1st, in days since 1970-01-01
+	days      int64 // how many it has
+	matching  uint32
+	year, mon int
 }
 
 // yearSet has bit y - firstYear for each year y.
@@ -60,10 +76,11 @@ func (s *yearSet) next(year int) (int, bool) {
 // time shown, which is not the one shown now where the clock went back; and times that the clock jumps over become one
 // instant, of which the rest are not later.
 func (c *cron) next(after int64) (int64, bool) {
-	span := c.span.Load()
+	slot := &c.spans[after>>spanBits&int64(len(c.spans)-1)]
+	span := slot.Load()
 	if span == nil || after < span.from || after >= span.until {
 		span = spanAt(c.zone, after)
-		c.span.Store(span)
+		slot.Store(span)
 	}
 	local, ok := c.nextLocal(max(after+span.seconds, span.shown))
 	if !ok {
@@ -79,22 +96,36 @@ func (c *cron) next(after int64) (int64, bool) {
 func (c *cron) nextLocal(after int64) (int64, bool) {
 	minute := max(floorDiv(after, 60)+1, 0) // the set begins in 1970
 	date, now := minute/dayMinutes, int(minute%dayMinutes)
-	year, mon, day := dateOf(date)
-	if y, ok := c.years.next(year); ok && y == year && c.months.has(mon) {
-		m := monthOf(year, mon)
-		matching := c.mask(m)
-		if matching&(1<<day) != 0 {
-			if found, ok := c.timeFrom(now); ok {
-				return (date*dayMinutes + int64(found)) * 60, true
-			}
-		}
-		if later := matching >> (day + 1) << (day + 1); later != 0 {
-			date += int64(bits.TrailingZeros32(later) - day)
-			return (date*dayMinutes + int64(c.first)) * 60, true
+	p := c.page(date)
+	day := int(date-p.first) + 1
+	if p.matching&(1<<day) != 0 {
+		if found, ok := c.timeFrom(now); ok {
+			return (date*dayMinutes + int64(found)) * 60, true
 		}
 	}
-	date, ok := c.dateAfter(year, mon)
+	ok := true
+	if later := p.matching >> (day + 1) << (day + 1); later != 0 {
+		date += int64(bits.TrailingZeros32(later) - day)
+	} else {
+		date, ok = c.dateAfter(p.year, p.mon)
+	}
 	return (date*dayMinutes + int64(c.first)) * 60, ok
+}
+
+// page gives the month that a date is in. Two goroutines may make the same page; either will do.
+func (c *cron) page(date int64) *page {
+	slot := &c.pages[date>>pageBits&int64(len(c.pages)-1)]
+	p := slot.Load()
+	if p == nil || date < p.first || date >= p.first+p.days {
+		year, mon, day := dateOf(date)
+		m := monthOf(year, mon)
+		p = &page{first: date - int64(day-1), days: int64(m.days), year: year, mon: mon}
+		if y, ok := c.years.next(year); ok && y == year && c.months.has(mon) {
+			p.matching = c.mask(m)
+		}
+		slot.Store(p)
+	}
+	return p
 }
 
 // timeFrom finds the first time of the day at or after one, in minutes.

@@ -216,3 +216,44 @@ func FuzzSchedule(f *testing.F) {
 		quick(t, start)
 	})
 }
+
+func FuzzExpression(f *testing.F) {
+	for _, v := range cronVectors(f) {
+		f.Add(v.Expression, v.Timezone, v.From.Unix())
+	}
+	for _, text := range []string{
+		"TZ=UTC", "CRON_TZ=", "TZ= * * * * *", "@every -5m", "@daily", "30 2 * * 7", "0 0 */2 * 5-7", "1,,2 * * * *", "* * 31 2 *",
+		"rate(1 minute)", "rate(1000000 days)", "rate(18446744073709551617 hours)", "at(2027-02-05T09:00:00)", "at(2011-12-30T12:00:00)",
+		"cron(0 0 ? 2 MON#5 *)", "cron(*/99999999999999999999 9-9 L,LW,1W JAN-DEC ? 1970/229)", "cron(\x00 \xff é ſ ? *)", "cron((((", "cron()",
+	} {
+		for _, zone := range []string{"UTC", "America/New_York", "Pacific/Apia"} {
+			f.Add(text, zone, int64(1_325_200_000))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, zone string, sec int64) {
+		loc, err := LoadZone(zone)
+		if err != nil {
+			loc = time.UTC
+		}
+		defer quick(t, time.Now())
+		after := time.Unix(sec, 0)
+		e, err := ParseExpression(text, loc, after)
+		if err != nil {
+			refusedWell(t, err)
+			return
+		}
+		if again, err := ParseExpression(e.String(), loc, after); err != nil || again.String() != e.String() || !sameFiring(e, again) {
+			t.Errorf("%q prints %q, which is %v (%v)", text, e, again, err)
+		}
+		for n := 0; n < 20; n++ {
+			at, ok := e.Next(after)
+			if !ok {
+				return
+			}
+			if !at.After(after) {
+				t.Fatalf("%s: Next(%s) is %s", e, after, at)
+			}
+			after = at
+		}
+	})
+}
