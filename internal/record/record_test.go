@@ -156,15 +156,19 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestStartWithAnotherType(t *testing.T) {
-	b := open(t)
-	action := stop("i-1")
-	action.Verb, action.Reason = fleet.Start, decide.PeriodBegan
-	if err := b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening, Type: "t3.small"}}); err != nil {
-		t.Fatal(err)
-	}
-	row := b.rows(t)[0]
-	if row.Event != store.EventStartAccepted || !strings.HasSuffix(row.Detail, "; type changed to t3.small") || strings.Contains(row.Detail, ".;") {
-		t.Errorf("%+v", row)
+	for status, last := range map[plan.Status]store.Event{
+		plan.Accepted: store.EventStartAccepted, plan.Failed: store.EventFailed, plan.Deferred: store.EventResized,
+	} {
+		b := open(t)
+		action := stop("i-1")
+		action.Verb, action.Reason, action.Resource.Type = fleet.Start, decide.PeriodBegan, "t3.micro"
+		if err := b.After(t.Context(), []plan.Outcome{{Action: action, Status: status, Err: errors.New("no"), At: evening, Type: "t3.small"}}); err != nil {
+			t.Fatal(err)
+		}
+		rows := b.rows(t)
+		if rows[0].Event != store.EventResized || rows[0].Detail != "type changed from t3.micro to t3.small" || rows[len(rows)-1].Event != last {
+			t.Errorf("%s: %+v", status, rows)
+		}
 	}
 }
 
