@@ -89,6 +89,7 @@ func daemonIn(t *testing.T, dir string, env []string) *process {
 // pass, starts the daemon on what it left behind and looks whether everything
 // arrives, nothing was done twice and the record is whole.
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	// A call is lost on its way, takes effect without an answer, or is answered.
 	type moment struct {
 		name   string

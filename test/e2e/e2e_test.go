@@ -80,7 +80,7 @@ import (
 
 // sideBySide is how many stories run at once. Most of them wait, for a lease to
 // end or a state to arrive, and need no processor while they do.
-const sideBySide = 24
+const sideBySide = 64
 
 func TestMain(m *testing.M) {
 	if !flag.Parsed() && filepath.Base(os.Args[0]) != "dayshift" {
@@ -103,6 +103,7 @@ func inCI() bool { return os.Getenv("DAYSHIFT_CI") != "" }
 var slow = []string{"back-off", "daemon", "failing-aws"}
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	if inCI() {
 		if _, err := exec.LookPath("aws"); err != nil {
 			t.Error("no aws command line on the PATH: in CI it has to be the judge")
@@ -266,15 +267,15 @@ func cmdAhead(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	begin, lead := beginAt(time.Now().Add(offset))
 	ts.Setenv(args[0], begin)
-	ts.Setenv(args[1], lead.String())
+	ts.Setenv(args[1], lead)
 }
 
 // beginAt gives a begintime (UTC) and a start_lead that together begin a period
 // at an instant, to the second that follows it.
-func beginAt(at time.Time) (begin string, lead time.Duration) {
+func beginAt(at time.Time) (begin, lead string) {
 	at = at.UTC().Add(time.Second - 1).Truncate(time.Second)
 	minute := at.Add(time.Minute).Truncate(time.Minute)
-	return minute.Format("15:04"), minute.Sub(at)
+	return minute.Format("15:04"), fmt.Sprintf("%.0fs", minute.Sub(at).Seconds())
 }
 
 func cmdFill(ts *testscript.TestScript, neg bool, args []string) {

@@ -28,6 +28,7 @@ type answer struct {
 // TestEval asks "dayshift eval" every vector: those of the repository, and the
 // larger set beside it where there is one.
 func TestEval(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/vectors/*.jsonl")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no vectors: %v", err)

@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,6 +123,7 @@ func TestHandOver(t *testing.T) {
 // lasts, in the middle of a pass. When it goes on, another has taken over: it
 // may not make a single call more.
 func TestPausedAndWoken(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for a lease to end")
 	}
@@ -149,12 +153,7 @@ func TestPausedAndWoken(t *testing.T) {
 				close(release)
 				t.Fatalf("never reached %s:\n%s", moment.action, paused.output.text())
 			}
-			// Not while another of its calls writes to the store: a process that is
-			// paused with the database locked keeps everybody out, also from acting.
-			time.Sleep(300 * time.Millisecond)
-			if err := paused.signal(syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
+			pause(t, paused, filepath.Join(dir, "dayshift.db"))
 			other := daemonIn(t, dir, env(otherWay))
 			took := becomes(t, other, "leader", takeOver)
 			t.Logf("the other took over %s after the pause", took.Round(100*time.Millisecond))
@@ -183,9 +182,34 @@ func TestPausedAndWoken(t *testing.T) {
 	}
 }
 
+// pause stops a process between its writes: one that is stopped in the middle of
+// a write keeps the database locked, and nobody else can act until it goes on.
+func pause(t *testing.T, p *process, database string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+database+"?_pragma=busy_timeout(20000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE") // now nobody else writes
+	if err == nil {
+		err = p.signal(syscall.SIGSTOP)
+		time.Sleep(50 * time.Millisecond) // until the signal has arrived on a busy machine
+		_, end := conn.ExecContext(t.Context(), "ROLLBACK")
+		err = errors.Join(err, end)
+	}
+	if err := errors.Join(err, conn.Close(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDrain tells the daemon to stop while a call is under way: the call is
 // waited for, its outcome recorded, nothing new begun.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(fmt.Sprint(signal), func(t *testing.T) {
 			t.Parallel()
