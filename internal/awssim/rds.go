@@ -175,14 +175,21 @@ func (s *scope) singly(d *database, verb string, now int64) *Error {
 	return nil
 }
 
-func startDBInstance(k *call, w *xw) *Error {
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	now := k.ns()
-	d, e := k.findDB(k.p["DBInstanceIdentifier"])
-	if e != nil {
-		return e
+// onDB makes an action of what is done to the database that a request names:
+// it is found, and the scope's lock is held.
+func onDB(run func(k *call, w *xw, d *database, now int64) *Error) func(*call, *xw) *Error {
+	return func(k *call, w *xw) *Error {
+		k.scope.mu.Lock()
+		defer k.scope.mu.Unlock()
+		d, e := k.findDB(k.p["DBInstanceIdentifier"])
+		if e != nil {
+			return e
+		}
+		return run(k, w, d, k.ns())
 	}
+}
+
+func startDBInstance(k *call, w *xw, d *database, now int64) *Error {
 	if e := k.scope.singly(d, "Start", now); e != nil {
 		return e
 	}
@@ -239,14 +246,7 @@ func (d *database) autoRestart(t int64) (int64, bool) {
 	return 0, false
 }
 
-func stopDBInstance(k *call, w *xw) *Error {
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	now := k.ns()
-	d, e := k.findDB(k.p["DBInstanceIdentifier"])
-	if e != nil {
-		return e
-	}
+func stopDBInstance(k *call, w *xw, d *database, now int64) *Error {
 	if e := k.scope.singly(d, "Stop", now); e != nil {
 		return e
 	}
@@ -266,14 +266,7 @@ func stopDBInstance(k *call, w *xw) *Error {
 	return nil
 }
 
-func rebootDBInstance(k *call, w *xw) *Error {
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	now := k.ns()
-	d, e := k.findDB(k.p["DBInstanceIdentifier"])
-	if e != nil {
-		return e
-	}
+func rebootDBInstance(k *call, w *xw, d *database, now int64) *Error {
 	if force, e := k.p.boolean("ForceFailover", false); e != nil {
 		return e
 	} else if force && !d.multiAZ {
@@ -445,14 +438,7 @@ func weekMinute(m int) string {
 	return fmt.Sprintf("%s:%02d:%02d", [...]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}[m/1440], m/60%24, m%60)
 }
 
-func deleteDBInstance(k *call, w *xw) *Error {
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	now := k.ns()
-	d, e := k.findDB(k.p["DBInstanceIdentifier"])
-	if e != nil {
-		return e
-	}
+func deleteDBInstance(k *call, w *xw, d *database, now int64) *Error {
 	skip, e := k.p.boolean("SkipFinalSnapshot", false)
 	if e != nil {
 		return e

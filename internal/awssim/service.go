@@ -131,14 +131,14 @@ func services() map[string]*service {
 			namespace: "http://rds.amazonaws.com/doc/2014-10-31/",
 			actions: map[string]*action{
 				"DescribeDBInstances": does(read, "DBInstanceIdentifier MaxRecords Marker Filters.N.Name Filters.N.Values.N", "DBInstanceIdentifier", describeDBInstances),
-				"StartDBInstance":     does(write, "DBInstanceIdentifier", "DBInstanceIdentifier", startDBInstance),
-				"StopDBInstance":      does(write, "DBInstanceIdentifier DBSnapshotIdentifier", "DBInstanceIdentifier", stopDBInstance),
+				"StartDBInstance":     does(write, "DBInstanceIdentifier", "DBInstanceIdentifier", onDB(startDBInstance)),
+				"StopDBInstance":      does(write, "DBInstanceIdentifier DBSnapshotIdentifier", "DBInstanceIdentifier", onDB(stopDBInstance)),
 				"CreateDBInstance": does(write, "DBInstanceIdentifier DBInstanceClass Engine EngineVersion AllocatedStorage MasterUsername MasterUserPassword "+
 					"ManageMasterUserPassword AvailabilityZone MultiAZ PreferredMaintenanceWindow PreferredBackupWindow BackupRetentionPeriod Port DBName LicenseModel "+
 					"StorageType StorageEncrypted DeletionProtection PubliclyAccessible DBClusterIdentifier Tags.N.Key Tags.N.Value", "DBInstanceIdentifier", createDBInstance),
 				"CreateDBInstanceReadReplica": does(write, "DBInstanceIdentifier SourceDBInstanceIdentifier DBInstanceClass AvailabilityZone Tags.N.Key Tags.N.Value", "DBInstanceIdentifier SourceDBInstanceIdentifier", createReadReplica),
-				"DeleteDBInstance":            does(write, "DBInstanceIdentifier SkipFinalSnapshot FinalDBSnapshotIdentifier DeleteAutomatedBackups", "DBInstanceIdentifier", deleteDBInstance),
-				"RebootDBInstance":            does(write, "DBInstanceIdentifier ForceFailover", "DBInstanceIdentifier", rebootDBInstance),
+				"DeleteDBInstance":            does(write, "DBInstanceIdentifier SkipFinalSnapshot FinalDBSnapshotIdentifier DeleteAutomatedBackups", "DBInstanceIdentifier", onDB(deleteDBInstance)),
+				"RebootDBInstance":            does(write, "DBInstanceIdentifier ForceFailover", "DBInstanceIdentifier", onDB(rebootDBInstance)),
 				"AddTagsToResource":           does(write, "ResourceName Tags.N.Key Tags.N.Value", "ResourceName", addTagsToResource),
 				"RemoveTagsFromResource":      does(write, "ResourceName TagKeys.N", "ResourceName", removeTagsFromResource),
 				"ListTagsForResource":         does(read, "ResourceName", "ResourceName", listTagsForResource),
