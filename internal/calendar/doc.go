@@ -40,13 +40,34 @@
 //     during the lead is the period that is about to begin, as if it had begun. Ends stay.
 //   - An override_status is the answer at all times; the periods are checked all the same.
 //
+// # Rule expressions
+//
+// A rule fires at instants instead of wanting a state. [ParseExpression] reads cron(…), rate(…) and at(…) as EventBridge
+// writes them, and the five fields of Unix cron, into an [Expression]:
+//
+//	Next(t)         the first fire later than t
+//	Fires(from, to) every fire in (from, to]
+//
+// Local times become instants as above, so a time that the clock skips fires at the end of the gap, one that it shows
+// twice fires the first time, and all that fall on one instant fire once. Where EventBridge's documents are silent:
+//
+//   - Ranges of weekdays and months may run over the end (FRI-MON, NOV-FEB); those of other fields may not.
+//   - L, LW, 15W and 6L may stand in lists, # stands alone. L-3 is not known.
+//   - A step longer than its field names the first value alone. In a/n the step goes on to the field's end, in Unix cron
+//     too, where it goes to SAT for weekdays.
+//   - Unix cron matches either the day or the weekday where both are restricted, and both where one begins with *,
+//     as in */2. Both crons know the years 1970 to 2199.
+//   - A rate fires for the first time one interval after its anchor, and counts real time: a day is 24 hours.
+//   - What no date of the years it names can satisfy is refused; years that are over are not.
+//
 // # Bounds
 //
 // Instants from year 1 to year 9999 have answers of their own; outside, the nearest one's holds. Every boundary is on a
 // whole second. Texts, the number of periods and the lead are bounded, and Next looks [Horizon] ahead and then says
 // never, so that no definition, however odd, makes a question hang: to look ten years ahead in vain takes about half a
 // millisecond for each period of the schedule. A schedule holds at most a year or two of answers: some 4 KB a month for
-// three periods, under a megabyte for a hundred.
+// three periods, under a megabyte for a hundred. An expression ends its search with the year 2199, after some
+// microseconds at the worst, and holds some months and offsets: a kilobyte or two.
 //
 // A schedule lays its answers out in chunks of 24 days when they are first asked for, and keeps the latest. An answer
 // from a chunk takes some nanoseconds and no memory, and does not depend on what was asked before. Any number of
