@@ -19,7 +19,7 @@ const maxQuestion = 1 << 20
 func evalCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "eval",
-		Short: "Answer questions about schedules: JSON lines in, one JSON line out for each",
+		Short: "Answer questions about schedules and rules: JSON lines in, one JSON line out for each",
 		Long: `Reads one JSON object a line from standard input and writes one JSON line for
 each, in the same order, with the question's "id" repeated where it has one.
 
@@ -27,6 +27,13 @@ each, in the same order, with the question's "id" repeated where it has one.
       → {"state":"running|stopped|any","period":"…","instance_type":"…"}
   {"field":"weekdays|monthdays|months","text":"…","year":2027,"month":2}
       → {"days":[…]} or {"months":[…]}
+  {"expression":"cron(0 18 ? * MON-FRI *)","timezone":"Asia/Seoul",
+   "from":"2027-02-05T00:00:00Z","to":"2027-02-12T00:00:00Z"}
+      → {"fires":["2027-02-05T09:00:00Z",…]}, those after "from" up to "to"
+
+An expression is EventBridge's cron(…), rate(…) or at(…), or five-field Unix
+cron. Its zone is UTC where none is given; a rate is counted from "anchor", or
+from "from".
 
 Anything refused is answered with {"error":"…"}. Field names are those of the
 configuration. Use it to check a migration: what will this schedule do?`,
