@@ -245,7 +245,7 @@ func FuzzExpression(f *testing.F) {
 		if again, err := ParseExpression(e.String(), loc, after); err != nil || again.String() != e.String() || !sameFiring(e, again) {
 			t.Errorf("%q prints %q, which is %v (%v)", text, e, again, err)
 		}
-		for n := 0; n < 20; n++ {
+		for range 20 {
 			at, ok := e.Next(after)
 			if !ok {
 				return
