@@ -240,18 +240,18 @@ func parseEventCron(inner string, zone *time.Location, fault func(problem, hint 
 		if days.open {
 			problem, hint = "has ? for both the days and the weekdays", "for every day write * for one of them"
 		}
-		all.add(fault(problem, hint))
+		all.add(&Error{
+			Field: fieldExpression, Text: strings.Join(words[2:5], " "), Problem: problem,
+			Allowed: "? in the days (third) or in the weekdays (fifth), not in both", Hint: hint,
+		})
 	}
 	if err := all.err(); err != nil {
 		return "", nil, err
 	}
 	c := newCron(minutes, hours, days, months, weekdays, zone)
 	c.years = yearSet(years.values)
-	if err := c.possible(fault); err != nil {
-		return "", nil, err
-	}
-	text := strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text, years.text}, " ")
-	return "cron(" + text + ")", c, nil
+	text := "cron(" + strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text, years.text}, " ") + ")"
+	return text, c, c.possible(text)
 }
 
 // unixWords are the words some crons take instead of five fields, with what they stand for.
@@ -293,10 +293,8 @@ func parseUnixCron(text string, zone *time.Location, fault func(problem, hint st
 	}
 	const beyond = 63 - (lastYear-firstYear)%64 // bits of the last word that are no year
 	c.years[len(c.years)-1] >>= beyond
-	if err := c.possible(fault); err != nil {
-		return "", nil, err
-	}
-	return strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text}, " "), c, nil
+	text = strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text}, " ")
+	return text, c, c.possible(text)
 }
 
 // newCron puts the fields that both crons have together.
@@ -315,7 +313,7 @@ func newCron(minutes, hours, days, months, weekdays cronSet, zone *time.Location
 }
 
 // possible refuses a set without a date.
-func (c *cron) possible(fault func(problem, hint string) error) error {
+func (c *cron) possible(text string) error {
 	const before = 0 // the month before January
 	year, ok := c.years.next(firstYear)
 	if ok {
@@ -324,9 +322,12 @@ func (c *cron) possible(fault func(problem, hint string) error) error {
 	if ok {
 		return nil
 	}
-	hint := ""
-	if c.weekdays.every == everyWeekday {
-		hint = "for the last day of a month write L in the days of cron( )"
+	e := &Error{
+		Field: fieldExpression, Text: text, Problem: "can never fire: none of the months and years it names has such a day",
+		Allowed: "a date that exists in at least one of them",
 	}
-	return fault("can never fire: none of the months and years it names has such a day", hint)
+	if c.weekdays.every == everyWeekday {
+		e.Hint = "for the last day of a month write L in the days of cron( )"
+	}
+	return e
 }

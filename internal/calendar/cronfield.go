@@ -269,7 +269,7 @@ func (f *cronField) value(written, s string) (int, error) {
 	}
 	hint := ""
 	switch {
-	case f.form == formUnixWeekdays && strings.ContainsAny(s, "L#"), f.form == formPlain && f.lo == 1 && strings.ContainsAny(s, "LW"):
+	case f.form == formUnixWeekdays && strings.ContainsAny(s, "L#"), f.form == formPlain && f.hi == 31 && strings.ContainsAny(s, "LW"):
 		hint = "L, W and # are known to cron( ) with its six fields"
 	case strings.Contains(s, "#"):
 		hint = "# belongs in the weekdays of cron( )"
