@@ -144,10 +144,19 @@ func (a *agenda) done(scope fleet.Scope, due, now time.Time) {
 		entry.busy = false
 		entry.resync = now.Add(a.resync)
 		if entry.trigger == "" { // else it became due again while it was busy
-			entry.due = due
+			entry.due = wholeSecond(due)
 		}
 	}
 	a.poke()
+}
+
+// wholeSecond rounds up: boundaries lie on whole seconds already, and looks at
+// what is under way come together in one pass instead of one for each scope.
+func wholeSecond(at time.Time) time.Time {
+	if down := at.Truncate(time.Second); !at.Equal(down) {
+		return down.Add(time.Second)
+	}
+	return at
 }
 
 func (a *agenda) poke() {

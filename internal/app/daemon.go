@@ -54,6 +54,9 @@ type Daemon struct {
 
 	mu       sync.Mutex // guards App's Config and Cloud, which a reload replaces whole
 	known    pass.Known
+	heldAt   time.Time // when the stops that are held back were first held; zero: there are none
+	heeded   int64     // Seq of the last confirmation that was acted on
+	confirms bool      // the next pass does what is held back
 	lastPass time.Time
 	problem  string // why the last reload or pass failed; empty when all is well
 
@@ -150,6 +153,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.mu.Lock()
 	d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
 	d.mu.Unlock()
+	d.passes.Go(func() { d.heed(passing) })
 	d.loop(passing)
 	d.passes.Wait()
 	stopRenewing()
@@ -194,7 +198,7 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	}
 	d.mu.Lock()
 	p := d.Pass(round.trigger, round.scopes)
-	p.Known = d.known
+	p.Known, p.Confirmed, d.confirms = d.known, d.confirms, false
 	d.mu.Unlock()
 	p.Lease, p.MayAct = d.leader.Lease, d.leader.MayAct
 	given := map[fleet.Scope]bool{}
@@ -220,6 +224,31 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 // retryPass is when a scope is looked at again after a pass that could not be
 // made at all, because the store was down or the lease was lost.
 const retryPass = 15 * time.Second
+
+// heedPoll is how often, by the wall, a person's confirmation is looked for
+// while stops are held back.
+const heedPoll = 2 * time.Second
+
+// heed waits for people who confirm what is held back, until ctx ends.
+func (d *Daemon) heed(ctx context.Context) {
+	for d.leader.clock.Sleep(ctx, heedPoll) == nil {
+		d.mu.Lock()
+		since, heeded := d.heldAt, d.heeded
+		d.mu.Unlock()
+		if since.IsZero() {
+			continue
+		}
+		rows, err := d.Store.Activity(ctx, store.ActivityQuery{After: heeded, From: since, Event: store.EventConfirmed, Last: true, Limit: 1})
+		if err != nil || len(rows) == 0 {
+			continue // a store that is down is told of by the passes
+		}
+		d.Log.InfoContext(ctx, "a person confirmed what the limits held back", slog.String("by", rows[0].Actor))
+		d.mu.Lock()
+		d.heeded, d.confirms = rows[0].Seq, true
+		d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
+		d.mu.Unlock()
+	}
+}
 
 // finish counts and keeps what a pass gave.
 func (d *Daemon) finish(ctx context.Context, report *pass.Report, err error, took time.Duration) {
@@ -276,6 +305,12 @@ func (d *Daemon) merge(report *pass.Report) {
 	}
 	maps.Copy(held, report.Known.Held)
 	d.known = pass.Known{Gaps: gaps, Held: held}
+	switch {
+	case len(held) == 0:
+		d.heldAt = time.Time{}
+	case d.heldAt.IsZero():
+		d.heldAt = report.At
+	}
 	d.Metrics.Held(len(held))
 }
 
@@ -397,6 +432,9 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.Config, d.Cloud, d.problem = next, cloud, ""
 	d.mu.Unlock()
 	d.Metrics.Reload(true, wall.Now())
+	if before.Config.Listen != next.Config.Listen || before.Config.Log != next.Config.Log {
+		d.Log.WarnContext(ctx, "listen and log take effect when the program is started again")
+	}
 	for _, line := range before.Diff(next) {
 		d.Log.InfoContext(ctx, "configuration changed", slog.String("change", line))
 	}

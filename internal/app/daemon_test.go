@@ -292,3 +292,28 @@ func TestOneSlowScopeDelaysNoOther(t *testing.T) {
 		stop()
 	})
 }
+
+func TestAPersonConfirmsWhatTheDaemonHoldsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(t, "2027-03-05T17:58:00+09:00")
+		sim := officeSim(t)
+		d := newDaemon(t, officeConfig+"limits: {max_stops: 2}\n", memory.New(), sim)
+		stop := lead(t, d)
+		until(t, "2027-03-05T18:01:00+09:00")
+		if stops := calls(sim, "StopInstances"); len(stops) != 0 {
+			t.Fatalf("three stops against a limit of two: %+v", stops)
+		}
+		if err := d.Confirm(t.Context(), "minji@laptop"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if stops := calls(sim, "StopInstances"); len(stops) != 1 || len(stops[0].Resources) != 3 {
+			t.Fatalf("after the confirmation: %+v", stops)
+		}
+		until(t, "2027-03-08T18:01:00+09:00") // the next working evening is held back again
+		if stops := calls(sim, "StopInstances"); len(stops) != 1 {
+			t.Errorf("an old confirmation was used again: %+v", stops)
+		}
+		stop()
+	})
+}

@@ -64,6 +64,15 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	return report, err
 }
 
+// Confirm tells the process that holds the lease that a person, by name, has
+// seen what the limits hold back and wants it done. It acts on it within
+// seconds; a confirmation of what is not held back yet has no effect.
+func (a *App) Confirm(ctx context.Context, by string) error {
+	return a.Store.Append(ctx, store.Lease{}, []store.Activity{{
+		At: a.Clock.Now(), Actor: by, Event: store.EventConfirmed, Reason: "command", Detail: "what the limits hold back is confirmed",
+	}})
+}
+
 // DryRun decides and plans, for now or for another instant, and changes nothing.
 func (a *App) DryRun(ctx context.Context, at time.Time, confirmed bool) (pass.Report, error) {
 	p := a.Pass("dry-run", nil)

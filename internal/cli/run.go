@@ -2,9 +2,12 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +74,10 @@ func runCommand(c *common) *cobra.Command {
 stops what has to be, and waits a little for it to arrive.
 
 Exit code 3 means that it was done in part: some scopes could not be listed or
-some resources failed; everything else was done.`,
+some resources failed or were not begun; everything else was done.
+
+While a daemon holds the lease of the store, it does the work and run is
+refused; run --yes then hands it the confirmation of what it holds back.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			instantAt, err := instant("at", at, clock.Real{}.Now())
@@ -102,6 +108,13 @@ some resources failed; everything else was done.`,
 					},
 				})
 			}
+			if yes && !dryRun && errors.Is(err, store.ErrHeld) {
+				if err := a.Confirm(cmd.Context(), person()); err != nil {
+					return fmt.Errorf("confirm what is held back: %w", err)
+				}
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "confirmed: the dayshift that is at work on this store does what it holds back within seconds; see `dayshift activity`")
+				return nil
+			}
 			if err != nil {
 				return err
 			}
@@ -121,6 +134,18 @@ some resources failed; everything else was done.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "confirm what the limits of the configuration would hold back")
 	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until what was started and stopped has arrived; 0 to return at once")
 	return cmd
+}
+
+// person names who runs the command, for the record.
+func person() string {
+	name := "somebody"
+	if current, err := user.Current(); err == nil && current.Username != "" {
+		name = current.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return name
 }
 
 // progress says on standard error what happens while a pass is paced.

@@ -385,7 +385,8 @@ func (r *running) scopeDone(scope fleet.Scope) {
 	r.ScopeDone(scope, due)
 }
 
-// recordRun closes the run.
+// recordRun closes the run. A pass that found nothing to do or to say leaves no
+// run behind: looking is not an event, and a fleet at rest costs no writes.
 func (r *running) recordRun(ctx context.Context) error {
 	run := &r.report.Run
 	run.Finished = r.Clock.Now()
@@ -395,6 +396,9 @@ func (r *running) recordRun(ctx context.Context) error {
 	}
 	if r.failed != nil {
 		run.Error = r.failed.Error()
+	}
+	if len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held) == 0 {
+		return r.failed
 	}
 	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))
 }

@@ -146,7 +146,8 @@ const (
 	EventStarted       Event = "started" // seen running
 	EventStopped       Event = "stopped" // seen stopped
 	EventFailed        Event = "failed"
-	EventHeld          Event = "held" // held back by a limit
+	EventHeld          Event = "held"      // held back by a limit
+	EventConfirmed     Event = "confirmed" // a person confirmed what is held back
 	EventSkipped       Event = "skipped"
 	EventAnnounced     Event = "announced" // a stop was said beforehand
 	EventGap           Event = "gap"
