@@ -251,7 +251,10 @@ func parseEventCron(inner string, zone *time.Location, fault func(problem, hint 
 	c := newCron(minutes, hours, days, months, weekdays, zone)
 	c.years = yearSet(years.values)
 	text := "cron(" + strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text, years.text}, " ") + ")"
-	return text, c, c.possible(text)
+	if err := c.possible(text); err != nil {
+		return "", nil, err
+	}
+	return text, c, nil
 }
 
 // unixWords are the words some crons take instead of five fields, with what they stand for.
@@ -294,7 +297,10 @@ func parseUnixCron(text string, zone *time.Location, fault func(problem, hint st
 	const beyond = 63 - (lastYear-firstYear)%64 // bits of the last word that are no year
 	c.years[len(c.years)-1] >>= beyond
 	text = strings.Join([]string{minutes.text, hours.text, days.text, months.text, weekdays.text}, " ")
-	return text, c, c.possible(text)
+	if err := c.possible(text); err != nil {
+		return "", nil, err
+	}
+	return text, c, nil
 }
 
 // newCron puts the fields that both crons have together.
