@@ -70,25 +70,26 @@ func logger(stderr io.Writer, how config.Log) (*slog.Logger, error) {
 }
 
 // instant reads a time that a person wrote: RFC 3339, or a local form of UTC,
-// or a distance from now such as +2h.
+// or a distance from now such as +2h. The answer is in UTC, as answers for
+// programs are.
 func instant(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
 		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
+			return at.UTC(), nil
 		}
 	}
 	if text == "now" {
-		return now, nil
+		return now.UTC(), nil
 	}
 	if text[0] == '+' || text[0] == '-' {
 		if d, err := config.ParseDuration(text[1:]); err == nil {
 			if text[0] == '-' {
 				d = -d
 			}
-			return now.Add(time.Duration(d)), nil
+			return now.Add(time.Duration(d)).UTC(), nil
 		}
 	}
 	return time.Time{}, usage("--%s %q is not a time: write 2027-02-05T09:00:00+09:00, 2027-02-05 (UTC), now, or a distance such as +2h or +7d", flag, text)
