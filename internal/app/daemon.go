@@ -54,9 +54,9 @@ type Daemon struct {
 
 	mu       sync.Mutex // guards App's Config and Cloud, which a reload replaces whole
 	known    pass.Known
-	heldAt   time.Time // when the stops that are held back were first held; zero: there are none
-	heeded   int64     // Seq of the last confirmation that was acted on
-	confirms bool      // the next pass does what is held back
+	heldAt   time.Time            // when the stops that are held back were first held; zero: there are none
+	heeded   int64                // Seq of the last confirmation that was acted on
+	confirms map[fleet.Scope]bool // whose next pass does what is held back
 	lastPass time.Time
 	problem  string // why the last reload or pass failed; empty when all is well
 
@@ -174,7 +174,9 @@ func (d *Daemon) loop(ctx context.Context) {
 		d.turned.Store(wall.Now().UnixNano())
 		round, nap := d.agenda.take(now)
 		if len(round.scopes) > 0 {
-			d.passes.Go(func() { d.pass(ctx, round) })
+			for _, part := range d.apart(round) {
+				d.passes.Go(func() { d.pass(ctx, part) })
+			}
 			continue
 		}
 		napping, wake := context.WithCancel(ctx)
@@ -190,6 +192,29 @@ func (d *Daemon) loop(ctx context.Context) {
 	}
 }
 
+// apart gives each scope that could not be seen whole last time a pass of its
+// own: a region that hangs holds back nobody who has answered before.
+func (d *Daemon) apart(whole round) []round {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seen := whole
+	seen.scopes = nil
+	var parts []round
+	for _, scope := range whole.scopes {
+		if _, gap := d.known.Gaps[scope]; !gap {
+			seen.scopes = append(seen.scopes, scope)
+			continue
+		}
+		alone := whole
+		alone.scopes = []fleet.Scope{scope}
+		parts = append(parts, alone)
+	}
+	if len(seen.scopes) > 0 {
+		parts = append(parts, seen)
+	}
+	return parts
+}
+
 // pass makes one pass over the scopes of a round.
 func (d *Daemon) pass(ctx context.Context, round round) {
 	began := d.Clock.Now()
@@ -198,7 +223,11 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	}
 	d.mu.Lock()
 	p := d.Pass(round.trigger, round.scopes)
-	p.Known, p.Confirmed, d.confirms = d.known, d.confirms, false
+	p.Known = d.known
+	for _, scope := range round.scopes {
+		p.Confirmed = p.Confirmed || d.confirms[scope]
+		delete(d.confirms, scope)
+	}
 	d.mu.Unlock()
 	p.Lease, p.MayAct = d.leader.Lease, d.leader.MayAct
 	given := map[fleet.Scope]bool{}
@@ -244,7 +273,10 @@ func (d *Daemon) heed(ctx context.Context) {
 		}
 		d.Log.InfoContext(ctx, "a person confirmed what the limits held back", slog.String("by", rows[0].Actor))
 		d.mu.Lock()
-		d.heeded, d.confirms = rows[0].Seq, true
+		d.heeded, d.confirms = rows[0].Seq, map[fleet.Scope]bool{}
+		for ref := range d.known.Held {
+			d.confirms[ref.Scope] = true
+		}
 		d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
 		d.mu.Unlock()
 	}

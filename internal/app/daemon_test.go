@@ -317,3 +317,24 @@ func TestAPersonConfirmsWhatTheDaemonHoldsBack(t *testing.T) {
 		stop()
 	})
 }
+
+func TestAHangingRegionIsLookedAtApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(t, "2027-03-05T08:40:00+09:00")
+		sim := officeSim(t)
+		if err := sim.SetFaults([]awssim.Fault{{Kind: "hang", Region: "us-east-1"}}); err != nil {
+			t.Fatal(err)
+		}
+		d := newDaemon(t, officeConfig, memory.New(), sim)
+		stop := lead(t, d)
+		until(t, "2027-03-05T09:00:02+09:00")
+		starts := calls(sim, "StartInstances")
+		if len(starts) != 1 || len(starts[0].Resources) != 3 {
+			t.Fatalf("two seconds after nine, with a region that hangs: %+v", starts)
+		}
+		if rows, err := d.Store.Activity(t.Context(), store.ActivityQuery{Event: store.EventGap}); err != nil || len(rows) != 1 {
+			t.Errorf("the gap is told once: %+v, %v", rows, err)
+		}
+		stop()
+	})
+}

@@ -99,7 +99,11 @@ func (l *leader) keep(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // told to stop: not a failure
 		case errors.Is(err, store.ErrFenced), !l.clock.Now().Before(l.Lease().Expires):
-			l.lease.Store(&store.Lease{})
+			// The term stays: what is still to be written is refused by the store,
+			// where a write without any term would count as nobody's.
+			over := l.Lease()
+			over.Expires = time.Time{}
+			l.lease.Store(&over)
 			return fmt.Errorf("renew the lease: %w", err)
 		}
 	}

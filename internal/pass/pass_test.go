@@ -452,8 +452,8 @@ type mortalStore struct {
 	store.Store
 }
 
-func (m mortalStore) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
-	return m.live("SaveMemories", func() error { return m.Store.SaveMemories(ctx, lease, memories) })
+func (m mortalStore) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
+	return m.live("SaveMemories", func() error { return m.Store.SaveMemories(ctx, lease, memories, rows...) })
 }
 
 func (m mortalStore) SaveRun(ctx context.Context, lease store.Lease, run store.Run) error {

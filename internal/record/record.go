@@ -3,10 +3,9 @@
 //
 // An intent lives in the memory of its resource, so that a process that dies
 // between call and answer leaves behind what it was about to do; the next pass
-// settles it by what it sees. An outcome is first appended to the activity
-// record and then put into the memory: when the process dies between the two,
-// the record has the row, and the open intent gets another one that says how it
-// was recovered. Nothing is lost either way.
+// settles it by what it sees, and records that too. The rows of the activity
+// and the memories that they tell of are written in one step, so that neither
+// is ever there without the other.
 package record
 
 import (
@@ -27,7 +26,7 @@ const Actor = "dayshift"
 
 // Store is what record needs of a store.
 type Store interface {
-	SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error
+	SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error
 	DropMemories(ctx context.Context, lease store.Lease, refs []fleet.Ref) error
 	SaveRun(ctx context.Context, lease store.Lease, run store.Run) error
 	Append(ctx context.Context, lease store.Lease, rows []store.Activity) error
@@ -97,23 +96,20 @@ func (r *Recorder) Save(ctx context.Context, run store.Run) error {
 func (r *Recorder) write(ctx context.Context, rows []store.Activity, memories []decide.Memory) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	lease := r.Lease()
-	if len(rows) > 0 {
-		for i := range rows {
-			rows[i].Run = r.Run
-			if rows[i].Actor == "" {
-				rows[i].Actor = Actor
-			}
-		}
-		if err := r.Store.Append(ctx, lease, rows); err != nil {
-			return err
+	for i := range rows {
+		rows[i].Run = r.Run
+		if rows[i].Actor == "" {
+			rows[i].Actor = Actor
 		}
 	}
-	if len(memories) == 0 {
-		return nil
+	switch {
+	case len(memories) > 0:
+		slices.SortFunc(memories, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
+		return r.Store.SaveMemories(ctx, r.Lease(), memories, rows...)
+	case len(rows) > 0:
+		return r.Store.Append(ctx, r.Lease(), rows)
 	}
-	slices.SortFunc(memories, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
-	return r.Store.SaveMemories(ctx, lease, memories)
+	return nil
 }
 
 // rows are the activity of an outcome: one for the change of its type, whatever

@@ -172,37 +172,24 @@ func TestStartWithAnotherType(t *testing.T) {
 	}
 }
 
-// The record comes before the memory: a process that dies between them leaves
-// the row, and an intent that is settled.
-func TestOrder(t *testing.T) {
+// Rows and memories are written in one step: neither is there without the other.
+func TestRowsAndMemoriesNeverPart(t *testing.T) {
 	down := errors.New("disk full")
-	for _, test := range []struct {
-		name    string
-		fault   storetest.Fault
-		rows    int
-		intents bool
-	}{
-		{"the record fails", storetest.Fault{Method: storetest.Append, Err: down}, 0, false},
-		{"the answer of the record is lost", storetest.Fault{Method: storetest.Append, Err: down, Applied: true}, 1, false},
-		{"the memory fails", storetest.Fault{Method: storetest.SaveMemories, Err: down}, 1, false},
-		{"the answer of the memory is lost", storetest.Fault{Method: storetest.SaveMemories, Err: down, Applied: true}, 1, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
+	for name, applied := range map[string]bool{"the write fails": false, "its answer is lost": true} {
+		t.Run(name, func(t *testing.T) {
+			fault := storetest.Fault{Method: storetest.SaveMemories, Err: down, Applied: applied}
 			b := open(t)
-			b.faulty.Inject(test.fault)
+			b.faulty.Inject(fault)
 			err := b.After(t.Context(), []plan.Outcome{{Action: stop("i-1"), Status: plan.Accepted, At: evening}})
 			if !errors.Is(err, down) || !strings.HasPrefix(err.Error(), "record the outcomes: ") {
 				t.Errorf("%v", err)
 			}
-			if rows := b.rows(t); len(rows) != test.rows {
-				t.Errorf("%d rows", len(rows))
-			}
-			if m := b.memory(t, "i-1"); (m.Intent != nil) != test.intents {
-				t.Errorf("remembered: %+v", m)
+			if rows, m := b.rows(t), b.memory(t, "i-1"); (len(rows) == 1) != applied || (m.Intent != nil) != applied {
+				t.Errorf("%d rows, remembered: %+v", len(rows), m)
 			}
 
 			b = open(t)
-			b.faulty.Inject(test.fault)
+			b.faulty.Inject(fault)
 			row := store.Activity{At: evening, Event: store.EventHeld}
 			if err := b.Before(t.Context(), []decide.Memory{stop("i-1").Memory}, []store.Activity{row}); !errors.Is(err, down) || !strings.HasPrefix(err.Error(), "record the intents: ") {
 				t.Errorf("%v", err)
@@ -293,6 +280,7 @@ func TestStoreThatHangs(t *testing.T) {
 			b.faulty.Inject(storetest.Fault{Method: method, Err: errors.New("late"), Delay: time.Hour, Times: -1})
 			began := time.Now()
 			err := errors.Join(
+				b.Before(t.Context(), nil, []store.Activity{{At: evening, Event: store.EventGap}}),
 				b.After(t.Context(), []plan.Outcome{{Action: stop("i-1"), Status: plan.Accepted, At: evening}}),
 				b.Save(t.Context(), store.Run{ID: "run-1", Started: evening}),
 				b.Forget(t.Context(), []fleet.Ref{ref("i-1")}),

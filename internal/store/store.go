@@ -77,9 +77,11 @@ type Memories interface {
 	// returned as it is. What is read is the state of one instant; each may write
 	// to the store, without effect on what it is still to be called for.
 	AllMemories(ctx context.Context, each func(decide.Memory) error) error
-	// SaveMemories inserts or replaces the memories, all or none; of two with the
-	// same ref the later counts. ErrFenced when the lease is lost.
-	SaveMemories(ctx context.Context, lease Lease, memories []decide.Memory) error
+	// SaveMemories inserts or replaces the memories and appends the rows to the
+	// activity (see Append), everything or nothing: what was done and what is
+	// remembered of it never part. Of two memories with the same ref the later
+	// counts. ErrFenced when the lease is lost.
+	SaveMemories(ctx context.Context, lease Lease, memories []decide.Memory, rows ...Activity) error
 	// DropMemories forgets resources (they no longer exist), all or none. Unknown
 	// refs are no error. ErrFenced when the lease is lost.
 	DropMemories(ctx context.Context, lease Lease, refs []fleet.Ref) error

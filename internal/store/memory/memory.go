@@ -137,7 +137,7 @@ func (s *Store) AllMemories(ctx context.Context, each func(decide.Memory) error)
 }
 
 // SaveMemories implements store.Memories.
-func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
+func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
 	clean, err := store.CleanMemories(memories)
 	if err != nil {
 		return fmt.Errorf("save %d memories: %w", len(memories), err)
@@ -148,6 +148,9 @@ func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []
 	defer s.mu.Unlock()
 	if err := store.Guard(s.leases[lease.Name], lease); err != nil {
 		return fmt.Errorf("save %d memories: %w", len(memories), err)
+	}
+	if err := s.append(rows); err != nil {
+		return err
 	}
 	for _, m := range clean {
 		if s.memories[m.Ref.Scope] == nil {
@@ -236,6 +239,11 @@ func (s *Store) Append(ctx context.Context, lease store.Lease, rows []store.Acti
 			return fmt.Errorf("append %d activity rows: %w", len(rows), err)
 		}
 	}
+	return s.append(rows)
+}
+
+// append links the rows to the chain. The caller has entered.
+func (s *Store) append(rows []store.Activity) error {
 	linked, head, err := store.Link(s.head, rows)
 	if err != nil {
 		return fmt.Errorf("append activity: %w", err)

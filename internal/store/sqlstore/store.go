@@ -193,8 +193,8 @@ func eachMemory(ctx context.Context, tx *sql.Tx, each func(decide.Memory) error,
 }
 
 // SaveMemories implements store.Memories.
-func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
-	attempt := fmt.Sprintf("save %d memories in", len(memories))
+func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
+	attempt := fmt.Sprintf("save %d memories and %d activity rows in", len(memories), len(rows))
 	clean, err := store.CleanMemories(memories)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", attempt, s.path, err)
@@ -210,7 +210,10 @@ func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []
 		if err := guard(ctx, tx, lease); err != nil {
 			return err
 		}
-		return putMemories(ctx, tx, clean, bodies)
+		if err := putMemories(ctx, tx, clean, bodies); err != nil {
+			return err
+		}
+		return appendRows(ctx, tx, rows)
 	})
 }
 
@@ -335,20 +338,28 @@ func (s *Store) Append(ctx context.Context, lease store.Lease, rows []store.Acti
 				return err
 			}
 		}
-		head, err := readHead(ctx, tx)
-		if err != nil {
-			return err
-		}
-		linked, head, err := store.Link(head, rows)
-		if err != nil || len(linked) == 0 {
-			return err
-		}
-		if err := insertActivity(ctx, tx, linked); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, head.Seq, head.Hash)
-		return err
+		return appendRows(ctx, tx, rows)
 	})
+}
+
+// appendRows links the rows to the chain and moves its head.
+func appendRows(ctx context.Context, tx *sql.Tx, rows []store.Activity) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	head, err := readHead(ctx, tx)
+	if err != nil {
+		return err
+	}
+	linked, head, err := store.Link(head, rows)
+	if err != nil {
+		return err
+	}
+	if err := insertActivity(ctx, tx, linked); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE head SET seq = ?, hash = ?`, head.Seq, head.Hash)
+	return err
 }
 
 const activityColumns = `seq, at, run, actor, event, account, region, kind, resource, name, schedule, reason, detail, prev, hash`

@@ -176,8 +176,8 @@ func (f *Faulty) AllMemories(ctx context.Context, each func(decide.Memory) error
 }
 
 // SaveMemories implements store.Memories.
-func (f *Faulty) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
-	return f.call(ctx, SaveMemories, func() error { return f.below.SaveMemories(ctx, lease, memories) })
+func (f *Faulty) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
+	return f.call(ctx, SaveMemories, func() error { return f.below.SaveMemories(ctx, lease, memories, rows...) })
 }
 
 // DropMemories implements store.Memories.

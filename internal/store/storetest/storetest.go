@@ -50,6 +50,7 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"memories are replaced":                                 testMemoryReplace,
 		"memories of a scope are its own":                       testMemoryScopes,
 		"memories are saved all or none":                        testMemoryAllOrNone,
+		"memories and their rows never part":                    testMemoriesWithRows,
 		"memories are ordered by ref":                           testMemoryOrder,
 		"memories are dropped":                                  testMemoryDrop,
 		"memories that can not be kept are refused":             testMemoryRefused,
@@ -504,6 +505,39 @@ func testMemoryAllOrNone(t *testing.T, s store.Store) {
 		t.Fatal("a memory without an ID was saved")
 	}
 	equal(t, "after the refusal", before, all(t, s))
+}
+
+func testMemoriesWithRows(t *testing.T, s store.Store) {
+	lease := acquire(t, s, "host-a")
+	row := store.Activity{At: time.Date(2027, 2, 5, 9, 0, 0, 0, time.UTC), Actor: "dayshift", Event: store.EventStartAccepted, Ref: ref(seoul, "i-1")}
+	if err := s.SaveMemories(t.Context(), lease, []decide.Memory{full(ref(seoul, "i-1"))}, row, row); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string, memories, rows int) {
+		t.Helper()
+		got, err := s.Activity(t.Context(), store.ActivityQuery{})
+		if err != nil || len(got) != rows || len(all(t, s)) != memories {
+			t.Errorf("%s: %d memories and %d rows (%v), want %d and %d", when, len(all(t, s)), len(got), err, memories, rows)
+		}
+		if verification, err := s.Verify(t.Context()); err != nil || verification.BadAt != 0 {
+			t.Errorf("%s: %+v, %v", when, verification, err)
+		}
+	}
+	check("written together", 1, 2)
+	if err := s.SaveMemories(t.Context(), lease, []decide.Memory{full(ref(seoul, "i-2"))}, row, store.Activity{}); err == nil {
+		t.Error("a row without a time was taken")
+	}
+	check("after a refused row", 1, 2)
+	if err := s.SaveMemories(t.Context(), lease, []decide.Memory{{}}, row); err == nil {
+		t.Error("a memory without an ID was taken")
+	}
+	check("after a refused memory", 1, 2)
+	lost := lease
+	lost.Term--
+	if err := s.SaveMemories(t.Context(), lost, []decide.Memory{full(ref(seoul, "i-2"))}, row); !errors.Is(err, store.ErrFenced) {
+		t.Errorf("with an old lease: %v", err)
+	}
+	check("after a fenced write", 1, 2)
 }
 
 func testMemoryOrder(t *testing.T, s store.Store) {
