@@ -18,6 +18,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
@@ -251,10 +252,12 @@ func sdkRole(ctx context.Context, data json.RawMessage, say func(any) error) err
 		return err
 	}
 	var got listed
+	// One for all regions: the SDK's own would open connections for each anew.
+	connections := awshttp.NewBuildableClient()
 	before := usage()
 	for _, account := range spec.Accounts {
 		for _, region := range spec.Regions {
-			client := ec2.New(ec2.Options{Region: region, BaseEndpoint: sdk.String(spec.Endpoint), Credentials: credentials.NewStaticCredentialsProvider(account, "bench", "")})
+			client := ec2.New(ec2.Options{HTTPClient: connections, Region: region, BaseEndpoint: sdk.String(spec.Endpoint), Credentials: credentials.NewStaticCredentialsProvider(account, "bench", "")})
 			pages := ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{MaxResults: sdk.Int32(instancesInPage)})
 			for pages.HasMorePages() {
 				page, err := pages.NextPage(ctx)
