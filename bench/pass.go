@@ -85,9 +85,9 @@ func (m *meter) Reserve(ctx context.Context, scope fleet.Scope, kind fleet.Kind,
 }
 
 // SaveMemories implements store.Memories.
-func (m *meter) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory) error {
+func (m *meter) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
 	m.enter(recording)
-	return m.Store.SaveMemories(ctx, lease, memories)
+	return m.Store.SaveMemories(ctx, lease, memories, rows...)
 }
 
 // Append implements store.Log.
