@@ -68,6 +68,7 @@ var house = map[string]row{
 	// Support.
 	"internal/buildinfo": {support, nil},
 	"internal/clock":     {support, nil},
+	"internal/holiday":   {support, nil},
 	"internal/lifecycle": {support, nil},
 	"internal/metrics":   {support, nil},
 
@@ -81,7 +82,9 @@ var house = map[string]row{
 	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/store"}},
 
 	// Stages.
-	"internal/config":   {stage, []string{"internal/calendar", "internal/fleet", "internal/plan", "internal/policy", "internal/typo"}},
+	"internal/config": {stage, []string{
+		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/typo",
+	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},
 	"internal/record":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan", "internal/store"}},
@@ -104,7 +107,7 @@ var house = map[string]row{
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
+		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
 	}},
 	"internal/httpapi": {surface, []string{"internal/buildinfo", "internal/fleet", "internal/service"}},
 

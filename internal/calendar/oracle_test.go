@@ -19,13 +19,16 @@ type day struct {
 	year, month, day int
 	weekday          int // 0 = Monday
 	length           int // of its month
+	as               int // the weekday it counts as
+	makeUp           bool
 }
 
 func dayAt(local int64) day {
 	t := time.Unix(local, 0).UTC()
+	weekday := (int(t.Weekday()) + 6) % 7
 	return day{
-		t.Year(), int(t.Month()), t.Day(), (int(t.Weekday()) + 6) % 7,
-		time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day(),
+		t.Year(), int(t.Month()), t.Day(), weekday,
+		time.Date(t.Year(), t.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day(), weekday, false,
 	}
 }
 
@@ -135,19 +138,19 @@ func genSpan(t *rapid.T, lo, hi int, names []string, wraps bool, of func(day) in
 }
 
 func genWeekday(t *rapid.T) atomGen {
-	of := func(d day) int { return d.weekday }
+	of := func(d day) int { return d.as }
 	v := rapid.IntRange(0, 6).Draw(t, "weekday")
 	text := spell(t, v, 0, oracleDays)
 	switch rapid.IntRange(0, 6).Draw(t, "kind") {
 	case 0:
 		n := rapid.IntRange(1, 5).Draw(t, "n")
-		return atomGen{fmt.Sprint(text, "#", n), func(d day) bool { return d.weekday == v && (d.day+6)/7 == n }}
+		return atomGen{fmt.Sprint(text, "#", n), func(d day) bool { return !d.makeUp && d.weekday == v && (d.day+6)/7 == n }}
 	case 1:
-		return atomGen{text + "L", func(d day) bool { return d.weekday == v && d.day+7 > d.length }}
+		return atomGen{text + "L", func(d day) bool { return !d.makeUp && d.weekday == v && d.day+7 > d.length }}
 	case 2:
-		return atomGen{"L", func(d day) bool { return d.weekday == 6 }}
+		return atomGen{"L", func(d day) bool { return d.as == 6 }}
 	case 3:
-		return atomGen{text + "-L", func(d day) bool { return d.weekday >= v }}
+		return atomGen{text + "-L", func(d day) bool { return d.as >= v }}
 	}
 	return genSpan(t, 0, 6, oracleDays, true, of)
 }
@@ -240,6 +243,7 @@ func genPeriod(t *rapid.T, name string) periodGen {
 	}
 	p.def.Weekdays, p.def.MonthDays, p.def.Months = w.texts, md.texts, mo.texts
 	p.matches = func(d day) bool { return w.matches(d) && md.matches(d) && mo.matches(d) }
+	p.def.OnHolidays = rapid.IntRange(0, 3).Draw(t, "on holidays") == 0
 	p.instance = rapid.SampledFrom([]string{"", "", "t3.small", "m5.large"}).Draw(t, "type")
 	return p
 }
@@ -297,6 +301,7 @@ type oracle struct {
 type oracleRun struct {
 	from, to            int64
 	beginLocal, enLocal int64
+	key                 int64
 	hasBegin            bool
 	order               int
 	want                Want
@@ -350,40 +355,208 @@ func (o *oracle) instant(local int64) int64 {
 	panic(fmt.Sprintf("the oracle did not look far enough for %s", time.Unix(local, 0).UTC()))
 }
 
-// lay puts the periods down on the dates.
-func (o *oracle) lay(periods []periodGen, dates []int64, lead int64) {
-	for order, p := range periods {
-		for _, midnight := range dates {
-			if !p.matches(dayAt(midnight)) {
+// piece is what a period makes of a date: 'r' a run, 'b' *any* before a begin, 'e' *any* until an end.
+type piece struct {
+	kind     rune
+	from, to int64 // on the local clock
+	key      int64 // the begin that decides who is the reason
+	hasBegin bool
+	order    int
+	want     Want
+}
+
+// pieces is what a date holds, by the letter of the semantics, and whether its last end is left out.
+func (c *caseGen) pieces(midnight int64) (list []piece, keepsOn bool) {
+	d := dayAt(midnight)
+	off := false
+	for _, h := range c.holidays { // the first calendar that says something decides
+		if as, known := h[midnight]; known {
+			if off = as < 0; !off {
+				d.as, d.makeUp = as, true
+			}
+			break
+		}
+	}
+	for order, p := range c.periods {
+		if off && !p.def.OnHolidays || !p.matches(d) {
+			continue
+		}
+		r := piece{'r', midnight, midnight + 86400, midnight, p.b >= 0, order, Want{Running, p.def.Name, p.instance}}
+		if p.b >= 0 {
+			r.from = midnight + int64(p.b)*60
+			r.key = r.from
+		}
+		if p.e >= 0 {
+			r.to = midnight + int64(p.e)*60
+			if p.b > p.e {
+				r.to += 86400
+			}
+		}
+		switch {
+		case p.b >= 0 && p.e < 0:
+			list = append(list, r, piece{kind: 'b', from: midnight, to: r.from, order: order})
+		case p.b < 0 && p.e >= 0:
+			list = append(list, piece{kind: 'e', from: midnight, to: r.to, order: order})
+		default:
+			list = append(list, r)
+		}
+	}
+	for _, x := range c.exceptions {
+		if x.Type == StartException && x.on(midnight) {
+			list = c.started(list, x.Exception, midnight)
+		}
+	}
+	for _, x := range c.exceptions {
+		if x.Type == StopException && x.on(midnight) {
+			if x.None {
+				keepsOn = true
+			} else {
+				list = stopped(list, int64(x.Value)*60, midnight)
+			}
+		}
+	}
+	return list, keepsOn
+}
+
+func (c *caseGen) started(list []piece, x Exception, midnight int64) (out []piece) {
+	at := midnight + int64(x.Value)*60
+	earliest, left := int64(0), 0
+	for _, p := range list {
+		if p.kind == 'r' && !x.None && p.to > at {
+			if left++; left == 1 || p.from < earliest {
+				earliest = p.from
+			}
+		}
+	}
+	begins := map[int]int64{} // of each period that still runs
+	for _, p := range list {
+		if p.kind == 'r' {
+			if x.None || p.to <= at {
 				continue
 			}
-			dayBegin, dayEnd := o.instant(midnight), o.instant(midnight+86400)
-			r := oracleRun{
-				from: dayBegin, to: dayEnd, beginLocal: midnight, enLocal: midnight + 86400,
-				hasBegin: p.b >= 0, order: order, want: Want{Running, p.def.Name, p.instance},
+			if p.from < at || p.from == earliest {
+				p.from = at
 			}
-			if p.b >= 0 {
-				r.beginLocal = midnight + int64(p.b)*60
-				r.from = o.instant(r.beginLocal)
+			begins[p.order] = p.from
+			out = append(out, p)
+		}
+	}
+	for _, p := range list {
+		switch {
+		case p.kind == 'e':
+			out = append(out, p)
+		case p.kind == 'b':
+			p.to = midnight + 86400
+			if begin, runs := begins[p.order]; runs {
+				p.to = begin
 			}
-			if p.e >= 0 {
-				r.enLocal = midnight + int64(p.e)*60
-				if p.b > p.e {
-					r.enLocal += 86400
+			out = append(out, p)
+		}
+	}
+	if x.None || left > 0 {
+		return out
+	}
+	end := midnight + 86400
+search:
+	for minute := at + 60; minute <= midnight+2*86400; minute += 60 {
+		for _, p := range c.periods {
+			ends := midnight + int64(p.e)*60
+			if p.e >= 0 && (minute == ends || p.b > p.e && minute == ends+86400) {
+				end = minute
+				break search
+			}
+		}
+	}
+	return append(out, piece{'r', at, end, at, true, len(c.periods), Want{Running, ExceptionReason, ""}})
+}
+
+func stopped(list []piece, value, midnight int64) (out []piece) {
+	begin, last, runs := midnight, int64(0), 0
+	for _, p := range list {
+		if p.kind == 'r' {
+			if runs++; runs == 1 || p.from < begin {
+				begin = p.from
+			}
+			last = max(last, p.to)
+			if runs == 1 {
+				last = p.to
+			}
+		}
+	}
+	at := midnight + value
+	if at <= begin {
+		at += 86400
+	}
+	later := slices.ContainsFunc(list, func(p piece) bool { return p.kind == 'r' && p.from >= at })
+	for _, p := range list {
+		switch {
+		case p.kind == 'r' && p.from >= at:
+			continue
+		case p.kind == 'e', p.kind == 'r' && !later && p.to == last:
+			p.to = at
+		default:
+			p.to = min(p.to, at)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// lay puts the schedule down on the dates.
+func (o *oracle) lay(c *caseGen, dates []int64) {
+	lead := int64(c.lead / time.Second)
+	put := func(p piece, lead int64) {
+		from, to := o.instant(p.from), o.instant(p.to)
+		if p.kind != 'r' {
+			o.anys = append(o.anys, [2]int64{from, to})
+		} else if from < to {
+			o.runs = append(o.runs, oracleRun{from - lead, to, p.from, p.to, p.key, p.hasBegin, p.order, p.want})
+		}
+	}
+	type kept struct {
+		last map[rune]int64
+		list []piece
+	}
+	var keeps []kept
+	var stops []int64
+	for _, midnight := range dates {
+		list, keepsOn := c.pieces(midnight)
+		k := kept{map[rune]int64{}, list}
+		for _, p := range list {
+			put(p, lead)
+			if last, known := k.last[p.kind]; p.kind != 'b' && (!known || p.to > last) {
+				k.last[p.kind] = p.to
+			}
+		}
+		for _, p := range list {
+			if p.kind != 'b' && !(keepsOn && p.to == k.last[p.kind]) {
+				stops = append(stops, p.to)
+			}
+		}
+		if keepsOn {
+			keeps = append(keeps, k)
+		}
+		if len(k.last) == 0 {
+			for _, x := range c.exceptions {
+				if x.Type == StopException && x.on(midnight) && !x.None {
+					stops = append(stops, midnight+int64(x.Value)*60)
 				}
-				r.to = o.instant(r.enLocal)
 			}
-			switch {
-			case p.b >= 0 && p.e < 0:
-				o.anys = append(o.anys, [2]int64{dayBegin, r.from})
-			case p.b < 0 && p.e >= 0:
-				o.anys = append(o.anys, [2]int64{dayBegin, r.to})
+		}
+	}
+	for _, k := range keeps {
+		for _, p := range k.list {
+			if p.kind == 'b' || p.to != k.last[p.kind] {
 				continue
 			}
-			if r.from < r.to {
-				r.from -= lead
-				o.runs = append(o.runs, r)
+			next := dates[len(dates)-1] + 86400 // beyond what is looked at
+			for _, at := range stops {
+				if at > p.to {
+					next = min(next, at)
+				}
 			}
+			p.from, p.to = p.to, next
+			put(p, 0)
 		}
 	}
 	for _, before := range o.runs {
@@ -401,8 +574,8 @@ func reasonBefore(a, b oracleRun) bool {
 	if a.hasBegin != b.hasBegin {
 		return a.hasBegin
 	}
-	if a.hasBegin && a.beginLocal != b.beginLocal {
-		return a.beginLocal > b.beginLocal
+	if a.hasBegin && a.key != b.key {
+		return a.key > b.key
 	}
 	return a.order < b.order
 }
@@ -442,6 +615,64 @@ type caseGen struct {
 	periods  []periodGen
 	lead     time.Duration
 	schedule *Schedule
+
+	exceptions []exceptionGen
+	holidays   []map[int64]int // by midnight: the weekday a date counts as, -1 for a day off
+}
+
+// exceptionGen is an exception with what its dates mean.
+type exceptionGen struct {
+	Exception
+	first, last int64 // midnights
+}
+
+func (x exceptionGen) on(midnight int64) bool { return x.first <= midnight && midnight <= x.last }
+
+// genDates draws exceptions and holidays around a date.
+func (c *caseGen) genDates(t *rapid.T, def *ScheduleDef) {
+	near := func(label string) int64 {
+		return c.around.Unix() + 86400*rapid.Int64Range(-2, 2).Draw(t, label)
+	}
+	written := func(midnight int64) string { return time.Unix(midnight, 0).UTC().Format(time.DateOnly) }
+	for range rapid.SampledFrom([]int{0, 0, 1, 1, 2, 3, 4}).Draw(t, "exceptions") {
+		x := exceptionGen{first: near("first date")}
+		x.last = x.first + 86400*rapid.SampledFrom([]int64{0, 0, 0, 1, 2}).Draw(t, "more dates")
+		text := ExceptionDef{From: written(x.first), To: written(x.last), Type: rapid.SampledFrom([]string{"start", "stop"}).Draw(t, "type"), Value: "none"}
+		if rapid.IntRange(0, 2).Draw(t, "none") > 0 {
+			at := rapid.OneOf(rapid.SampledFrom(times), rapid.IntRange(0, 1439)).Draw(t, "value")
+			text.Value = fmt.Sprintf("%d:%02d", at/60, at%60)
+			if at == 0 && text.Type == "stop" && rapid.Bool().Draw(t, "24:00") {
+				text.Value = "24:00"
+			}
+		}
+		var err error
+		if x.Exception, err = CompileException(text); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(def.Exceptions, func(y Exception) bool { _, clash := y.Clash(x.Exception); return clash }) {
+			c.exceptions, def.Exceptions = append(c.exceptions, x), append(def.Exceptions, x.Exception)
+		}
+	}
+	for i := range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "calendars") {
+		days := map[int64]int{}
+		text := HolidaysDef{Name: fmt.Sprintf("h%d", i)}
+		for range rapid.IntRange(1, 4).Draw(t, "dates") {
+			midnight := near("date")
+			if _, twice := days[midnight]; twice {
+				continue
+			}
+			if days[midnight] = rapid.IntRange(-4, 6).Draw(t, "as"); days[midnight] < 0 {
+				text.Days = append(text.Days, DayOffDef{Date: written(midnight)})
+			} else {
+				text.MakeUp = append(text.MakeUp, MakeUpDef{Date: written(midnight), As: oracleDays[days[midnight]]})
+			}
+		}
+		h, err := CompileHolidays(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.holidays, def.Holidays = append(c.holidays, days), append(def.Holidays, h)
+	}
 }
 
 func genCase(t *rapid.T) caseGen {
@@ -464,6 +695,9 @@ func genCase(t *rapid.T) caseGen {
 		}
 		def.Periods = append(def.Periods, ref)
 	}
+	if rapid.Bool().Draw(t, "dated") {
+		c.genDates(t, &def)
+	}
 	if c.schedule, err = Compile(def, defs, nil); err != nil {
 		t.Fatalf("%+v %+v: %v", def, defs, err)
 	}
@@ -476,7 +710,10 @@ func (c caseGen) String() string {
 		out += fmt.Sprintf(" | %s@%s %s..%s w=%s d=%s m=%s", p.def.Name, p.instance, p.def.BeginTime, p.def.EndTime,
 			p.def.Weekdays, p.def.MonthDays, p.def.Months)
 	}
-	return out + " lead=" + c.lead.String()
+	for _, x := range c.exceptions {
+		out += " | " + x.String()
+	}
+	return out + fmt.Sprint(" holidays=", c.holidays, " lead=", c.lead)
 }
 
 // TestEvaluationEqualsTheClockWalk compares Wanted and Boundaries with the oracle on every minute of some days around
@@ -492,7 +729,7 @@ func TestEvaluationEqualsTheClockWalk(t *testing.T) {
 			dates = append(dates, d)
 		}
 		o := look(c.schedule.Location(), begin-5*86400, end+8*86400)
-		o.lay(c.periods, dates, int64(c.lead/time.Second))
+		o.lay(&c, dates)
 		fail := func(what string, at int64, got any, want Want) {
 			t.Helper()
 			t.Fatalf("%s\n%s at %s: got %+v, want %+v", c, what, time.Unix(at, 0).In(c.schedule.Location()), got, want)
@@ -600,6 +837,8 @@ func TestAnswersDoNotDependOnTheOrderOfQuestions(t *testing.T) {
 			t.Fatal(err)
 		}
 		again.members, again.wants, again.lead = c.schedule.members, c.schedule.wants, c.schedule.lead
+		again.holidays, again.exceptions, again.dated, again.extensions, again.exceptionWant = c.schedule.holidays,
+			c.schedule.exceptions, c.schedule.dated, c.schedule.extensions, c.schedule.exceptionWant
 		var instants []time.Time
 		for range 20 {
 			at := c.genInstant(t)

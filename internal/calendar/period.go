@@ -9,10 +9,12 @@ type PeriodDef struct {
 	BeginTime string `json:"begintime,omitempty" yaml:"begintime,omitempty"`
 	EndTime   string `json:"endtime,omitempty" yaml:"endtime,omitempty"`
 	// Weekdays, MonthDays and Months choose the dates; a date has to match all three.
-	Weekdays    DayField `json:"weekdays,omitempty" yaml:"weekdays,omitempty"`
-	MonthDays   DayField `json:"monthdays,omitempty" yaml:"monthdays,omitempty"`
-	Months      DayField `json:"months,omitempty" yaml:"months,omitempty"`
-	Description string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Weekdays  DayField `json:"weekdays,omitempty" yaml:"weekdays,omitempty"`
+	MonthDays DayField `json:"monthdays,omitempty" yaml:"monthdays,omitempty"`
+	Months    DayField `json:"months,omitempty" yaml:"months,omitempty"`
+	// OnHolidays keeps the period in force on the days off of the schedule's holiday calendars.
+	OnHolidays  bool   `json:"on_holidays,omitempty" yaml:"on_holidays,omitempty"`
+	Description string `json:"description,omitempty" yaml:"description,omitempty"`
 }
 
 // Period is a compiled period. It does not change and may be shared by schedules.
@@ -23,6 +25,7 @@ type Period struct {
 	weekdays         Weekdays
 	monthDays        MonthDays
 	months           Months
+	onHolidays       bool
 }
 
 // CompilePeriod reads a period. Its error reports every fault, each a *Error (see Faults).
@@ -34,7 +37,7 @@ func CompilePeriod(def PeriodDef) (*Period, error) {
 			Allowed: "a name without @ and comma, and without blanks at its ends",
 		})
 	}
-	p := &Period{name: def.Name, hasBegin: def.BeginTime != "", hasEnd: def.EndTime != ""}
+	p := &Period{name: def.Name, hasBegin: def.BeginTime != "", hasEnd: def.EndTime != "", onHolidays: def.OnHolidays}
 	if !p.hasBegin && !p.hasEnd && def.Weekdays.absent() && def.MonthDays.absent() && def.Months.absent() {
 		all.add(&Error{
 			Problem: "says neither a time nor a day",

@@ -58,8 +58,8 @@ type bucket uint32
 // searched marks a bucket with several changes in it.
 const searched bucket = 1 << 31
 
-// The answers' places have to fit into a bucket's bytes: one for each period, stopped and any.
-const _ = uint8(MaxPeriods + 2)
+// The answers' places have to fit into a bucket's bytes: one for each period, stopped, any and running by exception.
+const _ = uint8(MaxPeriods + 3)
 
 func newBucket(before, after uint16, second uint32) bucket {
 	return bucket(before) | bucket(after)<<8 | bucket(second)<<16

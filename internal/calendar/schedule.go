@@ -23,6 +23,10 @@ type ScheduleDef struct {
 	// StartLead is how much earlier every begin takes effect, 0 to MaxStartLead. Durations have a notation of
 	// their own in the configuration, which reads it.
 	StartLead time.Duration `json:"-" yaml:"-"`
+	// Holidays are the schedule's holiday calendars. Of a date of which several say something, the first one's word counts.
+	Holidays []*Holidays `json:"-" yaml:"-"`
+	// Exceptions are its dated exceptions, in any order.
+	Exceptions []Exception `json:"-" yaml:"-"`
 }
 
 // Bounds of a schedule. They keep the work for one question bounded whatever a configuration says.
@@ -64,7 +68,8 @@ func (s State) String() string {
 // Want is what a schedule wants at an instant. Values can be compared.
 type Want struct {
 	State State
-	// Period is the reason: the period that is running, OverrideReason, or empty.
+	// Period is the reason: the period that is running, ExceptionReason where an exception runs it and no period is behind
+	// it, OverrideReason, or empty.
 	Period string
 	// InstanceType is the type that the schedule gives to that period, or empty.
 	InstanceType string
@@ -80,6 +85,15 @@ type Schedule struct {
 	// wants holds every answer the schedule can give, each once; members and chunks name answers by their place.
 	wants    []Want
 	override bool // wants[0] is the only answer
+
+	holidays   []*Holidays
+	exceptions []Exception
+	dated      map[Date]exceptions
+	extensions []extension
+	// exceptionWant is the place of the answer "running, by an exception alone".
+	exceptionWant uint16
+	// plain is the schedule without its exceptions; nil where it has none.
+	plain *Schedule
 
 	chunks [chunkSlots]atomic.Pointer[chunk]
 }
@@ -152,6 +166,9 @@ func compile(
 	if s.loc == nil {
 		s.loc = time.UTC
 	}
+	if len(def.Holidays) > 0 {
+		s.holidays = def.Holidays
+	}
 	if def.Timezone != "" {
 		loc, err := LoadZone(def.Timezone)
 		all.add(err)
@@ -181,6 +198,7 @@ func compile(
 		s.members = append(s.members, member{p, i, s.place(Want{Running, ref.period, ref.instanceType})})
 	}
 	slices.SortStableFunc(s.members, func(a, b member) int { return cmp.Compare(a.begin, b.begin) })
+	s.except(def.Exceptions, &all)
 	switch status := lowerASCII(trimBlank(def.OverrideStatus)); status {
 	case "":
 	case "running":
@@ -195,6 +213,14 @@ func compile(
 	}
 	if err := all.err(); err != nil {
 		return nil, err
+	}
+	if len(s.exceptions) > 0 {
+		s.plain = &Schedule{
+			name: s.name, loc: s.loc, lead: s.lead, members: s.members, wants: s.wants, override: s.override, holidays: s.holidays,
+		}
+		if !s.override {
+			s.extend()
+		}
 	}
 	return s, nil
 }

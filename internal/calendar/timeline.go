@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 )
@@ -51,6 +52,7 @@ const (
 type worktable struct {
 	offsets []offset
 	masks   []uint32 // for each member the matching days of a month
+	windows []window // of one date
 	runs    []run
 	anys    []stretch
 	active  []*run
@@ -71,16 +73,17 @@ func (s *Schedule) changes(w *worktable, from, to int64) []change {
 }
 
 // layOut puts the periods down on some dates: when each is running, and when any of them says *any*; both in the order
-// of their begins, as the dates are, the members of a schedule are, and instantOf keeps the order of local times.
+// of their begins, as the dates are, the members of a schedule are, and instantOf keeps the order of local times. Where
+// exceptions have their say, they are put in that order afterwards.
 func (s *Schedule) layOut(w *worktable, firstDate, lastDate int64) {
 	w.offsets = offsetsIn(w.offsets[:0], s.loc, firstDate*daySeconds-zoneReach, (lastDate+2)*daySeconds+zoneReach)
 	w.runs, w.anys, w.masks = w.runs[:0], w.anys[:0], w.masks[:0]
-	offsets := w.offsets
 	year, mon, day := dateOf(firstDate)
 	m := monthOf(year, mon)
 	for _, p := range s.members {
 		w.masks = append(w.masks, p.mask(mon, m))
 	}
+	moved := false
 	for date := firstDate; date <= lastDate; date++ {
 		if day > m.days {
 			if day, mon = 1, mon+1; mon > 12 {
@@ -92,39 +95,56 @@ func (s *Schedule) layOut(w *worktable, firstDate, lastDate int64) {
 			}
 		}
 		midnight := date * daySeconds
+		kind := ordinary
+		if s.holidays != nil {
+			kind = s.kindOf(Date(date))
+		}
+		w.windows = w.windows[:0]
 		for i := range s.members {
-			if w.masks[i]&(1<<day) == 0 {
-				continue
-			}
-			p := s.members[i].Period
-			r := run{fromLocal: midnight, toLocal: midnight + daySeconds, begin: noBegin, order: s.members[i].order, want: s.members[i].want}
-			if p.hasBegin {
-				r.fromLocal += p.begin.seconds()
-				r.begin = r.fromLocal
-			}
-			if p.hasEnd {
-				r.toLocal = midnight + p.end.seconds()
-				if p.hasBegin && p.end < p.begin {
-					r.toLocal += daySeconds
-				}
-			}
-			r.from, r.to = instantOf(offsets, r.fromLocal), instantOf(offsets, r.toLocal)
-			if p.hasBegin != p.hasEnd {
-				dayBegin := instantOf(offsets, midnight)
-				upTo := r.to
-				if p.hasBegin {
-					upTo = r.from
-				}
-				if dayBegin < upTo {
-					w.anys = append(w.anys, stretch{dayBegin, upTo})
-				}
-			}
-			if (p.hasBegin || !p.hasEnd) && r.from < r.to {
-				r.from -= s.lead
-				w.runs = append(w.runs, r)
+			if p := &s.members[i]; p.matches(kind, w.masks[i], mon, m, day) {
+				w.windows = p.windows(w.windows, midnight)
 			}
 		}
+		if s.dated != nil {
+			if e, special := s.dated[Date(date)]; special {
+				w.windows, moved = s.adjust(w.windows, e, midnight), true
+			}
+		}
+		for i := range w.windows {
+			w.put(&w.windows[i], s.lead)
+		}
 		day++
+	}
+	for i := range s.extensions {
+		x := &s.extensions[i]
+		if x.from >= x.to || x.from >= (lastDate+1)*daySeconds+zoneReach || x.to <= firstDate*daySeconds-zoneReach {
+			continue
+		}
+		moved = true
+		if x.any {
+			w.anys = append(w.anys, stretch{x.from, x.to})
+		} else {
+			w.runs = append(w.runs, x.run)
+		}
+	}
+	if moved {
+		slices.SortStableFunc(w.runs, func(a, b run) int { return cmp.Compare(a.from, b.from) })
+		slices.SortStableFunc(w.anys, func(a, b stretch) int { return cmp.Compare(a.from, b.from) })
+	}
+}
+
+// put turns a window into instants.
+func (w *worktable) put(on *window, lead int64) {
+	from, to := instantOf(w.offsets, on.from), instantOf(w.offsets, on.to)
+	switch {
+	case from >= to:
+	case on.part != partRun:
+		w.anys = append(w.anys, stretch{from, to})
+	default:
+		w.runs = append(w.runs, run{
+			from: from - lead, to: to, fromLocal: on.from, toLocal: on.to,
+			begin: on.begin, order: on.order, want: on.want,
+		})
 	}
 }
 

@@ -25,6 +25,10 @@ each, in the same order, with the question's "id" repeated where it has one.
 
   {"schedule":{…},"periods":[…],"at":"2027-02-05T09:00:00Z"}
       → {"state":"running|stopped|any","period":"…","instance_type":"…"}
+  the same with "exceptions":[{"date":"2027-02-05","type":"stop","value":"21:00"}]
+  and "holidays":{"kr":{"builtin":"kr","days":[{"date":"2027-02-08"}],
+   "make_up":[{"date":"2027-02-13","as":"mon"}]}}, named by "holidays":["kr"] in
+  the schedule; "special":["…"] then says what is out of the ordinary
   {"field":"weekdays|monthdays|months","text":"…","year":2027,"month":2}
       → {"days":[…]} or {"months":[…]}
   {"expression":"cron(0 18 ? * MON-FRI *)","timezone":"Asia/Seoul",

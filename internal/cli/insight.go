@@ -13,6 +13,7 @@ import (
 
 	"dayshift/internal/app"
 	"dayshift/internal/buildinfo"
+	"dayshift/internal/calendar"
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/config"
@@ -83,6 +84,9 @@ func scheduleTable(e service.ScheduleExplanation) table {
 	if e.Period != "" {
 		why = "period " + e.Period
 	}
+	if e.Period == calendar.ExceptionReason {
+		why = "an exception"
+	}
 	if e.InstanceType != "" {
 		why += " as " + e.InstanceType
 	}
@@ -90,6 +94,9 @@ func scheduleTable(e service.ScheduleExplanation) table {
 		why = "the schedule is disabled and decides nothing"
 	}
 	t.add(e.Local, e.State, why)
+	for _, fact := range e.Special {
+		t.add("", "", fact)
+	}
 	zone, err := time.LoadLocation(e.Timezone)
 	if err != nil {
 		zone = time.UTC

@@ -26,6 +26,10 @@ type Config struct {
 	Periods map[string]Period `yaml:"periods" form:"periodname"`
 	// Schedules by name. A resource takes part by carrying the name in its schedule tag.
 	Schedules map[string]Schedule `yaml:"schedules" form:"schedulename"`
+	// Holiday calendars by name: days off and make-up working days. A schedule names those that hold for it.
+	Holidays map[string]Holidays `yaml:"holidays" form:"calendarname"`
+	// Dated exceptions: on these dates a schedule starts or stops at another time, or not at all.
+	Exceptions []Exception `yaml:"exceptions"`
 	// Filters such as `tag:env=prod`: what any of them matches is never touched. So is everything with the tag `dayshift:protect` = `true`.
 	Protect []string `yaml:"protect" example:"tag:env=prod" form:"filter"`
 	// How much one pass may stop before a person has to confirm.
@@ -73,6 +77,8 @@ type Period struct {
 	MonthDays calendar.DayField `yaml:"monthdays" example:"1-15,L" form:"monthdays"`
 	// The months it applies to: names or numbers, ranges. Absent: every month.
 	Months calendar.DayField `yaml:"months" example:"nov-feb" form:"months"`
+	// true: it holds on the days off of a schedule's holiday calendars as well.
+	OnHolidays bool `yaml:"on_holidays" default:"false"`
 	// A note for people.
 	Description string `yaml:"description" form:"text"`
 }
@@ -97,6 +103,8 @@ type Schedule struct {
 	UseMaintenanceWindow bool `yaml:"use_maintenance_window" default:"true"`
 	// true: EC2 instances are hibernated instead of stopped, where they can be.
 	Hibernate bool `yaml:"hibernate" default:"false"`
+	// The holiday calendars that hold for it. On their days off none of its periods holds; on their make-up days it is another weekday. Where two of them differ, the first one named counts.
+	Holidays []string `yaml:"holidays" example:"[company, cn]" form:"text"`
 	// `running` or `stopped`: wanted at all times, whatever the periods say.
 	OverrideStatus string `yaml:"override_status" enum:"running,stopped" fold:"true"`
 	// `start-only` never stops anything, `stop-only` never starts anything.
@@ -111,6 +119,59 @@ type Schedule struct {
 	Jitter Duration `yaml:"jitter" default:"0s" min:"0s" max:"1h"`
 	// A note for people.
 	Description string `yaml:"description" form:"text"`
+}
+
+// Holidays is a calendar of days off and make-up working days. It covers the
+// years of which it names a day, and says so of any other; its own `days` and
+// `make_up` go before those of a file, and a file before a built-in calendar.
+type Holidays struct {
+	// Days off.
+	Days []DayOff `yaml:"days"`
+	// Working days on a weekend, as China has them around its long holidays.
+	MakeUp []MakeUp `yaml:"make_up"`
+	// An iCalendar file (.ics), relative to the folder of this file, up to 1 MB. Each event is a day off; recurring events are written out for 2000 to 2060.
+	File string `yaml:"file" example:"company.ics" form:"text"`
+	// A regular expression: events of the file whose SUMMARY or CATEGORIES it matches are make-up working days, as Monday. Absent: none is.
+	MakeUpPattern string `yaml:"make_up_pattern" example:"\"班|make-up\"" form:"text"`
+	// A calendar that comes with Dayshift: `cn` mainland China, `kr` South Korea, `us` the federal holidays of the United States.
+	Builtin string `yaml:"builtin" enum:"cn,kr,us"`
+}
+
+// DayOff is a date that does not count as a working day.
+type DayOff struct {
+	// The date.
+	Date string `yaml:"date" required:"true" example:"2027-02-08" form:"date"`
+	// What it is called.
+	Name string `yaml:"name" example:"Seollal" form:"text"`
+}
+
+// MakeUp is a date that counts as a working day.
+type MakeUp struct {
+	// The date.
+	Date string `yaml:"date" required:"true" example:"2026-10-10" form:"date"`
+	// The weekday it counts as: mon, tue, wed, thu, fri, sat or sun.
+	As string `yaml:"as" default:"mon" example:"thu" form:"weekday"`
+	// What it is called.
+	Name string `yaml:"name" form:"text"`
+}
+
+// Exception is a dated change to one schedule: on one date, or on each date of
+// a range, its start or its stop is at another time or left out.
+type Exception struct {
+	// The schedule it is for.
+	Schedule string `yaml:"schedule" required:"true" example:"seoul-office" form:"schedulename"`
+	// The date, in the schedule's time zone. A night belongs to the date it begins on.
+	Date string `yaml:"date" example:"2027-02-05" form:"date"`
+	// The first date of a range, instead of date.
+	From string `yaml:"from" example:"2027-12-27" form:"date"`
+	// The last date of the range.
+	To string `yaml:"to" example:"2027-12-31" form:"date"`
+	// Which boundary of the date it moves.
+	Type string `yaml:"type" required:"true" example:"stop" enum:"start,stop"`
+	// The time at which that happens instead, `HH:MM`, or `none`: a stop that is left out keeps it running until the next one.
+	Value string `yaml:"value" required:"true" example:"\"21:00\"" form:"clock"`
+	// Why, for people.
+	Note string `yaml:"note" example:"release night" form:"text"`
 }
 
 // Limits guard against harm: a mistaken tag, schedule or clock must not take a
@@ -152,8 +213,6 @@ type Log struct {
 // The first key is the struct's name.
 var later = map[string]map[string]string{
 	"Config": {
-		"holidays":     "holiday calendars are not in this version; write the days as periods, or keep the file for a later version",
-		"exceptions":   "dated exceptions are not in this version",
 		"rules":        "rules (cron, rate, at) are not in this version; a schedule with periods can often say the same",
 		"workloads":    "workloads (start and stop in an order) are not in this version",
 		"reservations": "capacity reservations are not in this version",
@@ -161,17 +220,22 @@ var later = map[string]map[string]string{
 		"keys":         "API keys are not in this version",
 	},
 	"Schedule": {
-		"holidays":               "holiday calendars are not in this version; nothing would be left out on holidays",
 		"ssm_maintenance_window": "SSM maintenance windows are not observed in this version; nothing would be started for them",
 		"use_metrics":            "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",
 		"name":                   "the name of a schedule is the key above it",
 		"type":                   "what an entry is follows from the section it is in",
 	},
 	"Period": {
-		"on_holidays": "holiday calendars are not in this version",
-		"name":        "the name of a period is the key above it",
-		"type":        "what an entry is follows from the section it is in",
-		"timezone":    "a time zone belongs to the schedule that uses the period",
+		"name":     "the name of a period is the key above it",
+		"type":     "what an entry is follows from the section it is in",
+		"timezone": "a time zone belongs to the schedule that uses the period",
+	},
+	"Holidays": {
+		"url":  "addresses of calendars are not in this version; download the file and name it with file:",
+		"name": "the name of a calendar is the key above it",
+	},
+	"Exception": {
+		"schedules": "an exception is for one schedule; write one for each",
 	},
 	"AWS": {
 		"endpoint": "set the environment variable AWS_ENDPOINT_URL, which every AWS tool understands",

@@ -21,7 +21,7 @@ func TestWrongFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			loaded, err := Parse("dayshift.yaml", data, Env{ReadFile: os.ReadFile})
+			loaded, err := Parse("dayshift.yaml", data, Env{ReadFile: os.ReadFile, ReadCalendar: os.ReadFile})
 			if err == nil {
 				t.Fatalf("taken, with warnings %v", loaded.Warnings)
 			}

@@ -38,10 +38,13 @@ type decoder struct {
 	keys    map[string]spot // keys by path
 	anchors map[string]ast.Node
 	visits  int
+	// contents stand for files that the configuration names, by the path of the field, so that a change of a file is one
+	// of the configuration.
+	contents map[string]string
 }
 
 func newDecoder(src *source, root ast.Node) *decoder {
-	d := &decoder{src: src, at: map[string]spot{}, keys: map[string]spot{}, anchors: map[string]ast.Node{}}
+	d := &decoder{src: src, at: map[string]spot{}, keys: map[string]spot{}, anchors: map[string]ast.Node{}, contents: map[string]string{}}
 	d.survey(root, false)
 	clear(src.shown) // what was shown before the secrets were known
 	return d
@@ -346,6 +349,8 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Schedule](), "in a schedule"},
 		{reflect.TypeFor[Period](), "in a period"},
 		{reflect.TypeFor[Account](), "in an account"},
+		{reflect.TypeFor[Holidays](), "in a holiday calendar"},
+		{reflect.TypeFor[Exception](), "in an exception"},
 		{reflect.TypeFor[Limits](), "under limits:"},
 		{reflect.TypeFor[AWS](), "under aws:"},
 	} {

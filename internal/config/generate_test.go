@@ -100,6 +100,10 @@ var sections = []struct {
 	{reflect.TypeFor[Account](), "accounts"},
 	{reflect.TypeFor[Period](), "periods"},
 	{reflect.TypeFor[Schedule](), "schedules"},
+	{reflect.TypeFor[Holidays](), "holidays"},
+	{reflect.TypeFor[DayOff](), "days"},
+	{reflect.TypeFor[MakeUp](), "make_up"},
+	{reflect.TypeFor[Exception](), "exceptions"},
 	{reflect.TypeFor[Limits](), "limits"},
 	{reflect.TypeFor[Tags](), "tags"},
 	{reflect.TypeFor[AWS](), "aws"},
@@ -224,7 +228,7 @@ func gallery(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, refusal := Parse("dayshift.yaml", data, Env{ReadFile: os.ReadFile})
+		_, refusal := Parse("dayshift.yaml", data, Env{ReadFile: os.ReadFile, ReadCalendar: os.ReadFile})
 		if refusal == nil {
 			t.Fatalf("%s is taken", file)
 		}
@@ -334,7 +338,13 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Period]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", oneOf("begintime", "endtime", "weekdays", "monthdays", "months")})
-	case reflect.TypeFor[Account]():
+	case reflect.TypeFor[Holidays]():
+		schema[1].value = "object"
+		schema = append(schema, member{"anyOf", oneOf("days", "make_up", "file", "builtin")})
+	case reflect.TypeFor[Exception]():
+		schema[1].value = "object"
+		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
+	case reflect.TypeFor[Account](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp]():
 		schema[1].value = "object"
 	}
 	return schema
@@ -344,7 +354,7 @@ func textSchema(form string) object {
 	patterns := map[string]string{
 		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "store": patternStore,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
-		"periodname": `^[^@,]+$`, "listen": `:[0-9]{1,5}$`,
+		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
 	}
 	if form == "account" {
 		return object{{"anyOf", []object{{{"type", "string"}, {"pattern", patternAccount}}, {{"type", "integer"}, {"minimum", 0}, {"maximum", 999999999999}}}}}
@@ -457,6 +467,9 @@ func TestSchema(t *testing.T) {
 		"resync_interval: 5", "resync_interval: 5 minutes", "accounts: [{id: '1', regions: [us-east-1]}]", "accounts: [{id: '111122223333'}]",
 		"accounts: [{id: '111122223333', regions: []}]", "accounts: [{id: '111122223333', regions: [Seoul]}]", "limits: {max_stops: -1}",
 		"store: postgres://x", "listen: localhost", "rules: {}", "log: {level: loud}", "periods: {a@b: {weekdays: mon}}", "aws: {api_share: 2}",
+		"holidays: {kr: {}}", "holidays: {kr: {builtin: jp}}", "holidays: {kr: {days: [{name: x}]}}", "holidays: {kr: {days: [{date: 5 May}]}}",
+		"exceptions: [{schedule: s, date: 2027-02-05, type: stop}]", "exceptions: [{schedule: s, type: stop, value: none}]",
+		"exceptions: [{schedule: s, date: 2027-02-05, type: pause, value: none}]", "exceptions: [{schedule: s, date: 2027-02-05, type: stop, value: later}]",
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
 	} {
 		if checkSchema(root, root, plainValue(t, []byte(text)), "$") == "" {

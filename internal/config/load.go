@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,8 +15,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"dayshift/internal/clock"
 	"dayshift/internal/fleet"
+	"dayshift/internal/holiday"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
 )
@@ -51,6 +55,11 @@ type Env struct {
 	Lookup func(name string) (string, bool)
 	// ReadFile reads a file that a secret names, relative to the configuration's folder. It is asked for at most maxSecret+1 bytes.
 	ReadFile func(path string) ([]byte, error)
+	// ReadCalendar reads an iCalendar file, likewise, of which at most holiday.MaxBytes+1 bytes are wanted.
+	ReadCalendar func(path string) ([]byte, error)
+	// Now is the time for what is said of dates: exceptions that are over, years that a calendar does not cover. nil:
+	// nothing is said.
+	Now func() time.Time
 }
 
 // maxSecret bounds a secret, in bytes; AWS's longest external ID has 1224.
@@ -74,15 +83,16 @@ func Load(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, Faults{unreadable(path, err)}
 	}
-	folder := filepath.Dir(path)
-	return Parse(path, data, Env{
-		Lookup: os.LookupEnv,
-		ReadFile: func(name string) ([]byte, error) {
+	within := func(limit int64) func(name string) ([]byte, error) {
+		return func(name string) ([]byte, error) {
 			if !filepath.IsAbs(name) {
-				name = filepath.Join(folder, name)
+				name = filepath.Join(filepath.Dir(path), name)
 			}
-			return readBounded(name, maxSecret)
-		},
+			return readBounded(name, limit)
+		}
+	}
+	return Parse(path, data, Env{
+		Lookup: os.LookupEnv, ReadFile: within(maxSecret), ReadCalendar: within(holiday.MaxBytes), Now: clock.Real{}.Now,
 	})
 }
 
@@ -154,6 +164,7 @@ func Parse(name string, data []byte, env Env) (*Loaded, error) {
 	l.Limits = plan.Limits{MaxStops: c.Limits.MaxStops, MaxStopPercent: c.Limits.MaxStopPercent, MinScopeSize: c.Limits.MinScopeSize}
 	l.lines = map[string]string{}
 	flatten("", reflect.ValueOf(c), l.lines)
+	maps.Copy(l.lines, d.contents)
 	return l, nil
 }
 

@@ -50,7 +50,7 @@ func (d *decoder) validate(c *Config, env Env) *Loaded {
 	d.top(c, l)
 	d.accounts(c, env, l)
 	d.protect(c, l)
-	d.schedules(c, l)
+	d.schedules(c, l, env)
 	return l
 }
 
@@ -374,7 +374,7 @@ func badNote(text string, limit int) string {
 }
 
 // schedules compiles periods and schedules and hands on every fault that the calendar finds in them.
-func (d *decoder) schedules(c *Config, l *Loaded) {
+func (d *decoder) schedules(c *Config, l *Loaded, env Env) {
 	zone, err := calendar.LoadZone(c.Timezone)
 	d.calendarFaults("", err)
 
@@ -389,7 +389,7 @@ func (d *decoder) schedules(c *Config, l *Loaded) {
 		}
 		compiled, err := calendar.CompilePeriod(calendar.PeriodDef{
 			Name: name, BeginTime: p.BeginTime, EndTime: p.EndTime,
-			Weekdays: p.Weekdays, MonthDays: p.MonthDays, Months: p.Months, Description: p.Description,
+			Weekdays: p.Weekdays, MonthDays: p.MonthDays, Months: p.Months, OnHolidays: p.OnHolidays, Description: p.Description,
 		})
 		d.calendarFaults(path, err)
 		if err != nil {
@@ -400,7 +400,10 @@ func (d *decoder) schedules(c *Config, l *Loaded) {
 		periods[name] = compiled
 	}
 
-	used := map[string]bool{}
+	calendars := d.calendars(c, zone, env)
+	exceptions := d.exceptions(c)
+
+	used, observed := map[string]bool{}, map[string]bool{}
 	for _, name := range sortedKeys(c.Schedules) {
 		s, path := c.Schedules[name], join("schedules", name)
 		if problem := badTagText(name, maxTagValue); problem != "" {
@@ -415,8 +418,12 @@ func (d *decoder) schedules(c *Config, l *Loaded) {
 		compiled, err := calendar.CompileWith(calendar.ScheduleDef{
 			Name: name, Timezone: s.Timezone, OverrideStatus: d.writtenWord(s.OverrideStatus),
 			Periods: s.Periods, StartLead: time.Duration(s.StartLead),
+			Holidays: d.observes(path, s.Holidays, calendars, observed), Exceptions: exceptions.of(name),
 		}, periods, zone)
 		d.calendarFaults(path, err)
+		if err == nil {
+			d.pastExceptions(l, exceptions[name], compiled.Location(), env)
+		}
 		for _, ref := range s.Periods {
 			period, _, _ := strings.Cut(ref, "@")
 			used[strings.TrimSpace(period)] = true
@@ -433,6 +440,7 @@ func (d *decoder) schedules(c *Config, l *Loaded) {
 			Jitter: time.Duration(s.Jitter),
 		}
 	}
+	d.coverage(l, calendars, observed, env)
 	if len(c.Schedules) == 0 {
 		d.warnAt(l, "schedules", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add a schedule: see examples/minimal.yaml"})
 	}

@@ -154,6 +154,7 @@ func (x *decider) decide() {
 		x.recheckAt(b.At)
 	}
 	x.say("calendar", x.calendarFact)
+	x.sayDates()
 	x.say("memory", x.memoryFact)
 	x.say("seen", x.seenFact)
 	switch r := &x.Resource; {

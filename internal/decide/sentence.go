@@ -77,6 +77,17 @@ func (x *decider) calendarFact() string {
 	return text + ", without end"
 }
 
+// sayDates adds what is out of the ordinary on the date: a day off, a make-up day, exceptions, a year that a calendar
+// does not know.
+func (x *decider) sayDates() {
+	if x.steps == nil {
+		return
+	}
+	for _, fact := range x.in.Policy.Special(x.now).Facts() {
+		x.row(fact.Rule, fact.Text)
+	}
+}
+
 func (x *decider) memoryFact() string {
 	m := x.m
 	text := string(m.Last)

@@ -166,6 +166,15 @@ func (p Policy) Wanted(now time.Time) calendar.Want {
 	return p.Schedule.Calendar.Wanted(now.Add(-p.Offset))
 }
 
+// Special tells what is out of the ordinary for this resource at an instant: exceptions, days off. Only a Governed policy
+// knows any.
+func (p Policy) Special(now time.Time) calendar.Special {
+	if p.Why != Governed {
+		return calendar.Special{}
+	}
+	return p.Schedule.Calendar.Special(now.Add(-p.Offset))
+}
+
 // Next gives the first instant after now at which what is wanted of this
 // resource changes; false when it never does, as far as the calendar looks.
 func (p Policy) Next(now time.Time) (calendar.Boundary, bool) {

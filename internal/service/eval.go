@@ -13,7 +13,7 @@ import (
 )
 
 // Question is one line of `dayshift eval`: what a schedule wants at an instant
-// (Schedule, Periods, At), which days or months a day expression names
+// (Schedule, Periods, Exceptions, Holidays, At), which days or months a day expression names
 // (Field, Text, Year, Month), or when a rule fires (Expression, Timezone, From,
 // To, Anchor).
 type Question struct {
@@ -22,6 +22,9 @@ type Question struct {
 	Schedule *scheduleQuestion    `json:"schedule"`
 	Periods  []calendar.PeriodDef `json:"periods"`
 	At       string               `json:"at"`
+
+	Exceptions []exceptionQuestion        `json:"exceptions"`
+	Holidays   map[string]holidayQuestion `json:"holidays"`
 
 	Field string             `json:"field"`
 	Text  *calendar.DayField `json:"text"`
@@ -43,8 +46,9 @@ type Question struct {
 // have no effect here.
 type scheduleQuestion struct {
 	calendar.ScheduleDef
-	Enabled   *bool  `json:"enabled"`
-	StartLead string `json:"start_lead"`
+	Enabled   *bool               `json:"enabled"`
+	StartLead string              `json:"start_lead"`
+	Holidays  calendar.PeriodRefs `json:"holidays"` // names, as a list or with commas
 	ignoredFlags
 }
 
@@ -72,10 +76,12 @@ type Answer struct {
 	State        string          `json:"state,omitempty"`
 	Period       string          `json:"period,omitempty"`
 	InstanceType string          `json:"instance_type,omitempty"`
-	Days         *[]int          `json:"days,omitempty"`
-	Months       *[]int          `json:"months,omitempty"`
-	Fires        *[]string       `json:"fires,omitempty"`
-	Error        string          `json:"error,omitempty"`
+	// Special says what is out of the ordinary at the instant: exceptions, days off, years that a calendar does not cover.
+	Special []string  `json:"special,omitempty"`
+	Days    *[]int    `json:"days,omitempty"`
+	Months  *[]int    `json:"months,omitempty"`
+	Fires   *[]string `json:"fires,omitempty"`
+	Error   string    `json:"error,omitempty"`
 }
 
 // Eval answers one question given as JSON. It never fails: what is refused is
@@ -154,6 +160,12 @@ func (q *Question) state() (Answer, error) {
 	if err := errors.Join(faults...); err != nil {
 		return Answer{}, err
 	}
+	if def.Exceptions, err = q.exceptions(); err != nil {
+		return Answer{}, err
+	}
+	if def.Holidays, err = q.observed(); err != nil {
+		return Answer{}, err
+	}
 	schedule, err := calendar.CompileWith(def, periods, time.UTC)
 	if err != nil {
 		return Answer{}, err
@@ -162,7 +174,11 @@ func (q *Question) state() (Answer, error) {
 		return Answer{State: calendar.Any.String()}, nil // a disabled schedule decides nothing
 	}
 	want := schedule.Wanted(at)
-	return Answer{State: want.State.String(), Period: want.Period, InstanceType: want.InstanceType}, nil
+	answer := Answer{State: want.State.String(), Period: want.Period, InstanceType: want.InstanceType}
+	for _, fact := range schedule.Special(at).Facts() {
+		answer.Special = append(answer.Special, fact.Rule+": "+fact.Text)
+	}
+	return answer, nil
 }
 
 func (q *Question) days() (Answer, error) {

@@ -102,6 +102,9 @@ func (s *Service) PreviewSchedule(name string, from, to time.Time) (Preview, err
 		if boundary.To.Period != "" {
 			why += " (period " + boundary.To.Period + ")"
 		}
+		for _, exception := range schedule.Calendar.Special(boundary.At).Exceptions {
+			why += "; exception: " + exception.String()
+		}
 		answer.Events = append(answer.Events, PreviewEvent{
 			At: boundary.At.UTC(), Action: boundary.To.State.String(), Schedule: name, Reason: "calendar", Why: why,
 		})

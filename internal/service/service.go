@@ -214,7 +214,9 @@ type ScheduleExplanation struct {
 	State        string    `json:"state"`
 	Period       string    `json:"period,omitempty"`
 	InstanceType string    `json:"instance_type,omitempty"`
-	Next         []Change  `json:"next"`
+	// Special says what is out of the ordinary on that date: exceptions, days off, years that a calendar does not cover.
+	Special []string `json:"special,omitempty"`
+	Next    []Change `json:"next"`
 }
 
 // nextChanges is how many changes ahead are shown.
@@ -235,6 +237,9 @@ func (s *Service) ExplainSchedule(name string, at time.Time) (ScheduleExplanatio
 	answer := ScheduleExplanation{
 		Schedule: name, Timezone: c.Location().String(), At: at.UTC(), Local: at.In(c.Location()).Format("2006-01-02 15:04:05 MST (Mon)"),
 		Enabled: schedule.Enabled, State: want.State.String(), Period: want.Period, InstanceType: want.InstanceType, Next: []Change{},
+	}
+	for _, fact := range c.Special(at).Facts() {
+		answer.Special = append(answer.Special, fact.Text)
 	}
 	for range nextChanges {
 		boundary, ok := c.NextState(at)

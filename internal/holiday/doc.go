@@ -1,0 +1,10 @@
+// Package holiday reads holiday calendars: iCalendar files (RFC 5545) that people bring along, and the ones that come
+// with the program.
+//
+// Parse turns the text of a file into dates with names; what a date means for a schedule is decided in internal/calendar.
+// It expects anything at all: size, number of events, length of an event and the work for recurrences are bounded before
+// they are spent, and what cannot be read is refused with the event that is at fault. It reads no files and no clock.
+//
+// A built-in calendar covers whole years. A year of which the dates were not known for certain when they were written
+// down is left out of it, so that whoever uses it can say so: nothing is guessed from the years around it.
+package holiday
