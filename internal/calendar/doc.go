@@ -38,6 +38,11 @@
 //   - A start_lead moves the begin of every running interval to an earlier instant, by that much real time, also where
 //     the begin is a day's 00:00 because the period names no begintime. This happens before the joining; the reason
 //     during the lead is the period that is about to begin, as if it had begun. Ends stay.
+//   - A [Holidays] calendar says of a date that it is a day off, on which no period begins that does not say otherwise, or
+//     that it counts as another weekday. This happens before a date is matched.
+//   - An [Exception] moves the first begin or the last end of what a date's periods made of it, on the local clock, before
+//     that becomes instants. A stop that is removed adds a stretch up to the next stop boundary, which is found when the
+//     schedule is compiled: it can reach over any number of dates. [Schedule.Special] names what had its say.
 //   - An override_status is the answer at all times; the periods are checked all the same.
 //
 // # Rule expressions
