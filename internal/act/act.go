@@ -449,7 +449,11 @@ func (l *lane) do(ctx context.Context, verb fleet.Verb, targets []cloud.Target) 
 	}
 	call, end := l.outlive(ctx)
 	defer end()
-	return l.Cloud.Do(call, l.scope, l.kind, verb, targets)
+	err := l.Cloud.Do(cloud.WithPermit(call, l.MayAct), l.scope, l.kind, verb, targets)
+	if errors.Is(err, cloud.ErrNotPermitted) {
+		return &notAllowedError{err}
+	}
+	return err
 }
 
 // outlive returns a context for a call that is made: it ends drain after ctx

@@ -105,11 +105,12 @@ var (
 	ErrWrongState           = errors.New("wrong state")           // the resource is not in a state that allows the verb
 	ErrUnsupported          = errors.New("unsupported")           // this resource can never do that (hibernation, one-time spot …)
 	ErrProtected            = errors.New("protected by the provider")
-	ErrUnauthorized         = errors.New("not authorized")       // the role lacks a permission
-	ErrCredentials          = errors.New("no valid credentials") // no role, wrong external ID, expired
-	ErrRegionDisabled       = errors.New("region not enabled")   // not opted in
-	ErrTransient            = errors.New("temporary failure")    // 5xx, reset, time-out, garbage: the same call may go through
-	ErrInvalid              = errors.New("refused as invalid")   // the provider calls the request wrong
+	ErrUnauthorized         = errors.New("not authorized")         // the role lacks a permission
+	ErrCredentials          = errors.New("no valid credentials")   // no role, wrong external ID, expired
+	ErrRegionDisabled       = errors.New("region not enabled")     // not opted in
+	ErrTransient            = errors.New("temporary failure")      // 5xx, reset, time-out, garbage: the same call may go through
+	ErrInvalid              = errors.New("refused as invalid")     // the provider calls the request wrong
+	ErrNotPermitted         = errors.New("not permitted any more") // see WithPermit: nothing was sent
 )
 
 // MemberError says which members of a batch made the provider refuse the call.
@@ -136,6 +137,29 @@ func (e *PartialError) Error() string {
 }
 
 func (e *PartialError) Unwrap() error { return e.Err }
+
+type permitKey struct{}
+
+// WithPermit returns a context whose calls ask permit right before they are
+// sent: between the decision to make a call and its first byte a process can be
+// paused for longer than its lease lasts. A call that is not permitted is not
+// sent and fails with ErrNotPermitted.
+func WithPermit(ctx context.Context, permit func() error) context.Context {
+	return context.WithValue(ctx, permitKey{}, permit)
+}
+
+// Permitted returns nil when a call of the context may be sent now. Every
+// implementation asks it as late as it can.
+func Permitted(ctx context.Context) error {
+	permit, ok := ctx.Value(permitKey{}).(func() error)
+	if !ok || permit == nil {
+		return nil
+	}
+	if err := permit(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotPermitted, err)
+	}
+	return nil
+}
 
 // RetryAfter is implemented by errors of a provider that said when to come back.
 type RetryAfter interface{ RetryAfter() time.Duration }

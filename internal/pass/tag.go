@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 )
@@ -25,7 +26,7 @@ const maxTagValue = 256
 // for all resources that the same was done to, so that a batch is one call.
 // Tags are a courtesy: when they can not be written, that is logged.
 func (r *running) tag(ctx context.Context, scope fleet.Scope) {
-	if !r.Tags.LastAction && !r.Tags.Error || ctx.Err() != nil {
+	if !r.Tags.LastAction && !r.Tags.Error || ctx.Err() != nil || r.mayAct() != nil {
 		return
 	}
 	type key struct {
@@ -72,7 +73,7 @@ func (r *running) tag(ctx context.Context, scope fleet.Scope) {
 		default:
 			tags[fleet.TagError] = k.error
 		}
-		if err := r.Cloud.Tag(ctx, scope, k.kind, resources, tags); err != nil {
+		if err := r.Cloud.Tag(cloud.WithPermit(ctx, r.mayAct), scope, k.kind, resources, tags); err != nil {
 			r.Log.WarnContext(ctx, "informational tags could not be written; allow it, or switch them off under tags in the configuration",
 				slog.String("scope", scope.String()), slog.String("kind", string(k.kind)), slog.Any("error", err))
 		}

@@ -57,9 +57,10 @@ type gate struct {
 	// answered runs when the answer has been sent.
 	answered func(passage)
 
-	mu     sync.Mutex
-	counts map[string]int
-	times  []time.Time // of every call
+	mu      sync.Mutex
+	counts  map[string]int
+	times   []time.Time // of every call
+	changes []time.Time // of those that change something
 }
 
 func (g *gated) gate(t *testing.T) *gate {
@@ -104,6 +105,9 @@ func (g *gate) enter(body string) passage {
 	g.counts[action]++
 	g.times = append(g.times, time.Now())
 	reads := strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "Assume")
+	if !reads {
+		g.changes = append(g.changes, time.Now())
+	}
 	return passage{action: action, nth: g.counts[action], number: len(g.times), reads: reads}
 }
 
@@ -111,8 +115,19 @@ func (g *gate) enter(body string) passage {
 func (g *gate) callsSince(at time.Time) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return countAfter(g.times, at)
+}
+
+// changesSince counts those of them that change something.
+func (g *gate) changesSince(at time.Time) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return countAfter(g.changes, at)
+}
+
+func countAfter(calls []time.Time, at time.Time) int {
 	n := 0
-	for _, call := range g.times {
+	for _, call := range calls {
 		if call.After(at) {
 			n++
 		}

@@ -143,6 +143,9 @@ func checkAnswers(stack *middleware.Stack) error {
 }
 
 func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+	if err := cloud.Permitted(ctx); err != nil { // what follows is the network
+		return middleware.DeserializeOutput{}, middleware.Metadata{}, err
+	}
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	response, isHTTP := out.RawResponse.(*smithyhttp.Response)
 	if err != nil || !isHTTP {

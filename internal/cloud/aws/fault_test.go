@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -263,5 +264,25 @@ func TestFaultsOfAWS(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A process that was paused after it had decided to make a call does not send it.
+func TestNothingIsSentWithoutAPermit(t *testing.T) {
+	lost := errors.New("the lease is lost")
+	w := newWire(t)
+	w.on("StartInstances", acceptAll("StartInstances"))
+	c := w.open(nil)
+	if err := start(c, many(1)...); err != nil {
+		t.Fatal(err)
+	}
+	target := cloud.Target{Resource: fleet.Resource{Ref: fleet.Ref{Scope: testScope, Kind: fleet.EC2Instance, ID: "i-0123456789abcdef0"}}}
+	ctx := cloud.WithPermit(t.Context(), func() error { return lost })
+	err := c.Do(ctx, testScope, fleet.EC2Instance, fleet.Start, []cloud.Target{target})
+	if !errors.Is(err, cloud.ErrNotPermitted) || !errors.Is(err, lost) {
+		t.Errorf("%v", err)
+	}
+	if n := len(w.made("StartInstances")); n != 1 {
+		t.Errorf("%d requests, want the one that was permitted", n)
 	}
 }
