@@ -119,6 +119,51 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
+// BenchmarkWantedOnSpecialDates asks a schedule with a year of days off and exceptions: warm at random instants, and from
+// nothing for one.
+func BenchmarkWantedOnSpecialDates(b *testing.B) {
+	def := benchDef
+	days := HolidaysDef{Name: "h"}
+	for day := range Date(120) {
+		at := DateOf(2026, 1, 1) + 3*day
+		days.Days = append(days.Days, DayOffDef{Date: at.String()})
+		def.Exceptions = append(def.Exceptions, Exception{From: at + 1, To: at + 1, Type: StopException, None: day%4 == 0, Value: 21 * 60})
+	}
+	h, err := CompileHolidays(days)
+	if err != nil {
+		b.Fatal(err)
+	}
+	def.Holidays = []*Holidays{h}
+	compile := func() *Schedule {
+		s, err := Compile(def, benchPeriods, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}
+	b.Run("random", func(b *testing.B) {
+		s, r, sum := compile(), rand.New(rand.NewPCG(1, 2)), 0
+		var at [1 << 13]int64
+		for i := range at {
+			at[i] = benchYear.Unix() + r.Int64N(yearSeconds)
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		for i := range b.N {
+			sum += int(s.WantedUnix(at[i&(len(at)-1)]).State)
+		}
+		if sum < 0 {
+			b.Fatal("no state is negative")
+		}
+	})
+	b.Run("compiled and asked once", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			compile().WantedUnix(benchYear.Unix())
+		}
+	})
+}
+
 // BenchmarkNextNever looks ahead over the whole Horizon, in vain.
 func BenchmarkNextNever(b *testing.B) {
 	for name, p := range map[string]PeriodDef{

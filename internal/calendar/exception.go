@@ -438,7 +438,8 @@ func (s *Schedule) stopOn(date Date, after int64) (stop int64, found bool) {
 	for _, kind := range []part{partRun, partAnyUntil} {
 		last, _ := lastEnd(day, kind)
 		for _, w := range day {
-			if w.part == kind && !(special && s.keepsOn(e) && w.to == last) {
+			removed := special && s.keepsOn(e) && w.to == last
+			if w.part == kind && !removed {
 				take(w.to)
 			}
 		}

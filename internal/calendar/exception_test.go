@@ -113,7 +113,8 @@ func TestExceptions(t *testing.T) {
 		{
 			"a day goes on, and a short day's end comes before that of the night before it",
 			[]PeriodDef{{Name: "long", BeginTime: "20:00", EndTime: "12:00", Weekdays: DayField{"fri"}}, {Name: "short", BeginTime: "03:00", EndTime: "05:00", Weekdays: DayField{"sat"}}, weekdays9to6},
-			[]string{"stop none 2027-02-04", "start 19:00 2027-02-04"}, "2027-02-04", "2027-02-07",
+			[]string{"stop none 2027-02-04", "start 19:00 2027-02-04"},
+			"2027-02-04", "2027-02-07",
 			[]string{"Thu 02-04 19:00 running exception", "Fri 02-05 09:00 running office", "Fri 02-05 18:00 stopped", "Fri 02-05 20:00 running long", "Sat 02-06 03:00 running short", "Sat 02-06 05:00 running long", "Sat 02-06 12:00 stopped"},
 		},
 

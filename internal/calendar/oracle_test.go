@@ -442,10 +442,10 @@ func (c *caseGen) started(list []piece, x Exception, midnight int64) (out []piec
 		}
 	}
 	for _, p := range list {
-		switch {
-		case p.kind == 'e':
+		switch p.kind {
+		case 'e':
 			out = append(out, p)
-		case p.kind == 'b':
+		case 'b':
 			p.to = midnight + 86400
 			if begin, runs := begins[p.order]; runs {
 				p.to = begin
@@ -529,7 +529,8 @@ func (o *oracle) lay(c *caseGen, dates []int64) {
 			}
 		}
 		for _, p := range list {
-			if p.kind != 'b' && !(keepsOn && p.to == k.last[p.kind]) {
+			removed := keepsOn && p.to == k.last[p.kind]
+			if p.kind != 'b' && !removed {
 				stops = append(stops, p.to)
 			}
 		}

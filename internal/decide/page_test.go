@@ -20,7 +20,7 @@ const pageIntro = `# What the reasons mean, and what to do
 
 Every decision carries one reason, "nothing to do" included. The words are stored in the record, counted in
 ` + "`dayshift_decisions_total`, and shown by `dayshift resource list`, `run` and `activity`" + `; a word keeps its meaning for good.
-` + "`dayshift explain RESOURCE`" + ` shows the chain that led to it: what governs the resource, what the calendar wants, what is remembered,
+` + "`dayshift explain RESOURCE`" + ` shows the chain that led to it: what governs the resource, what the calendar wants, a day off or an exception where there is one, what is remembered,
 what was seen, and which row of [the table](semantics.md#from-wanted-to-done) matched.
 `
 

@@ -62,7 +62,7 @@ func Parse(data []byte, zone *time.Location, makeUp *regexp.Regexp) ([]Day, erro
 	if err := bounded(data); err != nil {
 		return nil, err
 	}
-	cal, err := ics.ParseCalendarWithOptions(bytes.NewReader(data), ics.ParseOption(ics.WithUnknownPropertyHandler(ics.AcceptUnknownPropertyHandler)))
+	cal, err := ics.ParseCalendarWithOptions(bytes.NewReader(data), ics.WithUnknownPropertyHandler(ics.AcceptUnknownPropertyHandler))
 	if err != nil {
 		return nil, fmt.Errorf("not an iCalendar file: %w", err)
 	}

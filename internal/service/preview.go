@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dayshift/internal/calendar"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
@@ -99,7 +100,7 @@ func (s *Service) PreviewSchedule(name string, from, to time.Time) (Preview, err
 			continue
 		}
 		why := boundary.To.State.String() + " is wanted from here"
-		if boundary.To.Period != "" {
+		if boundary.To.Period != "" && boundary.To.Period != calendar.ExceptionReason {
 			why += " (period " + boundary.To.Period + ")"
 		}
 		for _, exception := range schedule.Calendar.Special(boundary.At).Exceptions {
