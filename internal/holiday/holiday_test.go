@@ -65,6 +65,7 @@ func TestParse(t *testing.T) {
 		{"a make-up day by its name", append(event("DTSTART;VALUE=DATE:20261010"), "BEGIN:VEVENT", "SUMMARY:国庆节 班", "DTSTART;VALUE=DATE:20261011", "END:VEVENT"), []string{"2026-10-10", "2026-10-11 make-up"}},
 		{"a make-up day by its category", event("DTSTART;VALUE=DATE:20261010", "CATEGORIES:HOLIDAY,MAKE-UP"), []string{"2026-10-10 make-up"}},
 		{"a make-up day within a longer holiday", append(event("DTSTART;VALUE=DATE:20261009", "DTEND;VALUE=DATE:20261012"), "BEGIN:VEVENT", "SUMMARY:班", "DTSTART;VALUE=DATE:20261010", "END:VEVENT"), []string{"2026-10-09", "2026-10-10 make-up", "2026-10-11"}},
+		{"a rule that never comes", event("DTSTART;VALUE=DATE:20270101", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), []string{"2027-01-01"}},
 		{"beyond the reach", event("DTSTART;VALUE=DATE:20591225", "RRULE:FREQ=YEARLY"), []string{"2059-12-25", "2060-12-25"}},
 		{"a folded line", []string{"BEGIN:VEVENT", "SUMM", " ARY:X", "DTSTART;VALUE=DA", " TE:20270205", "END:VEVENT"}, []string{"2027-02-05"}},
 		{"other components", append([]string{"BEGIN:VTIMEZONE", "TZID:Our Zone", "BEGIN:STANDARD", "DTSTART:19700101T000000", "TZOFFSETFROM:+0900", "TZOFFSETTO:+0900", "END:STANDARD", "END:VTIMEZONE", "BEGIN:VTODO", "DTSTART;VALUE=DATE:20270101", "END:VTODO"},
@@ -114,9 +115,10 @@ func TestHostileFiles(t *testing.T) {
 		{"a rule that is none", file(event("DTSTART;VALUE=DATE:20270101", "RRULE:every year")...), "cannot be read"},
 		{"a rule out of bounds", file(event("DTSTART;VALUE=DATE:20270101", "RRULE:FREQ=YEARLY;BYMONTH=13")...), "cannot be carried out"},
 		{"a rule since antiquity", file(event("DTSTART;VALUE=DATE:00010101", "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")...), "begins in 1"},
-		{"a rule that never comes", file(many(2000, func(i int) []string {
+		{"rules that never come", file(many(2000, func(int) []string {
 			return event("DTSTART;VALUE=DATE:19000101", "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")
 		})...), "more recurrences"},
+		{"too many daily rules", file(many(13, func(int) []string { return event("DTSTART;VALUE=DATE:20270101", "RRULE:FREQ=DAILY;COUNT=1") })...), "more recurrences"},
 		{"too many dates", file(event("DTSTART;VALUE=DATE:20000101", "RRULE:FREQ=DAILY")...), "more than 20000 dates"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

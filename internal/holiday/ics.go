@@ -85,6 +85,9 @@ func Parse(data []byte, zone *time.Location, makeUp *regexp.Regexp) ([]Day, erro
 			r.moved[instance(e, at)] = true
 		}
 	}
+	if err := affordable(events); err != nil {
+		return nil, err
+	}
 	for _, e := range events {
 		if err := r.event(e, makeUp); err != nil {
 			return nil, named(e, err)
@@ -149,7 +152,6 @@ type reader struct {
 	zone  *time.Location
 	moved map[string]bool // instances that an event of their own stands for
 	days  map[string]Day
-	work  int
 }
 
 // stamp reads the value of a property.
@@ -330,7 +332,25 @@ func (r *reader) starts(e *ics.VEvent, start stamp) ([]stamp, error) {
 // workOf is the measured work for a rule that never comes, by its frequency.
 var workOf = map[rrule.Frequency]int{rrule.YEARLY: 1, rrule.MONTHLY: 1, rrule.WEEKLY: 3, rrule.DAILY: 8}
 
-// recur writes a recurrence out. Its work is bounded before it is done.
+// affordable refuses a file whose recurrences together could take too long, before the first of them is written out.
+func affordable(events []*ics.VEvent) error {
+	work := 0
+	for _, e := range events {
+		p := e.GetProperty(ics.ComponentPropertyRrule)
+		if p == nil || len(p.Value) > maxRuleText {
+			continue // a text that is too long is refused with its event
+		}
+		if option, err := rrule.StrToROption(p.Value); err == nil {
+			work += workOf[option.Freq]
+		}
+	}
+	if work > maxWork {
+		return fmt.Errorf("the file has more recurrences than can be written out; allowed: %d yearly or monthly ones, fewer weekly and daily ones", maxWork)
+	}
+	return nil
+}
+
+// recur writes a recurrence out; how much of them there may be is affordable's to say.
 func (r *reader) recur(text string, start stamp) ([]stamp, error) {
 	if len(text) > maxRuleText {
 		return nil, fmt.Errorf("RRULE: is longer than %d bytes", maxRuleText)
@@ -350,9 +370,6 @@ func (r *reader) recur(text string, start stamp) ([]stamp, error) {
 	option.Dtstart = start.Time
 	if end := time.Date(LastYear, 12, 31, 23, 59, 59, 0, start.Location()); option.Until.IsZero() || option.Until.After(end) {
 		option.Until = end
-	}
-	if r.work += workOf[option.Freq]; r.work > maxWork {
-		return nil, fmt.Errorf("with it the file has more recurrences than can be written out; allowed: %d yearly or monthly ones", maxWork)
 	}
 	rule, err := rrule.NewRRule(*option)
 	if err != nil {
