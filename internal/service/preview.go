@@ -103,11 +103,12 @@ func (s *Service) PreviewSchedule(name string, from, to time.Time) (Preview, err
 		if boundary.To.Period != "" && boundary.To.Period != calendar.ExceptionReason {
 			why += " (period " + boundary.To.Period + ")"
 		}
+		words := []string{why}
 		for _, exception := range schedule.Calendar.Special(boundary.At).Exceptions {
-			why += "; exception: " + exception.String()
+			words = append(words, "exception: "+exception.String())
 		}
 		answer.Events = append(answer.Events, PreviewEvent{
-			At: boundary.At.UTC(), Action: boundary.To.State.String(), Schedule: name, Reason: "calendar", Why: why,
+			At: boundary.At.UTC(), Action: boundary.To.State.String(), Schedule: name, Reason: "calendar", Why: strings.Join(words, "; "),
 		})
 	}
 	return answer, nil
