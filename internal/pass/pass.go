@@ -186,12 +186,13 @@ type running struct {
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
 	report Report
+	places map[fleet.Scope][]int // of each scope's outcomes in the report
 	events []notify.Event
 	failed error // of a record that could not be written: nothing more may be done
 }
 
 func newRunning(p *Pass, now time.Time) *running {
-	r := &running{Pass: p, now: now, term: anyTerm, memories: map[fleet.Ref]decide.Memory{}, runs: map[fleet.Scope]int{}}
+	r := &running{Pass: p, now: now, term: anyTerm, memories: map[fleet.Ref]decide.Memory{}, runs: map[fleet.Scope]int{}, places: map[fleet.Scope][]int{}}
 	if !p.At.IsZero() {
 		r.now = p.At
 	}
@@ -350,10 +351,13 @@ func (r *running) outcomes(ctx context.Context, outcomes []plan.Outcome) {
 	if err != nil {
 		r.failed = errors.Join(r.failed, err)
 	}
+	first := len(r.report.Outcomes)
 	r.report.Outcomes = append(r.report.Outcomes, outcomes...)
 	counts := &r.report.Run.Counts
 	for i := range outcomes {
 		outcome := &outcomes[i]
+		scope := outcome.Action.Resource.Scope
+		r.places[scope] = append(r.places[scope], first+i)
 		switch {
 		case outcome.Status == plan.Accepted && outcome.Action.Verb == fleet.Start:
 			counts.Started++
@@ -364,7 +368,7 @@ func (r *running) outcomes(ctx context.Context, outcomes []plan.Outcome) {
 		default:
 			counts.Skipped++
 		}
-		r.due(outcome.Action.Resource.Scope, plan.Remember(*outcome).NotBefore)
+		r.due(scope, plan.Remember(*outcome).NotBefore)
 		if event, ok := outcomeEvent(*outcome); ok {
 			r.events = append(r.events, event)
 		}

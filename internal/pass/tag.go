@@ -35,12 +35,9 @@ func (r *running) tag(ctx context.Context, scope fleet.Scope) {
 	}
 	groups := map[key][]fleet.Resource{}
 	r.mu.Lock()
-	for i := range r.report.Outcomes {
-		outcome := &r.report.Outcomes[i]
+	for _, place := range r.places[scope] {
+		outcome := &r.report.Outcomes[place]
 		resource := outcome.Action.Resource
-		if resource.Scope != scope {
-			continue
-		}
 		k := key{kind: resource.Kind}
 		switch outcome.Status {
 		case plan.Accepted:
