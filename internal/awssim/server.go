@@ -44,7 +44,7 @@ func NewServer(addr string, c *Cloud) (*Server, error) {
 	return s, nil
 }
 
-// Wait returns when the server has ended: nil after Close or Shutdown.
+// Wait returns when the server has ended: nil after Close.
 func (s *Server) Wait() error {
 	err := <-s.done
 	s.done <- err // for the next who waits
@@ -53,10 +53,6 @@ func (s *Server) Wait() error {
 	}
 	return err
 }
-
-// Shutdown stops taking requests and waits for those at work, as long as ctx
-// lets it.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
 
 // Close ends the server and its connections at once.
 func (s *Server) Close() error { return s.http.Close() }

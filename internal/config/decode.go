@@ -675,10 +675,3 @@ func mustDefault(err error) {
 		panic("config: default: " + err.Error())
 	}
 }
-
-// Default returns the configuration of an empty file.
-func Default() Config {
-	var c Config
-	setDefaults(reflect.ValueOf(&c).Elem())
-	return c
-}

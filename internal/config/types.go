@@ -55,9 +55,6 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // Secret is a value that no log, error, page or dump may show.
 type Secret struct{ value, source string }
 
-// NewSecret wraps a value that did not come from the file.
-func NewSecret(value string) Secret { return Secret{value: value, source: "given"} }
-
 // Reveal returns the value, for the one call that needs it.
 func (s Secret) Reveal() string { return s.value }
 
