@@ -17,7 +17,10 @@ const maxFilterLength = 16 << 10
 
 // filterKeys are the keys of a filter but for tag:<key>, in the order in which
 // people are told of them.
-var filterKeys = []string{"account", "arn", "availability-zone", "instance-id", "instance-type", "name", "region", "resource-type"}
+var filterKeys = []string{
+	"account", "arn", "availability-zone", "instance-id", "instance-state-name", "instance-type", "name", "private-ip-address", "region",
+	"resource-type", "subnet-id", "vpc-id",
+}
 
 // tagPrefix introduces the key of a tag.
 const tagPrefix = "tag:"
@@ -243,14 +246,22 @@ func (t *term) match(r *Resource) bool {
 		text = r.Zone
 	case "instance-id":
 		text = r.ID
+	case "instance-state-name":
+		text = r.Native
 	case "instance-type":
 		text = r.Type
 	case "name":
 		text = r.Name
+	case "private-ip-address":
+		text = r.PrivateIP
 	case "region":
 		text = string(r.Scope.Region)
 	case "resource-type":
 		text = string(r.Kind)
+	case "subnet-id":
+		text = r.Subnet
+	case "vpc-id":
+		text = r.VPC
 	default:
 		value, ok := r.Tags[t.key[len(tagPrefix):]]
 		if !ok {

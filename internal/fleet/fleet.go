@@ -182,6 +182,10 @@ type Resource struct {
 	Tags   map[string]string `json:"tags"`
 	Type   string            `json:"type"` // instance type or class
 	Zone   string            `json:"zone"`
+	// VPC, Subnet and PrivateIP say where it is in the network; empty where the listing does not say.
+	VPC       string `json:"vpc,omitempty"`
+	Subnet    string `json:"subnet,omitempty"`
+	PrivateIP string `json:"private_ip,omitempty"`
 	// StateReason is AWS's reason for the present state ("Client.UserInitiatedShutdown: …"), empty where it gives none.
 	StateReason string `json:"state_reason,omitempty"`
 	// LaunchedAt is when it was last started; zero where AWS does not say.
@@ -192,6 +196,8 @@ type Resource struct {
 	CanHibernate bool `json:"can_hibernate,omitempty"`
 	// AutoRestartAt is when AWS will start a stopped database by itself (RDS, seven days after its stop).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
+	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS); empty: none.
+	MaintenanceWindow string `json:"maintenance_window,omitempty"`
 	// SeenAt is when the listing that showed it began.
 	SeenAt time.Time `json:"seen_at"`
 }
@@ -205,6 +211,7 @@ const (
 	Stop      Verb = "stop"
 	Hibernate Verb = "hibernate"
 	Resize    Verb = "resize"
+	Reboot    Verb = "reboot"
 )
 
 // Tags that Dayshift reads and writes on resources.

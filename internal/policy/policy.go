@@ -63,6 +63,10 @@ type Schedule struct {
 	MaxManualUptime      time.Duration // 0: none
 	NotifyBeforeStop     time.Duration // 0: no warning
 	Jitter               time.Duration // 0: none
+	// SSMWindows are the names of the SSM maintenance windows that count as running time (EC2).
+	SSMWindows []string
+	// Observe: decide and record, but do not act.
+	Observe bool
 
 	next, nextState memo
 }
@@ -74,6 +78,16 @@ type Book struct {
 	Schedules map[string]*Schedule
 	// Protected: what any of these filters matches is never touched.
 	Protected []fleet.Filter
+	// Overrides are people's decisions that have not ended, in the order of SortOverrides.
+	Overrides []*Override
+	// Rules are ordered by name.
+	Rules []*Rule
+	// Windows are the SSM maintenance windows of each scope that are open or to come.
+	Windows map[fleet.Scope][]Window
+	// WindowLead is how long before an SSM window what it needs is started.
+	WindowLead time.Duration
+	// Observe: decide and record everywhere, but do not act.
+	Observe bool
 }
 
 // Why says how a policy came about.

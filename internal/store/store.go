@@ -16,8 +16,8 @@
 //
 // An error other than ErrHeld, ErrFenced and ErrReadOnly leaves open whether
 // the write happened: a commit can reach the disk and its answer get lost.
-// SaveMemories, SaveRun, DropMemories and Acquire may simply be called again;
-// an Append that is repeated may record its rows twice.
+// SaveRun, DropMemories, Acquire and a SaveChanges without activity may simply be
+// called again; rows of a write that is repeated may be recorded twice.
 //
 // What all engines have to do alike is written once here: leases (Grant,
 // Extend, Guard), the chain (Link, Chain) and the cleaning (CleanMemories,
@@ -26,6 +26,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -36,6 +37,7 @@ import (
 // The errors of the contract.
 var (
 	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("changed by somebody else in the meantime")
 	ErrHeld     = errors.New("lease held by another process")
 	ErrFenced   = errors.New("lease lost: another process has taken over")
 	ErrNewer    = errors.New("database was written by a newer version of dayshift")
@@ -68,7 +70,14 @@ type Leaser interface {
 	Release(ctx context.Context, lease Lease) error
 }
 
-// Memories keeps what is remembered of each resource.
+// Changes are what one write of a pass changes.
+type Changes struct {
+	Memories []decide.Memory
+	Scopes   []decide.ScopeMemory
+	Activity []Activity
+}
+
+// Memories keeps what is remembered of each resource and each scope.
 type Memories interface {
 	// Memories returns what is remembered of the resources of a scope, ordered by ref.
 	Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error)
@@ -77,14 +86,62 @@ type Memories interface {
 	// returned as it is. What is read is the state of one instant; each may write
 	// to the store, without effect on what it is still to be called for.
 	AllMemories(ctx context.Context, each func(decide.Memory) error) error
-	// SaveMemories inserts or replaces the memories and appends the rows to the
-	// activity (see Append), everything or nothing: what was done and what is
-	// remembered of it never part. Of two memories with the same ref the later
-	// counts. ErrFenced when the lease is lost.
-	SaveMemories(ctx context.Context, lease Lease, memories []decide.Memory, rows ...Activity) error
+	// SaveChanges inserts or replaces memories and scope memories and appends
+	// rows to the activity (see Append), everything or nothing: what was done and
+	// what is remembered of it never part. Of two memories with the same ref (or
+	// scope) the later counts. ErrFenced when the lease is lost.
+	SaveChanges(ctx context.Context, lease Lease, changes Changes) error
+	// ScopeMemory returns what is remembered of a scope as a whole; one that was
+	// never saved is zero but for its Scope.
+	ScopeMemory(ctx context.Context, scope fleet.Scope) (decide.ScopeMemory, error)
 	// DropMemories forgets resources (they no longer exist), all or none. Unknown
 	// refs are no error. ErrFenced when the lease is lost.
 	DropMemories(ctx context.Context, lease Lease, refs []fleet.Ref) error
+}
+
+// ObjectKind names a kind of object.
+type ObjectKind string
+
+// The kinds of objects. The first five are parts of the configuration, their
+// Spec is what stands below their name in the file, as JSON.
+const (
+	ScheduleObject  ObjectKind = "schedule"
+	PeriodObject    ObjectKind = "period"
+	ExceptionObject ObjectKind = "exception"
+	HolidayObject   ObjectKind = "holiday"
+	RuleObject      ObjectKind = "rule"
+	OverrideObject  ObjectKind = "override" // Spec: see service.Override
+	CalendarCopy    ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
+)
+
+// Object is one thing that people make, change and delete while the program
+// runs. Every change gives it a greater version.
+type Object struct {
+	Kind    ObjectKind      `json:"kind"`
+	Name    string          `json:"name"`    // unique in its kind
+	Version int64           `json:"version"` // 1, 2, 3 …; set by the store
+	Spec    json.RawMessage `json:"spec"`
+	Author  string          `json:"author"`  // of the last change
+	Created time.Time       `json:"created"` // of its first version; set by the store
+	Changed time.Time       `json:"changed"`
+}
+
+// Objects keeps objects. No lease guards them: people change them while a
+// daemon holds it, and versions keep two changes apart.
+type Objects interface {
+	// Objects returns the objects of the kinds (none: of every kind), ordered by kind and name.
+	Objects(ctx context.Context, kinds ...ObjectKind) ([]Object, error)
+	// SaveObject creates the object when its Version is 0 and replaces the one
+	// of that version otherwise, and appends the rows, everything or nothing. It
+	// returns the object as stored. Changed is the caller's time. ErrConflict
+	// when it exists already, or has another version, or is gone.
+	SaveObject(ctx context.Context, object Object, rows ...Activity) (Object, error)
+	// DeleteObject deletes the object of that version and appends the rows,
+	// everything or nothing. ErrNotFound when there is none, ErrConflict when it has another version.
+	DeleteObject(ctx context.Context, kind ObjectKind, name string, version int64, rows ...Activity) error
+	// Revision grows with every change of any object: whoever knows the present
+	// one knows all objects.
+	Revision(ctx context.Context) (int64, error)
 }
 
 // Run is one pass, or later one durable sequence.
@@ -133,8 +190,10 @@ type Activity struct {
 	Schedule string    `json:"schedule,omitempty"`
 	Reason   string    `json:"reason"`           // a decide.Reason or an event's own word
 	Detail   string    `json:"detail,omitempty"` // a sentence for people
-	Prev     string    `json:"prev"`             // hex SHA-256 of the row before; 64 zeros for the first; set by the store
-	Hash     string    `json:"hash"`             // set by the store, see Activity.Sum
+	// Chain is how the decision came about, where the row records one.
+	Chain []decide.Step `json:"chain,omitempty"`
+	Prev  string        `json:"prev"` // hex SHA-256 of the row before; 64 zeros for the first; set by the store
+	Hash  string        `json:"hash"` // set by the store, see Activity.Sum
 }
 
 // Event says what kind of thing an activity row records.
@@ -151,7 +210,15 @@ const (
 	EventHeld          Event = "held"      // held back by a limit
 	EventConfirmed     Event = "confirmed" // a person confirmed what is held back
 	EventSkipped       Event = "skipped"
-	EventAnnounced     Event = "announced" // a stop was said beforehand
+	EventRebooted      Event = "rebooted"       // the provider took the call of a reboot
+	EventObserved      Event = "observed"       // it would have been done, but the schedule or the program only observes
+	EventFired         Event = "rule-fired"     // a rule fired in a scope; Name is the rule
+	EventMissed        Event = "rule-missed"    // a rule's instant passed while it could not fire
+	EventOverride      Event = "override"       // made, changed or cleared by a person; Name is its ID
+	EventOverrideEnded Event = "override-ended" // it came to its end
+	EventObject        Event = "object"         // a schedule, period, exception, holiday calendar or rule was made, changed or deleted
+	EventWindow        Event = "window"         // a maintenance window was heard of, began or ended
+	EventAnnounced     Event = "announced"      // a stop was said beforehand
 	EventGap           Event = "gap"
 	EventGapClosed     Event = "gap-closed"
 	EventRecovered     Event = "recovered" // an intent without an outcome was settled from what was seen
@@ -196,6 +263,7 @@ type Activities interface {
 type Store interface {
 	Leaser
 	Memories
+	Objects
 	Runs
 	Activities
 	// Ping checks that the store can be written to, by writing.

@@ -1,0 +1,90 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/fleet"
+)
+
+// Target is what an override is for: exactly one of its fields is set.
+type Target struct {
+	Resource fleet.Ref
+	Schedule string
+	Filter   fleet.Filter
+}
+
+// String names the target for people.
+func (t Target) String() string {
+	switch {
+	case t.Resource != fleet.Ref{}:
+		return t.Resource.String()
+	case t.Schedule != "":
+		return fmt.Sprintf("schedule %q", t.Schedule)
+	}
+	return fmt.Sprintf("filter %q", t.Filter)
+}
+
+// rank orders targets, the most specific first (SEMANTICS 6).
+func (t Target) rank() int {
+	switch {
+	case t.Resource != fleet.Ref{}:
+		return 0
+	case t.Schedule != "":
+		return 1
+	}
+	return 2
+}
+
+// covers reports whether a resource that names a schedule belongs to the target.
+func (t Target) covers(r *fleet.Resource, schedule string) bool {
+	switch t.rank() {
+	case 0:
+		return t.Resource == r.Ref
+	case 1:
+		return t.Schedule == schedule
+	}
+	return t.Filter.Match(*r)
+}
+
+// Override is a person's temporary decision: running or stopped, until an end.
+type Override struct {
+	ID     string
+	Target Target
+	State  calendar.State // Running or Stopped
+	// From is when it was made, Until when it ends at the latest; always set.
+	From, Until time.Time
+	// Boundary ends it for each resource at the first boundary after From at which the schedule wants the opposite.
+	Boundary bool
+	// Once ends it for each resource as soon as that has been in the state.
+	Once   bool
+	Author string
+	Reason string
+}
+
+// String says what it does: "running until 2027-02-05T20:10:00Z by kim (release)".
+func (o *Override) String() string {
+	text := fmt.Sprintf("%s until %s", o.State, o.Until.UTC().Format(time.RFC3339))
+	if o.Boundary {
+		text += " or the next boundary"
+	}
+	if o.Once {
+		text += " or until it has been reached"
+	}
+	text += " by " + o.Author
+	if o.Reason != "" {
+		text += " (" + o.Reason + ")"
+	}
+	return text
+}
+
+// SortOverrides puts overrides in the order in which they count: the most specific target first, of equal ones the
+// newest, of those the one with the greater ID.
+func SortOverrides(list []*Override) {
+	slices.SortFunc(list, func(a, b *Override) int {
+		return cmp.Or(cmp.Compare(a.Target.rank(), b.Target.rank()), b.From.Compare(a.From), cmp.Compare(b.ID, a.ID))
+	})
+}
