@@ -13,4 +13,11 @@ type Limits struct {
 	// MinScopeSize: the percentage is not applied to scopes with fewer running
 	// scheduled resources than this: one of one is 100 percent.
 	MinScopeSize int
+	// Surge: after a change of the configuration, a pass that would stop more
+	// than this many times what was stopped in the day before holds those stops
+	// back until somebody confirms; likewise the actions of a rule whose filter
+	// matches this many times what it matched last. 0: no limit.
+	Surge float64
+	// SurgeFrom: fewer stops or matches than this are no surge.
+	SurgeFrom int
 }
