@@ -39,6 +39,8 @@ type Input struct {
 	Policy   policy.Policy
 	Memory   Memory // settled (see Settle); the zero Memory for a resource never seen
 	Resource fleet.Resource
+	// Fires are the rules that fired for it since the last pass; empty for most.
+	Fires []Fire
 }
 
 // Decision is the answer for one resource.
@@ -73,9 +75,25 @@ type Decision struct {
 	Memory Memory
 	// Before is what to remember when the action is not carried out; nil without an action.
 	Before *Memory
+	// Fire is the rule's action that Verb carries out; zero where a schedule or a person decided.
+	Fire Fire
+	// Dropped are actions of rules that are not carried out, with the reason.
+	Dropped []Dropped
+	// Override is the override in force, nil without one.
+	Override *policy.Override
+	// Observe: the schedule or the program only observes; nothing is done.
+	Observe bool
+	// Chain is how the decision came about, where somebody asked for it.
+	Chain []Step
 
 	now     time.Time
 	catchUp bool
+}
+
+// Dropped is the action of a rule that is not carried out.
+type Dropped struct {
+	Fire
+	Why Reason
 }
 
 // Notice is a stop that people are told of beforehand.
@@ -125,6 +143,10 @@ type decider struct {
 	autoRestart bool
 	// retry: the action repeats one that failed.
 	retry bool
+	// until is when what is decided ends before the calendar's next boundary: of an override. Zero otherwise.
+	until time.Time
+	// open is the maintenance window that is open; nil: none.
+	open *policy.Window
 }
 
 func (x *decider) say(rule string, fact func() string) {
@@ -135,7 +157,7 @@ func (x *decider) say(rule string, fact func() string) {
 
 func run(in *Input, steps *[]Step) Decision {
 	p := &in.Policy
-	d := Decision{Resource: in.Resource, Schedule: p.Name, TagKey: p.TagKey, now: in.Now}
+	d := Decision{Resource: in.Resource, Schedule: p.Name, TagKey: p.TagKey, Observe: p.Observe, now: in.Now}
 	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
 	x.observe()
 	x.decide()
@@ -144,42 +166,80 @@ func run(in *Input, steps *[]Step) Decision {
 }
 
 func (x *decider) decide() {
+	p := &x.in.Policy
 	x.say("governed-by", x.governedBy)
-	if x.in.Policy.Why != policy.Governed {
+	if p.Protected() {
 		x.ungoverned()
+		x.dropFire(x.Reason)
 		return
 	}
+	if o, end, ok := p.Override(x.now, x.m.Reached); ok {
+		x.Override, x.until = o, end
+	}
+	governed := p.Why == policy.Governed
+	if governed {
+		x.schedule()
+	}
+	switch {
+	case x.Override != nil:
+		x.Want.State = x.Override.State
+		x.recheckAt(x.until)
+		x.say("override", x.overrideFact)
+	case governed:
+		x.window()
+	default:
+		x.ungoverned()
+		if x.m.Fire.IsZero() {
+			return
+		}
+	}
+	x.say("memory", x.memoryFact)
+	x.say("seen", x.seenFact)
+	if x.between() {
+		return
+	}
+	switch {
+	case x.Override != nil:
+		x.override()
+	case !governed:
+	case x.open != nil && x.openWindow():
+	case x.Want.State == calendar.Stopped:
+		x.wantStopped()
+	case x.Want.State == calendar.Running:
+		x.wantRunning()
+	default:
+		x.wantAny()
+	}
+	x.fire()
+	x.warn()
+}
+
+// schedule asks the calendar.
+func (x *decider) schedule() {
 	x.Want = x.in.Policy.Wanted(x.now)
 	if b, ok := x.in.Policy.Next(x.now); ok {
 		x.recheckAt(b.At)
 	}
 	x.say("calendar", x.calendarFact)
 	x.sayDates()
-	x.say("memory", x.memoryFact)
-	x.say("seen", x.seenFact)
+}
+
+// between reports whether the resource can not be acted on now: something is under way.
+func (x *decider) between() bool {
 	switch r := &x.Resource; {
 	case x.m.Intent != nil:
 		x.Reason = ActionUnderWay
 		x.lookAgain(intentTime(*x.m.Intent), lastLook)
-		return
 	case r.State == fleet.Starting || r.State == fleet.Stopping:
 		x.Reason = Changing
 		x.lookAgain(x.m.SeenSince, lastLook)
-		return
 	case !r.State.Settled():
 		x.Reason = Busy
 		x.lookAgain(x.m.SeenSince, busyLook)
-		return
-	}
-	switch x.Want.State {
-	case calendar.Stopped:
-		x.wantStopped()
-	case calendar.Running:
-		x.wantRunning()
 	default:
-		x.wantAny()
+		return false
 	}
-	x.warn()
+	return true
 }
 
 // observe brings the memory up to what the listing shows, before anything is decided.
@@ -221,6 +281,7 @@ func (x *decider) observe() {
 	if m.Last == WasAny && m.Retain {
 		x.last = RetainRunning
 	}
+	x.hearFires()
 }
 
 // forget resets what was remembered under another schedule. What is under way
@@ -232,6 +293,7 @@ func (x *decider) forget() {
 		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
 		Ref: m.Ref, Name: m.Name,
 		AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
+		Reached: m.Reached, Fire: m.Fire, Observed: m.Observed,
 	}
 }
 
@@ -240,6 +302,7 @@ func (x *decider) forget() {
 // configuration is like an outage.
 func (x *decider) ungoverned() {
 	x.Reason = Reason(x.in.Policy.Why)
+	x.m.Override, x.m.Window = "", time.Time{}
 	if x.in.Policy.Protected() || x.in.Policy.Why == policy.ScheduleDisabled {
 		x.m.DecidedAt = x.now
 	}
@@ -321,6 +384,10 @@ func (x *decider) stopReason() Reason {
 		return NewResourceStop
 	case x.last == StopFailed:
 		return RetryStop
+	case x.m.Override != "":
+		return OverrideEnded
+	case !x.m.Window.IsZero():
+		return WindowEnded
 	case x.catchUp:
 		return MissedStop
 	}
@@ -341,31 +408,51 @@ func (x *decider) stop(reason Reason) {
 	case x.s.Mode == policy.StartOnly:
 		x.none(ModeStartOnly, WasStopped)
 		return
-	case r.Bar != fleet.NoBar:
-		x.hold(Reason(r.Bar))
-		return
-	case x.now.Before(m.BarredUntil):
-		x.Due = m.BarredUntil
-		x.hold(StopProtected)
-		x.recheckAt(x.Due)
-		return
+	case r.Bar != fleet.NoBar || x.now.Before(m.BarredUntil):
 	case x.last == Unknown && !x.graceOver():
 		return
-	case x.last == StopFailed && x.backingOff():
+	}
+	x.stopNow(reason, x.s.Hibernate)
+}
+
+// stopNow stops what runs, unless the provider forbids it or the last try was just now.
+func (x *decider) stopNow(reason Reason, hibernate bool) {
+	m := x.m
+	if bar, ok := x.barred(); ok {
+		x.hold(bar)
+		return
+	}
+	if x.last == StopFailed && x.backingOff() {
 		return
 	}
 	x.retry = x.last == StopFailed
-	verb := fleet.Stop
-	if x.s.Hibernate {
-		if r.CanHibernate {
-			verb = fleet.Hibernate
-		} else {
-			x.say("hibernate", func() string { return "it was not launched with hibernation, so it is stopped" })
-		}
-	}
-	x.act(verb, reason, WasStopped)
+	x.act(x.stopVerb(hibernate), reason, WasStopped)
 	m.ManualSince, m.AutoRestartAt = time.Time{}, time.Time{}
 	m.ResizeTo, m.RefusedType = "", ""
+}
+
+// barred reports whether the provider forbids to stop it, and why.
+func (x *decider) barred() (Reason, bool) {
+	switch {
+	case x.Resource.Bar != fleet.NoBar:
+		return Reason(x.Resource.Bar), true
+	case x.now.Before(x.m.BarredUntil):
+		x.Due = x.m.BarredUntil
+		x.recheckAt(x.Due)
+		return StopProtected, true
+	}
+	return "", false
+}
+
+func (x *decider) stopVerb(hibernate bool) fleet.Verb {
+	if !hibernate {
+		return fleet.Stop
+	}
+	if x.Resource.CanHibernate {
+		return fleet.Hibernate
+	}
+	x.say("hibernate", func() string { return "it was not launched with hibernation, so it is stopped" })
+	return fleet.Stop
 }
 
 // graceOver holds back the stop of a resource found running outside its
@@ -428,7 +515,10 @@ func (x *decider) wantRunning() {
 }
 
 func (x *decider) startReason() Reason {
-	if x.catchUp {
+	switch {
+	case x.m.Override != "":
+		return OverrideEnded
+	case x.catchUp:
 		return MissedStart
 	}
 	return PeriodBegan
@@ -436,29 +526,41 @@ func (x *decider) startReason() Reason {
 
 // start starts what is stopped, unless something speaks against it.
 func (x *decider) start(reason Reason) {
-	r, m := &x.Resource, x.m
 	switch {
-	case r.State == fleet.Running:
+	case x.Resource.State == fleet.Running:
 		x.runs()
 		return
 	case x.s.Mode == policy.StopOnly:
 		x.none(ModeStopOnly, WasRunning)
 		return
-	case leftToOwner(r.Bar):
-		x.hold(Reason(r.Bar))
+	}
+	x.startNow(reason)
+}
+
+// startNow starts what is stopped, unless it is left to an owner or the last try was just now.
+func (x *decider) startNow(reason Reason) {
+	switch {
+	case leftToOwner(x.Resource.Bar):
+		x.hold(Reason(x.Resource.Bar))
 		return
 	case x.last == StartFailed && x.backingOff():
 		return
 	}
 	x.retry = x.last == StartFailed
-	if r.Kind == fleet.EC2Instance {
-		x.Types = x.types()
-		if len(x.Types) > 0 && x.Types[0] != r.Type {
-			x.Type = x.Types[0]
-		}
-	}
+	x.chooseTypes()
 	x.act(fleet.Start, reason, WasRunning)
-	m.RefusedType = ""
+	x.m.RefusedType = ""
+}
+
+// chooseTypes says which types a start asks for.
+func (x *decider) chooseTypes() {
+	if x.Resource.Kind != fleet.EC2Instance {
+		return
+	}
+	x.Types = x.types()
+	if len(x.Types) > 0 && x.Types[0] != x.Resource.Type {
+		x.Type = x.Types[0]
+	}
 }
 
 // leftToOwner reports whether a bar forbids to start singly as well: an owner
@@ -637,7 +739,8 @@ func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
 	}
 	x.m.NotBefore = time.Time{}
 	x.remember(next)
-	if b, ok := x.in.Policy.NextState(x.now); ok {
+	x.Until = x.until
+	if b, ok := x.in.Policy.NextState(x.now); ok && x.until.IsZero() {
 		x.Until = b.At
 	}
 	x.recheckAt(x.now.Add(firstLook))
@@ -649,6 +752,13 @@ func (x *decider) hold(reason Reason) { x.Reason = reason }
 func (x *decider) remember(next Remembered) {
 	m := x.m
 	m.DecidedAt, m.Announced = x.now, time.Time{}
+	m.Override = ""
+	if x.Override != nil {
+		m.Override = x.Override.ID
+	}
+	if x.open == nil {
+		m.Window = time.Time{}
+	}
 	if x.Want.State == calendar.Any {
 		m.Retain = next == RetainRunning || next == WasAny && x.last == RetainRunning
 		m.Last = WasAny
@@ -667,33 +777,6 @@ func (x *decider) backingOff() bool {
 	x.hold(BackingOff)
 	x.recheckAt(x.Due)
 	return true
-}
-
-// warn says beforehand that it will be stopped, once for each stop.
-func (x *decider) warn() {
-	lead := x.s.NotifyBeforeStop
-	if lead <= 0 || x.Verb != "" || x.Resource.State != fleet.Running || x.Resource.Bar != fleet.NoBar ||
-		x.s.Mode == policy.StartOnly || x.retains() && (x.m.Last == RetainRunning || x.m.Retain) {
-		return
-	}
-	stopAt := x.Due // of a manual run
-	if x.Want.State != calendar.Stopped {
-		var ok bool
-		if stopAt, ok = x.in.Policy.NextStop(x.now); !ok {
-			return
-		}
-	} else if x.Reason != ManualStart && x.Reason != NewResourceKept && x.Reason != RetainedAtEnd {
-		return
-	}
-	warnAt := stopAt.Add(-lead)
-	switch {
-	case stopAt.IsZero() || !stopAt.After(x.now) || stopAt.Equal(x.m.Warned):
-	case warnAt.After(x.now):
-		x.recheckAt(warnAt)
-	default:
-		x.Warn = &Notice{StopAt: stopAt}
-		x.m.Warned = stopAt
-	}
 }
 
 // recheckAt asks for a decision at an instant, if none is due before.

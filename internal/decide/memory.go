@@ -64,7 +64,32 @@ type Memory struct {
 	Attempts  int       `json:"attempts,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
+	// Override is the override that was in force at the last decision.
+	Override string `json:"override,omitempty"`
+	// Reached is the override that ended for this resource because it had been reached.
+	Reached string `json:"reached,omitempty"`
+	// Window is when the maintenance window began that it was last started or kept running for; zero outside one.
+	Window time.Time `json:"window,omitzero"`
+	// Fire is the action of a rule that is still to be carried out.
+	Fire Fire `json:"fire,omitzero"`
+	// Observed is what would have been done, as it was recorded last, where Dayshift only observes.
+	Observed string `json:"observed,omitempty"`
 }
+
+// Fire is a rule's action on one resource.
+type Fire struct {
+	Rule string     `json:"rule"`
+	At   time.Time  `json:"at"` // the instant of the rule
+	Verb fleet.Verb `json:"verb"`
+	Type string     `json:"type,omitempty"` // of a resize
+	// Until is when it is no longer tried.
+	Until time.Time `json:"until"`
+	// Halfway: it was stopped for the resize and is to be started again.
+	Halfway bool `json:"halfway,omitempty"`
+}
+
+// IsZero reports whether there is nothing to be carried out.
+func (f Fire) IsZero() bool { return f.Rule == "" }
 
 // Intent is an action decided on, kept until its end is seen.
 type Intent struct {
@@ -79,6 +104,8 @@ type Intent struct {
 	From fleet.State `json:"from"`
 	// Accepted is when the provider took the call; zero while that is not known.
 	Accepted time.Time `json:"accepted,omitzero"`
+	// Fire is the rule's action that it carries out; zero for one of a schedule or override.
+	Fire Fire `json:"fire,omitzero"`
 }
 
 // refreshAfter is how old the instant of the last decision may grow before a

@@ -12,7 +12,7 @@ import (
 // follows, so Intend is called on the value that is handed on.
 func (d *Decision) Intend(run string, term int64) Memory {
 	d.Memory.Intent = &Intent{
-		Verb: d.Verb, Type: d.Type, Run: run, Term: term, At: d.now, From: d.Resource.State,
+		Verb: d.Verb, Type: d.Type, Run: run, Term: term, At: d.now, From: d.Resource.State, Fire: d.Fire,
 	}
 	return d.Unclear()
 }
@@ -38,7 +38,11 @@ func (d *Decision) Untouched() Memory {
 // when it kept its own.
 func (d *Decision) Accepted(at time.Time, changed string) Memory {
 	m := d.Memory
-	intent := Intent{Verb: d.Verb, Type: d.Type, At: d.now, From: d.Resource.State}
+	if d.Verb == fleet.Reboot || d.Verb == fleet.Resize { // no listing shows their end
+		m.Intent = nil
+		return m
+	}
+	intent := Intent{Verb: d.Verb, Type: d.Type, At: d.now, From: d.Resource.State, Fire: d.Fire}
 	if m.Intent != nil {
 		intent = *m.Intent
 	}
@@ -62,6 +66,12 @@ func (d *Decision) Accepted(at time.Time, changed string) Memory {
 func (d *Decision) Failed(at time.Time, why string) Memory {
 	m := d.Untouched()
 	m.Attempts = d.Memory.Attempts // those of the same action alone
+	if !d.Fire.IsZero() {
+		return failedFire(m, d.Fire, at, why)
+	}
+	if d.Override != nil {
+		m.Override = d.Override.ID
+	}
 	if !d.catchUp {
 		m.DecidedAt = d.now
 	}
@@ -78,6 +88,7 @@ const barredFor = 24 * time.Hour
 // wanted, and tried anew when it is to be stopped again after that.
 func (d *Decision) Barred(at time.Time) Memory {
 	m := d.Untouched()
+	m.Fire = Fire{}
 	m.BarredUntil = d.Until
 	if m.BarredUntil.IsZero() {
 		m.BarredUntil = at.Add(barredFor)

@@ -60,6 +60,39 @@ const (
 	ModeStopOnly   Reason = "mode-stop-only"
 )
 
+// A person decided (SEMANTICS 6).
+const (
+	OverrideStart   Reason = "override-start"
+	OverrideStop    Reason = "override-stop"
+	OverrideRunning Reason = "override-running"
+	OverrideStopped Reason = "override-stopped"
+	OverrideEnded   Reason = "override-ended"
+)
+
+// A maintenance window is open (SEMANTICS 8).
+const (
+	WindowStart   Reason = "window-start"
+	WindowRunning Reason = "window-running"
+	WindowManual  Reason = "window-manual"
+	WindowEnded   Reason = "window-ended"
+)
+
+// A rule fired (SEMANTICS 7).
+const (
+	RuleStart  Reason = "rule-start"
+	RuleStop   Reason = "rule-stop"
+	RuleReboot Reason = "rule-reboot"
+	RuleResize Reason = "rule-resize"
+	// Why the action of a rule was dropped.
+	RuleNothing    Reason = "rule-nothing-to-do"
+	RuleOverridden Reason = "rule-overridden"
+	RuleEnforced   Reason = "rule-enforced"
+	RuleOvertaken  Reason = "rule-overtaken"
+	RuleLate       Reason = "rule-late"
+	// RuleUnsupported: this kind of resource can not do that.
+	RuleUnsupported Reason = "rule-unsupported"
+)
+
 // LeftAlone is the answer where the schedule wants neither.
 const LeftAlone Reason = "left-alone"
 
@@ -84,6 +117,9 @@ var Reasons = []Reason{
 	PeriodBegan, EnforcedStart, RetryStart, MissedStart, ResizeStop, ResizeStart,
 	Retained, TypeRefused, ManualStop, AlreadyRunning, ModeStopOnly,
 	LeftAlone,
+	OverrideStart, OverrideStop, OverrideRunning, OverrideStopped, OverrideEnded,
+	WindowStart, WindowRunning, WindowManual, WindowEnded,
+	RuleStart, RuleStop, RuleReboot, RuleResize, RuleNothing, RuleOverridden, RuleEnforced, RuleOvertaken, RuleLate, RuleUnsupported,
 	GroupMember, InstanceStoreRoot, SpotOneTime, StopProtected, ReadReplica, ReplicaSource, ClusterMember, SQLServerMultiAZ,
 }
 
@@ -128,6 +164,29 @@ var sentences = map[Reason]string{
 	ModeStopOnly:   "It should be started, but its schedule only stops.",
 
 	LeftAlone: "Its schedule wants it neither running nor stopped now, so it is left as it is.",
+
+	OverrideStart:   "A person wants it running for a while, whatever its schedule says.",
+	OverrideStop:    "A person wants it stopped for a while, whatever its schedule says.",
+	OverrideRunning: "It is running, as a person wants for a while.",
+	OverrideStopped: "It is stopped, as a person wants for a while.",
+	OverrideEnded:   "The time that a person had asked for is over; its schedule counts again.",
+
+	WindowStart:   "A maintenance window is open, so it is started.",
+	WindowRunning: "It is running, and a maintenance window is open.",
+	WindowManual:  "It was stopped while its maintenance window is open; that is respected.",
+	WindowEnded:   "Its maintenance window is over, and its schedule wants it stopped.",
+
+	RuleStart:      "A rule starts it.",
+	RuleStop:       "A rule stops it.",
+	RuleReboot:     "A rule reboots it.",
+	RuleResize:     "A rule changes its instance type.",
+	RuleNothing:    "A rule fired, and it was already as the rule wants.",
+	RuleOverridden: "A rule fired, but a person's decision is in force and wins.",
+	RuleEnforced:   "A rule fired, but its schedule enforces the opposite.",
+	RuleOvertaken:  "A rule fired, but something decided later, or a stop at the same instant, wins.",
+	RuleLate:       "The action of a rule could not be carried out in time and is given up.",
+
+	RuleUnsupported: "A rule fired, but this kind of resource can not do what it wants.",
 
 	GroupMember:       "It belongs to an Auto Scaling group, which would replace it; it is left to the group.",
 	InstanceStoreRoot: "Its root volume is an instance store, so it can not be stopped.",

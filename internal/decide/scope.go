@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"dayshift/internal/fleet"
@@ -21,10 +22,102 @@ type ScopeMemory struct {
 
 // RuleProgress is how far a rule has come in a scope.
 type RuleProgress struct {
-	// Through is the instant up to which every fire was made or recorded as missed.
-	Through time.Time `json:"through"`
-	// Fired are the last instants that were fired, newest last: a clock that is set back does not repeat them.
-	Fired []time.Time `json:"fired,omitempty"`
+	// Done are the stretches of time of which every instant has fired, in order. There are several only where a clock
+	// jumped or a stretch was missed: whatever the clock does, no instant fires twice.
+	Done []Stretch `json:"done,omitempty"`
 	// Matched is how many resources the filter matched when that was last looked at.
 	Matched int `json:"matched"`
+}
+
+// Stretch is the time in (After, Through].
+type Stretch struct {
+	After   time.Time `json:"after"`
+	Through time.Time `json:"through"`
+}
+
+// RuleDue is what became due of a rule.
+type RuleDue struct {
+	// Fires are the instants to be carried out now, oldest first: one action does for all of them.
+	Fires []time.Time
+	// Missed are instants that passed longer ago than the rule catches up, oldest first; more than maxMissed are not named.
+	Missed []time.Time
+	// Progress is what to remember once they are carried out or recorded.
+	Progress RuleProgress
+}
+
+const (
+	// leastCatchUp is how late a pass may come without anything being wrong: less is no outage.
+	leastCatchUp = time.Minute
+	// maxMissed bounds what is told of an outage, and the work: rate(1 minute) misses half a million instants in a year.
+	maxMissed = 100
+	// maxStretches bounds what is kept of a clock that jumps about.
+	maxStretches = 8
+)
+
+// Due tells what became due of a rule by an instant. A rule that was never looked at begins at its Since, or now. Work is
+// bounded however long nobody looked.
+func (p RuleProgress) Due(rule *policy.Rule, now time.Time) RuleDue {
+	// The stretch that now belongs to: a later one is of a clock that has been set back since.
+	at := -1
+	for i, stretch := range p.Done {
+		if !stretch.After.After(now) {
+			at = i
+		}
+	}
+	var from time.Time
+	switch {
+	case at >= 0:
+		from = p.Done[at].Through
+	case rule.Since.IsZero() || rule.Since.After(now):
+		from = now
+	default:
+		from = rule.Since
+	}
+	due := RuleDue{Progress: RuleProgress{Done: slices.Clone(p.Done), Matched: p.Matched}}
+	if at >= 0 && !from.Before(now) {
+		return due
+	}
+	whole := from // what lies between it and the first instant asked for was the business of an earlier form of the rule
+	if rule.Since.After(from) {
+		from = rule.Since
+	}
+	horizon := now.Add(-max(rule.CatchUp, leastCatchUp))
+	if from.Before(horizon) {
+		// Fires is exclusive at its begin; an instant at the horizon itself is still made up.
+		for instant := range rule.Expression.Fires(from, horizon.Add(-time.Second)) {
+			if len(due.Missed) > maxMissed {
+				break
+			}
+			due.Missed = append(due.Missed, instant)
+		}
+		if len(due.Missed) > 0 {
+			from = horizon.Add(-time.Second)
+			whole = from
+		}
+	}
+	for instant := range rule.Expression.Fires(from, now) {
+		due.Fires = append(due.Fires, instant)
+	}
+	due.Progress.Done = extend(due.Progress.Done, at, Stretch{After: whole, Through: now})
+	return due
+}
+
+// extend adds a stretch behind the one at an index.
+func extend(done []Stretch, at int, stretch Stretch) []Stretch {
+	if at >= 0 && !done[at].Through.Before(stretch.After) {
+		done[at].Through = stretch.Through
+	} else {
+		at++
+		done = slices.Insert(done, at, stretch)
+	}
+	for at+1 < len(done) && !done[at+1].After.After(done[at].Through) {
+		if done[at+1].Through.After(done[at].Through) {
+			done[at].Through = done[at+1].Through
+		}
+		done = slices.Delete(done, at+1, at+2)
+	}
+	if over := len(done) - maxStretches; over > 0 {
+		done = done[over:]
+	}
+	return done
 }

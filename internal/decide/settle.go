@@ -59,6 +59,7 @@ const (
 	HasStopped  Ended = "stopped" // seen stopped
 	HasFailed   Ended = "failed"  // it fell back, or took too long; Outcome.Why says it
 	NeverMade   Ended = "void"    // the process ended before its call was made
+	Unknowable  Ended = "unknown" // a reboot whose call may or may not have been made; it is not repeated
 )
 
 // Outcome is what Settle found out.
@@ -125,7 +126,18 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	failed := func(why string) (Memory, Outcome) {
 		out.Ended, out.Why, out.Recovered = HasFailed, why, !accepted
 		m.Intent = nil
+		if !intent.Fire.IsZero() {
+			return failedFire(m, intent.Fire, now, why), out
+		}
 		return fail(m, intent.Verb, intent.Verb != fleet.Start && intent.Type != "", now, why), out
+	}
+	switch intent.Verb {
+	case fleet.Reboot: // no listing tells, and twice would be worse than not at all
+		m.Intent, m.Fire = nil, Fire{}
+		out.Ended, out.Recovered = Unknowable, true
+		return m, out
+	case fleet.Resize: // of what is stopped: it may simply be asked for again
+		return void(m, out)
 	}
 	// launchedSince: it went up after a start was asked for, or again after a stop was.
 	launchedSince := r.LaunchedAt.After(at)
@@ -184,6 +196,15 @@ func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 	m.Intent = nil
 	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
 	start := intent.Verb == fleet.Start
+	if !intent.Fire.IsZero() { // the schedule's memory is none of a rule's business
+		if m.Fire == intent.Fire {
+			m.Fire = Fire{}
+			if !start && intent.Type != "" {
+				m.Fire = halfway(intent.Fire)
+			}
+		}
+		return m
+	}
 	if !accepted {
 		m.DecidedAt, m.Announced, m.Retain = intent.At, time.Time{}, false
 		switch {
@@ -217,6 +238,18 @@ func fail(m Memory, verb fleet.Verb, resize bool, now time.Time, why string) Mem
 		m.Last = StopFailed
 	}
 	m.Retain = false
+	m.Attempts++
+	m.NotBefore = now.Add(Backoff(m.Ref, m.Attempts))
+	m.LastError = why
+	return m
+}
+
+// failedFire remembers that the action of a rule failed: it is tried again, and
+// the schedule's memory stays as it is.
+func failedFire(m Memory, f Fire, now time.Time, why string) Memory {
+	if m.Fire.IsZero() || m.Fire == halfway(f) {
+		m.Fire = f
+	}
 	m.Attempts++
 	m.NotBefore = now.Add(Backoff(m.Ref, m.Attempts))
 	m.LastError = why

@@ -120,14 +120,18 @@ type Policy struct {
 	// Offset is the resource's place in the schedule's jitter: everything is
 	// wanted this much later.
 	Offset time.Duration
+	// Observe: what is decided is recorded and not done.
+	Observe bool
 
-	book *Book
+	book      *Book
+	overrides []*Override // that are for the resource, in the order in which they count
+	windows   windows
 }
 
 // Governs says what governs the resource. Protection comes before everything.
 // A tag's value is taken without blanks around it; case matters, as it does to AWS.
 func (b *Book) Governs(r fleet.Resource) Policy {
-	p := Policy{Name: strings.TrimSpace(r.Tags[b.TagKey]), TagKey: b.TagKey, book: b}
+	p := Policy{Name: strings.TrimSpace(r.Tags[b.TagKey]), TagKey: b.TagKey, Observe: b.Observe, book: b}
 	if strings.EqualFold(strings.TrimSpace(r.Tags[fleet.TagProtect]), "true") {
 		p.Why = ProtectedByTag
 		return p
@@ -140,7 +144,15 @@ func (b *Book) Governs(r fleet.Resource) Policy {
 		p.Why = NoSchedule
 		return p
 	}
+	for _, o := range b.Overrides {
+		if o.Target.covers(&r, p.Name) {
+			p.overrides = append(p.overrides, o)
+		}
+	}
 	p.Schedule = b.Schedules[p.Name]
+	if p.Schedule != nil {
+		p.Observe = p.Observe || p.Schedule.Observe
+	}
 	switch s := p.Schedule; {
 	case s == nil:
 		p.Why = UnknownSchedule
@@ -151,6 +163,7 @@ func (b *Book) Governs(r fleet.Resource) Policy {
 	default:
 		p.Why = Governed
 		p.Offset = Offset(r.Ref, s.Jitter)
+		p.windows = b.windowsOf(&r, s)
 	}
 	return p
 }
@@ -206,22 +219,53 @@ func (p Policy) NextState(now time.Time) (calendar.Boundary, bool) {
 	return p.shift(p.Schedule.nextState.ask(now.Add(-p.Offset), p.Schedule.Calendar, (*calendar.Schedule).NextState))
 }
 
-// maxStopSearch bounds NextStop: between two stops lie at most a begin, an
-// "any" and a begin again; a schedule that alternates longer without a stop is
-// answered as if it had none within reach.
-const maxStopSearch = 4
+// maxSearch bounds the search for a boundary into one state: between two stops lie at
+// most a begin, an "any" and a begin again; a schedule that alternates longer
+// without one is answered as if it had none within reach.
+const maxSearch = 4
 
-// NextStop gives the next instant after now at which the resource becomes
-// wanted stopped; false when there is none within reach.
-func (p Policy) NextStop(now time.Time) (time.Time, bool) {
+// NextStop gives the next instant after now at which the schedule wants the
+// resource stopped; false when there is none within reach.
+func (p Policy) NextStop(now time.Time) (time.Time, bool) { return p.nextInto(calendar.Stopped, now) }
+
+// nextInto gives the next boundary after now into a state.
+func (p Policy) nextInto(state calendar.State, now time.Time) (time.Time, bool) {
 	b, ok := p.NextState(now)
-	for range maxStopSearch {
-		if !ok || b.To.State == calendar.Stopped {
+	for range maxSearch {
+		if !ok || b.To.State == state {
 			break
 		}
 		b, ok = p.shift(p.Schedule.Calendar.NextState(b.At.Add(-p.Offset)))
 	}
-	return b.At, ok && b.To.State == calendar.Stopped
+	return b.At, ok && b.To.State == state
+}
+
+// Override gives the override in force at an instant and when it ends for this
+// resource. reached is the override that a resource has reached (Override.Once).
+func (p Policy) Override(now time.Time, reached string) (*Override, time.Time, bool) {
+	for _, o := range p.overrides {
+		if now.Before(o.From) || o.Once && o.ID == reached {
+			continue
+		}
+		if end := p.overrideEnd(o); now.Before(end) {
+			return o, end, true
+		}
+	}
+	return nil, time.Time{}, false
+}
+
+func (p Policy) overrideEnd(o *Override) time.Time {
+	if !o.Boundary || p.Why != Governed {
+		return o.Until
+	}
+	opposite := calendar.Stopped
+	if o.State == calendar.Stopped {
+		opposite = calendar.Running
+	}
+	if at, ok := p.nextInto(opposite, o.From); ok && at.Before(o.Until) {
+		return at
+	}
+	return o.Until
 }
 
 func (p Policy) shift(b calendar.Boundary, ok bool) (calendar.Boundary, bool) {
