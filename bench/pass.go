@@ -84,10 +84,10 @@ func (m *meter) Reserve(ctx context.Context, scope fleet.Scope, kind fleet.Kind,
 	return m.Cloud.Reserve(ctx, scope, kind, verb, want)
 }
 
-// SaveMemories implements store.Memories.
-func (m *meter) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
+// SaveChanges implements store.Memories.
+func (m *meter) SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error {
 	m.enter(recording)
-	return m.Store.SaveMemories(ctx, lease, memories, rows...)
+	return m.Store.SaveChanges(ctx, lease, changes)
 }
 
 // Append implements store.Log.

@@ -118,12 +118,12 @@ func storeSection(ctx context.Context, l *lab) (text string, err error) {
 				keep(bare.save(ctx, memories, fmt.Sprint(i%10)+body))
 			}
 		}},
-		{"memories of resources, replaced (`SaveMemories`)", func(n int) {
+		{"memories of resources, replaced (`SaveChanges`)", func(n int) {
 			for i := range n {
 				for j := range memories {
 					memories[j].SeenAt = at(9, i%60)
 				}
-				keep(s.SaveMemories(ctx, lease, memories))
+				keep(s.SaveChanges(ctx, lease, store.Changes{Memories: memories}))
 			}
 		}},
 		{"rows of the activity record, each chained to the one before (`Append`)", func(n int) {

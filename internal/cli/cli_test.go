@@ -460,7 +460,7 @@ func TestFollowLine(t *testing.T) {
 			}
 		case "json":
 			var row store.Activity
-			if err := json.NewDecoder(&out).Decode(&row); err != nil || row != rows[0] {
+			if err := json.NewDecoder(&out).Decode(&row); err != nil || !cmp.Equal(row, rows[0]) {
 				t.Errorf("%+v, %v", row, err)
 			}
 		}

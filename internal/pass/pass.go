@@ -303,7 +303,7 @@ func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
 			save(decision.Memory)
 		}
 	}
-	if err := r.recorder.Before(ctx, memories, r.rows); err != nil {
+	if err := r.recorder.Before(ctx, store.Changes{Memories: memories, Activity: r.rows}); err != nil {
 		return err
 	}
 	return r.recorder.Forget(ctx, r.gone)

@@ -19,7 +19,6 @@ import (
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws"
-	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/pass"
@@ -452,8 +451,8 @@ type mortalStore struct {
 	store.Store
 }
 
-func (m mortalStore) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
-	return m.live("SaveMemories", func() error { return m.Store.SaveMemories(ctx, lease, memories, rows...) })
+func (m mortalStore) SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error {
+	return m.live("SaveChanges", func() error { return m.Store.SaveChanges(ctx, lease, changes) })
 }
 
 func (m mortalStore) SaveRun(ctx context.Context, lease store.Lease, run store.Run) error {

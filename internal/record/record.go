@@ -9,6 +9,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,7 +27,7 @@ const Actor = "dayshift"
 
 // Store is what record needs of a store.
 type Store interface {
-	SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error
+	SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error
 	DropMemories(ctx context.Context, lease store.Lease, refs []fleet.Ref) error
 	SaveRun(ctx context.Context, lease store.Lease, run store.Run) error
 	Append(ctx context.Context, lease store.Lease, rows []store.Activity) error
@@ -45,12 +46,12 @@ type Recorder struct {
 }
 
 // Before writes everything that has to be known before the first call: the
-// memories, with the intents of the actions in them, and the rows of what was
-// found out so far (settled actions, announcements, gaps, what was held back).
-// When it fails, nothing may be done. It puts the memories in order and fills
-// in who acted and in which run.
-func (r *Recorder) Before(ctx context.Context, memories []decide.Memory, rows []store.Activity) error {
-	if err := r.write(ctx, rows, memories); err != nil {
+// memories, with the intents of the actions in them, those of the scopes, with
+// the fires of rules in them, and the rows of what was found out so far (settled
+// actions, announcements, gaps, what was held back). When it fails, nothing may
+// be done. It puts the memories in order and fills in who acted and in which run.
+func (r *Recorder) Before(ctx context.Context, changes store.Changes) error {
+	if err := r.write(ctx, changes); err != nil {
 		return fmt.Errorf("record the intents: %w", err)
 	}
 	return nil
@@ -58,13 +59,15 @@ func (r *Recorder) Before(ctx context.Context, memories []decide.Memory, rows []
 
 // After writes the outcomes of some actions: their rows, then their memories.
 func (r *Recorder) After(ctx context.Context, outcomes []plan.Outcome) error {
-	memories := make([]decide.Memory, 0, len(outcomes))
-	rows := make([]store.Activity, 0, len(outcomes))
-	for _, outcome := range outcomes {
-		memories = append(memories, plan.Remember(outcome))
-		rows = append(rows, r.rows(outcome)...)
+	changes := store.Changes{
+		Memories: make([]decide.Memory, 0, len(outcomes)),
+		Activity: make([]store.Activity, 0, len(outcomes)),
 	}
-	if err := r.write(ctx, rows, memories); err != nil {
+	for _, outcome := range outcomes {
+		changes.Memories = append(changes.Memories, plan.Remember(outcome))
+		changes.Activity = append(changes.Activity, r.rows(outcome)...)
+	}
+	if err := r.write(ctx, changes); err != nil {
 		return fmt.Errorf("record the outcomes: %w", err)
 	}
 	return nil
@@ -93,21 +96,19 @@ func (r *Recorder) Save(ctx context.Context, run store.Run) error {
 	return nil
 }
 
-func (r *Recorder) write(ctx context.Context, rows []store.Activity, memories []decide.Memory) error {
+func (r *Recorder) write(ctx context.Context, changes store.Changes) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	for i := range rows {
-		rows[i].Run = r.Run
-		if rows[i].Actor == "" {
-			rows[i].Actor = Actor
-		}
+	for i := range changes.Activity {
+		row := &changes.Activity[i]
+		row.Run, row.Actor = r.Run, cmp.Or(row.Actor, Actor)
 	}
 	switch {
-	case len(memories) > 0:
-		slices.SortFunc(memories, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
-		return r.Store.SaveMemories(ctx, r.Lease(), memories, rows...)
-	case len(rows) > 0:
-		return r.Store.Append(ctx, r.Lease(), rows)
+	case len(changes.Memories) > 0 || len(changes.Scopes) > 0:
+		slices.SortFunc(changes.Memories, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) })
+		return r.Store.SaveChanges(ctx, r.Lease(), changes)
+	case len(changes.Activity) > 0:
+		return r.Store.Append(ctx, r.Lease(), changes.Activity)
 	}
 	return nil
 }
@@ -129,9 +130,13 @@ func (r *Recorder) rows(outcome plan.Outcome) []store.Activity {
 	}
 	switch outcome.Status {
 	case plan.Accepted:
-		row.Event = store.EventStopAccepted
-		if decision.Verb == fleet.Start {
+		switch decision.Verb {
+		case fleet.Start:
 			row.Event = store.EventStartAccepted
+		case fleet.Reboot:
+			row.Event = store.EventRebooted
+		default: // a hibernation is a stop
+			row.Event = store.EventStopAccepted
 		}
 		row.Detail = joinSentences(decision.Sentence(), outcome.Note)
 	case plan.Failed:

@@ -119,7 +119,7 @@ func TestOutcomes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := open(t)
 			action := stop("i-1")
-			if err := b.Before(t.Context(), []decide.Memory{action.Unclear()}, nil); err != nil {
+			if err := b.Before(t.Context(), store.Changes{Memories: []decide.Memory{action.Unclear()}}); err != nil {
 				t.Fatal(err)
 			}
 			if m := b.memory(t, "i-1"); m.Intent == nil || m.Last != decide.WasRunning {
@@ -177,7 +177,7 @@ func TestRowsAndMemoriesNeverPart(t *testing.T) {
 	down := errors.New("disk full")
 	for name, applied := range map[string]bool{"the write fails": false, "its answer is lost": true} {
 		t.Run(name, func(t *testing.T) {
-			fault := storetest.Fault{Method: storetest.SaveMemories, Err: down, Applied: applied}
+			fault := storetest.Fault{Method: storetest.SaveChanges, Err: down, Applied: applied}
 			b := open(t)
 			b.faulty.Inject(fault)
 			err := b.After(t.Context(), []plan.Outcome{{Action: stop("i-1"), Status: plan.Accepted, At: evening}})
@@ -191,7 +191,7 @@ func TestRowsAndMemoriesNeverPart(t *testing.T) {
 			b = open(t)
 			b.faulty.Inject(fault)
 			row := store.Activity{At: evening, Event: store.EventHeld}
-			if err := b.Before(t.Context(), []decide.Memory{stop("i-1").Memory}, []store.Activity{row}); !errors.Is(err, down) || !strings.HasPrefix(err.Error(), "record the intents: ") {
+			if err := b.Before(t.Context(), store.Changes{Memories: []decide.Memory{stop("i-1").Memory}, Activity: []store.Activity{row}}); !errors.Is(err, down) || !strings.HasPrefix(err.Error(), "record the intents: ") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -205,8 +205,8 @@ func TestLostLease(t *testing.T) {
 	}
 	action := stop("i-1")
 	for name, err := range map[string]error{
-		"before": b.Before(t.Context(), []decide.Memory{action.Unclear()}, nil),
-		"rows":   b.Before(t.Context(), nil, []store.Activity{{At: evening, Event: store.EventGap}}),
+		"before": b.Before(t.Context(), store.Changes{Memories: []decide.Memory{action.Unclear()}}),
+		"rows":   b.Before(t.Context(), store.Changes{Activity: []store.Activity{{At: evening, Event: store.EventGap}}}),
 		"after":  b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening}}),
 		"save":   b.Save(t.Context(), store.Run{ID: "run-1", Started: evening}),
 		"forget": b.Forget(t.Context(), []fleet.Ref{ref("i-1")}),
@@ -227,7 +227,7 @@ func TestLeaseIsAskedForAtEveryWrite(t *testing.T) {
 	lease := b.Lease
 	b.Lease = func() store.Lease { asked++; return lease() }
 	_ = b.Save(t.Context(), store.Run{ID: "run-1", Started: evening})
-	_ = b.Before(t.Context(), []decide.Memory{stop("i-1").Memory}, nil)
+	_ = b.Before(t.Context(), store.Changes{Memories: []decide.Memory{stop("i-1").Memory}})
 	_ = b.Forget(t.Context(), []fleet.Ref{ref("i-1")})
 	if asked != 3 {
 		t.Errorf("asked %d times", asked)
@@ -236,7 +236,7 @@ func TestLeaseIsAskedForAtEveryWrite(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	b := open(t)
-	if err := b.Before(t.Context(), []decide.Memory{stop("i-2").Memory, stop("i-1").Memory}, nil); err != nil {
+	if err := b.Before(t.Context(), store.Changes{Memories: []decide.Memory{stop("i-2").Memory, stop("i-1").Memory}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Forget(t.Context(), nil); err != nil || b.faulty.Calls(storetest.DropMemories) != 0 {
@@ -253,10 +253,10 @@ func TestForget(t *testing.T) {
 // Nothing to write is no write at all: a fleet at rest leaves the store alone.
 func TestNothingToWrite(t *testing.T) {
 	b := open(t)
-	if err := errors.Join(b.Before(t.Context(), nil, nil), b.After(t.Context(), nil)); err != nil {
+	if err := errors.Join(b.Before(t.Context(), store.Changes{}), b.After(t.Context(), nil)); err != nil {
 		t.Fatal(err)
 	}
-	if calls := b.faulty.Calls(storetest.Append) + b.faulty.Calls(storetest.SaveMemories); calls != 0 {
+	if calls := b.faulty.Calls(storetest.Append) + b.faulty.Calls(storetest.SaveChanges); calls != 0 {
 		t.Errorf("%d calls", calls)
 	}
 }
@@ -265,7 +265,7 @@ func TestNothingToWrite(t *testing.T) {
 func TestActor(t *testing.T) {
 	b := open(t)
 	rows := []store.Activity{{At: evening, Event: store.EventGap}, {At: evening, Event: store.EventHeld, Actor: "minji"}}
-	if err := b.Before(t.Context(), nil, rows); err != nil {
+	if err := b.Before(t.Context(), store.Changes{Activity: rows}); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.rows(t); got[0].Actor != Actor || got[1].Actor != "minji" || got[0].Run != "run-1" {
@@ -275,12 +275,12 @@ func TestActor(t *testing.T) {
 
 func TestStoreThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, method := range []storetest.Method{storetest.Append, storetest.SaveMemories, storetest.SaveRun, storetest.DropMemories} {
+		for _, method := range []storetest.Method{storetest.Append, storetest.SaveChanges, storetest.SaveRun, storetest.DropMemories} {
 			b := open(t)
 			b.faulty.Inject(storetest.Fault{Method: method, Err: errors.New("late"), Delay: time.Hour, Times: -1})
 			began := time.Now()
 			err := errors.Join(
-				b.Before(t.Context(), nil, []store.Activity{{At: evening, Event: store.EventGap}}),
+				b.Before(t.Context(), store.Changes{Activity: []store.Activity{{At: evening, Event: store.EventGap}}}),
 				b.After(t.Context(), []plan.Outcome{{Action: stop("i-1"), Status: plan.Accepted, At: evening}}),
 				b.Save(t.Context(), store.Run{ID: "run-1", Started: evening}),
 				b.Forget(t.Context(), []fleet.Ref{ref("i-1")}),

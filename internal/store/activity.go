@@ -14,14 +14,20 @@ import (
 // Genesis stands as Prev in the first row of the record.
 var Genesis = strings.Repeat("0", 2*sha256.Size)
 
-// sumVersion begins what is hashed. Whoever adds a field to Activity leaves the
-// encoding of this version as it is and begins a new one, or every record kept
+// sumVersion begins what is hashed of a row without a Chain, sumChainVersion
+// what is hashed of one with it. Whoever adds a field to Activity leaves the
+// encoding of these versions as it is and begins a new one, or every record kept
 // so far would no longer verify.
-const sumVersion = "dayshift activity 1"
+const (
+	sumVersion      = "dayshift activity 1"
+	sumChainVersion = "dayshift activity 2"
+)
 
 // Sum returns the hex SHA-256 of the row: of every field but Hash, Prev
 // included, each with its length before it so that no two rows share an
-// encoding. At counts to the microsecond, as it is stored.
+// encoding. At counts to the microsecond, as it is stored. A Chain goes between
+// Detail and Prev: the number of its steps, then Rule and Fact of each; an empty
+// one leaves no trace.
 func (a Activity) Sum() string {
 	buf := make([]byte, 0, 512)
 	number := func(n int64) { buf = binary.BigEndian.AppendUint64(buf, uint64(n)) }
@@ -29,7 +35,11 @@ func (a Activity) Sum() string {
 		number(int64(len(s)))
 		buf = append(buf, s...)
 	}
-	text(sumVersion)
+	if len(a.Chain) == 0 {
+		text(sumVersion)
+	} else {
+		text(sumChainVersion)
+	}
 	number(a.Seq)
 	number(a.At.UnixMicro())
 	text(a.Run)
@@ -43,6 +53,13 @@ func (a Activity) Sum() string {
 	text(a.Schedule)
 	text(a.Reason)
 	text(a.Detail)
+	if len(a.Chain) > 0 {
+		number(int64(len(a.Chain)))
+		for _, step := range a.Chain {
+			text(step.Rule)
+			text(step.Fact)
+		}
+	}
 	text(a.Prev)
 	sum := sha256.Sum256(buf)
 	return hex.EncodeToString(sum[:])
@@ -76,6 +93,10 @@ func Link(head Head, rows []Activity) ([]Activity, Head, error) {
 		row.Ref.Kind, row.Ref.ID = Text(row.Ref.Kind), Text(row.Ref.ID)
 		row.Name, row.Schedule = Text(row.Name), Text(row.Schedule)
 		row.Reason, row.Detail = Text(row.Reason), Text(row.Detail)
+		row.Chain = clone(row.Chain)
+		for j := range row.Chain {
+			row.Chain[j].Rule, row.Chain[j].Fact = Text(row.Chain[j].Rule), Text(row.Chain[j].Fact)
+		}
 		row.Seq, row.Prev = head.Seq+1, head.Hash
 		row.Hash = row.Sum()
 		head = Head{Seq: row.Seq, Hash: row.Hash}

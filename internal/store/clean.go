@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -88,6 +89,138 @@ func memoryTimes(m *decide.Memory) []*time.Time {
 	return times
 }
 
+// CleanScopes returns the scope memories as they are to be stored: a deep copy
+// of each (see CleanScope), in order of scope, the last one of equal scopes.
+func CleanScopes(scopes []decide.ScopeMemory) ([]decide.ScopeMemory, error) {
+	clean := make([]decide.ScopeMemory, 0, len(scopes))
+	for _, m := range scopes {
+		m, err := CleanScope(m)
+		if err != nil {
+			return nil, err
+		}
+		at, found := slices.BinarySearchFunc(clean, m.Scope, func(m decide.ScopeMemory, scope fleet.Scope) int {
+			return m.Scope.Compare(scope)
+		})
+		if found {
+			clean[at] = m
+		} else {
+			clean = slices.Insert(clean, at, m)
+		}
+	}
+	return clean, nil
+}
+
+// CleanScope returns what is remembered of a scope as it is to be stored: a
+// deep copy with Instant and Text applied and nil for every empty list and map.
+// It refuses the zero scope, one that is not UTF-8 and a time that has no RFC
+// 3339 form.
+func CleanScope(m decide.ScopeMemory) (decide.ScopeMemory, error) {
+	if m.Scope == (fleet.Scope{}) {
+		return decide.ScopeMemory{}, errors.New("memory of a scope: it needs an account and a region")
+	}
+	if m.Scope.Account != Text(m.Scope.Account) || m.Scope.Region != Text(m.Scope.Region) {
+		return decide.ScopeMemory{}, fmt.Errorf("memory of scope %q: identifiers are UTF-8 without NUL", m.Scope)
+	}
+	m, err := cleanCopy(m)
+	if err != nil {
+		return decide.ScopeMemory{}, fmt.Errorf("memory of scope %s: %w", m.Scope, err)
+	}
+	return m, nil
+}
+
+// CloneScope is a deep copy of what CleanScope returned.
+func CloneScope(m decide.ScopeMemory) decide.ScopeMemory {
+	m, _ = cleanCopy(m) // cleaning what is clean refuses nothing
+	return m
+}
+
+// cleanCopy copies a value of plain data deeply and cleans every time and text
+// in it, however deep; what is empty comes back as it would from JSON with
+// "omitempty". It looks at the types, which takes microseconds: good for the
+// handful of scopes, not for thousands of memories.
+func cleanCopy[T any](value T) (T, error) {
+	err := cleanValue(reflect.ValueOf(&value).Elem())
+	return value, err
+}
+
+// cleanValue cleans v in place; what it refers to is replaced by a copy.
+func cleanValue(v reflect.Value) error {
+	if at, ok := reflect.TypeAssert[time.Time](v); ok {
+		at = Instant(at)
+		v.Set(reflect.ValueOf(at))
+		return checkInstant(at)
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(Text(v.String()))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() {
+				continue
+			}
+			if err := cleanValue(v.Field(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		fresh := reflect.New(v.Type().Elem())
+		fresh.Elem().Set(v.Elem())
+		v.Set(fresh)
+		return cleanValue(fresh.Elem())
+	case reflect.Slice:
+		if v.Len() == 0 {
+			v.SetZero()
+			return nil
+		}
+		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(fresh, v)
+		for i := range fresh.Len() {
+			if err := cleanValue(fresh.Index(i)); err != nil {
+				return err
+			}
+		}
+		v.Set(fresh)
+	case reflect.Map:
+		return cleanMap(v)
+	default: // numbers and flags
+	}
+	return nil
+}
+
+// cleanMap is cleanValue for a map with keys of text.
+func cleanMap(v reflect.Value) error {
+	if v.Len() == 0 {
+		v.SetZero()
+		return nil
+	}
+	fresh := reflect.MakeMapWithSize(v.Type(), v.Len())
+	keys := v.MapKeys()
+	// In order, so that of two keys that become one it is always the greater that counts.
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(a.String(), b.String()) })
+	for _, key := range keys {
+		cleanKey, element := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		cleanKey.Set(key)
+		element.Set(v.MapIndex(key))
+		if err := cmp.Or(cleanValue(cleanKey), cleanValue(element)); err != nil {
+			return err
+		}
+		fresh.SetMapIndex(cleanKey, element)
+	}
+	v.Set(fresh)
+	return nil
+}
+
+// clone copies a slice; an empty one becomes nil, as it does on its way through JSON.
+func clone[S ~[]E, E any](s S) S {
+	if len(s) == 0 {
+		return nil
+	}
+	return slices.Clone(s)
+}
+
 // CleanRun returns the run as it is to be stored: a deep copy with Instant and
 // Text applied. A run without an ID or a start is refused.
 func CleanRun(run Run) (Run, error) {
@@ -104,12 +237,9 @@ func CleanRun(run Run) (Run, error) {
 	if err := cmp.Or(checkInstant(run.Started), checkInstant(run.Finished)); err != nil {
 		return Run{}, fmt.Errorf("run %q: %w", run.ID, err)
 	}
-	run.Gaps = slices.Clone(run.Gaps)
+	run.Gaps = clone(run.Gaps)
 	for i := range run.Gaps {
 		run.Gaps[i] = Text(run.Gaps[i])
-	}
-	if len(run.Gaps) == 0 {
-		run.Gaps = nil
 	}
 	return run, nil
 }

@@ -1,5 +1,6 @@
 // Package store is the contract for what Dayshift keeps: what it remembers of
-// each resource, the runs (passes), the activity record and the lease.
+// each resource and scope, the objects that people make, the runs (passes), the
+// activity record and the lease.
 //
 // Guarantees that every engine gives, examined by storetest.Exercise:
 //
@@ -17,11 +18,12 @@
 // An error other than ErrHeld, ErrFenced and ErrReadOnly leaves open whether
 // the write happened: a commit can reach the disk and its answer get lost.
 // SaveRun, DropMemories, Acquire and a SaveChanges without activity may simply be
-// called again; rows of a write that is repeated may be recorded twice.
+// called again; rows of a write that is repeated may be recorded twice, and an
+// object that is saved or deleted again is a conflict with the first time.
 //
 // What all engines have to do alike is written once here: leases (Grant,
-// Extend, Guard), the chain (Link, Chain) and the cleaning (CleanMemories,
-// CleanRun).
+// Extend, Guard), versions (Revise, Retire), the chain (Link, Chain) and the
+// cleaning (CleanMemories, CleanScopes, CleanObject, CleanRun).
 package store
 
 import (
@@ -119,7 +121,7 @@ const (
 type Object struct {
 	Kind    ObjectKind      `json:"kind"`
 	Name    string          `json:"name"`    // unique in its kind
-	Version int64           `json:"version"` // 1, 2, 3 …; set by the store
+	Version int64           `json:"version"` // 1, 2, 3 …; set by the store. One made anew after a deletion goes on from there
 	Spec    json.RawMessage `json:"spec"`
 	Author  string          `json:"author"`  // of the last change
 	Created time.Time       `json:"created"` // of its first version; set by the store

@@ -7,6 +7,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,18 @@ type Store struct {
 	closed   bool
 	leases   map[string]store.Lease
 	memories map[fleet.Scope]map[fleet.Ref]decide.Memory
+	scopes   map[fleet.Scope]decide.ScopeMemory
+	objects  map[objectKey]store.Object // a deleted one has no Spec, see store.Revise
+	revision int64
 	runs     map[string]store.Run
 	activity []store.Activity // row i has Seq i+1
 	head     store.Head
+}
+
+// objectKey is what an object is found by.
+type objectKey struct {
+	kind store.ObjectKind
+	name string
 }
 
 var _ store.Store = (*Store)(nil)
@@ -40,6 +50,8 @@ func New() *Store {
 	return &Store{
 		leases:   map[string]store.Lease{},
 		memories: map[fleet.Scope]map[fleet.Ref]decide.Memory{},
+		scopes:   map[fleet.Scope]decide.ScopeMemory{},
+		objects:  map[objectKey]store.Object{},
 		runs:     map[string]store.Run{},
 		head:     store.Head{Hash: store.Genesis},
 	}
@@ -136,11 +148,15 @@ func (s *Store) AllMemories(ctx context.Context, each func(decide.Memory) error)
 	return nil
 }
 
-// SaveMemories implements store.Memories.
-func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
-	clean, err := store.CleanMemories(memories)
+// SaveChanges implements store.Memories.
+func (s *Store) SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error {
+	memories, err := store.CleanMemories(changes.Memories)
 	if err != nil {
-		return fmt.Errorf("save %d memories: %w", len(memories), err)
+		return fmt.Errorf("save changes: %w", err)
+	}
+	scopes, err := store.CleanScopes(changes.Scopes)
+	if err != nil {
+		return fmt.Errorf("save changes: %w", err)
 	}
 	if err := s.enter(ctx); err != nil {
 		return err
@@ -149,16 +165,32 @@ func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []
 	if err := store.Guard(s.leases[lease.Name], lease); err != nil {
 		return fmt.Errorf("save %d memories: %w", len(memories), err)
 	}
-	if err := s.append(rows); err != nil {
+	if err := s.append(changes.Activity); err != nil {
 		return err
 	}
-	for _, m := range clean {
+	for _, m := range memories {
 		if s.memories[m.Ref.Scope] == nil {
 			s.memories[m.Ref.Scope] = map[fleet.Ref]decide.Memory{}
 		}
 		s.memories[m.Ref.Scope][m.Ref] = m
 	}
+	for _, m := range scopes {
+		s.scopes[m.Scope] = m
+	}
 	return nil
+}
+
+// ScopeMemory implements store.Memories.
+func (s *Store) ScopeMemory(ctx context.Context, scope fleet.Scope) (decide.ScopeMemory, error) {
+	if err := s.enter(ctx); err != nil {
+		return decide.ScopeMemory{}, err
+	}
+	defer s.mu.Unlock()
+	m, ok := s.scopes[scope]
+	if !ok {
+		return decide.ScopeMemory{Scope: scope}, nil
+	}
+	return store.CloneScope(m), nil
 }
 
 // DropMemories implements store.Memories.
@@ -174,6 +206,81 @@ func (s *Store) DropMemories(ctx context.Context, lease store.Lease, refs []flee
 		delete(s.memories[ref.Scope], ref)
 	}
 	return nil
+}
+
+// Objects implements store.Objects.
+func (s *Store) Objects(ctx context.Context, kinds ...store.ObjectKind) ([]store.Object, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	objects := []store.Object{}
+	for key, object := range s.objects {
+		if object.Spec != nil && (len(kinds) == 0 || slices.Contains(kinds, key.kind)) {
+			object.Spec = slices.Clone(object.Spec)
+			objects = append(objects, object)
+		}
+	}
+	slices.SortFunc(objects, func(a, b store.Object) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return objects, nil
+}
+
+// SaveObject implements store.Objects.
+func (s *Store) SaveObject(ctx context.Context, object store.Object, rows ...store.Activity) (store.Object, error) {
+	clean, err := store.CleanObject(object)
+	if err != nil {
+		return store.Object{}, fmt.Errorf("save object: %w", err)
+	}
+	if err := s.enter(ctx); err != nil {
+		return store.Object{}, err
+	}
+	defer s.mu.Unlock()
+	key := objectKey{clean.Kind, clean.Name}
+	if clean, err = store.Revise(s.objects[key], clean); err != nil {
+		return store.Object{}, fmt.Errorf("save object: %w", err)
+	}
+	if err := s.append(rows); err != nil {
+		return store.Object{}, err
+	}
+	s.objects[key] = clean
+	s.revision++
+	clean.Spec = slices.Clone(clean.Spec)
+	return clean, nil
+}
+
+// DeleteObject implements store.Objects.
+func (s *Store) DeleteObject(ctx context.Context, kind store.ObjectKind, name string, version int64, rows ...store.Activity) error {
+	kind, name, err := store.ObjectKey(kind, name)
+	if err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	key := objectKey{kind, name}
+	held := s.objects[key]
+	if err := store.Retire(held, kind, name, version); err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	if err := s.append(rows); err != nil {
+		return err
+	}
+	held.Spec = nil
+	s.objects[key] = held
+	s.revision++
+	return nil
+}
+
+// Revision implements store.Objects.
+func (s *Store) Revision(ctx context.Context) (int64, error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	return s.revision, nil
 }
 
 // SaveRun implements store.Runs.
@@ -267,12 +374,15 @@ func (s *Store) Activity(ctx context.Context, query store.ActivityQuery) ([]stor
 			}
 		}
 		slices.Reverse(found)
-		return found, nil
-	}
-	for i := 0; i < len(s.activity) && len(found) < limit; i++ {
-		if query.Matches(s.activity[i]) {
-			found = append(found, s.activity[i])
+	} else {
+		for i := 0; i < len(s.activity) && len(found) < limit; i++ {
+			if query.Matches(s.activity[i]) {
+				found = append(found, s.activity[i])
+			}
 		}
+	}
+	for i := range found {
+		found[i].Chain = slices.Clone(found[i].Chain)
 	}
 	return found, nil
 }

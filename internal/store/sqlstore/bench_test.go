@@ -49,16 +49,16 @@ func benchStore(b *testing.B) (*Store, store.Lease) {
 	return s, lease
 }
 
-// BenchmarkSaveMemories saves what a pass knows, over and over: every row
+// BenchmarkSaveChanges saves what a pass knows, over and over: every row
 // exists and changes. rows/s is to be held against BenchmarkBareUpsert.
-func BenchmarkSaveMemories(b *testing.B) {
+func BenchmarkSaveChanges(b *testing.B) {
 	s, lease := benchStore(b)
 	memories := passMemories(passSize)
 	for n := 0; b.Loop(); n++ {
 		for i := range memories {
 			memories[i].SeenAt = benchStart.Add(time.Duration(n) * time.Second)
 		}
-		if err := s.SaveMemories(b.Context(), lease, memories); err != nil {
+		if err := s.SaveChanges(b.Context(), lease, store.Changes{Memories: memories}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -66,7 +66,7 @@ func BenchmarkSaveMemories(b *testing.B) {
 }
 
 // BenchmarkBareUpsert writes rows of the same size in the same order with
-// nothing but the driver: the floor of SaveMemories.
+// nothing but the driver: the floor of SaveChanges.
 func BenchmarkBareUpsert(b *testing.B) {
 	s, _ := benchStore(b)
 	clean, err := store.CleanMemories(passMemories(passSize))
@@ -107,7 +107,7 @@ func bareUpsert(b *testing.B, db *sql.DB, memories []decide.Memory, body string)
 // BenchmarkLoadMemories reads what a pass begins with.
 func BenchmarkLoadMemories(b *testing.B) {
 	s, lease := benchStore(b)
-	if err := s.SaveMemories(b.Context(), lease, passMemories(passSize)); err != nil {
+	if err := s.SaveChanges(b.Context(), lease, store.Changes{Memories: passMemories(passSize)}); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -402,7 +402,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		"event":      {store.ActivityQuery{Event: store.EventFailed, Last: true}, "activity_event"},
 		"everything": {store.ActivityQuery{}, ""},
 	} {
-		text, args := activityQuery(test.query)
+		text, args := activityQuery("SELECT "+activityColumns+" FROM activity", test.query)
 		rows, err := s.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -75,7 +75,7 @@ func writeForever(path, name string, leased bool) error {
 				Attempts: n,
 			}
 		}
-		if err := s.SaveMemories(ctx, lease, memories); err != nil {
+		if err := s.SaveChanges(ctx, lease, store.Changes{Memories: memories}); err != nil {
 			return err
 		}
 		fmt.Println("m", n)

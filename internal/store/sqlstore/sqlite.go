@@ -29,7 +29,8 @@ type Options struct {
 	LockWait time.Duration
 	// ReadOnly opens for questions only: every write fails with
 	// store.ErrReadOnly, a missing file is store.ErrNotFound instead of being
-	// created, and nothing is migrated.
+	// created, and nothing is migrated: a file of an older version has no objects,
+	// no memories of scopes and no chains.
 	ReadOnly bool
 }
 
@@ -196,7 +197,12 @@ func (s *Store) open(ctx context.Context, options Options) error {
 	if err := s.useWAL(ctx); err != nil {
 		return err
 	}
-	return s.migrate(ctx, found)
+	if err := s.migrate(ctx, found); err != nil {
+		return err
+	}
+	known, err := knownVersion()
+	s.schema.Store(known)
+	return err
 }
 
 // identity is what a file says of itself.
@@ -338,21 +344,43 @@ func (s *Store) migrate(ctx context.Context, found identity) error {
 	})
 }
 
-// checkSchema is what opening for reading asks of a file.
+// The versions of the schema that this program tells apart.
+const (
+	// oldestRead is the first that can be read: 0 has no tables yet.
+	oldestRead = 1
+	// objectsSince is the first with objects, memories of scopes and chains.
+	objectsSince = 2
+)
+
+// checkSchema is what opening for reading asks of a file. One that was written
+// by an older version is read as it is: a question must not change the file, nor
+// fail because the daemon that writes it is still the old one. What the older
+// version did not know is not there.
 func (s *Store) checkSchema(ctx context.Context) error {
 	found, err := identify(ctx, s.reader)
 	if err != nil {
 		return err
 	}
-	known, err := knownVersion()
-	if err != nil {
-		return err
+	if found.version < oldestRead {
+		return fmt.Errorf("its schema is version %d, this program reads %d and later; let dayshift open it for writing once: %w",
+			found.version, oldestRead, store.ErrReadOnly)
 	}
-	if found.version < known {
-		return fmt.Errorf("its schema is version %d, this program reads %d; let dayshift open it for writing once: %w",
-			found.version, known, store.ErrReadOnly)
-	}
+	s.schema.Store(found.version)
 	return nil
+}
+
+// hasObjects reports whether the file has what came with version objectsSince.
+// As long as it has not, it is asked anew: a writer may migrate it at any time.
+func (s *Store) hasObjects(ctx context.Context, tx *sql.Tx) (bool, error) {
+	if s.schema.Load() >= objectsSince {
+		return true, nil
+	}
+	var version int64
+	if err := tx.QueryRowContext(ctx, `SELECT max(version_id) FROM `+versionTable).Scan(&version); err != nil {
+		return false, err
+	}
+	s.schema.Store(version)
+	return version >= objectsSince, nil
 }
 
 // patiently repeats what fails for another process's lock, or for losing a race

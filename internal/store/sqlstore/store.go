@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dayshift/internal/decide"
@@ -21,6 +22,9 @@ type Store struct {
 	lockWait time.Duration
 	writer   *sql.DB // one connection; nil when opened for reading only
 	reader   *sql.DB
+	// schema is the version of the schema as last seen. It is below the known
+	// one only while a file is read that no writer has migrated yet.
+	schema atomic.Int64
 }
 
 var _ store.Store = (*Store)(nil)
@@ -192,29 +196,73 @@ func eachMemory(ctx context.Context, tx *sql.Tx, each func(decide.Memory) error,
 	return rows.Err()
 }
 
-// SaveMemories implements store.Memories.
-func (s *Store) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
-	attempt := fmt.Sprintf("save %d memories and %d activity rows in", len(memories), len(rows))
-	clean, err := store.CleanMemories(memories)
+// SaveChanges implements store.Memories.
+func (s *Store) SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error {
+	attempt := fmt.Sprintf("save %d memories, %d of scopes, and %d activity rows in", len(changes.Memories), len(changes.Scopes), len(changes.Activity))
+	memories, err := store.CleanMemories(changes.Memories)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", attempt, s.path, err)
+	}
+	scopes, err := store.CleanScopes(changes.Scopes)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", attempt, s.path, err)
 	}
 	// Outside the transaction, which keeps every other writer waiting.
-	bodies := make([][]byte, len(clean))
-	for i := range clean {
-		if bodies[i], err = json.Marshal(&clean[i]); err != nil {
-			return fmt.Errorf("%s %s: encode the memory of %s: %w", attempt, s.path, clean[i].Ref, err)
+	bodies := make([][]byte, len(memories))
+	for i := range memories {
+		if bodies[i], err = json.Marshal(&memories[i]); err != nil {
+			return fmt.Errorf("%s %s: encode the memory of %s: %w", attempt, s.path, memories[i].Ref, err)
+		}
+	}
+	scopeBodies := make([][]byte, len(scopes))
+	for i := range scopes {
+		if scopeBodies[i], err = json.Marshal(&scopes[i]); err != nil {
+			return fmt.Errorf("%s %s: encode the memory of scope %s: %w", attempt, s.path, scopes[i].Scope, err)
 		}
 	}
 	return s.write(ctx, attempt, func(tx *sql.Tx) error {
 		if err := guard(ctx, tx, lease); err != nil {
 			return err
 		}
-		if err := putMemories(ctx, tx, clean, bodies); err != nil {
+		if err := putMemories(ctx, tx, memories, bodies); err != nil {
 			return err
 		}
-		return appendRows(ctx, tx, rows)
+		for i, m := range scopes { // a handful, where memories are thousands
+			_, err := tx.ExecContext(ctx, `INSERT INTO scopes (account, region, body) VALUES (?, ?, ?)
+				ON CONFLICT (account, region) DO UPDATE SET body = excluded.body`, m.Scope.Account, m.Scope.Region, string(scopeBodies[i]))
+			if err != nil {
+				return fmt.Errorf("memory of scope %s: %w", m.Scope, err)
+			}
+		}
+		return appendRows(ctx, tx, changes.Activity)
 	})
+}
+
+// ScopeMemory implements store.Memories.
+func (s *Store) ScopeMemory(ctx context.Context, scope fleet.Scope) (decide.ScopeMemory, error) {
+	var m decide.ScopeMemory
+	err := s.read(ctx, "read the memory of scope "+scope.String()+" from", func(tx *sql.Tx) error {
+		if there, err := s.hasObjects(ctx, tx); err != nil || !there {
+			return err
+		}
+		var body []byte
+		err := tx.QueryRowContext(ctx, `SELECT body FROM scopes WHERE account = ? AND region = ?`, scope.Account, scope.Region).Scan(&body)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(body, &m); err != nil {
+			return fmt.Errorf("memory of scope %s: %w (%w)", scope, store.ErrCorrupt, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return decide.ScopeMemory{}, err
+	}
+	m.Scope = scope // the key is what it is found by
+	return m, nil
 }
 
 // memoriesPerStatement rows go into one statement: a statement costs as much as
@@ -362,19 +410,40 @@ func appendRows(ctx context.Context, tx *sql.Tx, rows []store.Activity) error {
 	return err
 }
 
-const activityColumns = `seq, at, run, actor, event, account, region, kind, resource, name, schedule, reason, detail, prev, hash`
+const (
+	activityColumns = `seq, at, run, actor, event, account, region, kind, resource, name, schedule, reason, detail, chain, prev, hash`
+	// chainlessColumns reads the same from a file without that column.
+	chainlessColumns = `seq, at, run, actor, event, account, region, kind, resource, name, schedule, reason, detail, NULL, prev, hash`
+)
+
+// selectActivity is the beginning of a question for rows.
+func (s *Store) selectActivity(ctx context.Context, tx *sql.Tx) (string, error) {
+	chains, err := s.hasObjects(ctx, tx)
+	if chains {
+		return "SELECT " + activityColumns + " FROM activity", err
+	}
+	return "SELECT " + chainlessColumns + " FROM activity", err
+}
 
 func insertActivity(ctx context.Context, tx *sql.Tx, rows []store.Activity) error {
 	put, err := tx.PrepareContext(ctx, `INSERT INTO activity (`+activityColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = put.Close() }()
 	for _, row := range rows {
+		var chain any // NULL without one
+		if len(row.Chain) > 0 {
+			encoded, err := json.Marshal(row.Chain)
+			if err != nil {
+				return fmt.Errorf("activity row %d: encode its chain: %w", row.Seq, err)
+			}
+			chain = string(encoded)
+		}
 		_, err := put.ExecContext(ctx, row.Seq, row.At.UnixMicro(), row.Run, row.Actor, row.Event,
 			row.Ref.Scope.Account, row.Ref.Scope.Region, row.Ref.Kind, row.Ref.ID,
-			row.Name, row.Schedule, row.Reason, row.Detail, row.Prev, row.Hash)
+			row.Name, row.Schedule, row.Reason, row.Detail, chain, row.Prev, row.Hash)
 		if taken(err) {
 			return fmt.Errorf("row %d exists already, behind the end of the activity record: %w (%w)", row.Seq, store.ErrCorrupt, err)
 		}
@@ -395,9 +464,13 @@ func readHead(ctx context.Context, tx *sql.Tx) (head store.Head, err error) {
 
 // Activity implements store.Activities.
 func (s *Store) Activity(ctx context.Context, query store.ActivityQuery) ([]store.Activity, error) {
-	text, args := activityQuery(query)
 	found := []store.Activity{}
 	err := s.read(ctx, "read activity from", func(tx *sql.Tx) error {
+		from, err := s.selectActivity(ctx, tx)
+		if err != nil {
+			return err
+		}
+		text, args := activityQuery(from, query)
 		return eachActivity(ctx, tx, func(row store.Activity) bool {
 			found = append(found, row)
 			return true
@@ -412,11 +485,12 @@ func (s *Store) Activity(ctx context.Context, query store.ActivityQuery) ([]stor
 	return found, nil
 }
 
-// activityQuery writes the question in SQL, newest first for Last. A text is
+// activityQuery writes the question in SQL behind from (see selectActivity),
+// newest first for Last. A text is
 // looked for in three columns, each with its index: every column gives its own
 // first rows, and the first of these are the answer; with OR the database would
 // fetch and sort every row of a busy schedule for a page of ten.
-func activityQuery(query store.ActivityQuery) (text string, args []any) {
+func activityQuery(from string, query store.ActivityQuery) (text string, args []any) {
 	var where strings.Builder
 	and := func(condition string, values ...any) {
 		where.WriteString(" AND " + condition)
@@ -447,7 +521,7 @@ func activityQuery(query store.ActivityQuery) (text string, args []any) {
 	}
 	order += fmt.Sprintf(" LIMIT %d", store.Limit(query.Limit))
 	if query.Text == "" {
-		return "SELECT " + activityColumns + " FROM activity WHERE true" + where.String() + order, args
+		return from + " WHERE true" + where.String() + order, args
 	}
 	var parts []string
 	var all []any
@@ -456,7 +530,7 @@ func activityQuery(query store.ActivityQuery) (text string, args []any) {
 			column, column, where.String(), order))
 		all = append(append(all, query.Text), args...)
 	}
-	return "SELECT " + activityColumns + " FROM activity WHERE seq IN (" + strings.Join(parts, " UNION ") + ")" + order, all
+	return from + " WHERE seq IN (" + strings.Join(parts, " UNION ") + ")" + order, all
 }
 
 // eachActivity reads rows until each has enough.
@@ -469,18 +543,32 @@ func eachActivity(ctx context.Context, tx *sql.Tx, each func(store.Activity) boo
 	for rows.Next() {
 		var row store.Activity
 		var at int64
+		var chain sql.RawBytes
 		err := rows.Scan(&row.Seq, &at, &row.Run, &row.Actor, &row.Event,
 			&row.Ref.Scope.Account, &row.Ref.Scope.Region, &row.Ref.Kind, &row.Ref.ID,
-			&row.Name, &row.Schedule, &row.Reason, &row.Detail, &row.Prev, &row.Hash)
+			&row.Name, &row.Schedule, &row.Reason, &row.Detail, &chain, &row.Prev, &row.Hash)
 		if err != nil {
 			return err
 		}
-		row.At = instant(at)
+		row.At, row.Chain = instant(at), decodeChain(chain)
 		if !each(row) {
 			return nil
 		}
 	}
 	return rows.Err()
+}
+
+// decodeChain reads the column of a row's chain. What is no chain is given as it
+// stands, as one step: it can be looked at, and gives another hash.
+func decodeChain(column []byte) []decide.Step {
+	if column == nil {
+		return nil
+	}
+	var chain []decide.Step
+	if err := json.Unmarshal(column, &chain); err != nil {
+		return []decide.Step{{Fact: string(column)}}
+	}
+	return chain
 }
 
 // Verify implements store.Activities. Rows and head are read from the state of
@@ -491,8 +579,12 @@ func (s *Store) Verify(ctx context.Context) (verification store.Verification, er
 		if err != nil {
 			return err
 		}
+		from, err := s.selectActivity(ctx, tx)
+		if err != nil {
+			return err
+		}
 		var chain store.Chain
-		if err := eachActivity(ctx, tx, chain.Add, `SELECT `+activityColumns+` FROM activity ORDER BY seq`); err != nil {
+		if err := eachActivity(ctx, tx, chain.Add, from+` ORDER BY seq`); err != nil {
 			return err
 		}
 		verification = chain.End(head)

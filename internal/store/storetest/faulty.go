@@ -21,8 +21,13 @@ const (
 	Release      Method = "Release"
 	Memories     Method = "Memories"
 	AllMemories  Method = "AllMemories"
-	SaveMemories Method = "SaveMemories"
+	SaveChanges  Method = "SaveChanges"
+	ScopeMemory  Method = "ScopeMemory"
 	DropMemories Method = "DropMemories"
+	Objects      Method = "Objects"
+	SaveObject   Method = "SaveObject"
+	DeleteObject Method = "DeleteObject"
+	Revision     Method = "Revision"
 	SaveRun      Method = "SaveRun"
 	Run          Method = "Run"
 	Runs         Method = "Runs"
@@ -175,14 +180,39 @@ func (f *Faulty) AllMemories(ctx context.Context, each func(decide.Memory) error
 	return f.call(ctx, AllMemories, func() error { return f.below.AllMemories(ctx, each) })
 }
 
-// SaveMemories implements store.Memories.
-func (f *Faulty) SaveMemories(ctx context.Context, lease store.Lease, memories []decide.Memory, rows ...store.Activity) error {
-	return f.call(ctx, SaveMemories, func() error { return f.below.SaveMemories(ctx, lease, memories, rows...) })
+// SaveChanges implements store.Memories.
+func (f *Faulty) SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error {
+	return f.call(ctx, SaveChanges, func() error { return f.below.SaveChanges(ctx, lease, changes) })
+}
+
+// ScopeMemory implements store.Memories.
+func (f *Faulty) ScopeMemory(ctx context.Context, scope fleet.Scope) (decide.ScopeMemory, error) {
+	return ask(ctx, f, ScopeMemory, func() (decide.ScopeMemory, error) { return f.below.ScopeMemory(ctx, scope) })
 }
 
 // DropMemories implements store.Memories.
 func (f *Faulty) DropMemories(ctx context.Context, lease store.Lease, refs []fleet.Ref) error {
 	return f.call(ctx, DropMemories, func() error { return f.below.DropMemories(ctx, lease, refs) })
+}
+
+// Objects implements store.Objects.
+func (f *Faulty) Objects(ctx context.Context, kinds ...store.ObjectKind) ([]store.Object, error) {
+	return ask(ctx, f, Objects, func() ([]store.Object, error) { return f.below.Objects(ctx, kinds...) })
+}
+
+// SaveObject implements store.Objects.
+func (f *Faulty) SaveObject(ctx context.Context, object store.Object, rows ...store.Activity) (store.Object, error) {
+	return ask(ctx, f, SaveObject, func() (store.Object, error) { return f.below.SaveObject(ctx, object, rows...) })
+}
+
+// DeleteObject implements store.Objects.
+func (f *Faulty) DeleteObject(ctx context.Context, kind store.ObjectKind, name string, version int64, rows ...store.Activity) error {
+	return f.call(ctx, DeleteObject, func() error { return f.below.DeleteObject(ctx, kind, name, version, rows...) })
+}
+
+// Revision implements store.Objects.
+func (f *Faulty) Revision(ctx context.Context) (int64, error) {
+	return ask(ctx, f, Revision, func() (int64, error) { return f.below.Revision(ctx) })
 }
 
 // SaveRun implements store.Runs.

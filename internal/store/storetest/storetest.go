@@ -134,8 +134,8 @@ func acquire(t *testing.T, s store.Store, holder string) store.Lease {
 
 func save(t *testing.T, s store.Store, lease store.Lease, memories ...decide.Memory) {
 	t.Helper()
-	if err := s.SaveMemories(t.Context(), lease, memories); err != nil {
-		t.Fatalf("SaveMemories: %v", err)
+	if err := s.SaveChanges(t.Context(), lease, store.Changes{Memories: memories}); err != nil {
+		t.Fatalf("SaveChanges: %v", err)
 	}
 }
 
@@ -276,7 +276,7 @@ func testLeaseRelease(t *testing.T, s store.Store) {
 	}
 	_, err := s.Renew(ctx, lease, monday, time.Minute)
 	wantErr(t, "Renew after Release", err, store.ErrFenced)
-	wantErr(t, "a write after Release", s.SaveMemories(ctx, lease, nil), store.ErrFenced)
+	wantErr(t, "a write after Release", s.SaveChanges(ctx, lease, store.Changes{}), store.ErrFenced)
 
 	next := acquire(t, s, "host-a")
 	if next.Term != 2 {
@@ -368,8 +368,8 @@ func testFenced(t *testing.T, s store.Store) {
 		"no lease":       {}, "a negative term": {Name: "main", Holder: "host-b", Term: -2},
 		"a lease never taken": {Name: "other", Holder: "host-b", Term: 2},
 	} {
-		wantErr(t, name+": SaveMemories", s.SaveMemories(ctx, lease, []decide.Memory{changed}), store.ErrFenced)
-		wantErr(t, name+": SaveMemories of nothing", s.SaveMemories(ctx, lease, nil), store.ErrFenced)
+		wantErr(t, name+": SaveChanges", s.SaveChanges(ctx, lease, store.Changes{Memories: []decide.Memory{changed}}), store.ErrFenced)
+		wantErr(t, name+": SaveChanges of nothing", s.SaveChanges(ctx, lease, store.Changes{}), store.ErrFenced)
 		wantErr(t, name+": DropMemories", s.DropMemories(ctx, lease, []fleet.Ref{kept.Ref}), store.ErrFenced)
 		wantErr(t, name+": SaveRun", s.SaveRun(ctx, lease, run), store.ErrFenced)
 		if lease.Term != 0 {
@@ -501,7 +501,7 @@ func testMemoryAllOrNone(t *testing.T, s store.Store) {
 		memories = append(memories, full(ref(seoul, fmt.Sprintf("i-%04d", i))))
 	}
 	memories[2400].Ref.ID = ""
-	if err := s.SaveMemories(t.Context(), lease, memories); err == nil {
+	if err := s.SaveChanges(t.Context(), lease, store.Changes{Memories: memories}); err == nil {
 		t.Fatal("a memory without an ID was saved")
 	}
 	equal(t, "after the refusal", before, all(t, s))
@@ -510,7 +510,7 @@ func testMemoryAllOrNone(t *testing.T, s store.Store) {
 func testMemoriesWithRows(t *testing.T, s store.Store) {
 	lease := acquire(t, s, "host-a")
 	row := store.Activity{At: time.Date(2027, 2, 5, 9, 0, 0, 0, time.UTC), Actor: "dayshift", Event: store.EventStartAccepted, Ref: ref(seoul, "i-1")}
-	if err := s.SaveMemories(t.Context(), lease, []decide.Memory{full(ref(seoul, "i-1"))}, row, row); err != nil {
+	if err := s.SaveChanges(t.Context(), lease, store.Changes{Memories: []decide.Memory{full(ref(seoul, "i-1"))}, Activity: []store.Activity{row, row}}); err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string, memories, rows int) {
@@ -524,17 +524,17 @@ func testMemoriesWithRows(t *testing.T, s store.Store) {
 		}
 	}
 	check("written together", 1, 2)
-	if err := s.SaveMemories(t.Context(), lease, []decide.Memory{full(ref(seoul, "i-2"))}, row, store.Activity{}); err == nil {
+	if err := s.SaveChanges(t.Context(), lease, store.Changes{Memories: []decide.Memory{full(ref(seoul, "i-2"))}, Activity: []store.Activity{row, {}}}); err == nil {
 		t.Error("a row without a time was taken")
 	}
 	check("after a refused row", 1, 2)
-	if err := s.SaveMemories(t.Context(), lease, []decide.Memory{{}}, row); err == nil {
+	if err := s.SaveChanges(t.Context(), lease, store.Changes{Memories: []decide.Memory{{}}, Activity: []store.Activity{row}}); err == nil {
 		t.Error("a memory without an ID was taken")
 	}
 	check("after a refused memory", 1, 2)
 	lost := lease
 	lost.Term--
-	if err := s.SaveMemories(t.Context(), lost, []decide.Memory{full(ref(seoul, "i-2"))}, row); !errors.Is(err, store.ErrFenced) {
+	if err := s.SaveChanges(t.Context(), lost, store.Changes{Memories: []decide.Memory{full(ref(seoul, "i-2"))}, Activity: []store.Activity{row}}); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("with an old lease: %v", err)
 	}
 	check("after a fenced write", 1, 2)
@@ -580,7 +580,7 @@ func testMemoryRefused(t *testing.T, s store.Store) {
 		"NUL in the ID": {Ref: ref(seoul, "i-\x001")}, "an ID that is not UTF-8": {Ref: ref(seoul, "i-\xff")},
 		"the year 10000": far, "an intent of the year 10000": late,
 	} {
-		if err := s.SaveMemories(t.Context(), lease, []decide.Memory{m}); err == nil {
+		if err := s.SaveChanges(t.Context(), lease, store.Changes{Memories: []decide.Memory{m}}); err == nil {
 			t.Errorf("%s: saved", name)
 		}
 	}
@@ -986,12 +986,14 @@ func testCanceled(t *testing.T, s store.Store) {
 // calls are all methods of a store, each ready to be called.
 func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]func() error {
 	return map[Method]func() error{
-		Acquire:      func() error { _, err := s.Acquire(ctx, "main", "host-a", monday, time.Minute); return err },
-		Renew:        func() error { _, err := s.Renew(ctx, lease, monday, time.Minute); return err },
-		Release:      func() error { return s.Release(ctx, store.Lease{Name: "other"}) },
-		Memories:     func() error { _, err := s.Memories(ctx, seoul); return err },
-		AllMemories:  func() error { return s.AllMemories(ctx, func(decide.Memory) error { return nil }) },
-		SaveMemories: func() error { return s.SaveMemories(ctx, lease, []decide.Memory{full(ref(seoul, "i-9"))}) },
+		Acquire:     func() error { _, err := s.Acquire(ctx, "main", "host-a", monday, time.Minute); return err },
+		Renew:       func() error { _, err := s.Renew(ctx, lease, monday, time.Minute); return err },
+		Release:     func() error { return s.Release(ctx, store.Lease{Name: "other"}) },
+		Memories:    func() error { _, err := s.Memories(ctx, seoul); return err },
+		AllMemories: func() error { return s.AllMemories(ctx, func(decide.Memory) error { return nil }) },
+		SaveChanges: func() error {
+			return s.SaveChanges(ctx, lease, store.Changes{Memories: []decide.Memory{full(ref(seoul, "i-9"))}})
+		},
 		DropMemories: func() error { return s.DropMemories(ctx, lease, []fleet.Ref{ref(seoul, "i-9")}) },
 		SaveRun:      func() error { return s.SaveRun(ctx, lease, store.Run{ID: "run-1", Started: monday}) },
 		Run:          func() error { _, err := s.Run(ctx, "run-1"); return err },
@@ -1192,7 +1194,7 @@ func testTwinLease(t *testing.T, s store.Store, hooks Hooks) {
 	if err != nil {
 		t.Fatalf("the twin takes over: %v", err)
 	}
-	wantErr(t, "the first", s.SaveMemories(ctx, lease, []decide.Memory{full(ref(seoul, "i-1"))}), store.ErrFenced)
+	wantErr(t, "the first", s.SaveChanges(ctx, lease, store.Changes{Memories: []decide.Memory{full(ref(seoul, "i-1"))}}), store.ErrFenced)
 	save(t, other, taken, full(ref(seoul, "i-1")))
 	equal(t, "what the first sees", []decide.Memory{full(ref(seoul, "i-1"))}, all(t, s))
 }
