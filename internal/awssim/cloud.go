@@ -129,6 +129,7 @@ type scope struct {
 	seq       uint64
 	instances []*instance // by seq
 	byID      map[string]*instance
+	named     map[address]bool  // addresses that were chosen
 	tokens    map[string]launch // client tokens of RunInstances
 	leaving   int               // terminated instances still listed
 	dbs       []*database       // by identifier
@@ -290,7 +291,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 	if s == nil {
 		s = &scope{
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
-			buckets: buckets{}, byID: map[string]*instance{}, dbByID: map[string]*database{},
+			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
 			tokens: map[string]launch{}, snapshots: map[string]*snapshot{},
 		}
 		c.scopes[key] = s

@@ -21,14 +21,14 @@ var instanceFields = map[string]func(sight) string{
 	"instance-state-code":                 func(v sight) string { return strconv.Itoa(stateCodes[v.p.state]) },
 	"instance-state-name":                 func(v sight) string { return stateNames[v.p.state] },
 	"instance-type":                       func(v sight) string { return v.typ.name },
-	"instance.group-id":                   func(v sight) string { return v.s.net.group },
+	"instance.group-id":                   func(v sight) string { return v.site.group },
 	"key-name":                            func(v sight) string { return v.key },
 	"launch-time":                         func(v sight) string { return instant(v.launched).Format("2006-01-02T15:04:05.000Z") },
 	"monitoring-state":                    func(v sight) string { return v.monitoring() },
 	"network-interface.availability-zone": func(v sight) string { return v.zone },
 	"network-interface.private-dns-name":  func(v sight) string { return v.privateDNS() },
-	"network-interface.subnet-id":         func(v sight) string { return v.s.net.subnets[v.zone] },
-	"network-interface.vpc-id":            func(v sight) string { return v.s.net.vpc },
+	"network-interface.subnet-id":         func(v sight) string { return v.site.subnet },
+	"network-interface.vpc-id":            func(v sight) string { return v.site.vpc },
 	"network-interface.addresses.private-ip-address": func(v sight) string { return v.address() },
 	"owner-id":                 func(v sight) string { return v.s.account.id },
 	"platform":                 func(v sight) string { return v.platform() },
@@ -40,10 +40,10 @@ var instanceFields = map[string]func(sight) string{
 	"root-device-type":         func(v sight) string { return v.rootType() },
 	"spot-instance-request-id": func(v sight) string { return v.request() },
 	"state-reason-code":        func(v sight) string { return v.s.c.reasonAt(v.p.reason).code },
-	"subnet-id":                func(v sight) string { return v.s.net.subnets[v.zone] },
+	"subnet-id":                func(v sight) string { return v.site.subnet },
 	"tenancy":                  func(sight) string { return "default" },
 	"virtualization-type":      func(sight) string { return "hvm" },
-	"vpc-id":                   func(v sight) string { return v.s.net.vpc },
+	"vpc-id":                   func(v sight) string { return v.site.vpc },
 }
 
 func instanceField(name string) field[sight] {
@@ -156,15 +156,7 @@ func (k *call) page(fs filters[sight], by lookup, shows func(sight) bool) (page,
 	} else {
 		k.scope.sweep(k.ns())
 		list = k.scope.instances
-		from, _ := slices.BinarySearchFunc(list, after+1, func(i *instance, s uint64) int {
-			switch {
-			case i.seq < s:
-				return -1
-			case i.seq > s:
-				return 1
-			}
-			return 0
-		})
+		from, _ := k.scope.find(after + 1)
 		list = list[from:]
 	}
 	var p page
@@ -287,8 +279,7 @@ func (v sight) since() int64 {
 // things that are not simulated (public addresses, instance profiles) are left
 // out, as AWS leaves out what is not set.
 func writeInstance(w *xw, v sight) {
-	net := &v.s.net
-	subnet, address, dns, launched := net.subnets[v.zone], v.address(), v.privateDNS(), instant(v.launched)
+	address, dns, launched := v.address(), v.privateDNS(), instant(v.launched)
 	dead := v.p.state == terminated || v.p.state == shuttingDown
 	w.open("item")
 	w.el("instanceId", v.id)
@@ -316,11 +307,11 @@ func writeInstance(w *xw, v sight) {
 	w.el("state", v.monitoring())
 	w.raw("</monitoring>")
 	if !dead {
-		w.el("subnetId", subnet)
-		w.el("vpcId", net.vpc)
+		w.el("subnetId", v.site.subnet)
+		w.el("vpcId", v.site.vpc)
 		w.el("privateIpAddress", address)
 		w.raw("<sourceDestCheck>true</sourceDestCheck><groupSet><item>")
-		w.el("groupId", net.group)
+		w.el("groupId", v.site.group)
 		w.raw("<groupName>default</groupName></item></groupSet>")
 	}
 	if v.p.reason != noReason {
@@ -361,8 +352,8 @@ func writeInstance(w *xw, v sight) {
 	if !dead {
 		w.raw("<networkInterfaceSet><item>")
 		w.el("networkInterfaceId", "eni-"+v.id[2:])
-		w.el("subnetId", subnet)
-		w.el("vpcId", net.vpc)
+		w.el("subnetId", v.site.subnet)
+		w.el("vpcId", v.site.vpc)
 		w.raw("<description/>")
 		w.el("ownerId", v.s.account.id)
 		w.raw("<status>in-use</status>")
@@ -374,7 +365,7 @@ func writeInstance(w *xw, v sight) {
 		w.el("privateIpAddress", address)
 		w.el("privateDnsName", dns)
 		w.raw("<sourceDestCheck>true</sourceDestCheck><groupSet><item>")
-		w.el("groupId", net.group)
+		w.el("groupId", v.site.group)
 		w.raw("<groupName>default</groupName></item></groupSet><attachment>")
 		w.el("attachmentId", "eni-attach-"+v.id[2:])
 		w.raw("<deviceIndex>0</deviceIndex><status>attached</status>")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestAnInstanceStartsAndStopsInItsTime(t *testing.T) {
@@ -500,5 +502,24 @@ func TestOnlyAHeldPlaceIsGivenBack(t *testing.T) {
 	k.ok("StartInstances", ids(k.id("a"))...)
 	if err := k.c.StartInstance(k.id("a")); err == nil {
 		t.Error("a pending instance was started")
+	}
+}
+
+// A reboot is no start: an instance stays running, with the launch time it had,
+// and terminated ones are passed over.
+func TestARebootChangesNothingThatIsListed(t *testing.T) {
+	k := newCaller(t, Options{})
+	k.load(Resource{Name: "a"}, Resource{Name: "b"}, Resource{Name: "gone", State: "terminated"}, Resource{Name: "down", State: "stopped"})
+	before := k.c.Instances("", "")
+	if a := k.ok("RebootInstances", ids(k.id("a"), k.id("b"), k.id("gone"))...); a.element("return") != "true" {
+		t.Errorf("answer %s", a.body)
+	}
+	k.fails("DryRunOperation", "RebootInstances", append(ids(k.id("a")), "DryRun", "true")...)
+	k.fails("InvalidInstanceID.NotFound", "RebootInstances", ids(k.id("a"), "i-00000000000000001")...)
+	k.ok("StartInstances", ids(k.id("down"))...)
+	k.fails("IncorrectInstanceState", "RebootInstances", ids(k.id("down"))...) // pending
+	after := k.c.Instances("", "")
+	if diff := cmp.Diff(before[:3], after[:3]); diff != "" {
+		t.Error(diff)
 	}
 }

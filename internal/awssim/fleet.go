@@ -80,6 +80,12 @@ type Resource struct {
 	State   string            `yaml:"state,omitempty"` // ec2: running (default), stopped, terminated; rds: available (default), stopped
 	Zone    string            `yaml:"zone,omitempty"`  // us-east-1a; default spread over the region's
 	Tags    map[string]string `yaml:"tags,omitempty"`
+	// VPC, and of ec2 Subnet and PrivateIP, say where it is in the network;
+	// default a VPC of the account and region with one subnet for each zone and
+	// addresses of 10.0.0.0/8 in turn. A subnet is in one zone.
+	VPC       string `yaml:"vpc,omitempty"`
+	Subnet    string `yaml:"subnet,omitempty"`
+	PrivateIP string `yaml:"private_ip,omitempty"`
 	// StartError is the code with which each start is refused, such as
 	// IncorrectInstanceState; one that begins with Client. or Server. lets the
 	// instance fall back to stopped for that reason.
@@ -256,9 +262,12 @@ func (f *Fleet) check(at func(path string) string) []error {
 			bad(path+".free", "%d: must not be negative", p.Free)
 		}
 	}
+	nets := newSurroundings()
 	for n := range f.Resources {
 		path := fmt.Sprintf("resources[%d]", n)
-		f.Resources[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, known, parts)
+		badField := func(field, format string, args ...any) { bad(path+"."+field, format, args...) }
+		f.Resources[n].check(badField, known, parts)
+		nets.check(&f.Resources[n], path, badField)
 	}
 	for n := range f.Faults {
 		if err := f.Faults[n].check(); err != nil {
@@ -353,7 +362,8 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		oneOf("root", cmp.Or(r.Root, "ebs"), "ebs", "instance-store", "missing")
 	case "rds":
 		none("rds", stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
-			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination})
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""})
 		id := cmp.Or(r.ID, r.Name)
 		if name := r.numbered(id, 1); len(name) > 63 || !dbNameForm.MatchString(name) {
 			bad("id", "%q is not a database identifier: 1 to 63 letters, digits and single hyphens, a letter first", id)
@@ -425,9 +435,22 @@ func (c *Cloud) Load(f Fleet) error {
 		r := &f.Resources[i]
 		m := made{s: c.scopeLocked(c.accountLocked(r.Account), regions[r.Region])}
 		tags := sortedTags(r)
+		places := map[string]*place{} // by zone
 		for n := range max(1, r.Count) {
 			if r.Kind == "ec2" {
 				in := c.instanceOf(m.s, r, n, tags, images, now)
+				if places[in.zone] == nil {
+					places[in.zone] = m.s.place(in.zone, r.VPC, r.Subnet)
+				}
+				in.site = places[in.zone]
+				if in.is&addressed != 0 {
+					m.s.mu.Lock()
+					taken := m.s.hasAddress(in.address4())
+					m.s.mu.Unlock()
+					if taken {
+						return fmt.Errorf("load fleet: resources[%d].private_ip: another instance has %s already", i, r.PrivateIP)
+					}
+				}
 				if ids[in.id] {
 					return fmt.Errorf("load fleet: resources[%d].id: instance %s exists already", i, in.id)
 				}
@@ -451,6 +474,15 @@ func (c *Cloud) Load(f Fleet) error {
 	c.images = images
 	for i := range f.Accounts {
 		c.declare(&f.Accounts[i])
+	}
+	for _, m := range todo { // before others get addresses by number
+		m.s.mu.Lock()
+		for _, in := range m.list {
+			if in.is&addressed != 0 {
+				m.s.named[in.address4()] = true
+			}
+		}
+		m.s.mu.Unlock()
 	}
 	for _, m := range todo {
 		m.s.mu.Lock()
@@ -544,8 +576,15 @@ func (c *Cloud) instanceOf(s *scope, r *Resource, n int, tags []Tag, images map[
 	i.image = images[img]
 	i.zone = r.Zone
 	if i.zone == "" {
-		z := n % len(s.region.zones)
-		i.zone = s.region.zoneNames()[z]
+		z := n
+		if r.Subnet != "" {
+			z = int(hash(c.seed, "zone", r.Subnet) % uint64(len(s.region.zones)))
+		}
+		i.zone = s.region.zoneNames()[z%len(s.region.zones)]
+	}
+	if ip, err := parseAddress(r.PrivateIP); err == nil {
+		i.ip = ip
+		i.is |= addressed
 	}
 	for _, t := range []struct {
 		on bool
@@ -580,7 +619,7 @@ func (c *Cloud) databaseOf(s *scope, r *Resource, n int, tags []Tag, now int64) 
 	eng := engines[cmp.Or(r.Engine, "postgres")]
 	d := &database{
 		id: strings.ToLower(r.numbered(cmp.Or(r.ID, r.Name), n+1)), class: cmp.Or(r.Type, "db.t3.micro"), engine: eng, version: cmp.Or(r.Version, eng.version),
-		zone: r.Zone, cluster: strings.ToLower(r.Cluster), source: strings.ToLower(r.ReplicaOf), window: r.Window, storage: 20, storType: "gp3", port: eng.port,
+		zone: r.Zone, cluster: strings.ToLower(r.Cluster), vpc: r.VPC, source: strings.ToLower(r.ReplicaOf), window: r.Window, storage: 20, storType: "gp3", port: eng.port,
 		user: "admin", license: eng.license, retention: 7, created: c.launchedAt(r.Launched, now), multiAZ: r.MultiAZ, protected: r.Protected,
 		tags: tags, startErr: r.StartError,
 	}
@@ -656,6 +695,15 @@ func (s *scope) describe(i *instance) Resource {
 		Hibernation: i.is&hibernates != 0, EBSOptimized: i.is&ebsOptimized != 0,
 		DisableStop: i.is&apiStopDisabled != 0, DisableTermination: i.is&apiTerminationDisabled != 0,
 	}
+	if i.site.vpc != s.net.vpc {
+		r.VPC = i.site.vpc
+	}
+	if *i.site != *s.place(i.zone, r.VPC, "") {
+		r.Subnet = i.site.subnet
+	}
+	if i.is&addressed != 0 {
+		r.PrivateIP = i.address()
+	}
 	switch {
 	case i.is&spotPersistent != 0:
 		r.Spot = "persistent"
@@ -684,7 +732,7 @@ func (s *scope) describe(i *instance) Resource {
 func (s *scope) describeDB(d *database, now int64) Resource {
 	r := Resource{
 		Account: s.account.id, Region: s.region.name, Kind: "rds", ID: d.id, Type: d.class, Zone: d.zone, Engine: d.engine.name, Version: d.version,
-		MultiAZ: d.multiAZ, Cluster: d.cluster, ReplicaOf: d.source, Window: d.window, Protected: d.protected, StartError: d.startErr,
+		MultiAZ: d.multiAZ, Cluster: d.cluster, ReplicaOf: d.source, VPC: d.vpc, Window: d.window, Protected: d.protected, StartError: d.startErr,
 		Launched: When{At: instant(d.created)}, State: "available", Tags: map[string]string{},
 	}
 	switch d.state(now) {

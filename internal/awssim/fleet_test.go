@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,10 @@ resources:
   - {account: "111122223333", region: us-east-1, kind: ec2, count: 3, name: web-##, type: t3.medium, state: stopped, tags: {Schedule: office}}
   - {account: "111122223333", region: us-east-1, kind: ec2, id: i-0123456789abcdef0, name: "C#", type: m6g.large, image: ami-0123456789abcdef0, spot: persistent, asg: group, hibernation: true}
   - {account: "111122223333", region: us-east-1, kind: rds, count: 2, name: db-#, engine: mysql, state: stopped, stopped_for: 2d}
-  - {account: "444455556666", region: cn-north-1, kind: rds, id: settle, tags: {Name: 结算}}
+  - {account: "444455556666", region: cn-north-1, kind: rds, id: settle, vpc: vpc-0123456789abcdef1, tags: {Name: 结算}}
+  - {account: "444455556666", region: cn-north-1, kind: ec2, name: ledger, vpc: vpc-0123456789abcdef1, private_ip: 172.31.0.9}
+  - {account: "444455556666", region: cn-north-1, kind: ec2, count: 2, vpc: vpc-0123456789abcdef1, subnet: subnet-01234567}
+  - {account: "444455556666", region: cn-north-1, kind: ec2, subnet: subnet-89abcdef}
 faults:
   - {kind: throttle, action: StartInstances, until: 1m}
 `
@@ -101,6 +105,16 @@ func TestAWrongFleetFileIsRefusedWithItsPlace(t *testing.T) {
 		{"capacity", "capacity: [{zone: nowhere, type: c5.large}]\n", "not an availability zone"},
 		{"fault", "faults: [{kind: explode}]\n", `kind "explode" is not known`},
 		{"not YAML", "resources: [\n", "["},
+		{"VPC", row("    vpc: mine\n"), `[5:10] resources[0].vpc: "mine" is not a VPC id: vpc- and 8 or 17`},
+		{"subnet", row("    subnet: vpc-01234567\n"), `"vpc-01234567" is not a subnet id`},
+		{"subnet of a database", head + "  - {account: \"111122223333\", region: us-east-1, kind: rds, name: a, subnet: subnet-01234567}\n", "subnet: does not belong to kind rds"},
+		{"address", row("    private_ip: 10.0.0.256\n"), `"10.0.0.256" is not an IPv4 address`},
+		{"address of IPv6", row("    private_ip: \"fd00::1\"\n"), `is not an IPv4 address`},
+		{"no address", row("    private_ip: 0.0.0.0\n"), `is not an IPv4 address`},
+		{"address of many", row("    private_ip: 10.0.0.1\n    count: 2\n"), "2 instances cannot have one address"},
+		{"address twice", row("    private_ip: 10.0.0.1\n") + "  - {account: \"111122223333\", region: us-east-1, kind: ec2, private_ip: 10.0.0.1}\n", "10.0.0.1 is the address of resources[0] already"},
+		{"VPC in two regions", row("    vpc: vpc-01234567\n") + "  - {account: \"111122223333\", region: us-east-2, kind: rds, name: a, vpc: vpc-01234567}\n", "vpc-01234567 is in us-east-1 already"},
+		{"subnet in two zones", row("    subnet: subnet-01234567\n") + "  - {account: \"111122223333\", region: us-east-1, kind: ec2, subnet: subnet-01234567, zone: us-east-1b}\n", "say the same of each resource in it"},
 		{"a reserved tag", row("    tags: {\"\": x}\n"), "Tag key cannot be empty"},
 	} {
 		_, err := ParseFleet([]byte(tc.file))
@@ -127,6 +141,96 @@ func TestAFleetThatConflictsLeavesNothingBehind(t *testing.T) {
 	}
 	if n := len(k.c.Instances("", "")); n != 1 {
 		t.Errorf("%d instances", n)
+	}
+}
+
+// What a fleet says of the network is what listings show and filters find; what
+// it does not say, AWS's default network decides.
+func TestPlacesInTheNetwork(t *testing.T) {
+	k := newCaller(t, Options{})
+	const vpc, subnet = "vpc-4085e027", "subnet-0123456789abcdef0"
+	k.load(
+		Resource{Name: "plain"},
+		Resource{Name: "web", VPC: vpc, Subnet: subnet, PrivateIP: "10.0.0.2"},
+		Resource{Name: "spread-#", Count: 3, VPC: vpc},
+		Resource{Name: "near-#", Count: 3, Subnet: "subnet-89abcdef"},
+		Resource{Kind: "rds", Name: "db", VPC: vpc}, Resource{Kind: "rds", Name: "plain-db"},
+	)
+	found := func(pairs ...string) []string {
+		t.Helper()
+		var filters []string
+		for i := 0; i+1 < len(pairs); i += 2 {
+			n := fmt.Sprint(i/2 + 1)
+			filters = append(filters, "Filter."+n+".Name", pairs[i], "Filter."+n+".Value.1", pairs[i+1])
+		}
+		return k.ok("DescribeInstances", filters...).elements("value")
+	}
+	for _, tc := range []struct {
+		filter []string
+		want   []string
+	}{
+		{[]string{"vpc-id", vpc}, []string{"web", "spread-1", "spread-2", "spread-3"}},
+		{[]string{"vpc-id", "vpc-408*"}, []string{"web", "spread-1", "spread-2", "spread-3"}},
+		{[]string{"subnet-id", subnet}, []string{"web"}},
+		{[]string{"subnet-id", "subnet-89abcdef"}, []string{"near-1", "near-2", "near-3"}},
+		{[]string{"network-interface.subnet-id", subnet, "network-interface.vpc-id", vpc}, []string{"web"}},
+		{[]string{"private-ip-address", "10.0.0.2"}, []string{"web"}},
+		{[]string{"private-ip-address", "10.0.0.2", "vpc-id", "vpc-00000000"}, nil},
+	} {
+		if diff := cmp.Diff(tc.want, found(tc.filter...)); diff != "" {
+			t.Errorf("%v: %s", tc.filter, diff)
+		}
+	}
+	zones, subnets := map[string]bool{}, map[string]bool{}
+	for _, name := range []string{"near-1", "near-2", "near-3"} {
+		i, _ := k.c.Instance(k.id(name))
+		zones[i.Zone] = true
+	}
+	for _, id := range k.ok("DescribeInstances", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc).elements("subnetId") {
+		subnets[id] = true
+	}
+	if len(zones) != 1 || len(subnets) != 4 {
+		t.Errorf("a subnet spans zones %v; three zones and one more make the subnets %v", zones, subnets)
+	}
+	addresses := map[string]int{}
+	all := k.ok("DescribeInstances")
+	for _, at := range all.elements("privateIpAddress") {
+		addresses[at]++
+	}
+	for at, n := range addresses {
+		if n != 3 { // of the instance, of its interface, and in the interface's list
+			t.Errorf("%s is there %d times", at, n)
+		}
+	}
+	db := k.to("rds")
+	if a := db.ok("DescribeDBInstances", "DBInstanceIdentifier", "db"); a.element("VpcId") != vpc || a.element("DBSubnetGroupName") != "default-"+vpc {
+		t.Errorf("db: %s in %s", a.element("DBSubnetGroupName"), a.element("VpcId"))
+	}
+	if a := db.ok("DescribeDBInstances", "DBInstanceIdentifier", "plain-db"); a.element("VpcId") == vpc || a.element("DBSubnetGroupName") != "default" {
+		t.Errorf("plain-db: %s in %s", a.element("DBSubnetGroupName"), a.element("VpcId"))
+	}
+}
+
+// An address belongs to one machine, whether it was chosen or given by number.
+func TestAddressesAreNotSharedLater(t *testing.T) {
+	k := newCaller(t, Options{})
+	k.load(Resource{Name: "first"}, Resource{Name: "chosen", PrivateIP: "10.0.0.3"}, Resource{Name: "numbered-#", Count: 2})
+	load := func(vpc, ip string) error {
+		return k.c.Load(Fleet{Resources: []Resource{{Account: k.key, Region: k.region, Kind: "ec2", Name: "late", VPC: vpc, PrivateIP: ip}}})
+	}
+	for _, ip := range []string{"10.0.0.1", "10.0.0.3", "10.0.0.4"} {
+		if err := load("", ip); err == nil || !strings.Contains(err.Error(), "another instance has "+ip) {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+	if err := load("vpc-01234567", "10.0.0.1"); err != nil {
+		t.Errorf("another VPC has addresses of its own: %v", err)
+	}
+	k.ok("TerminateInstances", ids(k.id("chosen"))...)
+	k.clock.pass(2 * time.Hour)
+	k.ok("DescribeInstances")
+	if err := load("", "10.0.0.3"); err != nil {
+		t.Errorf("the address of a machine that is gone: %v", err)
 	}
 }
 

@@ -42,6 +42,7 @@ const (
 	interruptionStops      // what becomes of a Spot instance that AWS takes back
 	interruptionHibernates // terminated when neither is set
 	placed                 // holds a place in its capacity pool
+	addressed              // its private address was chosen, not given by number
 )
 
 // instance is one EC2 instance. It is kept small: a test may hold a million.
@@ -51,6 +52,7 @@ type instance struct {
 	typ      *instanceType
 	image    *image
 	zone     string
+	site     *place
 	key      string
 	token    string // client token
 	group    uint64 // of launched instances: the reservation
@@ -101,32 +103,26 @@ func (i *instance) remember(now int64) { i.old = &lateView{now, i.typ, i.tags} }
 
 func (i *instance) pool() poolKey { return poolKey{i.zone, i.typ.name} }
 
-// network is a scope's VPC with one subnet for each zone.
-type network struct {
-	vpc, group string
-	subnets    map[string]string // zone → subnet
-}
-
-func newNetwork(seed int64, account string, r *region) network {
-	n := network{
-		vpc:     hex17("vpc-", hash(seed, "vpc", account, r.name)),
-		group:   hex17("sg-", hash(seed, "sg", account, r.name)),
-		subnets: map[string]string{},
-	}
-	for _, z := range r.zoneNames() {
-		n.subnets[z] = hex17("subnet-", hash(seed, "subnet", account, z))
-	}
-	return n
-}
-
 // add lists a new instance; the scope's lock is held.
 func (s *scope) add(i *instance) {
 	s.seq++
+	if i.is&addressed != 0 {
+		s.named[i.address4()] = true
+	} else {
+		for s.named[address{i.site.vpc, numberedAddress(s.seq)}] {
+			s.seq++
+		}
+		i.ip = numberedAddress(s.seq)
+	}
 	i.seq = s.seq
-	// 10.0.0.0/8 by number: no two of one scope until 16 million.
-	i.ip = 10<<24 | uint32(s.seq)&0xffffff
 	s.instances = append(s.instances, i)
 	s.byID[i.id] = i
+}
+
+// find gives the position of the first instance with a number of at least seq,
+// and whether it has that number; the scope's lock is held.
+func (s *scope) find(seq uint64) (int, bool) {
+	return slices.BinarySearchFunc(s.instances, seq, func(i *instance, seq uint64) int { return cmp.Compare(i.seq, seq) })
 }
 
 // sweep forgets instances that were terminated more than an hour ago.
@@ -139,6 +135,7 @@ func (s *scope) sweep(now int64) {
 			return false
 		}
 		delete(s.byID, i.id)
+		delete(s.named, i.address4())
 		s.leaving--
 		return true
 	})
@@ -431,7 +428,9 @@ func rebootInstances(k *call, w *xw) *Error {
 		return e
 	}
 	for _, i := range list {
-		if i.state(k.ns()) != running {
+		switch i.state(k.ns()) {
+		case running, terminated: // AWS ignores requests to reboot terminated ones
+		default:
 			return refuse("IncorrectInstanceState", "The instance '%s' is not in a state from which it can be rebooted.", i.id)
 		}
 	}
@@ -574,7 +573,7 @@ func runInstances(k *call, w *xw) *Error {
 	l := launch{question: question, group: k.c.mint(), at: now}
 	for j := range n {
 		i := &instance{
-			id: k.c.instanceID(), typ: typ, image: img, zone: zone, key: p["KeyName"], token: token,
+			id: k.c.instanceID(), typ: typ, image: img, zone: zone, site: k.scope.net.places[zone], key: p["KeyName"], token: token,
 			group: l.group, index: int32(j), is: is | placed, launched: now, tags: slices.Clone(tags),
 		}
 		i.line = timeline{{at: now, state: pending}, {at: now + k.c.lasts("ec2-pending", i.id, now), state: running}}
@@ -643,8 +642,8 @@ func (k *call) zone() (string, *Error) {
 		return "", refuse("InvalidParameterValue", "Invalid availability zone: [%s]", zone)
 	}
 	if subnet != "" {
-		for z, s := range k.scope.net.subnets {
-			if s == subnet {
+		for z, at := range k.scope.net.places {
+			if at.subnet == subnet {
 				if zone != "" && zone != z {
 					return "", refuse("InvalidParameterValue", "The availability zone '%s' does not match the subnet's '%s'", zone, z)
 				}

@@ -35,6 +35,7 @@ type database struct {
 	version   string
 	zone      string
 	cluster   string
+	vpc       string // empty: the scope's own
 	source    string // of a read replica
 	window    string
 	backup    string
@@ -604,6 +605,14 @@ func dbPage[T any](k *call, all []T, name func(T) string) (list []T, next string
 	return all[from:to], next, nil
 }
 
+// subnetGroup names the group of subnets that RDS makes by itself for a VPC.
+func subnetGroup(vpc string) string {
+	if vpc == "" {
+		return "default"
+	}
+	return "default-" + vpc
+}
+
 func (s *scope) resourceID(d *database) string {
 	return fmt.Sprintf("db-%026X", hash(s.c.seed, "dbi", s.account.id, s.region.name, d.id))
 }
@@ -637,11 +646,12 @@ func (k *call) writeDB(w *xw, d *database, t int64) {
 	w.el("PreferredBackupWindow", d.backup)
 	w.int("BackupRetentionPeriod", d.retention)
 	w.raw("<DBSecurityGroups/><VpcSecurityGroups><VpcSecurityGroupMembership>")
-	w.el("VpcSecurityGroupId", s.net.group)
+	w.el("VpcSecurityGroupId", s.groupOf(d.vpc))
 	w.raw("<Status>active</Status></VpcSecurityGroupMembership></VpcSecurityGroups>")
 	w.el("AvailabilityZone", d.zone)
-	w.raw("<DBSubnetGroup><DBSubnetGroupName>default</DBSubnetGroupName>")
-	w.el("VpcId", s.net.vpc)
+	w.raw("<DBSubnetGroup>")
+	w.el("DBSubnetGroupName", subnetGroup(d.vpc))
+	w.el("VpcId", cmp.Or(d.vpc, s.net.vpc))
 	w.raw("<SubnetGroupStatus>Complete</SubnetGroupStatus></DBSubnetGroup>")
 	w.el("PreferredMaintenanceWindow", d.window)
 	w.raw("<PendingModifiedValues/>")
@@ -877,7 +887,7 @@ func (k *call) writeSnapshot(w *xw, s *snapshot) {
 	w.el("Status", status)
 	w.int("Port", d.port)
 	w.el("AvailabilityZone", d.zone)
-	w.el("VpcId", k.scope.net.vpc)
+	w.el("VpcId", cmp.Or(d.vpc, k.scope.net.vpc))
 	w.time("InstanceCreateTime", instant(d.created))
 	w.some("MasterUsername", d.user)
 	w.el("EngineVersion", d.version)

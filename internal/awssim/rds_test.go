@@ -212,3 +212,21 @@ func TestAStopCanTakeASnapshot(t *testing.T) {
 	k.ok("DeleteDBSnapshot", "DBSnapshotIdentifier", "dayshift-stopped-shop")
 	k.fails("DBSnapshotNotFound", "DescribeDBSnapshots", "DBSnapshotIdentifier", "dayshift-stopped-shop")
 }
+
+func TestADatabaseRebootsFromAvailableAlone(t *testing.T) {
+	k := newRDS(t)
+	for _, id := range []string{"shop", "member", "replica"} { // members and replicas, which do not stop singly, do reboot
+		if s := k.ok("RebootDBInstance", "DBInstanceIdentifier", id).element("DBInstanceStatus"); s != "rebooting" {
+			t.Errorf("%s: the answer says %q", id, s)
+		}
+	}
+	k.fails("InvalidDBInstanceState", "RebootDBInstance", "DBInstanceIdentifier", "shop")
+	k.fails("InvalidDBInstanceState", "StopDBInstance", "DBInstanceIdentifier", "shop")
+	k.fails("InvalidDBInstanceState", "RebootDBInstance", "DBInstanceIdentifier", "down")
+	k.fails("DBInstanceNotFound", "RebootDBInstance", "DBInstanceIdentifier", "ghost")
+	k.fails("InvalidParameterCombination", "RebootDBInstance", "DBInstanceIdentifier", "source", "ForceFailover", "true")
+	k.clock.pass(90 * time.Second)
+	if s := k.db("shop").State; s != "available" {
+		t.Errorf("after the reboot: %s", s)
+	}
+}

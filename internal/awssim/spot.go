@@ -82,7 +82,7 @@ func (v sight) fulfilledBy() string {
 var requestFields = map[string]func(sight) string{
 	"create-time":                func(v sight) string { return instant(v.launched).Format("2006-01-02T15:04:05.000Z") },
 	"instance-id":                sight.fulfilledBy,
-	"launch.group-id":            func(v sight) string { return v.s.net.group },
+	"launch.group-id":            func(v sight) string { return v.site.group },
 	"launch.image-id":            func(v sight) string { return v.image.id },
 	"launch.instance-type":       func(v sight) string { return v.typ.name },
 	"launch.key-name":            func(v sight) string { return v.key },
@@ -180,7 +180,7 @@ func writeRequest(w *xw, v sight) {
 	w.el("imageId", v.image.id)
 	w.some("keyName", v.key)
 	w.raw("<groupSet><item>")
-	w.el("groupId", v.s.net.group)
+	w.el("groupId", v.site.group)
 	w.raw("<groupName>default</groupName></item></groupSet>")
 	w.el("instanceType", v.typ.name)
 	w.open("placement")
@@ -190,7 +190,7 @@ func writeRequest(w *xw, v sight) {
 	w.flag("enabled", v.is&monitored != 0)
 	w.close("monitoring")
 	w.flag("ebsOptimized", v.is&ebsOptimized != 0)
-	w.el("subnetId", v.s.net.subnets[v.zone])
+	w.el("subnetId", v.site.subnet)
 	w.close("launchSpecification")
 	w.some("instanceId", v.fulfilledBy())
 	w.time("createTime", launched)

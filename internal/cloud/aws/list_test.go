@@ -20,6 +20,7 @@ func TestListShowsAnInstanceAsTheContractSaysIt(t *testing.T) {
 	w.on("DescribeInstances", answer(200, instancesPage("", instanceXML("i-0123456789abcdef0", "stopped",
 		`<stateReason><code>Client.UserInitiatedShutdown</code><message>Client.UserInitiatedShutdown: User initiated shutdown</message></stateReason>`+
 			`<hibernationOptions><configured>true</configured></hibernationOptions><rootDeviceType>ebs</rootDeviceType>`+
+			`<subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId><privateIpAddress>10.0.0.7</privateIpAddress>`+
 			tagsXML("Schedule", "office", "Name", "&lt;script&gt;alert(1)&lt;/script&gt;")))))
 	now := time.Date(2027, 1, 4, 9, 0, 0, 0, time.UTC)
 	c := w.open(func(config *Config) { config.Now = func() time.Time { return now } })
@@ -36,6 +37,9 @@ func TestListShowsAnInstanceAsTheContractSaysIt(t *testing.T) {
 		Tags:         map[string]string{"Schedule": "office", "Name": "<script>alert(1)</script>"},
 		Type:         "m5.large",
 		Zone:         "eu-central-1a",
+		VPC:          "vpc-1",
+		Subnet:       "subnet-1",
+		PrivateIP:    "10.0.0.7",
 		StateReason:  "Client.UserInitiatedShutdown: User initiated shutdown",
 		LaunchedAt:   time.Date(2027, 1, 4, 8, 0, 1, 0, time.UTC),
 		CanHibernate: true,

@@ -69,6 +69,7 @@ func simResource(seed fleet.Resource) awssim.Resource {
 	return awssim.Resource{
 		Account: string(cmp.Or(seed.Scope.Account, hub)), Region: string(cmp.Or(seed.Scope.Region, "eu-central-1")), Kind: kind,
 		Name: seed.Name, Type: seed.Type, State: state, Tags: seed.Tags,
+		VPC: seed.VPC, Subnet: seed.Subnet, PrivateIP: seed.PrivateIP, Window: seed.MaintenanceWindow,
 	}
 }
 

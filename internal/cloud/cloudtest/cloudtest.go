@@ -27,7 +27,8 @@ type Harness struct {
 	Scopes []fleet.Scope
 	// Open makes a cloud that holds exactly the seeds. Of a seed count Scope, Kind,
 	// Name (which is unique, and the ID where the kind's identifiers are chosen),
-	// State (Running or Stopped), Type and Tags.
+	// State (Running or Stopped), Type, Tags, VPC, of machines Subnet and PrivateIP
+	// and of databases MaintenanceWindow.
 	Open func(t *testing.T, seeds []fleet.Resource) World
 	// Within runs the body of a test, for instance in a synctest bubble; nil
 	// just calls it.
@@ -61,6 +62,7 @@ func Exercise(t *testing.T, h Harness) {
 	}{
 		{"kinds can be listed", (*exam).kinds},
 		{"a listing is of its scope and kind", (*exam).listing},
+		{"a listing says where things are", (*exam).places},
 		{"a listing by tag leaves others out", (*exam).tagged},
 		{"a listing by id leaves out what is gone", (*exam).byID},
 		{"a large fleet is listed whole", (*exam).large},
@@ -69,6 +71,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"a bad member is named and nothing is done", (*exam).badMember},
 		{"hibernation that is not set up is unsupported", (*exam).hibernate},
 		{"the type of a stopped machine changes, of a running one not", (*exam).resize},
+		{"a machine that reboots stays running, a database comes back", (*exam).reboot},
 		{"a verb that the kind does not know is unsupported", (*exam).unknownVerb},
 		{"room is given for one at least and what is wanted at most", (*exam).reserve},
 		{"who gives up stops waiting", (*exam).givingUp},
@@ -192,6 +195,28 @@ func (e *exam) listing() {
 	}
 	if diff := cmp.Diff([]string{"elsewhere"}, names(e.listIn(e.Scopes[1], fleet.EC2Instance, cloud.Query{}))); diff != "" {
 		e.Error(diff)
+	}
+}
+
+func (e *exam) places() {
+	web, database := e.seed(fleet.EC2Instance, "web", fleet.Running), e.seed(fleet.RDSInstance, "shop-db", fleet.Running)
+	web.VPC, web.Subnet, web.PrivateIP = "vpc-4085e027", "subnet-0123456789abcdef0", "172.31.4.20"
+	database.VPC, database.MaintenanceWindow = "vpc-4085e027", "sat:23:45-sun:00:15"
+	e.open(web, e.seed(fleet.EC2Instance, "other", fleet.Stopped), database, e.seed(fleet.RDSInstance, "other-db", fleet.Running))
+	where := func(r fleet.Resource) [4]string { return [4]string{r.VPC, r.Subnet, r.PrivateIP, r.MaintenanceWindow} }
+	machines, databases := e.list(fleet.EC2Instance, cloud.Query{}), e.list(fleet.RDSInstance, cloud.Query{})
+	if got, want := where(machines["web"]), where(web); got != want {
+		e.Errorf("the machine is at %v, want %v", got, want)
+	}
+	if got, want := where(databases["shop-db"]), where(database); got != want {
+		e.Errorf("the database is at %v, want %v", got, want)
+	}
+	other := machines["other"]
+	if other.VPC == "" || other.VPC == web.VPC || other.Subnet == "" || other.Subnet == web.Subnet || other.PrivateIP == "" {
+		e.Errorf("a machine of which nothing was said is at %v", where(other))
+	}
+	if other := databases["other-db"]; other.VPC == "" || other.MaintenanceWindow == "" {
+		e.Errorf("a database of which nothing was said is at %v", where(other))
 	}
 }
 
@@ -349,6 +374,39 @@ func (e *exam) resize() {
 	if list["down"].Type != "t3.small" || list["up"].Type != "t3.micro" {
 		e.Errorf("types %s and %s, want t3.small and t3.micro", list["down"].Type, list["up"].Type)
 	}
+}
+
+func (e *exam) reboot() {
+	e.open(e.seed(fleet.EC2Instance, "up", fleet.Running), e.seed(fleet.EC2Instance, "too", fleet.Running), e.seed(fleet.EC2Instance, "down", fleet.Stopped),
+		e.seed(fleet.RDSInstance, "up-db", fleet.Running), e.seed(fleet.RDSInstance, "down-db", fleet.Stopped))
+	before := e.list(fleet.EC2Instance, cloud.Query{})
+	e.must(e.do(fleet.EC2Instance, fleet.Reboot, target(before["up"]), target(before["too"])))
+	after := e.list(fleet.EC2Instance, cloud.Query{})
+	e.wantStates(after, fleet.Running, "up", "too")
+	if was, is := before["up"].LaunchedAt, after["up"].LaunchedAt; !is.Equal(was) {
+		e.Errorf("launched at %v, before the reboot at %v", is, was)
+	}
+	err := e.do(fleet.EC2Instance, fleet.Reboot, target(before["up"]), target(before["down"]))
+	e.wantError("reboot with a stopped machine", err, cloud.ErrWrongState)
+	var member *cloud.MemberError
+	if !errors.As(err, &member) || !slices.Equal(member.IDs, []string{before["down"].ID}) {
+		e.Errorf("%v does not name the stopped machine alone", err)
+	}
+	e.wantStates(e.list(fleet.EC2Instance, cloud.Query{}), fleet.Stopped, "down")
+
+	databases := e.list(fleet.RDSInstance, cloud.Query{})
+	e.must(e.do(fleet.RDSInstance, fleet.Reboot, target(databases["up-db"])))
+	if got := e.list(fleet.RDSInstance, cloud.Query{})["up-db"].State; got == fleet.Stopped {
+		e.Errorf("a database is %s right after its reboot", got)
+	}
+	e.wantError("reboot of a stopped database", e.do(fleet.RDSInstance, fleet.Reboot, target(databases["down-db"])), cloud.ErrWrongState)
+	e.Pass(settling)
+	databases = e.list(fleet.RDSInstance, cloud.Query{})
+	e.wantStates(databases, fleet.Running, "up-db")
+	e.wantStates(databases, fleet.Stopped, "down-db")
+	gone := databases["up-db"]
+	gone.ID, gone.ARN = "long-gone", ""
+	e.wantError("reboot of a database that is gone", e.do(fleet.RDSInstance, fleet.Reboot, target(gone)), cloud.ErrNotFound)
 }
 
 func (e *exam) unknownVerb() {

@@ -25,6 +25,7 @@ const (
 	describeSpotRequests    Operation = "ec2:DescribeSpotInstanceRequests"
 	startInstances          Operation = "ec2:StartInstances"
 	stopInstances           Operation = "ec2:StopInstances"
+	rebootInstances         Operation = "ec2:RebootInstances"
 	modifyInstanceAttribute Operation = "ec2:ModifyInstanceAttribute"
 	createTags              Operation = "ec2:CreateTags"
 	deleteTags              Operation = "ec2:DeleteTags"
@@ -40,7 +41,8 @@ const (
 	// pages are not allowed.
 	filterValues = 200
 	// instanceBatch: no limit is stated for StartInstances and StopInstances, but
-	// the bucket that they draw instances from holds 1,000, so larger calls never pass.
+	// the bucket that they draw instances from holds 1,000, so larger calls never
+	// pass. RebootInstances has no such bucket and gets no larger calls all the same.
 	instanceBatch = 1000
 	// tagBatch is how many resources CreateTags and DeleteTags take.
 	tagBatch = 1000
@@ -59,12 +61,14 @@ var ec2Instance = Kind{
 		fleet.Stop:      {stopInstances, instanceBatch},
 		fleet.Hibernate: {stopInstances, instanceBatch},
 		fleet.Resize:    {modifyInstanceAttribute, 1},
+		fleet.Reboot:    {rebootInstances, instanceBatch},
 	},
 	Permissions: []Permission{
 		{Action: describeInstances, For: "list instances", Resource: "*"},
 		{Action: describeSpotRequests, For: "tell persistent Spot requests, which may be stopped, from one-time ones", Resource: "*", Optional: true},
 		{Action: startInstances, For: "start instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
 		{Action: stopInstances, For: "stop and hibernate instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
+		{Action: rebootInstances, For: "reboot instances by a rule", Resource: "instance/*", Conditions: []Condition{onlyTagged}, Optional: true},
 		{
 			Action: modifyInstanceAttribute, For: "change the instance type of periods such as weekend@t3.small", Resource: "instance/*",
 			Conditions: []Condition{onlyTagged, {"Null", "ec2:Attribute/InstanceType", []string{"false"}}}, Optional: true,
@@ -85,6 +89,7 @@ type ec2Client struct {
 	describeSpot func(context.Context, *ec2.DescribeSpotInstanceRequestsInput, ...func(*ec2.Options)) (*ec2.DescribeSpotInstanceRequestsOutput, error)
 	start        func(context.Context, *ec2.StartInstancesInput, ...func(*ec2.Options)) (*ec2.StartInstancesOutput, error)
 	stop         func(context.Context, *ec2.StopInstancesInput, ...func(*ec2.Options)) (*ec2.StopInstancesOutput, error)
+	reboot       func(context.Context, *ec2.RebootInstancesInput, ...func(*ec2.Options)) (*ec2.RebootInstancesOutput, error)
 	modify       func(context.Context, *ec2.ModifyInstanceAttributeInput, ...func(*ec2.Options)) (*ec2.ModifyInstanceAttributeOutput, error)
 	createTags   func(context.Context, *ec2.CreateTagsInput, ...func(*ec2.Options)) (*ec2.CreateTagsOutput, error)
 	deleteTags   func(context.Context, *ec2.DeleteTagsInput, ...func(*ec2.Options)) (*ec2.DeleteTagsOutput, error)
@@ -112,7 +117,7 @@ func openEC2(env Env) Handle {
 	c := ec2.NewFromConfig(env.SDK)
 	k := &instances{Env: env, api: ec2Client{
 		describe: c.DescribeInstances, describeSpot: c.DescribeSpotInstanceRequests,
-		start: c.StartInstances, stop: c.StopInstances, modify: c.ModifyInstanceAttribute,
+		start: c.StartInstances, stop: c.StopInstances, reboot: c.RebootInstances, modify: c.ModifyInstanceAttribute,
 		createTags: c.CreateTags, deleteTags: c.DeleteTags,
 	}}
 	return Handle{
@@ -122,6 +127,7 @@ func openEC2(env Env) Handle {
 			fleet.Stop:      func(ctx context.Context, t []cloud.Target) ([]string, error) { return k.stop(ctx, t, false) },
 			fleet.Hibernate: func(ctx context.Context, t []cloud.Target) ([]string, error) { return k.stop(ctx, t, true) },
 			fleet.Resize:    k.resize,
+			fleet.Reboot:    k.reboot,
 		},
 		Tag:   k.tag,
 		Probe: k.probe,
@@ -215,6 +221,9 @@ func (k *instances) resource(instance *types.Instance, seenAt time.Time) fleet.R
 		State:        fleet.Other,
 		Tags:         make(map[string]string, len(instance.Tags)),
 		Type:         string(instance.InstanceType),
+		VPC:          sdk.ToString(instance.VpcId),
+		Subnet:       sdk.ToString(instance.SubnetId),
+		PrivateIP:    sdk.ToString(instance.PrivateIpAddress),
 		StateReason:  stateReason(instance.StateReason),
 		LaunchedAt:   sdk.ToTime(instance.LaunchTime),
 		CanHibernate: instance.HibernationOptions != nil && sdk.ToBool(instance.HibernationOptions.Configured),
@@ -394,6 +403,15 @@ func changed(changes []types.InstanceStateChange) []string {
 		ids = append(ids, sdk.ToString(change.InstanceId))
 	}
 	return ids
+}
+
+// reboot asks for a restart of the machines: AWS confirms no ids, and instances
+// stay running all the while, with the launch time that they had.
+func (k *instances) reboot(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	return nil, k.Once(ctx, rebootInstances, func(ctx context.Context) error {
+		_, err := k.api.reboot(ctx, &ec2.RebootInstancesInput{InstanceIds: targetIDs(targets)})
+		return err
+	})
 }
 
 func (k *instances) resize(ctx context.Context, targets []cloud.Target) ([]string, error) {

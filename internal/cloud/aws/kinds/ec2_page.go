@@ -414,6 +414,12 @@ func (s *pageScanner) instance(name []byte) (i types.Instance) {
 				}
 				i.HibernationOptions.Configured = sdk.Bool(configured)
 			})
+		case "vpcId":
+			i.VpcId = sdk.String(s.text(name))
+		case "subnetId":
+			i.SubnetId = sdk.String(s.text(name))
+		case "privateIpAddress":
+			i.PrivateIpAddress = sdk.String(s.text(name))
 		case "rootDeviceType":
 			i.RootDeviceType = types.DeviceType(s.text(name))
 		case "instanceLifecycle":

@@ -56,7 +56,7 @@ var policyKinds = []struct {
 }{
 	{"read", "Reading", "Enough for `resource list`, `explain`, `preview`, `run --dry-run` and what `doctor` lists. Describing actions know no resources and no tags, so they are granted on `*`.", readPolicy},
 	{
-		"act", "Acting", "Starting, stopping, changing the type and writing the two informational tags, on resources that carry the schedule tag and on nothing else.",
+		"act", "Acting", "Starting, stopping, rebooting, changing the type and writing the two informational tags, on resources that carry the schedule tag and on nothing else.",
 		func(partition string) policyDocument { return actPolicy(partition, false) },
 	},
 	{

@@ -156,16 +156,32 @@ func (p *pager) next(token *string) (bool, error) {
 type gathered struct {
 	index map[string]bool
 	list  []fleet.Resource
+	// words keeps one copy of what many resources have in common: a page decodes
+	// its own, and a fleet has hundreds of pages.
+	words map[string]string
 }
 
 func (g *gathered) add(resource fleet.Resource) {
 	if g.index == nil {
-		g.index = map[string]bool{}
+		g.index, g.words = map[string]bool{}, map[string]string{}
 	}
-	if !g.index[resource.ID] {
-		g.index[resource.ID] = true
-		g.list = append(g.list, resource)
+	if g.index[resource.ID] {
+		return
 	}
+	g.index[resource.ID] = true
+	for _, common := range []*string{&resource.Type, &resource.Zone, &resource.VPC, &resource.Subnet, &resource.MaintenanceWindow, &resource.Native} {
+		*common = g.word(*common)
+	}
+	g.list = append(g.list, resource)
+}
+
+func (g *gathered) word(text string) string {
+	known, found := g.words[text]
+	if !found {
+		known = text
+		g.words[text] = text
+	}
+	return known
 }
 
 // chunks splits ids, or gives a single nil chunk when the query names none.

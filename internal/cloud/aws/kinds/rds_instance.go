@@ -20,6 +20,7 @@ const (
 	describeDBInstances Operation = "rds:DescribeDBInstances"
 	startDBInstance     Operation = "rds:StartDBInstance"
 	stopDBInstance      Operation = "rds:StopDBInstance"
+	rebootDBInstance    Operation = "rds:RebootDBInstance"
 	addTags             Operation = "rds:AddTagsToResource"
 	removeTags          Operation = "rds:RemoveTagsFromResource"
 )
@@ -36,13 +37,15 @@ var rdsInstance = Kind{
 	Kind:  fleet.RDSInstance,
 	Title: "RDS instances",
 	Verbs: map[fleet.Verb]Verb{
-		fleet.Start: {startDBInstance, 1},
-		fleet.Stop:  {stopDBInstance, 1},
+		fleet.Start:  {startDBInstance, 1},
+		fleet.Stop:   {stopDBInstance, 1},
+		fleet.Reboot: {rebootDBInstance, 1},
 	},
 	Permissions: []Permission{
 		{Action: describeDBInstances, For: "list databases and their tags", Resource: "*"},
 		{Action: startDBInstance, For: "start databases", Resource: "db:*", Conditions: []Condition{onlyTagged}},
 		{Action: stopDBInstance, For: "stop databases", Resource: "db:*", Conditions: []Condition{onlyTagged}},
+		{Action: rebootDBInstance, For: "reboot databases by a rule", Resource: "db:*", Conditions: []Condition{onlyTagged}, Optional: true},
 		{Action: addTags, For: "write dayshift:last-action and dayshift:error", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{Action: removeTags, For: "remove dayshift:error once it is settled", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{
@@ -58,6 +61,7 @@ type rdsClient struct {
 	describe   func(context.Context, *rds.DescribeDBInstancesInput, ...func(*rds.Options)) (*rds.DescribeDBInstancesOutput, error)
 	start      func(context.Context, *rds.StartDBInstanceInput, ...func(*rds.Options)) (*rds.StartDBInstanceOutput, error)
 	stop       func(context.Context, *rds.StopDBInstanceInput, ...func(*rds.Options)) (*rds.StopDBInstanceOutput, error)
+	reboot     func(context.Context, *rds.RebootDBInstanceInput, ...func(*rds.Options)) (*rds.RebootDBInstanceOutput, error)
 	addTags    func(context.Context, *rds.AddTagsToResourceInput, ...func(*rds.Options)) (*rds.AddTagsToResourceOutput, error)
 	removeTags func(context.Context, *rds.RemoveTagsFromResourceInput, ...func(*rds.Options)) (*rds.RemoveTagsFromResourceOutput, error)
 }
@@ -71,14 +75,15 @@ type databases struct {
 func openRDS(env Env) Handle {
 	c := rds.NewFromConfig(env.SDK)
 	k := &databases{Env: env, api: rdsClient{
-		describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance,
+		describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance,
 		addTags: c.AddTagsToResource, removeTags: c.RemoveTagsFromResource,
 	}}
 	return Handle{
 		List: k.list,
 		Do: map[fleet.Verb]func(context.Context, []cloud.Target) ([]string, error){
-			fleet.Start: k.start,
-			fleet.Stop:  k.stop,
+			fleet.Start:  k.start,
+			fleet.Stop:   k.stop,
+			fleet.Reboot: k.reboot,
 		},
 		Tag:   k.tag,
 		Probe: k.probe,
@@ -177,7 +182,12 @@ func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet
 		Type:          sdk.ToString(database.DBInstanceClass),
 		Zone:          sdk.ToString(database.AvailabilityZone),
 		AutoRestartAt: sdk.ToTime(database.AutomaticRestartTime),
-		SeenAt:        seenAt,
+
+		MaintenanceWindow: sdk.ToString(database.PreferredMaintenanceWindow),
+		SeenAt:            seenAt,
+	}
+	if database.DBSubnetGroup != nil {
+		r.VPC = sdk.ToString(database.DBSubnetGroup.VpcId)
 	}
 	for _, tag := range database.TagList {
 		r.Tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
@@ -213,6 +223,14 @@ func (k *databases) start(ctx context.Context, targets []cloud.Target) ([]string
 func (k *databases) stop(ctx context.Context, targets []cloud.Target) ([]string, error) {
 	return nil, k.Once(ctx, stopDBInstance, func(ctx context.Context) error {
 		_, err := k.api.stop(ctx, &rds.StopDBInstanceInput{DBInstanceIdentifier: sdk.String(targets[0].ID)})
+		return err
+	})
+}
+
+// reboot restarts a database in place: it is rebooting for a while and then available again.
+func (k *databases) reboot(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	return nil, k.Once(ctx, rebootDBInstance, func(ctx context.Context) error {
+		_, err := k.api.reboot(ctx, &rds.RebootDBInstanceInput{DBInstanceIdentifier: sdk.String(targets[0].ID)})
 		return err
 	})
 }
