@@ -83,6 +83,13 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestParseAfterAByteOrderMark(t *testing.T) {
+	days, err := Parse(append([]byte("\xef\xbb\xbf"), file(event("DTSTART;VALUE=DATE:20270205")...)...), time.UTC, nil)
+	if err != nil || len(days) != 1 {
+		t.Errorf("%v, %v", days, err)
+	}
+}
+
 func TestHostileFiles(t *testing.T) {
 	many := func(n int, of func(i int) []string) []string {
 		var lines []string

@@ -59,12 +59,13 @@ type Day struct {
 // An event whose SUMMARY or CATEGORIES match makeUp is a make-up working day; nil: none is. Where two events say both of
 // one date, the make-up day counts, as the more particular word.
 func Parse(data []byte, zone *time.Location, makeUp *regexp.Regexp) ([]Day, error) {
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	if err := bounded(data); err != nil {
 		return nil, err
 	}
 	cal, err := ics.ParseCalendarWithOptions(bytes.NewReader(data), ics.WithUnknownPropertyHandler(ics.AcceptUnknownPropertyHandler))
 	if err != nil {
-		return nil, fmt.Errorf("not an iCalendar file: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoCalendar, err)
 	}
 	r := reader{zone: zone, days: map[string]Day{}}
 	for _, p := range cal.CalendarProperties {
@@ -101,6 +102,22 @@ func Parse(data []byte, zone *time.Location, makeUp *regexp.Regexp) ([]Day, erro
 	return days, nil
 }
 
+// byteOrderMark is what some editors put before a text in UTF-8.
+var byteOrderMark = []byte("\uFEFF")
+
+// errNoCalendar is the fault of a text that is no iCalendar file at all.
+var errNoCalendar = errors.New("not an iCalendar file")
+
+// eventError is the fault of one event.
+type eventError struct {
+	name string // how the file names it, quoted
+	err  error
+}
+
+func (e *eventError) Error() string { return fmt.Sprintf("the event %s: %v", e.name, e.err) }
+
+func (e *eventError) Unwrap() error { return e.err }
+
 // bounded refuses what the parser could not read in reasonable time and memory.
 func bounded(data []byte) error {
 	if len(data) > MaxBytes {
@@ -134,7 +151,7 @@ func named(e *ics.VEvent, err error) error {
 	if p := e.GetProperty(ics.ComponentPropertySummary); p != nil {
 		name = strconv.Quote(strings.ToValidUTF8(p.Value[:min(len(p.Value), shown)], ""))
 	}
-	return fmt.Errorf("the event %s: %w", name, err)
+	return &eventError{name, err}
 }
 
 // instance names one instance of a recurring event.
