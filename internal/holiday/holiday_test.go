@@ -90,6 +90,50 @@ func TestParseAfterAByteOrderMark(t *testing.T) {
 	}
 }
 
+// TestMakeUpDaysThatNameTheirWeekday: 2026-10-10 is a Saturday, 2026-09-20 a Sunday.
+func TestMakeUpDaysThatNameTheirWeekday(t *testing.T) {
+	for _, test := range []struct{ summary, saturday, sunday string }{
+		{"国庆节 补班", "", ""},
+		{"国庆节 班", "", ""},
+		{"班(补10月8日周四)", "thu", "thu"},
+		{"班（补 10月8日（星期四））", "thu", "thu"},
+		{"补周三的班", "wed", "wed"},
+		{"按周五上班", "fri", "fri"},
+		{"按照禮拜一上班", "mon", "mon"},
+		{"上班 星期二", "tue", "tue"},
+		{"周六补班", "", "sat"},
+		{"周六补周四", "thu", "thu"},
+		{"10月10日（周六）上班，补10月6日周二", "tue", "tue"},
+		{"周六、周日补班", "", ""},
+		{"班 周一 周二", "", ""},
+		{"补周一、补周二", "", ""},
+		{"补星期天的班", "sun", ""},
+		{"班 每周一次", "", ""},
+		{"MAKE-UP day", "", ""},
+		{"MAKE-UP day as Thursday", "thu", "thu"},
+		{"MAKE-UP as a Mon", "mon", "mon"},
+		{"MAKE-UP (Thurs)", "thu", "thu"},
+		{"MAKE-UP for tues", "tue", "tue"},
+		{"MAKE-UP Saturday as Friday", "fri", "fri"},
+		{"MAKE-UP Friday or Thursday", "", ""},
+		{"MAKE-UP at the Monument, month 3", "", ""},
+		{"MAKE-UP Th", "", ""},
+		{"MAKE-UP 목요일 근무", "thu", "thu"},
+		{"MAKE-UP 토요일 근무 (금요일)", "", ""},
+		{"MAKE-UP 일요일", "sun", ""},
+	} {
+		days, err := Parse(file("BEGIN:VEVENT", "SUMMARY:"+test.summary, "DTSTART;VALUE=DATE:20261010", "RDATE;VALUE=DATE:20260920", "END:VEVENT"), time.UTC, regexp.MustCompile("班|MAKE-UP|补"))
+		if err != nil || len(days) != 2 || !days[0].MakeUp || days[1].As != test.saturday || days[0].As != test.sunday {
+			t.Errorf("%s: %+v, %v; want %q and %q", test.summary, days, err, test.saturday, test.sunday)
+		}
+	}
+	// A day off and a name that no pattern asks for count as nothing.
+	days, err := Parse(file("BEGIN:VEVENT", "SUMMARY:Good Friday", "DTSTART;VALUE=DATE:20270326", "END:VEVENT"), time.UTC, regexp.MustCompile("班"))
+	if err != nil || len(days) != 1 || days[0].As != "" {
+		t.Errorf("%+v, %v", days, err)
+	}
+}
+
 func TestHostileFiles(t *testing.T) {
 	many := func(n int, of func(i int) []string) []string {
 		var lines []string

@@ -47,6 +47,8 @@ type Day struct {
 	Dated
 	// MakeUp: a working day, not a day off.
 	MakeUp bool
+	// As is the weekday that a make-up day counts as, mon to sun, where the event's SUMMARY names one; else empty.
+	As string
 }
 
 // Parse reads the text of an iCalendar file into its dates, in order, each once.
@@ -57,7 +59,8 @@ type Day struct {
 // events count for nothing.
 //
 // An event whose SUMMARY or CATEGORIES match makeUp is a make-up working day; nil: none is. Where two events say both of
-// one date, the make-up day counts, as the more particular word.
+// one date, the make-up day counts, as the more particular word. What the SUMMARY of a make-up day says of a weekday becomes
+// its As, see countsAs.
 func Parse(data []byte, zone *time.Location, makeUp *regexp.Regexp) ([]Day, error) {
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	if err := bounded(data); err != nil {
@@ -238,10 +241,11 @@ func (r *reader) event(e *ics.VEvent, makeUp *regexp.Regexp) error {
 	if err != nil {
 		return err
 	}
-	d := Day{}
+	d, summary := Day{}, ""
 	if p := e.GetProperty(ics.ComponentPropertySummary); p != nil {
 		d.Name = strings.ToValidUTF8(strings.TrimSpace(p.Value), "\uFFFD")
 		d.MakeUp = makeUp != nil && makeUp.MatchString(p.Value)
+		summary = p.Value
 	}
 	for _, p := range e.Properties {
 		if p.IANAToken == string(ics.ComponentPropertyCategories) && makeUp != nil && makeUp.MatchString(p.Value) {
@@ -255,6 +259,9 @@ func (r *reader) event(e *ics.VEvent, makeUp *regexp.Regexp) error {
 				continue
 			}
 			d.Date = date.Format(time.DateOnly)
+			if d.MakeUp {
+				d.As = countsAs(summary, date.Weekday())
+			}
 			if before, known := r.days[d.Date]; !known || d.MakeUp && !before.MakeUp {
 				r.days[d.Date] = d
 			}
