@@ -269,6 +269,61 @@ func TestFederalHolidaysFollowTheLaw(t *testing.T) {
 	}
 }
 
+// TestKoreanSubstitutesFollowTheLaw derives every substitute holiday of South Korea from the rule: the first day that is no
+// holiday after one that falls on a weekend or on another holiday; for Seollal and Chuseok a Saturday does not count.
+func TestKoreanSubstitutesFollowTheLaw(t *testing.T) {
+	kr, _ := Load("kr")
+	const substitute = "대체공휴일"
+	names, at := map[string][]string{}, map[string]time.Time{}
+	var want, got []string
+	for _, d := range kr.Days {
+		day, err := time.Parse(time.DateOnly, d.Date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(d.Name, substitute) {
+			got = append(got, d.Date)
+			continue
+		}
+		names[d.Date], at[d.Date] = strings.Split(d.Name, ", "), day
+	}
+	taken := func(day time.Time) bool {
+		date := day.Format(time.DateOnly)
+		return len(names[date]) > 0 || day.Weekday() == time.Sunday || day.Weekday() == time.Saturday || slices.Contains(want, date)
+	}
+	for _, d := range kr.Days {
+		day := at[d.Date]
+		for i, name := range names[d.Date] {
+			feast := strings.HasPrefix(name, "설날") || strings.HasPrefix(name, "추석")
+			since := map[string]int{"삼일절": 2021, "어린이날": 2014, "광복절": 2021, "개천절": 2021, "한글날": 2021, "부처님오신날": 2023, "기독탄신일": 2023, "노동절": 2026, "제헌절": 2026}[name]
+			moves := feast && day.Weekday() == time.Sunday ||
+				since > 0 && day.Year() >= since && (day.Weekday() == time.Sunday || day.Weekday() == time.Saturday || i > 0)
+			if !moves {
+				continue
+			}
+			for day = day.AddDate(0, 0, 1); taken(day); {
+				day = day.AddDate(0, 0, 1)
+			}
+			want = append(want, day.Format(time.DateOnly))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for _, year := range kr.Years {
+		for _, fixed := range []string{"01-01", "03-01", "05-05", "06-06", "08-15", "10-03", "10-09", "12-25"} {
+			if date := fmt.Sprintf("%d-%s", year, fixed); len(names[date]) == 0 {
+				t.Errorf("%s is not there", date)
+			}
+		}
+		for _, since2026 := range []string{"05-01", "07-17"} {
+			if date := fmt.Sprintf("%d-%s", year, since2026); (len(names[date]) > 0) != (year >= 2026) {
+				t.Errorf("%s: %v", date, names[date])
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(file(event("DTSTART;VALUE=DATE:20270205", "RRULE:FREQ=YEARLY;BYDAY=4TH;BYMONTH=11", "EXDATE;VALUE=DATE:20280205")...))
 	f.Add(file(event("DTSTART;TZID=Asia/Seoul:20270205T090000", "DURATION:PT9H", "RDATE:20270301T000000Z", "CATEGORIES:MAKE-UP")...))
