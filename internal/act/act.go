@@ -484,6 +484,9 @@ func (l *lane) send(ctx context.Context, c call) error {
 	targets := make([]cloud.Target, len(c.items))
 	for i, it := range c.items {
 		targets[i] = cloud.Target{Resource: it.resource}
+		if c.verb == fleet.Resize {
+			targets[i].Type = it.action.Type
+		}
 	}
 	err := l.do(ctx, c.verb, targets)
 	if !errors.Is(err, cloud.ErrThrottled) {
@@ -547,6 +550,9 @@ func (l *lane) taken(items []*item) {
 	l.accepted++
 	for _, it := range items {
 		delete(l.short, it.pool())
+		if l.verb == fleet.Resize {
+			it.resized = it.action.Type
+		}
 	}
 	l.finish(items, plan.Accepted, nil)
 }
@@ -691,6 +697,10 @@ func (l *lane) putBackTransient(ctx context.Context, c call, err error) error {
 	if ctx.Err() != nil {
 		l.finish(c.items, plan.Uncertain, err)
 		return context.Cause(ctx)
+	}
+	if c.verb == fleet.Reboot { // it may have been carried out, and twice would be worse than not at all
+		l.finish(c.items, plan.Uncertain, err)
+		return nil
 	}
 	for _, it := range c.items {
 		it.unsure = true

@@ -41,7 +41,8 @@ func TestExplainNamesTheException(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := row{now: test.now, state: fleet.Running, memory: WasRunning, change: func(s *policy.Schedule) { s.Calendar = c }}
-			d, steps := Explain(r.input(t))
+			d := Explain(r.input(t))
+			steps := d.Chain
 			var got []Step
 			for _, step := range steps {
 				if step.Rule == "exception" || step.Rule == "holiday" {

@@ -83,6 +83,8 @@ type Decision struct {
 	Override *policy.Override
 	// Observe: the schedule or the program only observes; nothing is done.
 	Observe bool
+	// Observed: what would be done is another than at the last decision.
+	Observed bool
 	// Chain is how the decision came about, where somebody asked for it.
 	Chain []Step
 
@@ -123,12 +125,8 @@ const soonest = time.Second
 // Decide says what to do about one resource.
 func Decide(in Input) Decision { return run(&in, nil) }
 
-// Explain is Decide, and the chain of steps that led to it.
-func Explain(in Input) (Decision, []Step) {
-	var steps []Step
-	d := run(&in, &steps)
-	return d, steps
-}
+// Explain is Decide with the chain of steps that led to it, Decision.Chain.
+func Explain(in Input) Decision { return run(&in, new([]Step)) }
 
 // decider is one decision in the making.
 type decider struct {
@@ -161,8 +159,33 @@ func run(in *Input, steps *[]Step) Decision {
 	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
 	x.observe()
 	x.decide()
+	x.onlyObserve()
 	x.say("decision", d.Sentence)
+	if steps != nil {
+		d.Chain = *steps
+	}
 	return d
+}
+
+// onlyObserve keeps in mind what would have been done, where nothing is.
+func (x *decider) onlyObserve() {
+	m := x.m
+	if !x.Observe {
+		m.Observed = ""
+		return
+	}
+	x.Announce, x.Warn = nil, nil
+	if x.Verb == "" {
+		m.Observed = ""
+		return
+	}
+	label := string(x.Verb) + ": " + string(x.Reason)
+	x.Observed = x.in.Memory.Observed != label
+	x.Before.Observed = label
+	if !x.Fire.IsZero() {
+		x.Before.Fire = Fire{}
+	}
+	x.say("observe", func() string { return "it is only observed, so this is recorded and not done" })
 }
 
 func (x *decider) decide() {

@@ -130,7 +130,7 @@ func runRows(t *testing.T, rows []row) {
 			in := r.input(t)
 			d := Decide(in)
 			if d.Verb != r.verb || d.Reason != r.reason || d.Memory.Last != r.next {
-				_, steps := Explain(in)
+				steps := Explain(in).Chain
 				t.Fatalf("got %q because %s, memory %s; want %q, %s, %s\n%v", d.Verb, d.Reason, d.Memory.Last, r.verb, r.reason, r.next, steps)
 			}
 			checkLaws(t, in, d)
@@ -165,7 +165,8 @@ func checkLaws(t fataler, in Input, d Decision) {
 	if d.Verb != "" && !d.Until.IsZero() && !d.Until.After(in.Now) {
 		t.Fatalf("%s: Until %s is not after %s", d.Reason, d.Until, in.Now)
 	}
-	explained, steps := Explain(in)
+	explained := Explain(in)
+	steps := explained.Chain
 	if explained.Verb != d.Verb || explained.Reason != d.Reason || explained.Memory != d.Memory || !explained.Recheck.Equal(d.Recheck) {
 		t.Fatalf("explained as %s, decided %s", explained.Reason, d.Reason)
 	}
@@ -334,7 +335,7 @@ func TestUngoverned(t *testing.T) {
 		{name: "unknown", now: evening, resource: untagged("ofice"), state: fleet.Running, memory: WasRunning, reason: UnknownSchedule, next: Unknown},
 		{name: "no tag", now: evening, resource: untagged(""), state: fleet.Running, memory: WasRunning, reason: NoSchedule, next: Unknown},
 	})
-	_, steps := Explain(row{now: evening, resource: untagged("ofice"), state: fleet.Running}.input(t))
+	steps := Explain(row{now: evening, resource: untagged("ofice"), state: fleet.Running}.input(t)).Chain
 	if !strings.Contains(steps[0].Fact, `did you mean "office"?`) {
 		t.Errorf("no hint in %v", steps)
 	}

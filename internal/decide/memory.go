@@ -84,6 +84,9 @@ type Fire struct {
 	Type string     `json:"type,omitempty"` // of a resize
 	// Until is when it is no longer tried.
 	Until time.Time `json:"until"`
+	// Matches is how many resources the rule matched when it fired, Matched how many the time before.
+	Matches int `json:"matches"`
+	Matched int `json:"matched"`
 	// Halfway: it was stopped for the resize and is to be started again.
 	Halfway bool `json:"halfway,omitempty"`
 }

@@ -31,8 +31,12 @@ const (
 	StopWarning Kind = "stop-warning" // a scheduled stop comes soon
 	NewResource Kind = "new-resource" // a new resource will be stopped after the grace
 	Held        Kind = "held"         // stops were held back by a limit
-	Gap         Kind = "gap"          // a scope can no longer be seen
-	GapClosed   Kind = "gap-closed"   // it can be seen again
+	Changing    Kind = "changing"     // reboots and changes of types were accepted
+	// OverrideEnded: a person's decision came to its end; RuleMissed: a rule could not fire.
+	OverrideEnded Kind = "override-ended"
+	RuleMissed    Kind = "rule-missed"
+	Gap           Kind = "gap"        // a scope can no longer be seen
+	GapClosed     Kind = "gap-closed" // it can be seen again
 )
 
 // Event is one thing that happened to one resource or scope.
@@ -86,7 +90,7 @@ func Group(events []Event) []Message {
 	return messages
 }
 
-var urgency = map[Kind]int{Held: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, Stopping: 6, Starting: 7}
+var urgency = map[Kind]int{Held: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, Stopping: 6, Changing: 6, Starting: 7}
 
 func message(kind Kind, schedule string, events []Event) Message {
 	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: clip(title(kind, schedule, len(events)))}
@@ -115,7 +119,14 @@ func title(kind Kind, schedule string, n int) string {
 		Held:        "Held back: a limit keeps " + resources + " from being stopped",
 		Gap:         "Cannot see " + scopes,
 		GapClosed:   "Can see again " + scopes,
+		Changing:    "Rebooting or changing the type of " + resources,
+
+		OverrideEnded: fmt.Sprintf("%d overrides ended", n),
+		RuleMissed:    fmt.Sprintf("Rules missed their time in %s", scopes),
 	}[kind]
+	if n == 1 && kind == OverrideEnded {
+		text = "An override ended"
+	}
 	if schedule != "" {
 		text += " (schedule " + schedule + ")"
 	}

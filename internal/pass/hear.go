@@ -3,6 +3,7 @@ package pass
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"dayshift/internal/decide"
@@ -23,8 +24,72 @@ func (r *running) hear(seen discover.Seen, planned plan.Plan) {
 	for i := range r.report.Decisions {
 		r.hearAnnouncements(&r.report.Decisions[i])
 	}
+	for i := range planned.Observed {
+		if d := &planned.Observed[i]; d.Observed {
+			r.rowOf(store.EventObserved, d, string(d.Reason), "observed, not done: "+d.Sentence())
+		}
+	}
+	r.hearFired()
 	r.hearHeld(planned)
 	r.hearGaps(seen)
+}
+
+// hearFired records the rules that fired or were missed, and the actions of
+// rules that are dropped; that something was as the rule wants already is no news.
+func (r *running) hearFired() {
+	for _, f := range r.report.Fired {
+		where := fleet.Resource{Ref: fleet.Ref{Scope: f.Scope}, Name: f.Rule}
+		if n := len(f.Missed); n > 0 {
+			text := fmt.Sprintf("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", f.Rule, instants(f.Missed))
+			r.row(store.EventMissed, where, "", "rule-missed", text)
+			r.event(notify.RuleMissed, where, "", text, f.Missed[n-1])
+		}
+		if len(f.At) > 0 {
+			text := fmt.Sprintf("rule %q fired for %s and matches %d resources", f.Rule, instants(f.At), f.Matches)
+			if f.Left > 0 {
+				text += fmt.Sprintf("; %d more match and carry no %s tag, so they are left alone (untagged: true includes them)", f.Left, r.book.TagKey)
+			}
+			r.row(store.EventFired, where, "", "rule-fired", text)
+		}
+	}
+	for i := range r.report.Decisions {
+		d := &r.report.Decisions[i]
+		for _, dropped := range d.Dropped {
+			if dropped.Why == decide.RuleNothing {
+				continue
+			}
+			r.rowOf(store.EventSkipped, d, string(dropped.Why),
+				fmt.Sprintf("rule %q, fired at %s, %s: %s", dropped.Rule, dropped.At.UTC().Format(time.RFC3339), dropped.Verb, dropped.Why.Sentence()))
+			if dropped.Why == decide.RuleLate {
+				text := fmt.Sprintf("rule %q could not %s it in time", dropped.Rule, dropped.Verb)
+				if d.Memory.LastError != "" {
+					text += ": " + d.Memory.LastError
+				}
+				r.event(notify.Failed, d.Resource, d.Schedule, text, r.now)
+			}
+		}
+	}
+}
+
+// instantsShown bounds the instants that are named in a row.
+const instantsShown = 5
+
+func instants(list []time.Time) string {
+	var words []string
+	for i, at := range list {
+		if i == instantsShown {
+			words = append(words, fmt.Sprintf("%d more", len(list)-i))
+			break
+		}
+		words = append(words, at.UTC().Format(time.RFC3339))
+	}
+	return strings.Join(words, ", ")
+}
+
+// rowOf is row for a decision, with its chain.
+func (r *running) rowOf(event store.Event, d *decide.Decision, reason, detail string) {
+	r.row(event, d.Resource, d.Schedule, reason, detail)
+	r.rows[len(r.rows)-1].Chain = d.Chain
 }
 
 func (r *running) row(event store.Event, resource fleet.Resource, schedule, reason, detail string) {
@@ -49,6 +114,8 @@ func (r *running) hearSettled(settled Settled) {
 		}
 	case decide.NeverMade:
 		event, detail = store.EventRecovered, "the process ended before the call was made; it is decided anew"
+	case decide.Unknowable:
+		event, detail = store.EventRecovered, "whether it was rebooted is not known; a reboot is not repeated"
 	}
 	if settled.Recovered && settled.Ended != decide.NeverMade {
 		detail = fmt.Sprintf("the process of run %s ended before it could record the outcome; %s", settled.Run, detail)
@@ -86,7 +153,7 @@ func (r *running) hearHeld(planned plan.Plan) {
 		if r.Known.Held[ref] == held.Guard {
 			continue
 		}
-		r.row(store.EventHeld, held.Resource, held.Schedule, string(held.Guard), held.Sentence())
+		r.rowOf(store.EventHeld, &held.Decision, string(held.Guard), held.Sentence())
 		r.event(notify.Held, held.Resource, held.Schedule, held.Sentence(), r.now)
 	}
 }
@@ -127,9 +194,13 @@ func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 		if decision.Reason == decide.RetryStart || decision.Reason == decide.RetryStop {
 			return event, false // people hear of the failure, not of each new try
 		}
-		event.Kind = notify.Stopping
-		if decision.Verb == fleet.Start {
+		switch decision.Verb {
+		case fleet.Start:
 			event.Kind = notify.Starting
+		case fleet.Reboot, fleet.Resize:
+			event.Kind = notify.Changing
+		default:
+			event.Kind = notify.Stopping
 		}
 		if outcome.Note != "" {
 			event.Text = outcome.Note

@@ -41,6 +41,9 @@ type Cloud interface {
 type Store interface {
 	record.Store
 	Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error)
+	ScopeMemory(ctx context.Context, scope fleet.Scope) (decide.ScopeMemory, error)
+	Activity(ctx context.Context, query store.ActivityQuery) ([]store.Activity, error)
+	DeleteObject(ctx context.Context, kind store.ObjectKind, name string, version int64, rows ...store.Activity) error
 }
 
 // Pass is everything one pass works with.
@@ -55,8 +58,13 @@ type Pass struct {
 
 	Book   *policy.Book
 	Limits plan.Limits
-	// Scopes to look at, all of the configuration or those that are due.
+	// Config is the fingerprint of the configuration that Book was made of.
+	Config string
+	// Windows lists SSM maintenance windows; nil: there are none.
+	Windows cloud.WindowLister
+	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
+	All    bool
 	// Trigger says what started the pass: start, boundary, resync, settle, command …
 	Trigger string
 	// Confirmed: a person has seen what the limits hold back, and wants it done.
@@ -95,8 +103,8 @@ type Report struct {
 	At        time.Time // the instant that was decided for
 	Scopes    []fleet.Scope
 	Decisions []decide.Decision
-	Chains    [][]decide.Step // of each decision, when asked for
 	Settled   []Settled
+	Fired     []Fired // rules that fired or were missed
 	Plan      plan.Plan
 	Outcomes  []plan.Outcome // in the order in which they became known
 	Gaps      []discover.Gap
@@ -145,9 +153,15 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 			return r.report, fmt.Errorf("begin the pass: %w", err)
 		}
 	}
-	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey})
+	r.hearWindows(ctx)
+	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole()})
+	r.fire(seen)
 	decisions := r.decide(seen)
-	planned := plan.Make(decisions, p.Limits, r.runs, p.Confirmed)
+	guards, err := r.guards(ctx, decisions)
+	if err != nil {
+		return r.report, err
+	}
+	planned := plan.Make(decisions, guards)
 	r.hear(seen, planned)
 	if p.DryRun {
 		return r.report, nil
@@ -156,7 +170,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 		return r.report, err
 	}
 	r.act(ctx, planned)
-	err := r.recordRun(ctx)
+	err = errors.Join(r.endOverrides(ctx), r.recordRun(ctx))
 	r.notify(ctx)
 	return r.report, err
 }
@@ -179,9 +193,12 @@ type running struct {
 	now      time.Time
 	term     int64
 	recorder *record.Recorder
+	book     *policy.Book
 	memories map[fleet.Ref]decide.Memory // as loaded
-	runs     map[fleet.Scope]int         // governed resources that run
-	rows     []store.Activity            // found out before acting
+	scopes   map[fleet.Scope]*scopeState
+	fires    map[fleet.Ref][]decide.Fire
+	runs     map[fleet.Scope]int // governed resources that run
+	rows     []store.Activity    // found out before acting
 	gone     []fleet.Ref
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
@@ -192,7 +209,10 @@ type running struct {
 }
 
 func newRunning(p *Pass, now time.Time) *running {
-	r := &running{Pass: p, now: now, term: anyTerm, memories: map[fleet.Ref]decide.Memory{}, runs: map[fleet.Scope]int{}, places: map[fleet.Scope][]int{}}
+	r := &running{
+		Pass: p, now: now, term: anyTerm, book: p.Book, memories: map[fleet.Ref]decide.Memory{}, scopes: map[fleet.Scope]*scopeState{},
+		fires: map[fleet.Ref][]decide.Fire{}, runs: map[fleet.Scope]int{}, places: map[fleet.Scope][]int{},
+	}
 	if !p.At.IsZero() {
 		r.now = p.At
 	}
@@ -218,6 +238,11 @@ func (r *running) load(ctx context.Context) error {
 		for _, memory := range memories {
 			r.memories[memory.Ref] = memory
 		}
+		kept, err := r.Store.ScopeMemory(ctx, scope)
+		if err != nil {
+			return fmt.Errorf("load what is remembered of %s: %w", scope, err)
+		}
+		r.scopes[scope] = &scopeState{ScopeMemory: kept}
 	}
 	return nil
 }
@@ -230,11 +255,11 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 		if outcome.Ended != decide.NotUnderWay && outcome.Ended != decide.StillWaits {
 			r.report.Settled = append(r.report.Settled, Settled{resource, memory, outcome})
 		}
-		governs := r.Book.Governs(resource)
+		governs := r.book.Governs(resource)
 		if governs.Why == policy.Governed && resource.State == fleet.Running {
 			r.runs[resource.Scope]++
 		}
-		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource})
+		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource, Fires: r.fires[resource.Ref]})
 		r.due(resource.Scope, decision.Recheck)
 		decisions = append(decisions, decision)
 	}
@@ -245,11 +270,13 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 }
 
 func (r *running) decideOne(in decide.Input) decide.Decision {
-	if !r.Chains {
-		return decide.Decide(in)
+	if r.Chains {
+		return decide.Explain(in)
 	}
-	decision, chain := decide.Explain(in)
-	r.report.Chains = append(r.report.Chains, chain)
+	decision := decide.Decide(in)
+	if decision.Verb != "" && !r.DryRun {
+		return decide.Explain(in) // what is done is recorded with its chain
+	}
 	return decision
 }
 
@@ -298,12 +325,16 @@ func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
 		handled[planned.Held[i].Resource.Ref] = true
 		save(planned.Held[i].Untouched())
 	}
+	for i := range planned.Observed {
+		handled[planned.Observed[i].Resource.Ref] = true
+		save(planned.Observed[i].Untouched())
+	}
 	for i := range r.report.Decisions {
 		if decision := &r.report.Decisions[i]; !handled[decision.Resource.Ref] {
 			save(decision.Memory)
 		}
 	}
-	if err := r.recorder.Before(ctx, store.Changes{Memories: memories, Activity: r.rows}); err != nil {
+	if err := r.recorder.Before(ctx, store.Changes{Memories: memories, Scopes: r.changedScopes(planned), Activity: r.rows}); err != nil {
 		return err
 	}
 	return r.recorder.Forget(ctx, r.gone)
@@ -361,6 +392,8 @@ func (r *running) outcomes(ctx context.Context, outcomes []plan.Outcome) {
 		switch {
 		case outcome.Status == plan.Accepted && outcome.Action.Verb == fleet.Start:
 			counts.Started++
+		case outcome.Status == plan.Accepted && (outcome.Action.Verb == fleet.Reboot || outcome.Action.Verb == fleet.Resize):
+			counts.Changed++
 		case outcome.Status == plan.Accepted:
 			counts.Stopped++
 		case outcome.Status == plan.Failed || outcome.Status == plan.Uncertain:

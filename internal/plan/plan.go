@@ -35,14 +35,18 @@ type Guard string
 const (
 	MaxStops       Guard = "max-stops"        // Limits.MaxStops
 	MaxStopPercent Guard = "max-stop-percent" // Limits.MaxStopPercent
+	Surge          Guard = "surge"            // Limits.Surge, after a change of the configuration
+	RuleSurge      Guard = "rule-surge"       // Limits.Surge, of a rule's matches
 )
 
 // Held is an action that is held back until somebody confirms it.
 type Held struct {
 	decide.Decision
 	Guard Guard
-	// Stops is how many the pass (MaxStops) or the scope (MaxStopPercent) would
-	// stop, Of how many of the scope's scheduled resources run (MaxStopPercent).
+	// Stops is how many the pass (MaxStops, Surge) or the scope (MaxStopPercent)
+	// would stop, or how many resources the rule matches (RuleSurge). Of is how many
+	// of the scope's scheduled resources run (MaxStopPercent), how many were
+	// stopped in the day before (Surge), or how many the rule matched last (RuleSurge).
 	Stops, Of int
 	// Limit is what the configuration allows: a number, or a percentage.
 	Limit float64
@@ -51,8 +55,15 @@ type Held struct {
 // Sentence says why it is held back and what to do.
 func (h Held) Sentence() string {
 	const remedy = "confirm it if it is meant (run --yes), or mend the schedule or tag that asks for it"
-	if h.Guard == MaxStops {
+	switch h.Guard {
+	case MaxStops:
 		return fmt.Sprintf("held back: the pass would stop %d resources, max_stops allows %.0f; %s", h.Stops, h.Limit, remedy)
+	case Surge:
+		return fmt.Sprintf("held back: the configuration changed, and the pass would stop %d resources, in the day before it were %d; surge allows %g times as many; %s",
+			h.Stops, h.Of, h.Limit, remedy)
+	case RuleSurge:
+		return fmt.Sprintf("held back: rule %q matches %d resources, the last time it were %d; surge allows %g times as many; confirm it if it is meant (run --yes), or mend the filter; it is given up at %s",
+			h.Fire.Rule, h.Stops, h.Of, h.Limit, h.Fire.Until.UTC().Format("15:04:05Z"))
 	}
 	return fmt.Sprintf("held back: %d of the %d running resources of %s would stop (%.0f%%), max_stop_percent allows %g%%; %s",
 		h.Stops, h.Of, h.Resource.Scope, 100*float64(h.Stops)/float64(h.Of), h.Limit, remedy)
@@ -62,43 +73,78 @@ func (h Held) Sentence() string {
 type Plan struct {
 	Actions []Action
 	Held    []Held
+	// Observed are decisions that are recorded and not carried out.
+	Observed []decide.Decision
 	// Starts, Stops and Resizes count the actions by what they are to people: a
 	// resize is the stop that makes way for another type.
 	Starts, Stops, Resizes int
 }
 
-// Make plans the decisions that have a verb; the others are left out. running
-// is how many scheduled resources of each scope run now. confirmed lifts the limits.
-func Make(decisions []decide.Decision, limits Limits, running map[fleet.Scope]int, confirmed bool) Plan {
-	stops := map[fleet.Scope]int{}
-	total := 0
+// Guards are the limits, and what they compare with.
+type Guards struct {
+	Limits Limits
+	// Running is how many scheduled resources of each scope run now.
+	Running map[fleet.Scope]int
+	// Changed are the scopes that were never acted on under the present
+	// configuration; Yesterday is how many resources were stopped in the day before.
+	Changed   map[fleet.Scope]bool
+	Yesterday int
+	// Confirmed lifts the limits: a person has seen what they hold back.
+	Confirmed bool
+}
+
+// Stops counts what a pass would stop because of schedules.
+type Stops struct {
+	Total   int
+	Changed int // in scopes whose configuration changed
+	Scope   map[fleet.Scope]int
+}
+
+// CountStops counts the stops of a pass.
+func CountStops(decisions []decide.Decision, changed map[fleet.Scope]bool) Stops {
+	stops := Stops{Scope: map[fleet.Scope]int{}}
 	for i := range decisions {
-		if isStop(&decisions[i]) {
-			stops[decisions[i].Resource.Scope]++
-			total++
+		d := &decisions[i]
+		if !isStop(d) || d.Observe {
+			continue
+		}
+		stops.Scope[d.Resource.Scope]++
+		stops.Total++
+		if changed[d.Resource.Scope] && ofSchedule(d) {
+			stops.Changed++
 		}
 	}
+	return stops
+}
+
+// ofSchedule reports whether neither a person nor a rule asked for it.
+func ofSchedule(d *decide.Decision) bool { return d.Override == nil && d.Fire.IsZero() }
+
+// Make plans the decisions that have a verb; the others are left out.
+func Make(decisions []decide.Decision, guards Guards) Plan {
+	stops := CountStops(decisions, guards.Changed)
 	var p Plan
 	for i := range decisions {
 		d := &decisions[i]
 		if d.Verb == "" {
 			continue
 		}
-		if !confirmed && isStop(d) {
-			scope := d.Resource.Scope
-			if held, ok := limits.hold(total, stops[scope], running[scope]); ok {
-				held.Decision = *d
-				p.Held = append(p.Held, held)
-				continue
-			}
+		if d.Observe {
+			p.Observed = append(p.Observed, *d)
+			continue
+		}
+		if held, ok := guards.hold(d, &stops); ok && !guards.Confirmed {
+			held.Decision = *d
+			p.Held = append(p.Held, held)
+			continue
 		}
 		p.Actions = append(p.Actions, Action{*d})
 		switch {
 		case d.Verb == fleet.Start:
 			p.Starts++
-		case d.Resize:
+		case d.Resize || d.Verb == fleet.Resize:
 			p.Resizes++
-		default:
+		case isStop(d):
 			p.Stops++
 		}
 	}
@@ -113,17 +159,34 @@ func isStop(d *decide.Decision) bool {
 	return (d.Verb == fleet.Stop || d.Verb == fleet.Hibernate) && !d.Resize
 }
 
-// hold finds the limit that a stop runs into.
-func (l Limits) hold(total, stops, running int) (Held, bool) {
-	if l.MaxStops > 0 && total > l.MaxStops {
-		return Held{Guard: MaxStops, Stops: total, Limit: float64(l.MaxStops)}, true
+// hold finds the limit that a decision runs into.
+func (g *Guards) hold(d *decide.Decision, all *Stops) (Held, bool) {
+	l := g.Limits
+	if f := d.Fire; !f.IsZero() && !f.Halfway && l.Surges(f.Matches, f.Matched) {
+		return Held{Guard: RuleSurge, Stops: f.Matches, Of: f.Matched, Limit: l.Surge}, true
 	}
-	running = max(running, stops) // what is to be stopped runs, whatever was counted
+	if !isStop(d) {
+		return Held{}, false
+	}
+	scope := d.Resource.Scope
+	if l.MaxStops > 0 && all.Total > l.MaxStops {
+		return Held{Guard: MaxStops, Stops: all.Total, Limit: float64(l.MaxStops)}, true
+	}
+	if g.Changed[scope] && ofSchedule(d) && l.Surges(all.Changed, g.Yesterday) {
+		return Held{Guard: Surge, Stops: all.Changed, Of: g.Yesterday, Limit: l.Surge}, true
+	}
+	stops := all.Scope[scope]
+	running := max(g.Running[scope], stops) // what is to be stopped runs, whatever was counted
 	if l.MaxStopPercent > 0 && running >= l.MinScopeSize &&
 		100*float64(stops) > l.MaxStopPercent*float64(running) {
 		return Held{Guard: MaxStopPercent, Stops: stops, Of: running, Limit: l.MaxStopPercent}, true
 	}
 	return Held{}, false
+}
+
+// Surges reports whether so many are far more than before.
+func (l Limits) Surges(now, before int) bool {
+	return l.Surge > 0 && now >= l.SurgeFrom && float64(now) > l.Surge*float64(before)
 }
 
 // compare orders actions as the package's comment says.
@@ -149,6 +212,8 @@ func turn(d *decide.Decision) int {
 		return 0
 	case d.Verb == fleet.Start:
 		return 1
+	case d.Verb == fleet.Resize || d.Verb == fleet.Reboot:
+		return 4
 	case !database:
 		return 2
 	}

@@ -87,7 +87,7 @@ func TestLimits(t *testing.T) {
 		{name: "everything allowed", decisions: stops(prod, 4), limits: Limits{MaxStopPercent: 100}, acts: 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := Make(test.decisions, test.limits, running, test.confirmed)
+			p := Make(test.decisions, Guards{Limits: test.limits, Running: running, Confirmed: test.confirmed})
 			if len(p.Actions) != test.acts || len(p.Held) != test.held || p.Starts+p.Stops+p.Resizes != test.acts {
 				t.Fatalf("%d actions, %d held, counted %d+%d+%d", len(p.Actions), len(p.Held), p.Starts, p.Stops, p.Resizes)
 			}
@@ -125,7 +125,7 @@ func TestOrder(t *testing.T) {
 		shuffled := slices.Clone(want)
 		rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		var got, names []string
-		for _, action := range Make(shuffled, Limits{}, nil, false).Actions {
+		for _, action := range Make(shuffled, Guards{}).Actions {
 			got = append(got, string(action.Verb)+" "+action.Resource.Ref.String())
 		}
 		for _, d := range want {
@@ -152,7 +152,7 @@ func TestNothingIsLost(t *testing.T) {
 		}
 		limits := Limits{MaxStops: rapid.IntRange(0, 30).Draw(t, "stops"), MaxStopPercent: rapid.Float64Range(0, 100).Draw(t, "percent"), MinScopeSize: rapid.IntRange(0, 30).Draw(t, "size")}
 		running := map[fleet.Scope]int{dev: rapid.IntRange(0, 60).Draw(t, "dev"), prod: rapid.IntRange(0, 60).Draw(t, "prod")}
-		p := Make(decisions, limits, running, rapid.Bool().Draw(t, "confirmed"))
+		p := Make(decisions, Guards{Limits: limits, Running: running, Confirmed: rapid.Bool().Draw(t, "confirmed")})
 		if len(p.Actions)+len(p.Held) != len(acting) {
 			t.Fatalf("%d + %d of %d", len(p.Actions), len(p.Held), len(acting))
 		}

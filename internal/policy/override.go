@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dayshift/internal/calendar"
@@ -52,9 +53,10 @@ func (t Target) covers(r *fleet.Resource, schedule string) bool {
 
 // Override is a person's temporary decision: running or stopped, until an end.
 type Override struct {
-	ID     string
-	Target Target
-	State  calendar.State // Running or Stopped
+	ID      string
+	Version int64 // of the object that it is kept as
+	Target  Target
+	State   calendar.State // Running or Stopped
 	// From is when it was made, Until when it ends at the latest; always set.
 	From, Until time.Time
 	// Boundary ends it for each resource at the first boundary after From at which the schedule wants the opposite.
@@ -79,6 +81,11 @@ func (o *Override) String() string {
 		text += " (" + o.Reason + ")"
 	}
 	return text
+}
+
+// Covers reports whether the override is for a resource. tagKey is the key of the schedule tag.
+func (o *Override) Covers(r fleet.Resource, tagKey string) bool {
+	return o.Target.covers(&r, strings.TrimSpace(r.Tags[tagKey]))
 }
 
 // SortOverrides puts overrides in the order in which they count: the most specific target first, of equal ones the

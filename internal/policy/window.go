@@ -30,6 +30,18 @@ func (b *Book) windowsOf(r *fleet.Resource, s *Schedule) windows {
 	return windows{weekly: r.MaintenanceWindow}
 }
 
+// SSMWindowNames gives the names of the SSM maintenance windows that usable schedules name, in order.
+func (b *Book) SSMWindowNames() []string {
+	var names []string
+	for _, s := range b.Schedules {
+		if s.Enabled && s.Err == nil && s.UseMaintenanceWindow {
+			names = append(names, s.SSMWindows...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Window gives the maintenance window of the resource that is open at an
 // instant, with the lead in which it is already started; of several the one
 // that opened first.

@@ -120,7 +120,7 @@ func (r *Recorder) rows(outcome plan.Outcome) []store.Activity {
 	decision := outcome.Action.Decision
 	row := store.Activity{
 		At: outcome.At, Ref: decision.Resource.Ref, Name: decision.Resource.Name,
-		Schedule: decision.Memory.Schedule, Reason: string(decision.Reason),
+		Schedule: decision.Memory.Schedule, Reason: string(decision.Reason), Chain: decision.Chain,
 	}
 	var rows []store.Activity
 	if outcome.Type != "" {

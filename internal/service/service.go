@@ -195,7 +195,7 @@ func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]E
 		if err != nil {
 			return nil, fmt.Errorf("read the record of %s: %w", r.Ref, err)
 		}
-		found = append(found, Explanation{Resource: s.resource(d, report.At), At: report.At, Chain: report.Chains[i], Recent: recent})
+		found = append(found, Explanation{Resource: s.resource(d, report.At), At: report.At, Chain: d.Chain, Recent: recent})
 	}
 	if len(found) == 0 {
 		near, _ := typo.Nearest(target, names)

@@ -91,11 +91,7 @@ func (w *world) Look(_ context.Context, at time.Time, chains bool) (pass.Report,
 	report := pass.Report{At: at, Gaps: w.gaps}
 	report.Run.Counts.Scopes = 1
 	for _, r := range w.resources {
-		decision, chain := decide.Explain(decide.Input{Now: at, Policy: w.book.Governs(r), Memory: w.memories[r.Ref], Resource: r})
-		report.Decisions = append(report.Decisions, decision)
-		if chains {
-			report.Chains = append(report.Chains, chain)
-		}
+		report.Decisions = append(report.Decisions, decide.Explain(decide.Input{Now: at, Policy: w.book.Governs(r), Memory: w.memories[r.Ref], Resource: r}))
 	}
 	return report, nil
 }

@@ -58,8 +58,10 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 			intent := *m.Intent
 			intent.Type, intent.Run = Text(intent.Type), Text(intent.Run)
 			intent.Verb, intent.From = Text(intent.Verb), Text(intent.From)
+			cleanFire(&intent.Fire)
 			m.Intent = &intent
 		}
+		cleanFire(&m.Fire)
 		for _, t := range memoryTimes(&m) {
 			*t = Instant(*t)
 			if err := checkInstant(*t); err != nil {
@@ -69,6 +71,7 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 		m.Name, m.Schedule, m.Last = Text(m.Name), Text(m.Schedule), Text(m.Last)
 		m.Seen, m.SeenType = Text(m.Seen), Text(m.SeenType)
 		m.ResizeTo, m.RefusedType, m.LastError = Text(m.ResizeTo), Text(m.RefusedType), Text(m.LastError)
+		m.Override, m.Reached, m.Observed = Text(m.Override), Text(m.Reached), Text(m.Observed)
 		if n+1 < len(order) && memories[order[n+1]].Ref == m.Ref {
 			continue // the next is later
 		}
@@ -77,14 +80,25 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 	return clean, nil
 }
 
+// cleanFire cleans the texts of a fire. One that says of itself that it is none
+// is kept as none.
+func cleanFire(fire *decide.Fire) {
+	if fire.IsZero() {
+		*fire = decide.Fire{}
+		return
+	}
+	fire.Rule, fire.Verb, fire.Type = Text(fire.Rule), Text(fire.Verb), Text(fire.Type)
+}
+
 // memoryTimes lists every instant inside a memory; a test finds one forgotten.
 func memoryTimes(m *decide.Memory) []*time.Time {
 	times := []*time.Time{
 		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt, &m.SeenSince,
 		&m.ManualSince, &m.AutoRestartAt, &m.BarredUntil, &m.NotBefore,
+		&m.Window, &m.Fire.At, &m.Fire.Until,
 	}
 	if m.Intent != nil {
-		times = append(times, &m.Intent.At, &m.Intent.Accepted)
+		times = append(times, &m.Intent.At, &m.Intent.Accepted, &m.Intent.Fire.At, &m.Intent.Fire.Until)
 	}
 	return times
 }

@@ -163,6 +163,7 @@ type RunCounts struct {
 	Resources int `json:"resources"`
 	Started   int `json:"started"`
 	Stopped   int `json:"stopped"`
+	Changed   int `json:"changed,omitempty"` // rebooted, or given another type while stopped
 	Failed    int `json:"failed"`
 	Held      int `json:"held"`
 	Skipped   int `json:"skipped"`

@@ -1,17 +1,21 @@
 package store
 
 import (
+	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
 )
 
 var monday = time.Date(2027, 1, 4, 0, 0, 0, 123456000, time.UTC)
@@ -38,6 +42,31 @@ func TestSumIsStable(t *testing.T) {
 	}
 }
 
+// So is that of a row with a chain.
+func TestSumWithChainIsStable(t *testing.T) {
+	const want = "69cae41c1aa70f372bcc4af9e7a2f0ec95308856e2eef444bce8d7fe99911c0c"
+	row := sample()
+	plain := row.Sum()
+	row.Chain = []decide.Step{{Rule: "calendar", Fact: "office began at 09:00"}, {Rule: "row-4", Fact: "stopped → start"}}
+	if got := row.Sum(); got != want {
+		t.Errorf("Sum of the sample row with a chain is %s, want %s: records kept so far would no longer verify", got, want)
+	}
+	row.Chain = []decide.Step{}
+	if got := row.Sum(); got != plain {
+		t.Errorf("an empty chain changes the sum to %s", got)
+	}
+	sums := map[string]int{}
+	for i, chain := range [][]decide.Step{
+		{{}}, {{}, {}}, {{Rule: "ab"}}, {{Rule: "a", Fact: "b"}}, {{Fact: "ab"}}, {{Rule: "a"}, {Fact: "b"}}, {{Rule: "a"}, {Rule: "b"}},
+	} {
+		row.Chain = chain
+		if other, taken := sums[row.Sum()]; taken || row.Sum() == plain {
+			t.Errorf("chains %d and %d share a sum", i, other)
+		}
+		sums[row.Sum()] = i
+	}
+}
+
 // Every field but Hash counts; a field that is added must be added to Sum.
 func TestSumCoversEveryField(t *testing.T) {
 	sums := map[string]string{sample().Sum(): "the sample"}
@@ -57,6 +86,11 @@ func TestSumCoversEveryField(t *testing.T) {
 				change(path+"."+field.Type().Field(i).Name, field.Field(i), row)
 			}
 			return
+		case field.Kind() == reflect.Slice && field.Len() > 0:
+			for i := range field.Len() {
+				change(fmt.Sprintf("%s[%d]", path, i), field.Index(i), row)
+			}
+			field.Set(field.Slice(0, field.Len()-1)) // a step less
 		default:
 			t.Fatalf("%s is of kind %s: teach this test and Sum about it", path, field.Kind())
 		}
@@ -68,8 +102,10 @@ func TestSumCoversEveryField(t *testing.T) {
 		field.Set(before)
 	}
 	row := sample()
+	row.Chain = []decide.Step{{Rule: "calendar", Fact: "office began"}, {Rule: "row-4", Fact: "start"}}
+	sums[row.Sum()] = "the sample with a chain"
 	change("Activity", reflect.ValueOf(&row).Elem(), &row)
-	if len(sums) < 15 {
+	if len(sums) < 20 {
 		t.Errorf("only %d fields were changed", len(sums))
 	}
 	// Text that moves from one field into the next is another row.
@@ -91,6 +127,9 @@ func TestLinkedRowsVerify(t *testing.T) {
 				rows[i] = Activity{
 					At:    time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "second"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")),
 					Actor: "a" + rapid.String().Draw(t, "actor"), Event: EventHeld, Detail: rapid.String().Draw(t, "detail"),
+				}
+				for range rapid.IntRange(0, 2).Draw(t, "steps") {
+					rows[i].Chain = append(rows[i].Chain, decide.Step{Rule: rapid.String().Draw(t, "rule"), Fact: rapid.String().Draw(t, "fact")})
 				}
 			}
 			linked, next, err := Link(head, rows)
@@ -121,6 +160,15 @@ func TestLinkedRowsVerify(t *testing.T) {
 		edited[i].Detail += "!"
 		if got := verify(edited); got.BadAt != int64(i)+1 || got.Rows != int64(i) {
 			t.Fatalf("with row %d edited: %+v", i+1, got)
+		}
+		edited = slices.Clone(record)
+		edited[i].Chain = append(slices.Clone(edited[i].Chain), decide.Step{})
+		if got := verify(edited); got.BadAt != int64(i)+1 || got.Rows != int64(i) {
+			t.Fatalf("with a step more in row %d: %+v", i+1, got)
+		}
+		edited[i].Chain = nil
+		if got := verify(edited); (got == want) != (len(record[i].Chain) == 0) {
+			t.Fatalf("without the chain of row %d: %+v", i+1, got)
 		}
 	})
 }
@@ -223,6 +271,153 @@ func TestCleanMemoriesKeepsTheLastOfEqualRefs(t *testing.T) {
 		}
 		if !slices.IsSortedFunc(clean, func(a, b decide.Memory) int { return a.Ref.Compare(b.Ref) }) {
 			t.Fatal("not sorted")
+		}
+	})
+}
+
+// filled sets everything in v, down to the last element: bad text, and times in
+// another zone that are too fine.
+func filled(v reflect.Value) {
+	if _, isTime := reflect.TypeAssert[time.Time](v); isTime {
+		v.Set(reflect.ValueOf(monday.In(time.FixedZone("KST", 9*3600)).Add(999)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("a\x00b\xff")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			filled(v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		filled(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		filled(v.Index(0))
+		filled(v.Index(1))
+	case reflect.Map:
+		key, element := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		filled(key)
+		filled(element)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, element)
+	default:
+		panic("teach filled about " + v.Kind().String())
+	}
+}
+
+// CleanScope must reach everything, and what it gives must be what JSON gives back.
+func TestCleanScopeCoversEveryField(t *testing.T) {
+	var m decide.ScopeMemory
+	filled(reflect.ValueOf(&m).Elem())
+	m.Scope = sample().Ref.Scope
+	given, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean, err := CleanScope(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(clean)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := strings.Count(string(encoded), `"2027-01-04T00:00:00.123456Z"`)
+	texts := strings.Count(string(encoded), "a\uFFFDb\uFFFD")
+	if left := strings.Count(string(encoded), "+09:00") + strings.Count(string(encoded), `\u0000`); left != 0 || times < 2 || texts < 3 {
+		t.Errorf("%d times and %d texts are clean, %d are not: %s", times, texts, left, encoded)
+	}
+	var back decide.ScopeMemory
+	if err := json.Unmarshal(encoded, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(clean, back); diff != "" {
+		t.Errorf("JSON gives back (-clean +back):\n%s", diff)
+	}
+	if diff := cmp.Diff(clean, CloneScope(clean)); diff != "" {
+		t.Errorf("the copy (-clean +copy):\n%s", diff)
+	}
+	if after, err := json.Marshal(m); err != nil || string(after) != string(given) {
+		t.Errorf("the caller's was changed: %s", after)
+	}
+}
+
+func TestCleanScopesRefuses(t *testing.T) {
+	scope := sample().Ref.Scope
+	for name, m := range map[string]decide.ScopeMemory{
+		"no scope":           {Config: "c"},
+		"NUL in the region":  {Scope: fleet.Scope{Account: scope.Account, Region: "eu\x00"}},
+		"an account no UTF8": {Scope: fleet.Scope{Account: "\xff", Region: scope.Region}},
+		"the year 10000":     {Scope: scope, Windows: []policy.Window{{From: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+	} {
+		if _, err := CleanScopes([]decide.ScopeMemory{{Scope: scope}, m}); err == nil || !strings.Contains(err.Error(), "memory of") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	empty := decide.ScopeMemory{Scope: scope, Windows: []policy.Window{}, Rules: map[string]map[fleet.Kind]decide.RuleProgress{}}
+	clean, err := CleanScopes([]decide.ScopeMemory{{Scope: scope, Config: "first"}, empty})
+	if diff := cmp.Diff([]decide.ScopeMemory{{Scope: scope}}, clean); diff != "" || err != nil {
+		t.Errorf("%v, (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestCleanObject(t *testing.T) {
+	good := Object{Kind: ScheduleObject, Name: "office", Version: 3, Spec: json.RawMessage(" {\n\"a\" : [1, 9007199254740993.0, \"x \xff\"] }\n"), Author: "kim\x00", Changed: monday.In(time.FixedZone("KST", 9*3600)).Add(999)}
+	clean, err := CleanObject(good)
+	want := Object{Kind: ScheduleObject, Name: "office", Version: 3, Spec: json.RawMessage("{\"a\":[1,9007199254740993.0,\"x \uFFFD\"]}"), Author: "kim\uFFFD", Changed: monday}
+	if diff := cmp.Diff(want, clean); diff != "" || err != nil {
+		t.Errorf("%v, (-want +got):\n%s", err, diff)
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*Object)
+		words  string
+	}{
+		{"no kind", func(o *Object) { o.Kind = "" }, "needs a kind"},
+		{"no name", func(o *Object) { o.Name = "" }, "schedule: an object needs a name"},
+		{"a name too long", func(o *Object) { o.Name = strings.Repeat("가", MaxName/3+1) }, "at most 1024"},
+		{"a name that grows too long", func(o *Object) { o.Name = strings.Repeat("\x00", MaxName/2) }, "at most 1024"},
+		{"no time", func(o *Object) { o.Changed = time.Time{} }, "time of its change"},
+		{"the year 10000", func(o *Object) { o.Changed = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "year"},
+		{"no spec", func(o *Object) { o.Spec = nil }, `schedule "office": its spec is not valid JSON`},
+		{"half a spec", func(o *Object) { o.Spec = json.RawMessage(`{"a":`) }, "not valid JSON"},
+		{"two specs", func(o *Object) { o.Spec = json.RawMessage(`{} {}`) }, "not valid JSON"},
+		{"a spec too large", func(o *Object) { o.Spec = json.RawMessage(`"` + strings.Repeat("x", MaxSpec-1) + `"`) }, "2097153 bytes of JSON, at most 2097152"},
+	} {
+		object := good
+		test.change(&object)
+		if _, err := CleanObject(object); err == nil || !strings.Contains(err.Error(), test.words) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.words)
+		}
+	}
+	good.Name = strings.Repeat("n", MaxName)
+	good.Spec = json.RawMessage(`"` + strings.Repeat("x", MaxSpec-2) + `"   `)
+	if _, err := CleanObject(good); err != nil {
+		t.Errorf("the largest: %v", err)
+	}
+}
+
+func FuzzCleanObject(f *testing.F) {
+	f.Add("office", `{"a": 1}`)
+	f.Add("\xff\x00", "\"\xff\"")
+	f.Add("", `[[[]]] `)
+	f.Fuzz(func(t *testing.T, name, spec string) {
+		clean, err := CleanObject(Object{Kind: RuleObject, Name: name, Spec: json.RawMessage(spec), Changed: monday})
+		if err != nil {
+			return
+		}
+		if !json.Valid(clean.Spec) || !utf8.Valid(clean.Spec) || !utf8.ValidString(clean.Name) || strings.ContainsRune(clean.Name, 0) {
+			t.Fatalf("kept %q, %q", clean.Name, clean.Spec)
+		}
+		again, err := CleanObject(clean)
+		if diff := cmp.Diff(clean, again); err != nil || diff != "" {
+			t.Fatalf("cleaned again: %v\n%s", err, diff)
 		}
 	})
 }

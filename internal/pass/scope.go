@@ -1,0 +1,300 @@
+package pass
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/discover"
+	"dayshift/internal/fleet"
+	"dayshift/internal/plan"
+	"dayshift/internal/policy"
+	"dayshift/internal/store"
+)
+
+// scopeState is what is remembered of a scope, and what this pass makes of it.
+type scopeState struct {
+	decide.ScopeMemory
+	next *decide.ScopeMemory // nil: nothing changed
+}
+
+// change returns the memory to be changed.
+func (s *scopeState) change() *decide.ScopeMemory {
+	if s.next == nil {
+		next := s.ScopeMemory
+		s.next = &next
+	}
+	return s.next
+}
+
+// Listing of maintenance windows: one call a scope, beside hundreds of others.
+const (
+	windowListings = 16
+	windowTimeout  = 30 * time.Second
+)
+
+// hearWindows asks for the SSM maintenance windows that schedules name. A scope
+// that does not answer keeps those it is known to have.
+func (r *running) hearWindows(ctx context.Context) {
+	names := r.book.SSMWindowNames()
+	if r.Windows == nil || len(names) == 0 {
+		return
+	}
+	heard := make([][]policy.Window, len(r.Scopes))
+	var group errgroup.Group
+	group.SetLimit(windowListings)
+	for i, scope := range r.Scopes {
+		group.Go(func() error {
+			limited, cancel := context.WithTimeout(ctx, windowTimeout)
+			defer cancel()
+			listed, err := r.Windows.Windows(limited, scope, names)
+			if err != nil {
+				r.Log.WarnContext(ctx, "the SSM maintenance windows of a scope can not be listed; those last heard of count",
+					slog.String("scope", scope.String()), slog.Any("error", err))
+				heard[i] = r.scopes[scope].Windows
+				return nil
+			}
+			for _, w := range listed {
+				if w.Enabled && !w.Next.IsZero() {
+					heard[i] = append(heard[i], policy.Window{Name: w.Name, From: w.Next.UTC(), Until: w.Next.Add(w.Duration).UTC()})
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is said in the log
+	book := *r.book
+	book.Windows = map[fleet.Scope][]policy.Window{}
+	for i, scope := range r.Scopes {
+		state := r.scopes[scope]
+		windows := mergeWindows(state.Windows, heard[i], r.now)
+		book.Windows[scope] = windows
+		if !slices.Equal(windows, state.Windows) {
+			state.change().Windows = windows
+		}
+	}
+	r.book = &book
+}
+
+// mergeWindows keeps what has begun, which is no longer listed, and takes over
+// what is listed.
+func mergeWindows(known, heard []policy.Window, now time.Time) []policy.Window {
+	var merged []policy.Window
+	add := func(w policy.Window) {
+		same := func(o policy.Window) bool { return o.Name == w.Name && o.From.Equal(w.From) }
+		if w.Until.After(now) && !slices.ContainsFunc(merged, same) {
+			merged = append(merged, w)
+		}
+	}
+	for _, w := range known {
+		if !w.From.After(now) {
+			add(w)
+		}
+	}
+	for _, w := range heard {
+		add(w)
+	}
+	return merged
+}
+
+// whole gives the filters of the rules that act on what carries no schedule tag.
+func (r *running) whole() map[fleet.Scope][]fleet.Filter {
+	var whole map[fleet.Scope][]fleet.Filter
+	for _, rule := range r.book.Rules {
+		if !rule.Untagged || !rule.Usable() {
+			continue
+		}
+		for _, scope := range r.Scopes {
+			if rule.In(scope) {
+				if whole == nil {
+					whole = map[fleet.Scope][]fleet.Filter{}
+				}
+				whole[scope] = append(whole[scope], rule.Filter)
+			}
+		}
+	}
+	return whole
+}
+
+// Fired is what became of a rule in a pass.
+type Fired struct {
+	Rule    string
+	Scope   fleet.Scope
+	At      []time.Time // the instants that fired, oldest first
+	Missed  []time.Time // those that were too long ago
+	Matches int         // resources in the scope
+	Left    int         // further matches that carry no schedule tag and are left alone
+}
+
+// fire finds the rules that are due and what they act on. What could not be
+// listed waits for its fire until it can be.
+func (r *running) fire(seen discover.Seen) {
+	for _, rule := range r.book.Rules {
+		if rule.Usable() {
+			r.fireRule(rule, seen)
+		}
+	}
+}
+
+func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
+	type part struct {
+		scope fleet.Scope
+		kind  fleet.Kind
+	}
+	matches := map[part][]fleet.Ref{}
+	left := map[fleet.Scope]int{}
+	for i := range seen.Resources {
+		resource := &seen.Resources[i]
+		switch {
+		case rule.Selects(*resource, r.book.TagKey):
+			at := part{resource.Scope, resource.Kind}
+			matches[at] = append(matches[at], resource.Ref)
+		case rule.In(resource.Scope) && rule.Filter.Match(*resource):
+			left[resource.Scope]++
+		}
+	}
+	type due struct {
+		part
+		decide.RuleDue
+		before int
+	}
+	var firing []due
+	now, before := 0, 0
+	fired := map[fleet.Scope]*Fired{}
+	next, again := rule.Expression.Next(r.now)
+	for _, scope := range r.Scopes {
+		if !rule.In(scope) {
+			continue
+		}
+		if again {
+			r.due(scope, next)
+		}
+		state := r.scopes[scope]
+		for _, kind := range r.Cloud.Kinds() {
+			if !seen.Complete(scope, kind) {
+				continue
+			}
+			at := part{scope, kind}
+			progress, looked := state.Rules[rule.Name][kind]
+			d := progress.Due(rule, r.now)
+			fires, count := len(d.Fires) > 0, len(matches[at])
+			if fires {
+				firing = append(firing, due{at, d, progress.Matched})
+				now, before = now+count, before+progress.Matched
+			}
+			if len(d.Fires)+len(d.Missed) > 0 {
+				f := fired[scope]
+				if f == nil {
+					f = &Fired{Rule: rule.Name, Scope: scope, At: d.Fires, Missed: d.Missed, Left: left[scope]}
+					fired[scope] = f
+				}
+				f.Matches += count
+			}
+			if len(d.Fires)+len(d.Missed) > 0 || !looked || r.Confirmed && progress.Matched != count {
+				if !looked || r.Confirmed {
+					d.Progress.Matched = count
+				}
+				state.progress(rule.Name, kind, d.Progress)
+			}
+		}
+	}
+	surge := r.Limits.Surges(now, before) && !r.Confirmed
+	for _, d := range firing {
+		at := d.Fires[len(d.Fires)-1]
+		for _, ref := range matches[d.part] {
+			r.fires[ref] = append(r.fires[ref], decide.Fire{
+				Rule: rule.Name, At: at, Verb: rule.Verb, Type: rule.Type, Until: r.now.Add(decide.FireLasts), Matches: now, Matched: before,
+			})
+		}
+		if !surge { // what was held back is no measure for the next time
+			d.Progress.Matched = len(matches[d.part])
+			r.scopes[d.scope].progress(rule.Name, d.kind, d.Progress)
+		}
+	}
+	for _, scope := range r.Scopes {
+		if f := fired[scope]; f != nil {
+			r.report.Fired = append(r.report.Fired, *f)
+		}
+	}
+}
+
+// progress notes how far a rule has come. The maps of what was loaded stay as they are.
+func (s *scopeState) progress(rule string, kind fleet.Kind, p decide.RuleProgress) {
+	next := s.change()
+	rules := make(map[string]map[fleet.Kind]decide.RuleProgress, len(next.Rules)+1)
+	for name, kinds := range next.Rules {
+		rules[name] = kinds
+	}
+	kinds := make(map[fleet.Kind]decide.RuleProgress, len(rules[rule])+1)
+	for k, known := range rules[rule] {
+		kinds[k] = known
+	}
+	kinds[kind] = p
+	rules[rule] = kinds
+	next.Rules = rules
+}
+
+// guards gives the limits, and what they compare with.
+func (r *running) guards(ctx context.Context, decisions []decide.Decision) (plan.Guards, error) {
+	guards := plan.Guards{Limits: r.Limits, Running: r.runs, Confirmed: r.Confirmed, Changed: map[fleet.Scope]bool{}}
+	for scope, state := range r.scopes {
+		if state.Config != "" && state.Config != r.Config && r.Config != "" {
+			guards.Changed[scope] = true
+		}
+	}
+	stops := plan.CountStops(decisions, guards.Changed).Changed
+	if r.Limits.Surge <= 0 || stops < r.Limits.SurgeFrom {
+		return guards, nil
+	}
+	// More rows than this do not change the answer.
+	enough := int(float64(stops)/r.Limits.Surge) + 1
+	rows, err := r.Store.Activity(ctx, store.ActivityQuery{
+		From: r.now.Add(-24 * time.Hour), To: r.now, Event: store.EventStopAccepted, Limit: enough,
+	})
+	if err != nil {
+		return guards, fmt.Errorf("count what was stopped in the day before: %w", err)
+	}
+	guards.Yesterday = len(rows)
+	return guards, nil
+}
+
+// changedScopes gives the scope memories to be written. A scope whose stops a
+// surge holds back, or of which a part could not be seen, has not been acted on
+// under the present configuration yet.
+func (r *running) changedScopes(planned plan.Plan) []decide.ScopeMemory {
+	waits := map[fleet.Scope]bool{}
+	for i := range planned.Held {
+		if planned.Held[i].Guard == plan.Surge {
+			waits[planned.Held[i].Resource.Scope] = true
+		}
+	}
+	for _, gap := range r.report.Gaps {
+		waits[gap.Scope] = true
+	}
+	var changed []decide.ScopeMemory
+	for _, scope := range r.Scopes {
+		state := r.scopes[scope]
+		if state.Config != r.Config && r.Config != "" && !waits[scope] {
+			state.change().Config = r.Config
+		}
+		if state.next == nil {
+			continue
+		}
+		for name := range state.next.Rules {
+			if !slices.ContainsFunc(r.book.Rules, func(rule *policy.Rule) bool { return rule.Name == name }) {
+				delete(state.next.Rules, name)
+			}
+		}
+		if !reflect.DeepEqual(*state.next, state.ScopeMemory) {
+			state.next.Scope = scope
+			changed = append(changed, *state.next)
+		}
+	}
+	return changed
+}
