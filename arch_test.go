@@ -78,7 +78,7 @@ var house = map[string]row{
 	// Contracts and their examinations.
 	"internal/cloud":           {contract, []string{"internal/fleet"}},
 	"internal/cloud/cloudtest": {suite, []string{"internal/cloud", "internal/fleet"}},
-	"internal/store":           {contract, []string{"internal/decide", "internal/fleet"}},
+	"internal/store":           {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy"}},
 	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/store"}},
 
 	// Stages.
@@ -97,7 +97,7 @@ var house = map[string]row{
 	}},
 
 	// Implementations.
-	"internal/awssim":          {implementation, []string{"internal/clock", "internal/fleet"}},
+	"internal/awssim":          {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
