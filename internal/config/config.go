@@ -30,6 +30,12 @@ type Config struct {
 	Holidays map[string]Holidays `yaml:"holidays" form:"calendarname"`
 	// Dated exceptions: on these dates a schedule starts or stops at another time, or not at all.
 	Exceptions []Exception `yaml:"exceptions"`
+	// Rules by name: at the instants of an expression, do something with what a filter matches.
+	Rules map[string]Rule `yaml:"rules" form:"rulename"`
+	// What people may decide for a while on the command line, against the schedules.
+	Overrides Overrides `yaml:"overrides"`
+	// true: everything is decided and recorded, but nothing is started, stopped or changed. For a first look at what a configuration would do.
+	Observe bool `yaml:"observe" default:"false"`
 	// Filters such as `tag:env=prod`: what any of them matches is never touched. So is everything with the tag `dayshift:protect` = `true`.
 	Protect []string `yaml:"protect" example:"tag:env=prod" form:"filter"`
 	// How much one pass may stop before a person has to confirm.
@@ -99,8 +105,10 @@ type Schedule struct {
 	StopNewInstances bool `yaml:"stop_new_instances" default:"true"`
 	// How long the stop of a new resource is held back, and announced.
 	NewResourceGrace Duration `yaml:"new_resource_grace" default:"10m" min:"0s" max:"7d"`
-	// Meant to count RDS maintenance windows as running time. Accepted so that files from elsewhere load; this version does not look at the windows yet and warns when it is set to true.
+	// true: maintenance windows count as running time: the preferred windows of databases from 10 minutes before until their end, and those of ssm_maintenance_window.
 	UseMaintenanceWindow bool `yaml:"use_maintenance_window" default:"true"`
+	// The names of SSM maintenance windows, as a list or as text with commas: its EC2 instances run from resync_interval and 10 minutes before such a window until it ends.
+	SSMMaintenanceWindow Names `yaml:"ssm_maintenance_window" example:"[patching]" form:"window"`
 	// true: EC2 instances are hibernated instead of stopped, where they can be.
 	Hibernate bool `yaml:"hibernate" default:"false"`
 	// The holiday calendars that hold for it. On their days off none of its periods holds; on their make-up days it is another weekday. Where two of them differ, the first one named counts.
@@ -117,13 +125,15 @@ type Schedule struct {
 	NotifyBeforeStop Duration `yaml:"notify_before_stop" default:"0s" min:"0s" max:"24h"`
 	// Spread starts and stops over this long, each resource always at the same place.
 	Jitter Duration `yaml:"jitter" default:"0s" min:"0s" max:"1h"`
+	// true: what it wants is decided and recorded, but nothing is started, stopped or changed for it.
+	Observe bool `yaml:"observe" default:"false"`
 	// A note for people.
 	Description string `yaml:"description" form:"text"`
 }
 
 // Holidays is a calendar of days off and make-up working days. It covers the
 // years of which it names a day, and says so of any other; its own `days` and
-// `make_up` go before those of a file, and a file before a built-in calendar.
+// `make_up` go before those of a file or an address, and these before a built-in calendar.
 type Holidays struct {
 	// Days off.
 	Days []DayOff `yaml:"days"`
@@ -131,7 +141,11 @@ type Holidays struct {
 	MakeUp []MakeUp `yaml:"make_up"`
 	// An iCalendar file (.ics), relative to the folder of this file, up to 1 MB. Each event is a day off; recurring events are written out for 2000 to 2060.
 	File string `yaml:"file" example:"company.ics" form:"text"`
-	// A regular expression: events of the file whose SUMMARY or CATEGORIES it matches are make-up working days, as Monday. Absent: none is.
+	// The address of an iCalendar file, `https://` or `http://`, instead of a file: fetched by the daemon; the last good copy counts until there is a better one. Whoever may read this file can read the address.
+	URL string `yaml:"url" example:"https://calendar.example/company.ics" form:"url"`
+	// How often the address is fetched.
+	Refresh Duration `yaml:"refresh" default:"24h" min:"15m" max:"30d"`
+	// A regular expression: events of the file or address whose SUMMARY or CATEGORIES it matches are make-up working days, as Monday. Absent: none is.
 	MakeUpPattern string `yaml:"make_up_pattern" example:"\"班|make-up\"" form:"text"`
 	// A calendar that comes with Dayshift: `cn` mainland China, `kr` South Korea, `us` the federal holidays of the United States.
 	Builtin string `yaml:"builtin" enum:"cn,kr,us"`
@@ -174,6 +188,43 @@ type Exception struct {
 	Note string `yaml:"note" example:"release night" form:"text"`
 }
 
+// Rule does something once at each instant of its expression. It is an edge
+// where a schedule is a level: it leaves alone what schedules remember, so that
+// a schedule does not undo it before its own next boundary, unless it is enforced.
+type Rule struct {
+	// When it fires: `cron(min hour day month weekday year)` and `rate(n minutes|hours|days)` as EventBridge has them, `at(yyyy-mm-ddThh:mm:ss)`, or the five fields of Unix cron.
+	Expression string `yaml:"expression" required:"true" example:"cron(55 14 * * ? *)" form:"expression"`
+	// The time zone of the expression, as an IANA name.
+	Timezone string `yaml:"timezone" default:"UTC" example:"Asia/Seoul" form:"zone"`
+	// What it does: `start`, `stop`, `hibernate`, `reboot` or `resize:TYPE`.
+	Action string `yaml:"action" required:"true" example:"stop" form:"action"`
+	// The accounts in which it acts. Absent: all.
+	Accounts []fleet.AccountID `yaml:"accounts" example:"[\"111122223333\"]" form:"account"`
+	// The regions in which it acts. Absent: all.
+	Regions []fleet.Region `yaml:"regions" example:"[ap-northeast-2]" form:"region"`
+	// What it acts on: `key=value` with commas between; different keys must all match, of one key given twice either.
+	Filters string `yaml:"filters" required:"true" example:"tag:Name=batch,vpc-id=vpc-4085e027" form:"filter"`
+	// false: it acts only on what carries the schedule tag, whatever the tag's value. true: on everything that its filter matches, which needs wider permissions in AWS than the tag allows.
+	Untagged bool `yaml:"untagged" default:"false"`
+	// How long after its instant it still fires when the daemon was not running; older instants are recorded as missed.
+	CatchUp Duration `yaml:"catch_up" default:"10m" min:"0s" max:"24h"`
+	// false: it never fires.
+	Enabled bool `yaml:"enabled" default:"true"`
+	// The instant from which a rate counts and before which the rule does not fire, such as 2027-02-05T09:00:00Z. Absent: rates count from 1970-01-01T00:00:00Z.
+	Created string `yaml:"created" example:"2027-02-05T09:00:00Z" form:"instant"`
+	// A note for people.
+	Description string `yaml:"description" form:"text"`
+}
+
+// Overrides bounds what people decide for a while: running or stopped, against
+// the schedule, always with an end.
+type Overrides struct {
+	// The longest that one override may last.
+	MaxDuration Duration `yaml:"max_duration" default:"7d" min:"1m" max:"90d"`
+	// How many overrides one person may make within 7 days. 0: any number.
+	MaxPerWeek int `yaml:"max_per_week" default:"0" min:"0" max:"10000"`
+}
+
 // Limits guard against harm: a mistaken tag, schedule or clock must not take a
 // fleet down unasked.
 type Limits struct {
@@ -183,6 +234,10 @@ type Limits struct {
 	MaxStopPercent float64 `yaml:"max_stop_percent" default:"0" min:"0" max:"100"`
 	// max_stop_percent is not applied where fewer scheduled resources than this are running: one of one is 100 percent.
 	MinScopeSize int `yaml:"min_scope_size" default:"10" min:"1" max:"1000000"`
+	// After a change of the configuration, a pass that would stop more than this many times what was stopped in the 24 hours before holds the stops until somebody confirms; the same for a rule whose filter matches this many times what it matched last. 0: no limit.
+	Surge float64 `yaml:"surge" default:"3" min:"0" max:"1000"`
+	// surge is not applied where there are fewer stops or matches than this.
+	SurgeFrom int `yaml:"surge_from" default:"10" min:"1" max:"1000000"`
 }
 
 // Tags says which informational tags are written, always only when they change.
@@ -213,17 +268,15 @@ type Log struct {
 // The first key is the struct's name.
 var later = map[string]map[string]string{
 	"Config": {
-		"rules":        "rules (cron, rate, at) are not in this version; a schedule with periods can often say the same",
 		"workloads":    "workloads (start and stop in an order) are not in this version",
 		"reservations": "capacity reservations are not in this version",
 		"channels":     "notification channels are not in this version",
 		"keys":         "API keys are not in this version",
 	},
 	"Schedule": {
-		"ssm_maintenance_window": "SSM maintenance windows are not observed in this version; nothing would be started for them",
-		"use_metrics":            "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",
-		"name":                   "the name of a schedule is the key above it",
-		"type":                   "what an entry is follows from the section it is in",
+		"use_metrics": "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",
+		"name":        "the name of a schedule is the key above it",
+		"type":        "what an entry is follows from the section it is in",
 	},
 	"Period": {
 		"name":     "the name of a period is the key above it",
@@ -231,8 +284,12 @@ var later = map[string]map[string]string{
 		"timezone": "a time zone belongs to the schedule that uses the period",
 	},
 	"Holidays": {
-		"url":  "addresses of calendars are not in this version; download the file and name it with file:",
 		"name": "the name of a calendar is the key above it",
+	},
+	"Rule": {
+		"name":     "the name of a rule is the key above it",
+		"filter":   "the key is filters",
+		"schedule": "a rule has an expression; what follows a schedule carries its name in the schedule tag",
 	},
 	"Exception": {
 		"schedules": "an exception is for one schedule; write one for each",

@@ -6,31 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/holiday"
 )
 
-// calendars compiles the holiday calendars. One with faults stands in the map as nil.
-func (d *decoder) calendars(c *Config, zone *time.Location, env Env) map[string]*calendar.Holidays {
-	all := make(map[string]*calendar.Holidays, len(c.Holidays))
-	for _, name := range sortedKeys(c.Holidays) {
-		all[name] = d.calendar(name, c.Holidays[name], zone, env)
-	}
-	return all
-}
-
-func (d *decoder) calendar(name string, h Holidays, zone *time.Location, env Env) *calendar.Holidays {
+// calendar compiles a holiday calendar; nil where it has a fault.
+func (d *builder) calendar(name string, h Holidays) *calendar.Holidays {
 	path := join("holidays", name)
-	if problem := badTagText(name, maxPeriodName); problem != "" {
-		d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("1 to %d characters", maxPeriodName)})
-	}
-	if len(h.Days)+len(h.MakeUp) == 0 && h.File == "" && h.Builtin == "" && !d.reported(path) {
-		d.nameFault(path, Fault{Problem: "has no dates", Allowed: "days, make_up, file or builtin", Fix: "write builtin: cn, kr or us, or list the days"})
+	d.entryName(path, name, maxPeriodName)
+	_, file := d.at[path+".file"]
+	_, address := d.at[path+".url"]
+	if len(h.Days)+len(h.MakeUp) == 0 && !file && !address && h.Builtin == "" && !d.reported(path) {
+		d.nameFault(path, Fault{Problem: "has no dates", Allowed: "days, make_up, file, url or builtin", Fix: "write builtin: cn, kr or us, or list the days"})
 	}
 	own := calendar.HolidaysDef{Name: name}
 	for i, day := range h.Days {
@@ -53,7 +47,7 @@ func (d *decoder) calendar(name string, h Holidays, zone *time.Location, env Env
 	for _, e := range calendar.Faults(err) {
 		d.dateFault(path, e)
 	}
-	lower := []*calendar.Holidays{d.calendarFile(path, h, zone, env)}
+	lower := []*calendar.Holidays{d.published(name, h)}
 	if builtin, ok := BuiltinHolidays(h.Builtin); ok {
 		lower = append(lower, builtin)
 	}
@@ -128,8 +122,9 @@ func (d *decoder) dateFault(path string, e *calendar.Error) {
 	d.faultAt(at, Fault{Text: e.Text, Problem: e.Problem, Allowed: e.Allowed, Fix: e.Hint})
 }
 
-// calendarFile reads the .ics file of a calendar; nil where it names none or has a fault.
-func (d *decoder) calendarFile(path string, h Holidays, zone *time.Location, env Env) *calendar.Holidays {
+// published reads the iCalendar file or address of a calendar; nil where it names none, has a fault or is not fetched yet.
+func (d *builder) published(name string, h Holidays) *calendar.Holidays {
+	path := join("holidays", name)
 	var makeUp *regexp.Regexp
 	if h.MakeUpPattern != "" {
 		at := path + ".make_up_pattern"
@@ -141,31 +136,48 @@ func (d *decoder) calendarFile(path string, h Holidays, zone *time.Location, env
 		case len(h.MakeUpPattern) > maxNote:
 			d.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: fmt.Sprintf("is longer than %d bytes", maxNote)})
 			return nil
-		case h.File == "":
-			d.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "has no file whose events it could match", Fix: "add file:, or list the days under make_up"})
+		case h.File == "" && h.URL == "":
+			d.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "has no file whose events it could match", Fix: "add file: or url:, or list the days under make_up"})
 			return nil
 		}
 		makeUp = compiled
 	}
+	_, address := d.at[path+".url"]
+	if _, written := d.at[path+".refresh"]; written && !address && !d.reported(path) {
+		d.faultAt(path+".refresh", Fault{Text: h.Refresh.String(), Problem: "has no address to be fetched", Fix: "add url:, or remove the line"})
+	}
+	_, file := d.at[path+".file"]
+	switch {
+	case file && address:
+		d.faultAt(path+".url", Fault{Text: shownURL(h.URL), Problem: "stands beside a file", Fix: "keep one of the two"})
+		return nil
+	case address:
+		return d.calendarAddress(name, h, makeUp)
+	case file:
+		return d.calendarFile(path, h, makeUp)
+	}
+	return nil
+}
+
+// calendarFile reads the .ics file of a calendar; nil where it has a fault.
+func (d *builder) calendarFile(path string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
 	at := path + ".file"
 	if h.File == "" {
-		if _, written := d.at[at]; written {
-			d.faultAt(at, Fault{Problem: "is empty", Fix: "name an .ics file, or remove the line"})
-		}
+		d.faultAt(at, Fault{Problem: "is empty", Fix: "name an .ics file, or remove the line"})
 		return nil
 	}
-	f := Fault{Text: h.File, Allowed: "the path of an iCalendar file (.ics), relative to the folder of the configuration"}
+	f := Fault{Text: shownURL(h.File), Allowed: "the path of an iCalendar file (.ics), relative to the folder of the configuration"}
 	if strings.Contains(h.File, "://") {
-		f.Problem, f.Fix = "is an address: calendars are not fetched in this version", "download the file and name its path"
+		f.Problem, f.Fix = "is an address, not a path", "write url: instead of file:"
 		d.faultAt(at, f)
 		return nil
 	}
-	if env.ReadCalendar == nil {
+	if d.env.ReadCalendar == nil {
 		f.Problem = "names no file that can be read here"
 		d.faultAt(at, f)
 		return nil
 	}
-	data, err := env.ReadCalendar(h.File)
+	data, err := d.env.ReadCalendar(h.File)
 	if err != nil {
 		u := unreadable(h.File, err)
 		f.Problem, f.Fix = "cannot be used: "+u.Problem, u.Fix
@@ -175,39 +187,141 @@ func (d *decoder) calendarFile(path string, h Holidays, zone *time.Location, env
 		d.faultAt(at, f)
 		return nil
 	}
-	if zone == nil {
-		zone = time.UTC // the zone is a fault of its own
-	}
-	days, err := holiday.Parse(data, zone, makeUp)
-	if err == nil && len(days) == 0 {
-		err = fmt.Errorf("it has no event between %d and %d", holiday.FirstYear, holiday.LastYear)
-	}
+	days, err := d.events(data, makeUp)
 	if err != nil {
 		f.Problem, f.Allowed = "cannot be used: "+err.Error(), "an iCalendar file (RFC 5545) with events"
 		d.faultAt(at, f)
 		return nil
 	}
+	d.contents[at] = h.File + digest(data)
+	return days
+}
+
+// digest stands for the content of a file among the lines of the configuration.
+func digest(data []byte) string {
 	sum := sha256.Sum256(data)
-	d.contents[at] = h.File + " (sha256 " + hex.EncodeToString(sum[:6]) + ")"
+	return " (sha256 " + hex.EncodeToString(sum[:6]) + ")"
+}
+
+// Address is the address of a holiday calendar that has to be fetched.
+type Address struct {
+	Calendar string
+	URL      string
+	// Refresh is how often.
+	Refresh time.Duration
+	// File: the calendar belongs to the file, not to the store.
+	File bool
+	// Fetched is when the copy in use was fetched; zero: there is none that can be used.
+	Fetched time.Time
+}
+
+// maxURL bounds an address, in bytes; servers and proxies refuse much longer ones.
+const maxURL = 2048
+
+// shownURL is an address as a message may show it, without user and password.
+func shownURL(text string) string { return urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}") }
+
+// checkURL says what is wrong with the address of a calendar.
+func checkURL(text string) *Fault {
+	f := &Fault{Text: shownURL(text), Allowed: fmt.Sprintf("an address of up to %d bytes that begins with https:// or http://", maxURL)}
+	u, err := url.Parse(text)
+	scheme, rest, found := strings.Cut(text, "://")
+	switch {
+	case text == "":
+		f.Problem, f.Fix = "is empty", "write the address, or remove the line"
+	case len(text) > maxURL:
+		f.Problem = fmt.Sprintf("is %d bytes long", len(text))
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		f.Problem = "has a blank or a control character in it"
+	case found && (strings.EqualFold(scheme, "webcal") || strings.EqualFold(scheme, "webcals")):
+		f.Problem, f.Fix = "is an address for calendar programs", "write https://"+shownURL("://" + rest)[len("://"):]
+	case err != nil:
+		f.Problem = "is not an address"
+	case u.Scheme != "https" && u.Scheme != "http":
+		f.Problem = "is not an address that can be fetched"
+		if !found {
+			f.Fix = "write https:// before it, or file: for the path of a file"
+		}
+	case u.User != nil:
+		f.Problem, f.Fix = "has a user in it, which would be shown wherever the address is", "use the calendar's own secret address, or download it and name it with file:"
+	case u.Hostname() == "":
+		f.Problem = "names no host"
+	case u.Fragment != "":
+		f.Problem, f.Fix = "has a # in it, which is not sent to a server", "remove it and what follows"
+	default:
+		return nil
+	}
+	return f
+}
+
+// calendarAddress reads the last good copy of a calendar's address; nil where there is none or the address has a fault.
+func (d *builder) calendarAddress(name string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
+	path := join("holidays", name)
+	at := path + ".url"
+	if d.unread(at) {
+		return nil
+	}
+	if f := checkURL(h.URL); f != nil {
+		d.faultAt(at, *f)
+		return nil
+	}
+	address := Address{Calendar: name, URL: h.URL, Refresh: time.Duration(h.Refresh), File: !d.src.object}
+	days, problem, fix := d.copied(&address, makeUp)
+	if problem != "" {
+		d.waiting[name] = true
+		d.warnAt(at, Fault{Text: h.URL, Problem: problem + ": its days do not count yet", Fix: fix})
+	}
+	d.l.Addresses = append(d.l.Addresses, address)
+	return days
+}
+
+// copied reads the copy of an address, or says why there is none to read.
+func (d *builder) copied(address *Address, makeUp *regexp.Regexp) (days *calendar.Holidays, problem, fix string) {
+	var data []byte
+	var fetched time.Time
+	found := false
+	if d.env.Copy != nil {
+		data, fetched, found = d.env.Copy(address.URL)
+	}
+	if !found {
+		return nil, "has not been fetched yet", "the daemon fetches it when it starts, and every " + Duration(address.Refresh).String()
+	}
+	days, err := d.events(data, makeUp)
+	if err != nil {
+		return nil, "was fetched, and cannot be used: " + err.Error(), "look at the address with a browser: it has to be an iCalendar file (RFC 5545) with events"
+	}
+	address.Fetched = fetched.UTC()
+	d.contents[join("holidays", address.Calendar)+".url"] = address.URL + digest(data)
+	return days, "", ""
+}
+
+// events compiles the events of an iCalendar file.
+func (d *builder) events(data []byte, makeUp *regexp.Regexp) (*calendar.Holidays, error) {
+	zone := d.zone
+	if zone == nil {
+		zone = time.UTC // the zone is a fault of its own
+	}
+	days, err := holiday.Parse(data, zone, makeUp)
+	if err != nil {
+		return nil, err
+	}
+	if len(days) == 0 {
+		return nil, fmt.Errorf("it has no event between %d and %d", holiday.FirstYear, holiday.LastYear)
+	}
 	var def calendar.HolidaysDef
 	for _, day := range days {
 		if day.MakeUp {
-			def.MakeUp = append(def.MakeUp, calendar.MakeUpDef{Date: day.Date, Name: day.Name})
+			def.MakeUp = append(def.MakeUp, calendar.MakeUpDef{Date: day.Date, As: day.As, Name: day.Name})
 		} else {
 			def.Days = append(def.Days, calendar.DayOffDef(day.Dated))
 		}
 	}
-	compiled, err := calendar.CompileHolidays(def)
-	if err != nil {
-		f.Problem = "cannot be used: " + err.Error()
-		d.faultAt(at, f)
-		return nil
-	}
-	return compiled
+	return calendar.CompileHolidays(def)
 }
 
 // observes looks up the calendars that a schedule names.
-func (d *decoder) observes(path string, names []string, all map[string]*calendar.Holidays, observed map[string]bool) []*calendar.Holidays {
+func (d *builder) observes(path string, names []string) []*calendar.Holidays {
+	all := d.calendars
 	var list []*calendar.Holidays
 	for i, name := range names {
 		at := index(path+".holidays", i)
@@ -230,32 +344,32 @@ func (d *decoder) observes(path string, names []string, all map[string]*calendar
 		case h != nil:
 			list = append(list, h)
 		}
-		observed[name] = true
+		d.observed[name] = true
 	}
 	return list
 }
 
 // coverage warns of calendars that nobody uses, and of those that do not know this year or, in December, the next one.
-func (d *decoder) coverage(l *Loaded, all map[string]*calendar.Holidays, observed map[string]bool, env Env) {
-	for _, name := range sortedKeys(all) {
-		h, path := all[name], join("holidays", name)
-		if !observed[name] {
-			d.warn(l, d.keys[path], Fault{Path: path, Problem: "is named by no schedule"})
+func (d *builder) coverage() {
+	for _, name := range sortedKeys(d.calendars) {
+		h, path := d.calendars[name], join("holidays", name)
+		if !d.observed[name] {
+			d.warnName(path, Fault{Problem: "is named by no schedule"})
 			continue
 		}
-		if h == nil || env.Now == nil {
+		if h == nil || d.env.Now == nil || d.waiting[name] && h.Len() == 0 {
 			continue
 		}
-		now := env.Now().UTC()
+		now := d.env.Now().UTC()
 		years := []int{now.Year()}
 		if now.Month() == time.December {
 			years = append(years, now.Year()+1)
 		}
 		for _, year := range years {
 			if !h.Covers(year) {
-				d.warn(l, d.keys[path], Fault{
-					Path: path, Problem: fmt.Sprintf("calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", name, year),
-					Fix: fmt.Sprintf("add the days of %d under %s.days, or a file that has them", year, path),
+				d.warnName(path, Fault{
+					Problem: fmt.Sprintf("calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", name, year),
+					Fix:     fmt.Sprintf("add the days of %d under %s.days, or a file that has them", year, path),
 				})
 			}
 		}
@@ -279,53 +393,47 @@ func (all datedOf) of(schedule string) []calendar.Exception {
 	return list
 }
 
-// exceptions reads the dated exceptions. What is at fault is left out.
-func (d *decoder) exceptions(c *Config) datedOf {
-	all := datedOf{}
-	days := map[string]int{}
-	for i, e := range c.Exceptions {
-		path := index("exceptions", i)
-		d.note(path+".note", e.Note)
-		if _, written := d.at[path+".schedule"]; written {
-			if _, known := c.Schedules[e.Schedule]; !known {
-				d.faultAt(path+".schedule", Fault{
-					Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: didYouMean(e.Schedule, sortedKeys(c.Schedules)),
-				})
-			}
-		}
-		x, err := calendar.CompileException(calendar.ExceptionDef{
-			Date: e.Date, From: e.From, To: e.To, Type: e.Type, Value: e.Value, Note: e.Note,
-		})
-		for _, fault := range calendar.Faults(err) {
-			d.exceptionFault(path, fault)
-		}
-		if err != nil || d.reported(path) {
-			continue
-		}
-		list := all[e.Schedule]
-		days[e.Schedule] += int(x.To-x.From) + 1
-		switch {
-		case len(list) == calendar.MaxExceptions || days[e.Schedule] > calendar.MaxExceptionDays:
-			d.faultAt(path, Fault{
-				Problem: fmt.Sprintf("is one too many: the exceptions of schedule %q are more than %d, or for more than %d dates", e.Schedule, calendar.MaxExceptions, calendar.MaxExceptionDays),
-				Fix:     "remove what is over; what lasts is a period of its own",
+// exception compiles a dated exception. One that is at fault is left out.
+func (d *builder) exception(path string, e Exception) {
+	d.note(path+".note", e.Note)
+	if _, written := d.at[path+".schedule"]; written {
+		if _, known := d.c.Schedules[e.Schedule]; !known {
+			d.faultAt(path+".schedule", Fault{
+				Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: didYouMean(e.Schedule, sortedKeys(d.c.Schedules)),
 			})
-			return all
-		default:
-			clash := slices.IndexFunc(list, func(y dated) bool { _, both := x.Clash(y.Exception); return both })
-			if clash >= 0 {
-				date, _ := x.Clash(list[clash].Exception)
-				d.faultAt(path, Fault{
-					Text:    x.String(),
-					Problem: fmt.Sprintf("and %q on line %d both move the %s of %s", list[clash].String(), d.at[list[clash].path].line, x.Type, date),
-					Fix:     "remove one of the two",
-				})
-				continue
-			}
-			all[e.Schedule] = append(list, dated{x, path})
 		}
 	}
-	return all
+	x, err := calendar.CompileException(calendar.ExceptionDef{
+		Date: e.Date, From: e.From, To: e.To, Type: e.Type, Value: e.Value, Note: e.Note,
+	})
+	for _, fault := range calendar.Faults(err) {
+		d.exceptionFault(path, fault)
+	}
+	if err != nil || d.reported(path) {
+		return
+	}
+	list := d.exceptions[e.Schedule]
+	days := d.days[e.Schedule] + int(x.To-x.From) + 1
+	if len(list) == calendar.MaxExceptions || days > calendar.MaxExceptionDays {
+		d.faultAt(path, Fault{
+			Problem: fmt.Sprintf("is one too many: the exceptions of schedule %q are more than %d, or for more than %d dates", e.Schedule, calendar.MaxExceptions, calendar.MaxExceptionDays),
+			Fix:     "remove what is over; what lasts is a period of its own",
+		})
+		d.full = true
+		return
+	}
+	clash := slices.IndexFunc(list, func(y dated) bool { _, both := x.Clash(y.Exception); return both })
+	if clash >= 0 {
+		date, _ := x.Clash(list[clash].Exception)
+		d.faultAt(path, Fault{
+			Text:    x.String(),
+			Problem: fmt.Sprintf("and %q on line %d both move the %s of %s", list[clash].String(), d.at[list[clash].path].line, x.Type, date),
+			Fix:     "remove one of the two",
+		})
+		return
+	}
+	d.exceptions[e.Schedule] = append(list, dated{x, path})
+	d.days[e.Schedule] = days
 }
 
 // exceptionFault notes what the calendar finds wrong with an exception, once.
@@ -346,14 +454,14 @@ func (d *decoder) exceptionFault(path string, e *calendar.Error) {
 }
 
 // pastExceptions warns of exceptions that are over.
-func (d *decoder) pastExceptions(l *Loaded, list []dated, zone *time.Location, env Env) {
-	if env.Now == nil {
+func (d *builder) pastExceptions(list []dated, zone *time.Location) {
+	if d.env.Now == nil {
 		return
 	}
-	today := calendar.DateAt(env.Now(), zone)
+	today := calendar.DateAt(d.env.Now(), zone)
 	for _, x := range list {
 		if x.To < today {
-			d.warnAt(l, x.path, Fault{Text: x.String(), Problem: "is over: it changes nothing any more", Fix: "remove it"})
+			d.warnAt(x.path, Fault{Text: x.String(), Problem: "is over: it changes nothing any more", Fix: "remove it"})
 		}
 	}
 }

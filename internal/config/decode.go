@@ -31,13 +31,15 @@ type spot struct {
 
 // decoder fills a Config from a tree of YAML nodes. It never stops at a fault.
 type decoder struct {
-	src     *source
-	faults  Faults
-	missed  int             // faults beyond maxFaults
-	at      map[string]spot // values by path
-	keys    map[string]spot // keys by path
-	anchors map[string]ast.Node
-	visits  int
+	src    *source
+	faults Faults
+	missed int // faults beyond maxFaults
+	// warnings are what people should know although it is no fault.
+	warnings Faults
+	at       map[string]spot // values by path
+	keys     map[string]spot // keys by path
+	anchors  map[string]ast.Node
+	visits   int
 	// contents stand for files that the configuration names, by the path of the field, so that a change of a file is one
 	// of the configuration.
 	contents map[string]string
@@ -297,11 +299,17 @@ func (d *decoder) structure(path string, node ast.Node, into reflect.Value) {
 		d.keys[at] = entry.at
 		d.value(at, entry.value, into.FieldByIndex(field.Index), field.Tag)
 	}
-	for _, name := range names {
-		if known[name].Tag.Get("required") != "" && !given[name] {
-			d.fault(spotOf(node), Fault{
+	d.required(path, spotOf(node), t, given)
+}
+
+// required notes the keys that a structure cannot do without.
+func (d *decoder) required(path string, at spot, t reflect.Type, given map[string]bool) {
+	for field := range t.Fields() {
+		name := field.Tag.Get("yaml")
+		if field.Tag.Get("required") != "" && !given[name] {
+			d.fault(at, Fault{
 				Path: path, Problem: "has no " + name,
-				Fix: fmt.Sprintf("add %s: %s", name, known[name].Tag.Get("example")),
+				Fix: fmt.Sprintf("add %s: %s", name, field.Tag.Get("example")),
 			})
 		}
 	}
@@ -351,6 +359,8 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Account](), "in an account"},
 		{reflect.TypeFor[Holidays](), "in a holiday calendar"},
 		{reflect.TypeFor[Exception](), "in an exception"},
+		{reflect.TypeFor[Rule](), "in a rule"},
+		{reflect.TypeFor[Overrides](), "under overrides:"},
 		{reflect.TypeFor[Limits](), "under limits:"},
 		{reflect.TypeFor[AWS](), "under aws:"},
 	} {
@@ -368,7 +378,11 @@ var (
 	secretType   = reflect.TypeFor[Secret]()
 	daysType     = reflect.TypeFor[calendar.DayField]()
 	refsType     = reflect.TypeFor[calendar.PeriodRefs]()
+	namesType    = reflect.TypeFor[Names]()
 )
+
+// isItems tells the lists that may also be written as one text with commas.
+func isItems(t reflect.Type) bool { return t == daysType || t == refsType || t == namesType }
 
 // value reads one value into a field.
 func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
@@ -395,7 +409,7 @@ func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag refl
 			into.Set(reflect.ValueOf(Secret{value: text}))
 		}
 		return
-	case daysType, refsType:
+	case daysType, refsType, namesType:
 		d.items(path, node, into)
 		return
 	}
@@ -425,8 +439,9 @@ func (d *decoder) empty(path string, into reflect.Value) {
 	switch {
 	case into.Kind() == reflect.Struct && into.Type() != secretType:
 		setDefaults(into)
+		d.required(path, d.keys[path], into.Type(), nil)
 		return
-	case into.Kind() == reflect.Map, into.Kind() == reflect.Slice && into.Type() != daysType && into.Type() != refsType:
+	case into.Kind() == reflect.Map, into.Kind() == reflect.Slice && !isItems(into.Type()):
 		return
 	}
 	d.faultAt(path, Fault{Problem: "has no value", Fix: "write one, or remove the line"})
@@ -571,8 +586,20 @@ func (d *decoder) items(path string, node ast.Node, into reflect.Value) {
 			}
 		}
 	}
-	if into.Type() == daysType {
+	switch into.Type() {
+	case daysType:
 		into.Set(reflect.ValueOf(calendar.DayField(texts)))
+		return
+	case namesType:
+		var names Names
+		for _, text := range texts {
+			for _, name := range splitList(text) {
+				if name != "" {
+					names = append(names, name)
+				}
+			}
+		}
+		into.Set(reflect.ValueOf(names))
 		return
 	}
 	var refs calendar.PeriodRefs

@@ -104,6 +104,8 @@ var sections = []struct {
 	{reflect.TypeFor[DayOff](), "days"},
 	{reflect.TypeFor[MakeUp](), "make_up"},
 	{reflect.TypeFor[Exception](), "exceptions"},
+	{reflect.TypeFor[Rule](), "rules"},
+	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
 	{reflect.TypeFor[Tags](), "tags"},
 	{reflect.TypeFor[AWS](), "aws"},
@@ -175,7 +177,7 @@ func takes(field reflect.StructField) string {
 		return "secret"
 	case daysType:
 		return "text with commas, or a list"
-	case refsType:
+	case refsType, namesType:
 		return "list, or text with commas"
 	}
 	switch field.Type.Kind() {
@@ -340,11 +342,11 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 		schema = append(schema, member{"anyOf", oneOf("begintime", "endtime", "weekdays", "monthdays", "months")})
 	case reflect.TypeFor[Holidays]():
 		schema[1].value = "object"
-		schema = append(schema, member{"anyOf", oneOf("days", "make_up", "file", "builtin")})
+		schema = append(schema, member{"anyOf", oneOf("days", "make_up", "file", "url", "builtin")})
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp]():
+	case reflect.TypeFor[Account](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
 		schema[1].value = "object"
 	}
 	return schema
@@ -355,6 +357,7 @@ func textSchema(form string) object {
 		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "store": patternStore,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
+		"action": `^\s*(start|stop|hibernate|reboot|resize:.+)\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
 	}
 	if form == "account" {
 		return object{{"anyOf", []object{{{"type", "string"}, {"pattern", patternAccount}}, {{"type", "integer"}, {"minimum", 0}, {"maximum", 999999999999}}}}}
@@ -392,7 +395,7 @@ func fieldSchema(field reflect.StructField) object {
 	case field.Type == daysType:
 		atom := []object{text, {{"type", "integer"}}}
 		return object{{"anyOf", append(slices.Clone(atom), object{{"type", "array"}, {"items", object{{"anyOf", atom}}}})}}
-	case field.Type == refsType:
+	case field.Type == refsType, field.Type == namesType:
 		return object{{"anyOf", []object{text, {{"type", "array"}, {"items", text}}}}}
 	}
 	if schema == nil {
@@ -466,10 +469,13 @@ func TestSchema(t *testing.T) {
 		"schedules: {s: {periods: [a], enabled: yes}}", "schedules: {s: {periods: [a], mode: never}}", "schedules: {s: {override_status: on}}",
 		"resync_interval: 5", "resync_interval: 5 minutes", "accounts: [{id: '1', regions: [us-east-1]}]", "accounts: [{id: '111122223333'}]",
 		"accounts: [{id: '111122223333', regions: []}]", "accounts: [{id: '111122223333', regions: [Seoul]}]", "limits: {max_stops: -1}",
-		"store: postgres://x", "listen: localhost", "rules: {}", "log: {level: loud}", "periods: {a@b: {weekdays: mon}}", "aws: {api_share: 2}",
+		"store: postgres://x", "listen: localhost", "workloads: {}", "log: {level: loud}", "periods: {a@b: {weekdays: mon}}", "aws: {api_share: 2}",
 		"holidays: {kr: {}}", "holidays: {kr: {builtin: jp}}", "holidays: {kr: {days: [{name: x}]}}", "holidays: {kr: {days: [{date: 5 May}]}}",
 		"exceptions: [{schedule: s, date: 2027-02-05, type: stop}]", "exceptions: [{schedule: s, type: stop, value: none}]",
 		"exceptions: [{schedule: s, date: 2027-02-05, type: pause, value: none}]", "exceptions: [{schedule: s, date: 2027-02-05, type: stop, value: later}]",
+		"rules: {n: {action: stop, filters: name=x}}", "rules: {n: {expression: rate(1 day), action: delete, filters: name=x}}", "rules: {n: null}",
+		"rules: {n: {expression: rate(1 day), action: stop, filters: ''}}", "rules: {n: {expression: rate(1 day), action: stop, filters: name=x, created: 2027-02-05}}",
+		"holidays: {kr: {url: kr.ics}}", "holidays: {kr: {url: 'ftp://x/kr.ics'}}", "overrides: {max_per_week: -1}", "limits: {surge: 1001}",
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
 	} {
 		if checkSchema(root, root, plainValue(t, []byte(text)), "$") == "" {

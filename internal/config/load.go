@@ -38,7 +38,9 @@ type Loaded struct {
 	Book   policy.Book
 	Limits plan.Limits
 	Scopes []fleet.Scope // every account and region, ordered
-	Store  Store
+	// Addresses are the addresses of holiday calendars that have to be fetched, ordered by calendar.
+	Addresses []Address
+	Store     Store
 	// Warnings are what people should know although the file was taken, in the order of the file.
 	Warnings []Fault
 	// File is the file it came from.
@@ -57,6 +59,8 @@ type Env struct {
 	ReadFile func(path string) ([]byte, error)
 	// ReadCalendar reads an iCalendar file, likewise, of which at most holiday.MaxBytes+1 bytes are wanted.
 	ReadCalendar func(path string) ([]byte, error)
+	// Copy gives the last good copy of what was fetched from the address of a calendar; false where there is none yet.
+	Copy func(url string) (data []byte, fetched time.Time, ok bool)
 	// Now is the time for what is said of dates: exceptions that are over, years that a calendar does not cover. nil:
 	// nothing is said.
 	Now func() time.Time
@@ -148,9 +152,9 @@ func Parse(name string, data []byte, env Env) (*Loaded, error) {
 	if node := d.resolve("", root); node != nil {
 		d.structure("", node, reflect.ValueOf(&c).Elem())
 	}
-	var l *Loaded
+	b := newBuilder(d, &c, env)
 	if d.visits <= maxVisits { // what aliases stand for is read in part only: more faults of it would be made up
-		l = d.validate(&c, env)
+		b.file()
 	}
 	if len(d.faults) > 0 {
 		d.faults.sort()
@@ -159,9 +163,15 @@ func Parse(name string, data []byte, env Env) (*Loaded, error) {
 		}
 		return nil, d.faults
 	}
-	Faults(l.Warnings).sort()
+	b.remarks()
+	d.warnings.sort()
+	l := b.l
+	l.Warnings = d.warnings
 	l.Config, l.File, l.at = c, name, d.at
-	l.Limits = plan.Limits{MaxStops: c.Limits.MaxStops, MaxStopPercent: c.Limits.MaxStopPercent, MinScopeSize: c.Limits.MinScopeSize}
+	l.Limits = plan.Limits{
+		MaxStops: c.Limits.MaxStops, MaxStopPercent: c.Limits.MaxStopPercent, MinScopeSize: c.Limits.MinScopeSize,
+		Surge: c.Limits.Surge, SurgeFrom: c.Limits.SurgeFrom,
+	}
 	l.lines = map[string]string{}
 	flatten("", reflect.ValueOf(c), l.lines)
 	maps.Copy(l.lines, d.contents)

@@ -56,7 +56,8 @@ func TestDefaults(t *testing.T) {
 			Periods: calendar.PeriodRefs{"office"}, Enabled: true, StopNewInstances: true,
 			NewResourceGrace: Duration(policy.DefaultNewResourceGrace), UseMaintenanceWindow: true, Mode: policy.Both,
 		}},
-		Limits:         Limits{MaxStops: 5000, MinScopeSize: 10},
+		Overrides:      Overrides{MaxDuration: Duration(7 * 24 * time.Hour)},
+		Limits:         Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10},
 		ResyncInterval: Duration(5 * time.Minute),
 		Tags:           Tags{LastAction: true, Error: true},
 		AWS:            AWS{APIShare: 1},
@@ -66,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, loaded.Config, cmp.AllowUnexported(Secret{})); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
-	if want := (plan.Limits{MaxStops: 5000, MinScopeSize: 10}); loaded.Limits != want {
+	if want := (plan.Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10}); loaded.Limits != want {
 		t.Errorf("limits = %+v, want %+v", loaded.Limits, want)
 	}
 	if want := (Store{Engine: SQLite, Path: "dayshift.db"}); loaded.Store != want {
@@ -418,7 +419,7 @@ func TestWarnings(t *testing.T) {
 	loaded := mustParse(t, `
 periods: {office: {weekdays: mon}, unused: {weekdays: tue}}
 schedules:
-  a: {periods: [office], use_maintenance_window: true}
+  a: {periods: [office], use_maintenance_window: false, ssm_maintenance_window: patching}
 accounts:
   - {id: "111122223333", regions: [ap-northeast-9, yy-future-1]}
   - {id: "444455556666", role: "arn:aws-cn:iam::444455556666:role/dayshift", regions: [cn-north-1]}
@@ -429,7 +430,7 @@ accounts:
 	}
 	want := []string{
 		"2:36 periods.unused: is used by no schedule",
-		`4:50 schedules.a.use_maintenance_window: "true" has no effect in this version: RDS maintenance windows are not looked at, and a database that is stopped then is not started for them`,
+		"4:81 schedules.a.ssm_maintenance_window: has no effect while use_maintenance_window is false",
 		`6:36 accounts[0].regions[0]: "ap-northeast-9" is not a region that this version knows; it is asked all the same`,
 		`7:32 accounts[1].role: "arn:aws-cn:iam::444455556666:role/dayshift" is in the partition aws-cn, other accounts with the same credentials are in aws: credentials of one partition cannot assume a role in another`,
 	}

@@ -35,8 +35,9 @@ const (
 
 // source is the text of a file, as its faults show it.
 type source struct {
-	name  string
-	lines []string
+	name   string
+	object bool // an object of the store, not a file: it has no lines to show
+	lines  []string
 	// secret holds the lines on which a secret is written; they are shown without it.
 	secret map[int]bool
 	shown  map[int]string // lines as they may be shown, made once: a file can be one line of a megabyte

@@ -52,6 +52,9 @@ func (d Duration) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// Names is a list of names, written as a list or as text with commas.
+type Names []string
+
 // Secret is a value that no log, error, page or dump may show.
 type Secret struct{ value, source string }
 

@@ -35,27 +35,99 @@ const (
 	patternSession    = `^[A-Za-z0-9_+=,.@-]{2,64}$`
 	patternExternalID = `^[A-Za-z0-9_+=,.@:/-]{2,}$`
 	patternStore      = `^(sqlite:[^?#]+|memory:?)$`
+	patternWindow     = `^[A-Za-z0-9_.-]{3,128}$` // the name of an SSM maintenance window
 )
 
 var (
 	rolePattern       = regexp.MustCompile(patternRole)
 	sessionPattern    = regexp.MustCompile(patternSession)
+	windowPattern     = regexp.MustCompile(patternWindow)
 	externalIDPattern = regexp.MustCompile(patternExternalID)
 )
 
-// validate checks what one field alone cannot tell, and turns the
-// configuration into what the program works with.
-func (d *decoder) validate(c *Config, env Env) *Loaded {
-	l := &Loaded{Book: policy.Book{TagKey: c.Tag, Schedules: map[string]*policy.Schedule{}}}
-	d.top(c, l)
-	d.accounts(c, env, l)
-	d.protect(c, l)
-	d.schedules(c, l, env)
-	return l
+// builder turns what was decoded into what the program works with, name by
+// name, so that objects can join what a file says.
+type builder struct {
+	*decoder
+	c   *Config
+	l   *Loaded
+	env Env
+
+	zone       *time.Location // of schedules that name none; nil where it is a fault
+	periods    map[string]*calendar.Period
+	calendars  map[string]*calendar.Holidays // nil: at fault
+	exceptions datedOf
+	days       map[string]int  // that the exceptions of a schedule stand for
+	used       map[string]bool // periods that a schedule names
+	observed   map[string]bool // holiday calendars that a schedule names
+	waiting    map[string]bool // holiday calendars whose address has not been fetched yet, or gave nothing of use
+	full       bool            // the file has too many exceptions of one schedule: no more of them are looked at
+}
+
+func newBuilder(d *decoder, c *Config, env Env) *builder {
+	return &builder{
+		decoder: d, c: c, env: env,
+		l:       &Loaded{Book: policy.Book{TagKey: c.Tag, Schedules: map[string]*policy.Schedule{}}},
+		periods: map[string]*calendar.Period{}, calendars: map[string]*calendar.Holidays{},
+		exceptions: datedOf{}, days: map[string]int{},
+		used: map[string]bool{}, observed: map[string]bool{}, waiting: map[string]bool{},
+	}
+}
+
+// file checks what one field alone cannot tell, and compiles what the file says.
+func (b *builder) file() {
+	b.top()
+	b.accounts()
+	b.protect()
+	var err error
+	b.zone, err = calendar.LoadZone(b.c.Timezone)
+	b.calendarFaults("", err)
+	// A period with faults is stood in for, so that the schedules that name it are still checked for faults of their own.
+	standIn, err := calendar.CompilePeriod(calendar.PeriodDef{Name: "-", Weekdays: calendar.DayField{"*"}})
+	mustDefault(err)
+	for _, name := range sortedKeys(b.c.Periods) {
+		b.periods[name] = cmp.Or(b.period(name, b.c.Periods[name]), standIn)
+	}
+	for _, name := range sortedKeys(b.c.Holidays) {
+		b.calendars[name] = b.calendar(name, b.c.Holidays[name])
+	}
+	for i, e := range b.c.Exceptions {
+		if b.full {
+			break
+		}
+		b.exception(index("exceptions", i), e)
+	}
+	for _, name := range sortedKeys(b.c.Schedules) {
+		b.l.Book.Schedules[name] = b.schedule(name, b.c.Schedules[name])
+	}
+	for _, name := range sortedKeys(b.c.Rules) {
+		b.l.Book.Rules = append(b.l.Book.Rules, b.rule(name, b.c.Rules[name], time.Time{}, time.Time{}))
+	}
+}
+
+// remarks warns of what is in order and yet hardly meant.
+func (b *builder) remarks() {
+	b.coverage()
+	if len(b.c.Schedules) == 0 {
+		b.warnAt("schedules", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add a schedule: see examples/minimal.yaml"})
+	}
+	for _, name := range sortedKeys(b.c.Periods) {
+		if !b.used[name] && len(b.c.Schedules) > 0 {
+			b.warnName(join("periods", name), Fault{Problem: "is used by no schedule"})
+		}
+	}
+	for name, list := range b.exceptions {
+		if s := b.l.Book.Schedules[name]; s != nil && s.Calendar != nil {
+			b.pastExceptions(list, s.Calendar.Location())
+		}
+	}
 }
 
 // top checks the single values at the top of the file.
-func (d *decoder) top(c *Config, l *Loaded) {
+func (d *builder) top() {
+	c, l := d.c, d.l
+	l.Book.Observe = c.Observe
+	l.Book.WindowLead = time.Duration(c.ResyncInterval) + windowSlack
 	if problem := badTagText(c.Tag, maxTagKey); problem != "" {
 		d.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
 	} else if strings.HasPrefix(strings.ToLower(c.Tag), "aws:") {
@@ -163,7 +235,8 @@ func checkListen(text string) *Fault {
 }
 
 // accounts checks accounts, roles, secrets and regions.
-func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
+func (d *builder) accounts() {
+	c, l := d.c, d.l
 	seen := map[fleet.AccountID]string{}
 	withoutRole := map[string]string{} // by profile
 	for i := range c.Accounts {
@@ -192,7 +265,7 @@ func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
 				withoutRole[a.Profile] = path
 			}
 		}
-		d.externalID(path, a, env)
+		d.externalID(path, a, d.env)
 		if !sessionPattern.MatchString(a.SessionName) {
 			d.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: "is not a session name", Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
 		}
@@ -204,12 +277,12 @@ func (d *decoder) accounts(c *Config, env Env, l *Loaded) {
 				d.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
 			}
 		}
-		d.regions(path, a, l)
+		d.regions(path, a)
 	}
 	if len(c.Accounts) == 0 {
-		d.warnAt(l, "accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
+		d.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
 	}
-	d.partitions(c, l)
+	d.partitions(c)
 	for _, a := range c.Accounts {
 		for _, region := range a.Regions {
 			l.Scopes = append(l.Scopes, fleet.Scope{Account: a.ID, Region: region})
@@ -225,7 +298,7 @@ func fixAccount(text string) string {
 		}
 		return r
 	}, text)
-	if len(digits) == 12 {
+	if len(digits) == 12 && digits != text {
 		return `write "` + digits + `"`
 	}
 	if len(digits) == len(text) && len(digits) > 0 && len(digits) < 12 {
@@ -270,7 +343,7 @@ func partitionOf(a *Account) fleet.Partition {
 // Partition is the part of AWS that the account belongs to.
 func (a Account) Partition() fleet.Partition { return partitionOf(&a) }
 
-func (d *decoder) regions(path string, a *Account, l *Loaded) {
+func (d *decoder) regions(path string, a *Account) {
 	seen := map[fleet.Region]bool{}
 	role := rolePattern.FindStringSubmatch(a.Role)
 	if _, written := d.at[path+".regions"]; len(a.Regions) == 0 {
@@ -306,7 +379,7 @@ func (d *decoder) regions(path string, a *Account, l *Loaded) {
 			d.faultAt(at, f)
 		}
 		if fix := didYouMean(string(region), knownRegions); fix != "" && !slices.Contains(knownRegions, string(region)) {
-			d.warnAt(l, at, Fault{Text: string(region), Problem: "is not a region that this version knows; it is asked all the same", Fix: fix})
+			d.warnAt(at, Fault{Text: string(region), Problem: "is not a region that this version knows; it is asked all the same", Fix: fix})
 		}
 		seen[region] = true
 		first = cmp.Or(first, region)
@@ -314,12 +387,12 @@ func (d *decoder) regions(path string, a *Account, l *Loaded) {
 }
 
 // partitions warns of accounts that one set of credentials cannot reach.
-func (d *decoder) partitions(c *Config, l *Loaded) {
+func (d *decoder) partitions(c *Config) {
 	first := map[string]fleet.Partition{} // of each profile
 	for i, a := range c.Accounts {
 		p := a.Partition()
 		if other, seen := first[a.Profile]; seen && other != p && a.Role != "" {
-			d.warnAt(l, index("accounts", i)+".role", Fault{
+			d.warnAt(index("accounts", i)+".role", Fault{
 				Text: a.Role, Problem: fmt.Sprintf("is in the partition %s, other accounts with the same credentials are in %s: credentials of one partition cannot assume a role in another", p, other),
 				Fix: "give the account a profile with credentials of its partition",
 			})
@@ -352,17 +425,15 @@ func (d *decoder) externalID(path string, a *Account, env Env) {
 	}
 }
 
-func (d *decoder) protect(c *Config, l *Loaded) {
-	for i, text := range c.Protect {
-		if d.unread(index("protect", i)) {
+func (d *builder) protect() {
+	for i, text := range d.c.Protect {
+		at := index("protect", i)
+		if d.unread(at) {
 			continue
 		}
-		filter, err := fleet.ParseFilter(text)
-		if err != nil {
-			d.faultAt(index("protect", i), Fault{Text: text, Problem: "is not a filter: " + strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text)), Allowed: "key=value with commas between, such as tag:env=prod"})
-			continue
+		if filter := d.filter(at, text); !filter.IsZero() {
+			d.l.Book.Protected = append(d.l.Book.Protected, filter)
 		}
-		l.Book.Protected = append(l.Book.Protected, filter)
 	}
 }
 
@@ -373,82 +444,56 @@ func badNote(text string, limit int) string {
 	return ""
 }
 
-// schedules compiles periods and schedules and hands on every fault that the calendar finds in them.
-func (d *decoder) schedules(c *Config, l *Loaded, env Env) {
-	zone, err := calendar.LoadZone(c.Timezone)
-	d.calendarFaults("", err)
-
-	periods := make(map[string]*calendar.Period, len(c.Periods))
-	// A period with faults is stood in for, so that the schedules that name it are still checked for faults of their own.
-	standIn, err := calendar.CompilePeriod(calendar.PeriodDef{Name: "-", Weekdays: calendar.DayField{"*"}})
-	mustDefault(err)
-	for _, name := range sortedKeys(c.Periods) {
-		p, path := c.Periods[name], join("periods", name)
-		if problem := badNote(p.Description, maxNote); problem != "" {
-			d.faultAt(path+".description", Fault{Text: p.Description, Problem: problem})
-		}
-		compiled, err := calendar.CompilePeriod(calendar.PeriodDef{
-			Name: name, BeginTime: p.BeginTime, EndTime: p.EndTime,
-			Weekdays: p.Weekdays, MonthDays: p.MonthDays, Months: p.Months, OnHolidays: p.OnHolidays, Description: p.Description,
-		})
-		d.calendarFaults(path, err)
-		if err != nil {
-			compiled = standIn
-		} else if problem := badTagText(name, maxPeriodName); problem != "" {
-			d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("1 to %d characters", maxPeriodName)})
-		}
-		periods[name] = compiled
+// entryName checks the name of an entry that people give in other places.
+func (d *decoder) entryName(path, name string, limit int) {
+	if problem := badTagText(name, limit); problem != "" {
+		d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("1 to %d characters", limit)})
 	}
+}
 
-	calendars := d.calendars(c, zone, env)
-	exceptions := d.exceptions(c)
+// period compiles a period; nil where it has a fault.
+func (b *builder) period(name string, p Period) *calendar.Period {
+	path := join("periods", name)
+	b.note(path+".description", p.Description)
+	compiled, err := calendar.CompilePeriod(calendar.PeriodDef{
+		Name: name, BeginTime: p.BeginTime, EndTime: p.EndTime,
+		Weekdays: p.Weekdays, MonthDays: p.MonthDays, Months: p.Months, OnHolidays: p.OnHolidays, Description: p.Description,
+	})
+	b.calendarFaults(path, err)
+	if err != nil {
+		return nil
+	}
+	b.entryName(path, name, maxPeriodName)
+	return compiled
+}
 
-	used, observed := map[string]bool{}, map[string]bool{}
-	for _, name := range sortedKeys(c.Schedules) {
-		s, path := c.Schedules[name], join("schedules", name)
-		if problem := badTagText(name, maxTagValue); problem != "" {
-			d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("what a tag value can hold: 1 to %d characters", maxTagValue)})
-		}
-		if problem := badNote(s.Description, maxNote); problem != "" {
-			d.faultAt(path+".description", Fault{Text: s.Description, Problem: problem})
-		}
-		if len(s.Periods) == 0 && s.OverrideStatus == "" && !d.reported(path+".periods") && !d.unread(path) {
-			d.faultAt(path, Fault{Problem: "has no periods, which would keep everything stopped for ever", Fix: "add periods: [NAME], or override_status: stopped when that is meant"})
-		}
-		compiled, err := calendar.CompileWith(calendar.ScheduleDef{
-			Name: name, Timezone: s.Timezone, OverrideStatus: d.writtenWord(s.OverrideStatus),
-			Periods: s.Periods, StartLead: time.Duration(s.StartLead),
-			Holidays: d.observes(path, s.Holidays, calendars, observed), Exceptions: exceptions.of(name),
-		}, periods, zone)
-		d.calendarFaults(path, err)
-		if err == nil {
-			d.pastExceptions(l, exceptions[name], compiled.Location(), env)
-		}
-		for _, ref := range s.Periods {
-			period, _, _ := strings.Cut(ref, "@")
-			used[strings.TrimSpace(period)] = true
-		}
-		if _, written := d.at[path+".use_maintenance_window"]; written && s.UseMaintenanceWindow {
-			d.warnAt(l, path+".use_maintenance_window", Fault{Text: "true", Problem: "has no effect in this version: RDS maintenance windows are not looked at, and a database that is stopped then is not started for them"})
-		}
-		l.Book.Schedules[name] = &policy.Schedule{
-			Name: name, Description: s.Description, Calendar: compiled,
-			Enabled: s.Enabled, Enforced: s.Enforced, RetainRunning: s.RetainRunning,
-			StopNewInstances: s.StopNewInstances, NewResourceGrace: time.Duration(s.NewResourceGrace),
-			UseMaintenanceWindow: s.UseMaintenanceWindow, Hibernate: s.Hibernate, Mode: s.Mode,
-			MaxManualUptime: time.Duration(s.MaxManualUptime), NotifyBeforeStop: time.Duration(s.NotifyBeforeStop),
-			Jitter: time.Duration(s.Jitter),
-		}
+// schedule compiles a schedule and hands on every fault that the calendar finds in it.
+func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
+	path := join("schedules", name)
+	if problem := badTagText(name, maxTagValue); problem != "" {
+		b.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("what a tag value can hold: 1 to %d characters", maxTagValue)})
 	}
-	d.coverage(l, calendars, observed, env)
-	if len(c.Schedules) == 0 {
-		d.warnAt(l, "schedules", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add a schedule: see examples/minimal.yaml"})
+	b.note(path+".description", s.Description)
+	if len(s.Periods) == 0 && s.OverrideStatus == "" && !b.reported(path+".periods") && !b.unread(path) {
+		b.faultAt(path, Fault{Problem: "has no periods, which would keep everything stopped for ever", Fix: "add periods: [NAME], or override_status: stopped when that is meant"})
 	}
-	for _, name := range sortedKeys(c.Periods) {
-		if !used[name] && len(c.Schedules) > 0 {
-			path := join("periods", name)
-			d.warn(l, d.keys[path], Fault{Path: path, Problem: "is used by no schedule"})
-		}
+	compiled, err := calendar.CompileWith(calendar.ScheduleDef{
+		Name: name, Timezone: s.Timezone, OverrideStatus: b.writtenWord(s.OverrideStatus),
+		Periods: s.Periods, StartLead: time.Duration(s.StartLead),
+		Holidays: b.observes(path, s.Holidays), Exceptions: b.exceptions.of(name),
+	}, b.periods, b.zone)
+	b.calendarFaults(path, err)
+	for _, ref := range s.Periods {
+		period, _, _ := strings.Cut(ref, "@")
+		b.used[strings.TrimSpace(period)] = true
+	}
+	return &policy.Schedule{
+		Name: name, Description: s.Description, Calendar: compiled,
+		Enabled: s.Enabled, Enforced: s.Enforced, RetainRunning: s.RetainRunning,
+		StopNewInstances: s.StopNewInstances, NewResourceGrace: time.Duration(s.NewResourceGrace),
+		UseMaintenanceWindow: s.UseMaintenanceWindow, SSMWindows: b.windows(path, s), Hibernate: s.Hibernate, Mode: s.Mode,
+		MaxManualUptime: time.Duration(s.MaxManualUptime), NotifyBeforeStop: time.Duration(s.NotifyBeforeStop),
+		Jitter: time.Duration(s.Jitter), Observe: s.Observe,
 	}
 }
 
@@ -560,18 +605,24 @@ func (d *decoder) narrow(at spot, part string) spot {
 }
 
 // warnAt notes something that is no fault but that people should know.
-func (d *decoder) warnAt(l *Loaded, path string, f Fault) {
+func (d *decoder) warnAt(path string, f Fault) {
 	f.Path = path
 	at, ok := d.at[path]
 	if !ok {
 		at = d.keys[path]
 	}
-	d.warn(l, at, f)
+	d.warn(at, f)
 }
 
-func (d *decoder) warn(l *Loaded, at spot, f Fault) {
+// warnName notes something of an entry as a whole, at its name.
+func (d *decoder) warnName(path string, f Fault) {
+	f.Path = path
+	d.warn(d.keys[path], f)
+}
+
+func (d *decoder) warn(at spot, f Fault) {
 	f.Line, f.Column = at.line, at.column
-	l.Warnings = append(l.Warnings, d.src.fault(f, at.width))
+	d.warnings = append(d.warnings, d.src.fault(f, at.width))
 }
 
 // knownRegions serve spelling only: a region that is not among them is taken all the same.

@@ -1,0 +1,217 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+)
+
+// ruleActions are what a rule can do, as people write it.
+var ruleActions = []string{string(fleet.Start), string(fleet.Stop), string(fleet.Hibernate), string(fleet.Reboot), resizeAction + "TYPE"}
+
+// resizeAction begins the action that names an instance type.
+const resizeAction = string(fleet.Resize) + ":"
+
+// epoch is from when a rate counts that does not say it, so that it does not depend on when the program started.
+var epoch = time.Unix(0, 0).UTC()
+
+// rule compiles a rule. made and changed are those of an object and zero for a
+// rule of the file: its rate counts from when it was made, and what was before
+// it changed is not its business.
+func (d *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rule {
+	path := join("rules", name)
+	d.entryName(path, name, maxPeriodName)
+	d.note(path+".description", r.Description)
+	compiled := &policy.Rule{
+		Name: name, Description: r.Description, Enabled: r.Enabled, Untagged: r.Untagged, CatchUp: time.Duration(r.CatchUp),
+		Accounts: d.ruleAccounts(path, r), Regions: d.ruleRegions(path, r),
+	}
+	zone, err := calendar.LoadZone(r.Timezone)
+	if !d.unread(path + ".timezone") {
+		d.calendarFaults(path, err)
+	}
+	created, written := d.instant(path+".created", r.Created)
+	anchor := epoch
+	for _, at := range []time.Time{made, created} {
+		if !at.IsZero() {
+			anchor = at.UTC().Truncate(time.Second)
+		}
+	}
+	compiled.Since = changed
+	if written && created.After(changed) {
+		compiled.Since = created
+	}
+	if d.readable(path + ".expression") {
+		compiled.Expression, err = calendar.ParseExpression(r.Expression, zone, anchor)
+		d.calendarFaults(path, err)
+	}
+	if d.readable(path + ".action") {
+		compiled.Verb, compiled.Type = d.action(path+".action", r.Action)
+	}
+	if d.readable(path + ".filters") {
+		compiled.Filter = d.filter(path+".filters", r.Filters)
+	}
+	if e := compiled.Expression; e != nil && r.Enabled && d.env.Now != nil {
+		if _, fires := e.Next(d.env.Now().Add(-compiled.CatchUp)); !fires {
+			d.warnAt(path+".expression", Fault{Text: r.Expression, Problem: "never fires again: its years are over", Fix: "remove the rule, or give it dates to come"})
+		}
+	}
+	return compiled
+}
+
+// readable tells whether a value was given and could be read, so that its content can be checked.
+func (d *decoder) readable(path string) bool {
+	_, written := d.at[path]
+	return written && !d.unread(path)
+}
+
+// instant reads an instant as RFC 3339 writes it; written is false where there is none or a fault was noted.
+func (d *decoder) instant(path, text string) (at time.Time, written bool) {
+	if !d.readable(path) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	switch f := (Fault{Text: text, Allowed: "an instant with its offset from UTC, such as 2027-02-05T09:00:00Z or 2027-02-05T18:00:00+09:00"}); {
+	case err != nil:
+		f.Problem = "is not an instant"
+		if _, dateErr := calendar.ParseDate(text); dateErr == nil {
+			f.Problem, f.Fix = "is a date without a time", "write "+text+"T00:00:00Z"
+		} else if _, bareErr := time.Parse("2006-01-02T15:04:05", text); bareErr == nil {
+			f.Problem, f.Fix = "does not say how far from UTC it is", "write "+text+"Z for UTC"
+		}
+		d.faultAt(path, f)
+		return time.Time{}, false
+	case at.Before(epoch):
+		f.Problem, f.Fix = "is before 1970", "leave the key out: a rate then counts from 1970-01-01T00:00:00Z"
+		d.faultAt(path, f)
+		return time.Time{}, false
+	}
+	return at.UTC().Truncate(time.Second), true
+}
+
+// action reads what a rule does.
+func (d *decoder) action(path, text string) (fleet.Verb, string) {
+	word := strings.TrimSpace(text)
+	f := Fault{Text: text, Problem: "is not an action", Allowed: strings.Join(ruleActions, ", ")}
+	kind, rest, colon := strings.Cut(word, ":")
+	switch {
+	case slices.Contains(ruleActions, word) && !colon:
+		return fleet.Verb(word), ""
+	case kind == "workload":
+		f.Problem, f.Fix = "cannot be used: workloads are not in this version", "write a rule for each group of resources"
+	case kind == string(fleet.Resize):
+		size := strings.ToLower(strings.TrimSpace(rest))
+		if policy.IsInstanceType(size) {
+			return fleet.Resize, size
+		}
+		f.Problem = "does not name an instance type"
+		f.Fix = "write the type after the colon, such as resize:t3.small"
+	default:
+		f.Fix = didYouMean(strings.ToLower(kind), ruleActions[:4])
+	}
+	d.faultAt(path, f)
+	return "", ""
+}
+
+// filter reads a filter and notes what is wrong with it; the zero filter then selects nothing.
+func (d *decoder) filter(path, text string) fleet.Filter {
+	filter, err := fleet.ParseFilter(text)
+	if err != nil {
+		d.faultAt(path, Fault{
+			Text: text, Problem: "is not a filter: " + strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text)),
+			Allowed: "key=value with commas between, such as tag:env=prod",
+		})
+	}
+	return filter
+}
+
+// ruleAccounts checks the accounts that a rule names.
+func (d *builder) ruleAccounts(path string, r Rule) []fleet.AccountID {
+	if len(r.Accounts) == 0 {
+		return nil
+	}
+	var known []string
+	for _, account := range d.c.Accounts {
+		known = append(known, string(account.ID))
+	}
+	return narrowed(d.decoder, path+".accounts", r.Accounts, known, "an account of this configuration", func(text string) string {
+		return cmp.Or(didYouMean(text, known), fixAccount(text))
+	})
+}
+
+// ruleRegions checks the regions that a rule names: each has to be one of its accounts.
+func (d *builder) ruleRegions(path string, r Rule) []fleet.Region {
+	if len(r.Regions) == 0 {
+		return nil
+	}
+	var known []string
+	for _, account := range d.c.Accounts {
+		if len(r.Accounts) > 0 && !slices.Contains(r.Accounts, account.ID) {
+			continue
+		}
+		for _, region := range account.Regions {
+			if !slices.Contains(known, string(region)) {
+				known = append(known, string(region))
+			}
+		}
+	}
+	what := "a region of this configuration"
+	if len(r.Accounts) > 0 {
+		what = "a region of the rule's accounts"
+	}
+	return narrowed(d.decoder, path+".regions", r.Regions, known, what, func(text string) string { return didYouMean(text, known) })
+}
+
+// narrowed checks a list by which a rule names some of what the configuration has.
+func narrowed[T ~string](d *decoder, path string, names []T, known []string, what string, fix func(text string) string) []T {
+	var list []T
+	for i, name := range names {
+		at := index(path, i)
+		switch {
+		case d.unread(at):
+		case slices.Contains(names[:i], name):
+			d.faultAt(at, Fault{Text: string(name), Problem: "is given twice", Fix: "remove one of the two"})
+		case !slices.Contains(known, string(name)):
+			f := Fault{Text: string(name), Problem: "is not " + what, Fix: fix(string(name))}
+			switch {
+			case len(known) == 0:
+				f.Fix = "there are none yet: add them under accounts:"
+			case len(known) <= maxListed:
+				f.Allowed = strings.Join(known, ", ")
+			}
+			d.faultAt(at, f)
+		default:
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// maxListed is how many names a fault lists as allowed; more would hide what it says.
+const maxListed = 20
+
+// windowSlack is how much earlier than a pass before it what an SSM window needs is started (SEMANTICS 8).
+const windowSlack = 10 * time.Minute
+
+// windows checks the maintenance windows that a schedule names.
+func (d *decoder) windows(path string, s Schedule) []string {
+	at := path + ".ssm_maintenance_window"
+	if len(s.SSMMaintenanceWindow) > 0 && !s.UseMaintenanceWindow && !d.reported(at) {
+		d.warnAt(at, Fault{Problem: "has no effect while use_maintenance_window is false", Fix: "remove one of the two"})
+	}
+	for i, name := range s.SSMMaintenanceWindow {
+		switch {
+		case !windowPattern.MatchString(name):
+			d.within(at, Fault{Text: name, Problem: "is not the name of an SSM maintenance window", Allowed: "3 to 128 letters, digits, _ . and -"})
+		case slices.Contains(s.SSMMaintenanceWindow[:i], name):
+			d.within(at, Fault{Text: name, Problem: "is named twice", Fix: "remove one of the two"})
+		}
+	}
+	return s.SSMMaintenanceWindow
+}
