@@ -16,6 +16,7 @@
 //	Next(t)              the first instant after t at which that changes
 //	NextState(t)         the same for running, stopped and any alone
 //	Boundaries(from, to) every change in (from, to]
+//	Week(date, step)     a local week as a picture
 //
 // # The model
 //
