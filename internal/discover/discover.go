@@ -33,6 +33,9 @@ const DefaultTimeout = 2 * time.Minute
 type Request struct {
 	Scopes []fleet.Scope
 	TagKey string // only resources with this tag
+	// Whole: in these scopes what one of the filters matches is listed as well,
+	// with the tag or without.
+	Whole map[fleet.Scope][]fleet.Filter
 	// Concurrency is the number of listings at once; 0 means DefaultConcurrency.
 	Concurrency int
 	// Timeout bounds one listing; 0 means DefaultTimeout.
@@ -97,7 +100,16 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	timeout := cmp.Or(request.Timeout, DefaultTimeout)
 	for _, p := range parts {
 		group.Go(func() error {
-			p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, request.TagKey, timeout)
+			filters := request.Whole[p.scope]
+			if len(filters) == 0 {
+				p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, request.TagKey, timeout)
+				return nil
+			}
+			p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, "", timeout)
+			p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
+				_, tagged := r.Tags[request.TagKey]
+				return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
+			})
 			return nil
 		})
 	}
