@@ -399,8 +399,10 @@ func TestADryRunDoesNothing(t *testing.T) {
 		if rows, err := w.store.Activity(t.Context(), store.ActivityQuery{}); err != nil || len(rows) != 0 {
 			t.Errorf("a dry run wrote %v, %v", rows, err)
 		}
-		if len(report.Chains) != len(report.Decisions) {
-			t.Errorf("%d chains for %d decisions", len(report.Chains), len(report.Decisions))
+		for i := range report.Decisions {
+			if len(report.Decisions[i].Chain) == 0 {
+				t.Errorf("%s has no chain", report.Decisions[i].Resource.Ref)
+			}
 		}
 
 		p.At = time.Now().Add(12 * time.Hour)
