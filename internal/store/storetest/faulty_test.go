@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,4 +94,63 @@ func TestFaultyIsSlow(t *testing.T) {
 			t.Errorf("Ping: %v, want the end of its context", err)
 		}
 	})
+}
+
+// Every method of the contract can fail and be slow; one that is added to the
+// contract is examined too.
+func TestFaultyFailsInEveryMethod(t *testing.T) {
+	contract := reflect.TypeFor[store.Store]()
+	for i := range contract.NumMethod() {
+		method := contract.Method(i)
+		name := storetest.Method(method.Name)
+		call := func(ctx context.Context, f *storetest.Faulty) error {
+			var args []reflect.Value
+			for n := range method.Type.NumIn() {
+				switch in := method.Type.In(n); {
+				case method.Type.IsVariadic() && n == method.Type.NumIn()-1:
+				case in == reflect.TypeFor[context.Context]():
+					args = append(args, reflect.ValueOf(ctx))
+				default:
+					args = append(args, reflect.Zero(in))
+				}
+			}
+			out := reflect.ValueOf(f).MethodByName(method.Name).Call(args)
+			err, _ := out[len(out)-1].Interface().(error)
+			return err
+		}
+		synctest.Test(t, func(t *testing.T) {
+			f := storetest.NewFaulty(memory.New())
+			f.Inject(storetest.Fault{Method: name, Err: store.ErrFull})
+			if err := call(t.Context(), f); !errors.Is(err, store.ErrFull) || f.Calls(name) != 1 {
+				t.Errorf("%s: %v, %d calls were counted", name, err, f.Calls(name))
+			}
+			if name == storetest.Close {
+				return // takes no context, so nothing ends its wait
+			}
+			f.Inject(storetest.Fault{Method: name, Err: store.ErrFull, Delay: time.Hour})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			start := time.Now()
+			if err := call(ctx, f); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+				t.Errorf("%s with a limit of time: %v after %s", name, err, time.Since(start))
+			}
+		})
+	}
+}
+
+// A change whose answer is lost has happened: to try again is a conflict.
+func TestFaultyLosesTheAnswerOfAChange(t *testing.T) {
+	f := storetest.NewFaulty(memory.New())
+	f.Inject(storetest.Fault{Method: storetest.SaveObject, Err: store.ErrLocked, Applied: true})
+	rule := store.Object{Kind: store.RuleObject, Name: "wake", Spec: []byte(`{}`), Changed: time.Unix(0, 0)}
+	saved, err := f.SaveObject(t.Context(), rule, row()...)
+	if !errors.Is(err, store.ErrLocked) || saved.Version != 0 {
+		t.Errorf("got %+v, %v", saved, err)
+	}
+	if _, err := f.SaveObject(t.Context(), rule, row()...); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("again: %v", err)
+	}
+	if got := count(t, f); got != 1 {
+		t.Errorf("%d rows, want 1", got)
+	}
 }

@@ -51,6 +51,20 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"memories of a scope are its own":                       testMemoryScopes,
 		"memories are saved all or none":                        testMemoryAllOrNone,
 		"memories and their rows never part":                    testMemoriesWithRows,
+		"the examples leave nothing out":                        testExamples,
+		"memories of scopes come back as they were saved":       testScopeMemory,
+		"memories of scopes and their rows never part":          testScopesWithRows,
+		"memories of scopes that can not be kept are refused":   testScopesRefused,
+		"memories of scopes are copies":                         testScopeCopies,
+		"objects have versions":                                 testObjectVersions,
+		"objects are listed by kind and name":                   testObjectList,
+		"objects that can not be kept are refused":              testObjectRefused,
+		"objects and their rows never part":                     testObjectRows,
+		"objects are copies":                                    testObjectCopies,
+		"objects of a large size and with strange text":         testObjectStrange,
+		"objects changed at random":                             testObjectWalk,
+		"one of many changes of an object wins":                 testObjectRace,
+		"activity keeps its chain of steps":                     testActivitySteps,
 		"memories are ordered by ref":                           testMemoryOrder,
 		"memories are dropped":                                  testMemoryDrop,
 		"memories that can not be kept are refused":             testMemoryRefused,
@@ -80,6 +94,8 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 	}
 	if hooks.Twin != nil {
 		t.Run("two processes share leases", func(t *testing.T) { testTwinLease(t, open(t), hooks) })
+		t.Run("two processes change objects", func(t *testing.T) { testTwinObjects(t, open(t), hooks) })
+		t.Run("two processes change one object at once", func(t *testing.T) { testTwinObjectRace(t, open(t), hooks) })
 		t.Run("two processes append one chain", func(t *testing.T) { testTwinChain(t, open(t), hooks) })
 		t.Run("one process reads while another writes", func(t *testing.T) { testTwinRead(t, open(t), hooks) })
 	}
@@ -102,16 +118,86 @@ func full(r fleet.Ref) decide.Memory {
 	at := func(minutes int) time.Time {
 		return monday.Add(time.Duration(minutes)*time.Minute + 123456*time.Microsecond)
 	}
+	fire := decide.Fire{Rule: "wake", At: at(12), Verb: fleet.Resize, Type: "t3.small", Until: at(13), Halfway: true}
 	return decide.Memory{
 		Ref: r, Name: "web-1", Schedule: "seoul-office", Last: decide.StartFailed, Retain: true,
 		FirstSeen: at(1), DecidedAt: at(2), Announced: at(3), Warned: at(4),
-		Seen: fleet.Stopped, SeenType: "m7g.large", SeenAt: at(5),
+		Seen: fleet.Stopped, SeenType: "m7g.large", SeenAt: at(5), SeenSince: at(4), RefusedType: "m7g.xlarge",
 		ManualSince: at(6), AutoRestartAt: at(7), BarredUntil: at(8), ResizeTo: "t3.small",
 		Intent: &decide.Intent{
 			Verb: fleet.Start, Type: "t3.small", Run: "20270104T000000.000000Z-00000000", Term: 7,
-			At: at(8), From: fleet.Stopped, Accepted: at(9),
+			At: at(8), From: fleet.Stopped, Accepted: at(9), Fire: fire,
 		},
+		Override: "kim-1", Reached: "kim-0", Window: at(11), Fire: fire, Observed: "would be started",
 		Attempts: 3, NotBefore: at(10), LastError: "InsufficientInstanceCapacity: try later",
+	}
+}
+
+// fullScope is a memory of a scope with everything set, whatever it has.
+func fullScope(scope fleet.Scope, config string) decide.ScopeMemory {
+	var m decide.ScopeMemory
+	fill(reflect.ValueOf(&m).Elem())
+	m.Scope, m.Config = scope, config
+	return m
+}
+
+// fill sets everything in v, down to the elements of its lists and maps.
+func fill(v reflect.Value) {
+	if _, isTime := reflect.TypeAssert[time.Time](v); isTime {
+		v.Set(reflect.ValueOf(monday.Add(123456 * time.Microsecond)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(v.Index(0))
+		fill(v.Index(1))
+	case reflect.Map:
+		key, element := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key)
+		fill(element)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, element)
+	default:
+		panic("fill does not know " + v.Type().String())
+	}
+}
+
+// change makes everything in v another value, in place: what was handed in or
+// out and is kept by reference changes with it.
+func change(v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(monday.Add(time.Hour)))
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			change(v.Field(i))
+		}
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			change(v.Index(i))
+		}
+	case v.Kind() == reflect.Map:
+		for _, key := range v.MapKeys() {
+			element := reflect.New(v.Type().Elem()).Elem()
+			element.Set(v.MapIndex(key))
+			change(element)
+			v.SetMapIndex(key, element)
+		}
+	case v.Kind() == reflect.String:
+		v.SetString("changed")
+	case v.CanInt():
+		v.SetInt(99)
 	}
 }
 
@@ -369,6 +455,9 @@ func testFenced(t *testing.T, s store.Store) {
 		"a lease never taken": {Name: "other", Holder: "host-b", Term: 2},
 	} {
 		wantErr(t, name+": SaveChanges", s.SaveChanges(ctx, lease, store.Changes{Memories: []decide.Memory{changed}}), store.ErrFenced)
+		wantErr(t, name+": SaveChanges of everything", s.SaveChanges(ctx, lease, store.Changes{
+			Memories: []decide.Memory{changed}, Scopes: []decide.ScopeMemory{fullScope(seoul, "c")}, Activity: []store.Activity{event(0, "web")},
+		}), store.ErrFenced)
 		wantErr(t, name+": SaveChanges of nothing", s.SaveChanges(ctx, lease, store.Changes{}), store.ErrFenced)
 		wantErr(t, name+": DropMemories", s.DropMemories(ctx, lease, []fleet.Ref{kept.Ref}), store.ErrFenced)
 		wantErr(t, name+": SaveRun", s.SaveRun(ctx, lease, run), store.ErrFenced)
@@ -377,6 +466,7 @@ func testFenced(t *testing.T, s store.Store) {
 		}
 	}
 	equal(t, "nothing has changed", []decide.Memory{kept}, all(t, s))
+	equal(t, "nothing has changed in the scope", decide.ScopeMemory{Scope: seoul}, scopeMemory(t, s, seoul))
 	_, err = s.Run(ctx, "run-1")
 	wantErr(t, "the refused run", err, store.ErrNotFound)
 	holds(t, s, 0)
@@ -888,7 +978,7 @@ func testStrangeText(t *testing.T, s store.Store) {
 		m := decide.Memory{Ref: r, Name: given, Schedule: given, LastError: given, SeenType: given, ResizeTo: given, Intent: &decide.Intent{Run: given, Type: given}}
 		save(t, s, lease, m)
 		want = append(want, decide.Memory{Ref: r, Name: kept, Schedule: kept, LastError: kept, SeenType: kept, ResizeTo: kept, Intent: &decide.Intent{Run: kept, Type: kept}})
-		row := store.Activity{At: monday, Actor: given, Event: "e", Run: given, Name: given, Reason: given, Detail: given, Ref: fleet.Ref{ID: given}}
+		row := store.Activity{At: monday, Actor: given, Event: "e", Run: given, Name: given, Reason: given, Detail: given, Ref: fleet.Ref{ID: given}, Chain: []decide.Step{{Rule: given, Fact: given}}}
 		add(t, s, row)
 		found := rows(t, s, store.ActivityQuery{Text: kept})
 		if len(found) != 1 {
@@ -896,7 +986,7 @@ func testStrangeText(t *testing.T, s store.Store) {
 		}
 		got := found[0]
 		got.Seq, got.Prev, got.Hash = 0, "", ""
-		equal(t, "activity", store.Activity{At: monday, Actor: kept, Event: "e", Run: kept, Name: kept, Reason: kept, Detail: kept, Ref: fleet.Ref{ID: kept}}, got)
+		equal(t, "activity", store.Activity{At: monday, Actor: kept, Event: "e", Run: kept, Name: kept, Reason: kept, Detail: kept, Ref: fleet.Ref{ID: kept}, Chain: []decide.Step{{Rule: kept, Fact: kept}}}, got)
 		if strings.ContainsRune(kept, '\uFFFD') {
 			continue // refused as an ID
 		}
@@ -974,6 +1064,7 @@ func testCanceled(t *testing.T, s store.Store) {
 		wantErr(t, string(name), call(), context.Canceled)
 	}
 	equal(t, "nothing was written", []decide.Memory{full(ref(seoul, "i-1"))}, all(t, s))
+	equal(t, "no object was made", []store.Object{}, objects(t, s))
 	holds(t, s, 0)
 
 	ctx, cancel = context.WithCancel(t.Context())
@@ -994,6 +1085,11 @@ func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]fun
 		SaveChanges: func() error {
 			return s.SaveChanges(ctx, lease, store.Changes{Memories: []decide.Memory{full(ref(seoul, "i-9"))}})
 		},
+		ScopeMemory:  func() error { _, err := s.ScopeMemory(ctx, seoul); return err },
+		Objects:      func() error { _, err := s.Objects(ctx); return err },
+		SaveObject:   func() error { _, err := s.SaveObject(ctx, object(store.RuleObject, "wake", 0)); return err },
+		DeleteObject: func() error { return s.DeleteObject(ctx, store.RuleObject, "wake", 1) },
+		Revision:     func() error { _, err := s.Revision(ctx); return err },
 		DropMemories: func() error { return s.DropMemories(ctx, lease, []fleet.Ref{ref(seoul, "i-9")}) },
 		SaveRun:      func() error { return s.SaveRun(ctx, lease, store.Run{ID: "run-1", Started: monday}) },
 		Run:          func() error { _, err := s.Run(ctx, "run-1"); return err },
@@ -1017,7 +1113,12 @@ func testConcurrent(t *testing.T, s store.Store) {
 			}
 			group.Go(func() {
 				for range 3 {
-					if err := call(); err != nil && (name != Run || !errors.Is(err, store.ErrNotFound)) {
+					err := call()
+					switch {
+					case err == nil:
+					case name == Run && errors.Is(err, store.ErrNotFound): // its SaveRun comes later
+					case (name == SaveObject || name == DeleteObject) && (errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)):
+					default:
 						t.Errorf("%s: %v", name, err)
 					}
 				}
@@ -1040,14 +1141,24 @@ func testClosed(t *testing.T, s store.Store) {
 	}
 }
 
-// fill writes something of everything and returns a picture of it.
-func fill(t *testing.T, s store.Store) (lease store.Lease, picture func(store.Store) []any) {
+// populate writes something of everything and returns a picture of it.
+func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(store.Store) []any) {
 	lease = acquire(t, s, "host-a")
 	save(t, s, lease, full(ref(seoul, "i-1")), full(ref(beijing, "i-2")))
 	if err := s.SaveRun(t.Context(), lease, store.Run{ID: "run-1", Started: monday, Gaps: []string{"gap"}}); err != nil {
 		t.Fatalf("SaveRun: %v", err)
 	}
-	add(t, s, event(0, "web"), event(1, "db"), event(2, "cache"))
+	add(t, s, event(0, "web"), chained(1, "db"), event(2, "cache"))
+	changes := store.Changes{Scopes: []decide.ScopeMemory{fullScope(seoul, "c1"), fullScope(beijing, "c2")}}
+	if err := s.SaveChanges(t.Context(), lease, changes); err != nil {
+		t.Fatalf("SaveChanges: %v", err)
+	}
+	first := put(t, s, object(store.ScheduleObject, "office", 0))
+	put(t, s, object(store.ScheduleObject, "office", first.Version))
+	gone := put(t, s, object(store.RuleObject, "wake", 0))
+	if err := s.DeleteObject(t.Context(), gone.Kind, gone.Name, gone.Version); err != nil {
+		t.Fatalf("DeleteObject: %v", err)
+	}
 	return lease, func(s store.Store) []any {
 		runs, err := s.Runs(t.Context(), 0)
 		if err != nil {
@@ -1057,12 +1168,15 @@ func fill(t *testing.T, s store.Store) (lease store.Lease, picture func(store.St
 		if err != nil {
 			t.Fatalf("Verify: %v", err)
 		}
-		return []any{all(t, s), runs, rows(t, s, store.ActivityQuery{}), v}
+		return []any{
+			all(t, s), runs, rows(t, s, store.ActivityQuery{}), v,
+			scopeMemory(t, s, seoul), scopeMemory(t, s, beijing), objects(t, s), revision(t, s),
+		}
 	}
 }
 
 func testReopen(t *testing.T, s store.Store, hooks Hooks) {
-	lease, picture := fill(t, s)
+	lease, picture := populate(t, s)
 	before := picture(s)
 	s = hooks.Reopen(t, s)
 	equal(t, "after the reopening", before, picture(s))
@@ -1078,6 +1192,13 @@ func testReopen(t *testing.T, s store.Store, hooks Hooks) {
 	}
 	add(t, s, event(3, "next"))
 	holds(t, s, 4)
+	// What was deleted before is still known by its version.
+	if again := put(t, s, object(store.RuleObject, "wake", 0)); again.Version != 2 {
+		t.Errorf("made anew after a reopening it has version %d, want 2", again.Version)
+	}
+	if got := revision(t, s); got <= before[7].(int64) {
+		t.Errorf("the revision went from %d to %d", before[7], got)
+	}
 }
 
 // testTamper changes the record behind the store's back, in each way once at
@@ -1105,6 +1226,18 @@ func testTamper(t *testing.T, open func(*testing.T) store.Store, hooks Hooks) {
 			rows[i].Hash = rows[i].Sum()
 			return rows
 		}, func(i int) int64 { return min(int64(i)+2, count) }},
+		"a step of a chain is edited": {func(rows []store.Activity, i int) []store.Activity {
+			rows[i].Chain[1].Fact = "all was well"
+			return rows
+		}, func(i int) int64 { return int64(i) + 1 }},
+		"a chain is taken away": {func(rows []store.Activity, i int) []store.Activity {
+			rows[i].Chain = nil
+			return rows
+		}, func(i int) int64 { return int64(i) + 1 }},
+		"a chain is added to": {func(rows []store.Activity, i int) []store.Activity {
+			rows[i].Chain = append(rows[i].Chain, decide.Step{})
+			return rows
+		}, func(i int) int64 { return int64(i) + 1 }},
 		"a hash is edited": {func(rows []store.Activity, i int) []store.Activity {
 			rows[i].Hash = store.Genesis
 			return rows
@@ -1161,7 +1294,7 @@ func testTamper(t *testing.T, open func(*testing.T) store.Store, hooks Hooks) {
 			for _, i := range []int{0, count / 2, count - 1} {
 				s := open(t)
 				for n := range count {
-					add(t, s, event(n, fmt.Sprintf("web-%d", n)))
+					add(t, s, chained(n, fmt.Sprintf("web-%d", n)))
 				}
 				holds(t, s, count)
 				hooks.Tamper(t, s, func(rows []store.Activity) []store.Activity { return test.edit(rows, i) })
