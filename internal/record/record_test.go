@@ -155,6 +155,42 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+func TestAcceptedVerbs(t *testing.T) {
+	for verb, want := range map[fleet.Verb]store.Event{
+		fleet.Start: store.EventStartAccepted, fleet.Stop: store.EventStopAccepted,
+		fleet.Hibernate: store.EventStopAccepted, fleet.Reboot: store.EventRebooted,
+	} {
+		b := open(t)
+		action := stop("i-1")
+		action.Verb = verb
+		if err := b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening}}); err != nil {
+			t.Fatal(err)
+		}
+		if rows := b.rows(t); len(rows) != 1 || rows[0].Event != want {
+			t.Errorf("%s: %+v, want event %s", verb, rows, want)
+		}
+	}
+}
+
+// The memory of a scope is written with the rows that it tells of, though no
+// resource's changes.
+func TestScopesAloneAreWritten(t *testing.T) {
+	b := open(t)
+	changes := store.Changes{
+		Scopes:   []decide.ScopeMemory{{Scope: seoul, Config: "c1"}},
+		Activity: []store.Activity{{At: evening, Event: store.EventFired, Name: "wake"}},
+	}
+	if err := b.Before(t.Context(), changes); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := b.below.ScopeMemory(t.Context(), seoul); err != nil || m.Config != "c1" {
+		t.Errorf("remembered: %+v, %v", m, err)
+	}
+	if rows := b.rows(t); len(rows) != 1 || rows[0].Actor != Actor || rows[0].Run != "run-1" || b.faulty.Calls(storetest.SaveChanges) != 1 {
+		t.Errorf("%+v in %d calls, want one row in one", rows, b.faulty.Calls(storetest.SaveChanges))
+	}
+}
+
 func TestStartWithAnotherType(t *testing.T) {
 	for status, last := range map[plan.Status]store.Event{
 		plan.Accepted: store.EventStartAccepted, plan.Failed: store.EventFailed, plan.Deferred: store.EventResized,

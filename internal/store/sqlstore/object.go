@@ -121,11 +121,18 @@ func (s *Store) DeleteObject(ctx context.Context, kind store.ObjectKind, name st
 
 // revised counts a change of an object and records it.
 func revised(ctx context.Context, tx *sql.Tx, rows []store.Activity) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE head SET revision = revision + 1`); err != nil {
+	counted, err := tx.ExecContext(ctx, `UPDATE head SET revision = revision + 1`)
+	if err != nil {
 		return err
+	}
+	if n, err := counted.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errUncounted, err)
 	}
 	return appendRows(ctx, tx, rows)
 }
+
+// errUncounted: a change that nobody counts would never be noticed.
+var errUncounted = fmt.Errorf("the row that counts the changes of objects is missing: %w", store.ErrCorrupt)
 
 // Revision implements store.Objects.
 func (s *Store) Revision(ctx context.Context) (revision int64, err error) {
@@ -135,7 +142,7 @@ func (s *Store) Revision(ctx context.Context) (revision int64, err error) {
 		}
 		err := tx.QueryRowContext(ctx, `SELECT revision FROM head`).Scan(&revision)
 		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("the row that counts the changes of objects is missing: %w", store.ErrCorrupt)
+			return errUncounted
 		}
 		return err
 	})

@@ -39,8 +39,10 @@ func TestMain(m *testing.M) {
 // childMemories is how many memories a child saves at once.
 const childMemories = 120
 
+var childScope = fleet.Scope{Account: "111122223333", Region: "eu-west-1"}
+
 // writeForever appends and saves, and says after each what was acknowledged:
-// "a N" after N appends, "m N" after N saves.
+// "a N" after N appends, "m N" after N saves, "o V" after version V of an object.
 func writeForever(path, name string, leased bool) error {
 	// The parent kills it long before; without a parent it ends by itself.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -54,6 +56,14 @@ func writeForever(path, name string, leased bool) error {
 		if lease, err = acquireSoon(ctx, s, name, 300*time.Millisecond); err != nil {
 			return err
 		}
+	}
+	var version int64 // of the object that every child goes on changing
+	objects, err := s.Objects(ctx)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		version = object.Version
 	}
 	fmt.Println("term", lease.Term)
 	for n := 1; ctx.Err() == nil; n++ {
@@ -71,14 +81,22 @@ func writeForever(path, name string, leased bool) error {
 		memories := make([]decide.Memory, childMemories)
 		for i := range memories {
 			memories[i] = decide.Memory{
-				Ref:      fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "eu-west-1"}, Kind: fleet.EC2Instance, ID: fmt.Sprintf("i-%03d", i)},
+				Ref:      fleet.Ref{Scope: childScope, Kind: fleet.EC2Instance, ID: fmt.Sprintf("i-%03d", i)},
 				Attempts: n,
 			}
 		}
-		if err := s.SaveChanges(ctx, lease, store.Changes{Memories: memories}); err != nil {
+		scopes := []decide.ScopeMemory{{Scope: childScope, Config: strconv.Itoa(n)}}
+		if err := s.SaveChanges(ctx, lease, store.Changes{Memories: memories, Scopes: scopes}); err != nil {
 			return err
 		}
 		fmt.Println("m", n)
+		object := store.Object{Kind: store.RuleObject, Name: "wake", Version: version, Spec: fmt.Appendf(nil, "%d", version+1), Changed: time.Now()}
+		saved, err := s.SaveObject(ctx, object, store.Activity{At: time.Now(), Actor: name, Event: store.EventObject})
+		if err != nil {
+			return err
+		}
+		version = saved.Version
+		fmt.Println("o", version)
 	}
 	return ctx.Err()
 }
@@ -168,7 +186,7 @@ func (c *child) kill(t *testing.T) {
 // Killed anywhere, the file opens, holds all that was acknowledged and nothing by half.
 func TestKilledWhileWriting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dayshift.db")
-	rows := int64(0)
+	rows, version := int64(0), int64(0)
 	for round := range 6 {
 		name := fmt.Sprintf("host-%d", round)
 		c := startChild(t, path, name, true)
@@ -184,8 +202,26 @@ func TestKilledWhileWriting(t *testing.T) {
 		if err != nil || v.BadAt != 0 {
 			t.Fatalf("round %d: %+v, %v", round, v, err)
 		}
+		objects, err := s.Objects(t.Context())
+		if err != nil || len(objects) > 1 {
+			t.Fatalf("round %d: objects %+v, %v", round, objects, err)
+		}
+		before := version
+		for _, object := range objects {
+			version = object.Version
+			if string(object.Spec) != strconv.FormatInt(version, 10) {
+				t.Errorf("round %d: version %d of the object has the spec %s of another", round, version, object.Spec)
+			}
+		}
+		if said := max(before, int64(c.said["o"])); version < said || version > said+1 {
+			t.Errorf("round %d: version %d of the object, acknowledged was %d", round, version, said)
+		}
+		changes, err := s.Activity(t.Context(), store.ActivityQuery{Event: store.EventObject, Limit: 1 << 30})
+		if revision, failed := s.Revision(t.Context()); err != nil || failed != nil || revision != version || int64(len(changes)) != version {
+			t.Errorf("round %d: version %d, revision %d (%v), %d rows of changes (%v)", round, version, revision, failed, len(changes), err)
+		}
 		acknowledged := rows + 2*int64(c.said["a"])
-		rows = v.Rows
+		rows = v.Rows - version // what was appended, without the changes of the object
 		if rows < acknowledged || rows > acknowledged+2 || rows%2 != 0 {
 			t.Errorf("round %d: %d rows, %d were acknowledged", round, rows, acknowledged)
 		}
@@ -202,6 +238,9 @@ func TestKilledWhileWriting(t *testing.T) {
 		})
 		if err != nil || count != childMemories || first < c.said["m"] || first > c.said["m"]+1 {
 			t.Errorf("round %d: %d memories of save %d, acknowledged was %d (%v)", round, count, first, c.said["m"], err)
+		}
+		if m, err := s.ScopeMemory(t.Context(), childScope); err != nil || m.Config != strconv.Itoa(first) {
+			t.Errorf("round %d: the scope is of save %s, the resources of save %d (%v)", round, m.Config, first, err)
 		}
 		if c.said["term"] != round+1 {
 			t.Errorf("round %d: term %d, want %d", round, c.said["term"], round+1)
@@ -249,7 +288,7 @@ func TestTakeoverFencesTheOtherProcess(t *testing.T) {
 		t.Errorf("the predecessor ended with %q, want it fenced by host-b", c.fault)
 	}
 	v, err := s.Verify(t.Context())
-	if err != nil || v.BadAt != 0 || v.Rows != 2*int64(c.said["a"]) {
-		t.Errorf("%+v, %v, acknowledged were %d rows", v, err, 2*c.said["a"])
+	if said := 2*c.said["a"] + c.said["o"]; err != nil || v.BadAt != 0 || v.Rows != int64(said) {
+		t.Errorf("%+v, %v, acknowledged were %d rows", v, err, said)
 	}
 }

@@ -113,24 +113,20 @@ func ref(scope fleet.Scope, id string) fleet.Ref {
 	return fleet.Ref{Scope: scope, Kind: fleet.EC2Instance, ID: id}
 }
 
-// full is a memory with every field set.
+// full is a memory with every field set, whatever it has.
 func full(r fleet.Ref) decide.Memory {
 	at := func(minutes int) time.Time {
 		return monday.Add(time.Duration(minutes)*time.Minute + 123456*time.Microsecond)
 	}
-	fire := decide.Fire{Rule: "wake", At: at(12), Verb: fleet.Resize, Type: "t3.small", Until: at(13), Halfway: true}
-	return decide.Memory{
-		Ref: r, Name: "web-1", Schedule: "seoul-office", Last: decide.StartFailed, Retain: true,
-		FirstSeen: at(1), DecidedAt: at(2), Announced: at(3), Warned: at(4),
-		Seen: fleet.Stopped, SeenType: "m7g.large", SeenAt: at(5), SeenSince: at(4), RefusedType: "m7g.xlarge",
-		ManualSince: at(6), AutoRestartAt: at(7), BarredUntil: at(8), ResizeTo: "t3.small",
-		Intent: &decide.Intent{
-			Verb: fleet.Start, Type: "t3.small", Run: "20270104T000000.000000Z-00000000", Term: 7,
-			At: at(8), From: fleet.Stopped, Accepted: at(9), Fire: fire,
-		},
-		Override: "kim-1", Reached: "kim-0", Window: at(11), Fire: fire, Observed: "would be started",
-		Attempts: 3, NotBefore: at(10), LastError: "InsufficientInstanceCapacity: try later",
-	}
+	var m decide.Memory
+	fill(reflect.ValueOf(&m).Elem())
+	m.Ref, m.Name, m.Schedule, m.Last, m.Seen = r, "web-1", "seoul-office", decide.StartFailed, fleet.Stopped
+	m.LastError = "InsufficientInstanceCapacity: try later"
+	// Different times, so that none can be taken for another.
+	m.FirstSeen, m.DecidedAt, m.Announced, m.Warned, m.SeenAt = at(1), at(2), at(3), at(4), at(5)
+	m.ManualSince, m.AutoRestartAt, m.BarredUntil, m.NotBefore = at(6), at(7), at(8), at(10)
+	m.Intent.Verb, m.Intent.At, m.Intent.Accepted = fleet.Start, at(8), at(9)
+	return m
 }
 
 // fullScope is a memory of a scope with everything set, whatever it has.
@@ -158,6 +154,9 @@ func fill(v reflect.Value) {
 		for i := range v.NumField() {
 			fill(v.Field(i))
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(v.Index(0))
