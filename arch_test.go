@@ -83,7 +83,8 @@ var house = map[string]row{
 
 	// Stages.
 	"internal/config": {stage, []string{
-		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/typo",
+		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/store",
+		"internal/typo",
 	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},

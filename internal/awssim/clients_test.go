@@ -22,6 +22,10 @@ func clientFleet(t *testing.T) *Server {
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 		},
+		Windows: []Window{
+			{Account: "444455556666", Region: "cn-north-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Timezone: "Asia/Shanghai", Hours: 3},
+			{Account: "444455556666", Region: "cn-north-1", Name: "night", Cron: "cron(0 1 * * ? *)", Hours: 1},
+		},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +66,8 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ec2 describe-spot-instance-requests --filters Name=type,Values=persistent --query SpotInstanceRequests[].[InstanceId,State,Status.Code,LaunchSpecification.InstanceType] --output text", "i-0123456789abcdef1\tdisabled\tinstance-stopped-by-user\tt3.micro", ""},
 		{"ec2 describe-spot-instance-requests --spot-instance-request-ids sir-00000000", "", "(InvalidSpotInstanceRequestID.NotFound) when calling the DescribeSpotInstanceRequests operation: The spot instance request ID 'sir-00000000' does not exist"},
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
+		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
+		{"ssm describe-maintenance-windows --filters Key=Colour,Values=red", "", "(ValidationException) when calling the DescribeMaintenanceWindows operation"},
 		{"rds stop-db-instance --db-instance-identifier shop-db --query DBInstance.DBInstanceStatus --output text", "stopping", ""},
 		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},
 	} {
@@ -93,6 +99,9 @@ print(db["DBInstanceStatus"], len(rds.list_tags_for_resource(ResourceName=db["DB
 c = sts.assume_role(RoleArn="arn:aws-cn:iam::444455556666:role/dayshift", RoleSessionName="me", ExternalId="s3cret")["Credentials"]
 s = boto3.client("sts", aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"])
 print(s.get_caller_identity()["Arn"])
+ssm = boto3.client("ssm")
+windows = [w for p in ssm.get_paginator("describe_maintenance_windows").paginate(PaginationConfig={"PageSize": 10}) for w in p["WindowIdentities"]]
+print([(w["Name"], w["NextExecutionTime"][-12:-6]) for w in windows if w["Enabled"] and "ScheduleTimezone" in w])
 try:
     ec2.describe_volumes()
 except ClientError as e:
@@ -108,7 +117,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}

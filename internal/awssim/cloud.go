@@ -135,6 +135,7 @@ type scope struct {
 	dbs       []*database       // by identifier
 	dbByID    map[string]*database
 	snapshots map[string]*snapshot
+	windows   []*window // in the order in which they were made
 }
 
 // New makes a simulator with no accounts but the default one. It panics when

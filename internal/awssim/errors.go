@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 )
@@ -27,6 +28,7 @@ var statusOf = map[string]int{
 	"InsufficientInstanceCapacity": http.StatusInternalServerError,
 	"InternalError":                http.StatusInternalServerError,
 	"InternalFailure":              http.StatusInternalServerError,
+	"InternalServerError":          http.StatusInternalServerError,
 	"InvalidClientTokenId":         http.StatusForbidden,
 	"MissingAuthenticationToken":   http.StatusForbidden,
 	"OptInRequired":                http.StatusForbidden,
@@ -48,6 +50,18 @@ func statusFor(code string) int {
 		return s
 	}
 	return http.StatusBadRequest
+}
+
+// jsonDocument writes the error document of services in JSON.
+func (e *Error) jsonDocument() []byte {
+	b, err := json.Marshal(struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}{e.Code, e.Message})
+	if err != nil { // of two texts it cannot fail
+		return []byte("{}")
+	}
+	return b
 }
 
 // document writes the error document of the service's protocol.

@@ -12,7 +12,7 @@ import (
 // Fault is something that goes wrong. The first group of fields says which
 // calls it concerns (empty: any; * and ? as in EC2 filters), Kind what happens.
 type Fault struct {
-	Service string `yaml:"service,omitempty" json:"service,omitempty"` // ec2, rds, sts
+	Service string `yaml:"service,omitempty" json:"service,omitempty"` // ec2, rds, ssm, sts
 	Action  string `yaml:"action,omitempty" json:"action,omitempty"`
 	Account string `yaml:"account,omitempty" json:"account,omitempty"`
 	Region  string `yaml:"region,omitempty" json:"region,omitempty"`

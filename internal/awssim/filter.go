@@ -151,7 +151,7 @@ func (k *call) cursor(param string) (uint64, *Error) {
 		return 0, nil
 	}
 	bad := refuse("InvalidNextToken", "The specified NextToken is not valid.")
-	if k.svc.protocol == awsQuery {
+	if k.svc.protocol != ec2Query {
 		bad = refuse("InvalidParameterValue", "The parameter %s is not valid.", param)
 	}
 	text, ok := transparent(tok)

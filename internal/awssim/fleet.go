@@ -22,6 +22,7 @@ type Fleet struct {
 	Images    []Image    `yaml:"images,omitempty"`
 	Capacity  []Capacity `yaml:"capacity,omitempty"`
 	Resources []Resource `yaml:"resources,omitempty"`
+	Windows   []Window   `yaml:"windows,omitempty"`
 	Faults    []Fault    `yaml:"faults,omitempty"`
 }
 
@@ -269,6 +270,16 @@ func (f *Fleet) check(at func(path string) string) []error {
 		f.Resources[n].check(badField, known, parts)
 		nets.check(&f.Resources[n], path, badField)
 	}
+	windowIDs := map[string]bool{}
+	for n := range f.Windows {
+		path := fmt.Sprintf("windows[%d]", n)
+		w := &f.Windows[n]
+		w.check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
+		if w.ID != "" && windowIDs[w.ID] {
+			bad(path+".id", "window %s is listed twice", w.ID)
+		}
+		windowIDs[w.ID] = true
+	}
 	for n := range f.Faults {
 		if err := f.Faults[n].check(); err != nil {
 			bad(fmt.Sprintf("faults[%d]", n), "%w", err)
@@ -471,6 +482,21 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		todo = append(todo, m)
 	}
+	windows := make([]*window, len(f.Windows))
+	for i := range f.Windows {
+		w, err := c.windowOf(f.Windows[i])
+		if err != nil {
+			return fmt.Errorf("load fleet: windows[%d]: %w", i, err)
+		}
+		s := c.scopeLocked(c.accountLocked(w.Account), regions[w.Region])
+		s.mu.Lock()
+		taken := slices.ContainsFunc(s.windows, func(o *window) bool { return o.ID == w.ID })
+		s.mu.Unlock()
+		if taken {
+			return fmt.Errorf("load fleet: windows[%d].id: window %s exists already", i, w.ID)
+		}
+		windows[i] = w
+	}
 	c.images = images
 	for i := range f.Accounts {
 		c.declare(&f.Accounts[i])
@@ -500,6 +526,15 @@ func (c *Cloud) Load(f Fleet) error {
 			m.s.addDB(d)
 		}
 		m.s.mu.Unlock()
+	}
+	for _, w := range windows {
+		s := c.scopes[scopeKey{w.Account, w.Region}]
+		s.mu.Lock()
+		if s.region.optIn {
+			s.account.optIn[w.Region] = true
+		}
+		s.windows = append(s.windows, w)
+		s.mu.Unlock()
 	}
 	for _, p := range f.Capacity {
 		c.LimitCapacity(p.Zone, p.Type, p.Free)
@@ -673,6 +708,9 @@ func (c *Cloud) Snapshot() Fleet {
 			if d.state(now) != dbGone {
 				f.Resources = append(f.Resources, s.describeDB(d, now))
 			}
+		}
+		for _, w := range s.windows {
+			f.Windows = append(f.Windows, w.Window)
 		}
 		s.mu.Unlock()
 	}

@@ -29,6 +29,9 @@ resources:
   - {account: "444455556666", region: cn-north-1, kind: ec2, name: ledger, vpc: vpc-0123456789abcdef1, private_ip: 172.31.0.9}
   - {account: "444455556666", region: cn-north-1, kind: ec2, count: 2, vpc: vpc-0123456789abcdef1, subnet: subnet-01234567}
   - {account: "444455556666", region: cn-north-1, kind: ec2, subnet: subnet-89abcdef}
+windows:
+  - {account: "111122223333", region: us-east-1, name: patch, cron: cron(0 2 ? * SUN *), timezone: Asia/Seoul, duration_hours: 3, cutoff_hours: 1}
+  - {account: "444455556666", region: cn-north-1, name: patch, cron: "cron(0 2 1 * ? 2027)", duration_hours: 24, enabled: false}
 faults:
   - {kind: throttle, action: StartInstances, until: 1m}
 `

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,9 +28,15 @@ func FuzzRequest(f *testing.F) {
 	f.Add("rds", "us-east-1", "Action=CreateDBInstance&Version=2014-10-31&DBInstanceIdentifier=x&Tags.Tag.1.Key=a")
 	f.Add("rds", "us-east-1", "Action=DescribeDBInstances&Version=2014-10-31&Marker=AAAA&Filters.Filter.99999.Name=engine")
 	f.Add("sts", "us-east-1", "Action=AssumeRole&Version=2011-06-15&RoleArn=arn:aws:iam::111122223333:role/x&RoleSessionName=xy&DurationSeconds=-1")
+	f.Add("ssm", "us-east-1", `{"Filters":[{"Key":"Name","Values":["patch"]}],"MaxResults":10}`)
+	f.Add("ssm", "us-east-1", `{"Filters":[{"Key":{"a":[null,1e999]},"":true}],"Action":"x","Filters.1.Key":"Name"}`)
+	f.Add("ssm", "us-east-1", `{"MaxResults":10,"NextToken":"\ud800"}`)
 	f.Fuzz(func(t *testing.T, service, region, body string) {
 		c := New(Options{})
-		if err := c.Load(Fleet{Resources: []Resource{{Account: "111122223333", Region: "us-east-1", Kind: "ec2", ID: "i-0123456789abcdef0"}}}); err != nil {
+		if err := c.Load(Fleet{
+			Resources: []Resource{{Account: "111122223333", Region: "us-east-1", Kind: "ec2", ID: "i-0123456789abcdef0"}},
+			Windows:   []Window{{Account: "111122223333", Region: "us-east-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Hours: 1}},
+		}); err != nil {
 			t.Fatal(err)
 		}
 		r, err := http.NewRequest(http.MethodPost, "http://sim/", strings.NewReader(body))
@@ -37,6 +44,10 @@ func FuzzRequest(f *testing.F) {
 			t.Skip()
 		}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if strings.HasPrefix(body, "{") {
+			r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+			r.Header.Set("X-Amz-Target", "AmazonSSM.DescribeMaintenanceWindows")
+		}
 		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=111122223333/20261120/"+region+"/"+service+"/aws4_request, Signature=00")
 		resp, err := c.Transport().RoundTrip(r)
 		if err != nil {
@@ -51,6 +62,8 @@ func FuzzRequest(f *testing.F) {
 			if err := wellFormed(b); err != nil {
 				t.Fatalf("not XML: %v\n%s", err, b)
 			}
+		} else if !json.Valid(b) {
+			t.Fatalf("not JSON: %s", b)
 		}
 	})
 }
@@ -59,6 +72,8 @@ func FuzzParseFleet(f *testing.F) {
 	f.Add([]byte(sampleFleet))
 	f.Add([]byte("resources: [{kind: rds, name: db-#, count: 1048577}]"))
 	f.Add([]byte("faults: [{kind: delay, for: 99999999999d}]"))
+	f.Add([]byte(`windows: [{account: "111122223333", region: us-east-1, name: patch, cron: cron(0 2 30 2 ? *), duration_hours: 3}]`))
+	f.Add([]byte(`resources: [{account: "111122223333", region: us-east-1, kind: ec2, vpc: vpc-01234567, subnet: subnet-01234567, private_ip: 10.0.0.1}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		promptly(t, data)
 		fl, err := ParseFleet(data)

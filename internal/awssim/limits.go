@@ -44,7 +44,8 @@ type Limits struct {
 //
 // Source: "Request throttling for the Amazon EC2 API" (the row of a mutating
 // action that the page does not list is its stated default), "Amazon RDS API
-// throttling", "IAM and AWS STS quotas".
+// throttling", "IAM and AWS STS quotas". For Systems Manager there is no figure;
+// its bucket is made small on purpose.
 func AWSLimits() []Limit {
 	unpaged := func(action string) Limit {
 		return Limit{Service: "ec2", Action: action, Unpaged: true, Request: Bucket{50, 10}}
@@ -63,6 +64,7 @@ func AWSLimits() []Limit {
 		read("Describe*"), read("Get*"), read("List*"), read("Search*"),
 		{Service: "ec2", Action: "*", Request: Bucket{50, 5}},
 		{Service: "rds", Action: "*", Shared: true, Request: Bucket{300, 12}},
+		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
 		{Service: "sts", Action: "*", Shared: true, Request: Bucket{600, 600}},
 	}
 }

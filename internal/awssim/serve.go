@@ -34,6 +34,7 @@ type call struct {
 
 	serviceName, actionName string
 	accountID, regionName   string
+	target                  string // the header that names the operation of services in JSON
 
 	faults []*faultState
 	log    Call
@@ -190,10 +191,10 @@ func (k *call) answer(r *http.Request) reply {
 	if cred != nil {
 		k.serviceName, k.regionName = cred.service, cred.region
 	}
-	k.actionName = form.Get("Action")
+	k.actionName, k.target = form.Get("Action"), r.Header.Get("X-Amz-Target")
 	k.svc = k.c.services[k.serviceName]
 	if refusal != nil {
-		return k.fail(refusal)
+		return k.fail(refusal.inWordsOf(k.svc))
 	}
 	k.who, refusal = k.c.identify(cred, k.svc)
 	if k.who != nil {
@@ -224,7 +225,7 @@ func (k *call) answer(r *http.Request) reply {
 		rep, refusal = k.perform()
 	}
 	if refusal != nil {
-		rep = k.fail(refusal)
+		rep = k.fail(refusal.inWordsOf(k.svc))
 	}
 	if struck != nil {
 		return k.distort(struck, rep)
@@ -295,11 +296,11 @@ func (k *call) distort(f *faultState, rep reply) reply {
 		page := fmt.Sprintf("<html>\r\n<head><title>%[1]d %[2]s</title></head>\r\n<body>\r\n<center><h1>%[1]d %[2]s</h1></center>\r\n</body>\r\n</html>\r\n", code, http.StatusText(code))
 		return reply{status: code, ctype: "text/html", body: []byte(page)}
 	case FaultThrottle:
-		return k.fail(k.throttled())
+		return k.fail(k.throttled().inWordsOf(k.svc))
 	case FaultDenied:
-		return k.fail(k.denied())
+		return k.fail(k.denied().inWordsOf(k.svc))
 	case FaultNotOptedIn:
-		return k.fail(notOptedIn(k.svc))
+		return k.fail(notOptedIn(k.svc).inWordsOf(k.svc))
 	}
 	e := refuse(f.Code, "%s", f.Message)
 	if e.Message == "" {
@@ -325,7 +326,11 @@ func (k *call) admit(form url.Values, paramErr *Error) *Error {
 	if k.svc == nil {
 		return refuse("UnknownOperationException", "The simulator has no service %q", k.serviceName)
 	}
-	if v := form.Get("Version"); v != k.svc.version {
+	if v := form.Get("Version"); k.svc.protocol == awsJSON {
+		if k.target != k.svc.namespace+"."+k.actionName {
+			return refuse("InvalidAction", "The request names no operation of %s in X-Amz-Target: %q", k.svc.namespace, k.target)
+		}
+	} else if v != k.svc.version {
 		if k.svc.protocol == ec2Query {
 			return refuse("NoSuchVersion", "The requested version (%s) of service AmazonEC2 does not exist", v)
 		}
@@ -383,6 +388,12 @@ func (k *call) drawResources(n int) *Error {
 // perform runs the action and frames its answer.
 func (k *call) perform() (reply, *Error) {
 	w := make(xw, 0, 4096)
+	if k.svc.protocol == awsJSON {
+		if e := k.act.run(k, &w); e != nil {
+			return reply{}, e
+		}
+		return reply{status: http.StatusOK, ctype: jsonType, body: w}, nil
+	}
 	if k.svc.protocol == ec2Query {
 		w.raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<" + k.actionName + `Response xmlns="` + k.svc.namespace + `">`)
 		w.el("requestId", k.log.RequestID)
@@ -402,6 +413,9 @@ func (k *call) perform() (reply, *Error) {
 	return reply{status: http.StatusOK, ctype: "text/xml;charset=UTF-8", body: w}, nil
 }
 
+// jsonType is the content type of services in JSON.
+const jsonType = "application/x-amz-json-1.1"
+
 // fail frames a refusal in the protocol of the request.
 func (k *call) fail(e *Error) reply {
 	k.log.Code = e.Code
@@ -409,12 +423,12 @@ func (k *call) fail(e *Error) reply {
 	if rep.status == 0 {
 		rep.status = statusFor(e.Code)
 	}
-	if k.svc == nil && k.serviceName != "" {
+	if k.svc == nil && k.serviceName != "" || k.svc != nil && k.svc.protocol == awsJSON {
 		// Of a service that is not simulated, the form is not known: JSON with the
 		// error's name in the header is what most clients can read.
-		rep.ctype = "application/x-amz-json-1.1"
+		rep.ctype = jsonType
 		rep.header = http.Header{"X-Amzn-Errortype": {e.Code}}
-		rep.body = fmt.Appendf(nil, `{"__type":%q,"message":%q}`, e.Code, e.Message)
+		rep.body = e.jsonDocument()
 		return rep
 	}
 	rep.body = e.document(k.svc, k.log.RequestID)
@@ -461,7 +475,14 @@ func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
 	if len(body) > maxBody {
 		return form, cred, refuse("RequestEntityTooLarge", "The request body is larger than %d bytes.", maxBody)
 	}
-	if ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(ct, "application/x-www-form-urlencoded") || ct == "" {
+	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	switch {
+	case strings.EqualFold(ct, jsonType):
+		if form, err = flatten(body); err != nil {
+			return url.Values{}, cred, refuse("SerializationException", "The request body is %v.", err)
+		}
+		form.Del("Action") // it comes from the header alone
+	case strings.EqualFold(ct, "application/x-www-form-urlencoded") || ct == "":
 		if form, err = url.ParseQuery(string(body)); err != nil {
 			return url.Values{}, cred, refuse("MalformedQueryString", "The query string contains a syntax error.")
 		}

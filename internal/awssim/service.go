@@ -11,6 +11,7 @@ type protocol int
 const (
 	ec2Query protocol = iota // EC2's own Query dialect and error document
 	awsQuery                 // the Query protocol of RDS, STS and others
+	awsJSON                  // JSON 1.1, the operation in a header
 )
 
 // service is one AWS service: a row, with its actions as rows below.
@@ -18,7 +19,7 @@ type service struct {
 	name      string // as in a credential scope
 	version   string
 	protocol  protocol
-	namespace string
+	namespace string // of the answer's XML; of a service in JSON the prefix of X-Amz-Target
 	actions   map[string]*action
 }
 
@@ -145,6 +146,13 @@ func services() map[string]*service {
 				"CreateDBSnapshot":            does(write, "DBSnapshotIdentifier DBInstanceIdentifier Tags.N.Key Tags.N.Value", "DBInstanceIdentifier DBSnapshotIdentifier", createDBSnapshot),
 				"DeleteDBSnapshot":            does(write, "DBSnapshotIdentifier", "DBSnapshotIdentifier", deleteDBSnapshot),
 				"DescribeDBSnapshots":         does(read, "DBInstanceIdentifier DBSnapshotIdentifier SnapshotType MaxRecords Marker Filters.N.Name Filters.N.Values.N", "DBSnapshotIdentifier DBInstanceIdentifier", describeDBSnapshots),
+			},
+		},
+		{
+			name: "ssm", version: "2014-11-06", protocol: awsJSON,
+			namespace: "AmazonSSM",
+			actions: map[string]*action{
+				"DescribeMaintenanceWindows": does(read, "Filters.N.Key Filters.N.Values.N MaxResults NextToken", "", describeMaintenanceWindows),
 			},
 		},
 		{

@@ -30,6 +30,27 @@ type Lister interface {
 	List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query Query) ([]fleet.Resource, error)
 }
 
+// WindowLister lists maintenance windows that are kept apart from the resources:
+// those of SSM.
+type WindowLister interface {
+	// Windows returns every window of the scope that has one of the names, several
+	// of one name included, ordered by name and ID; without names it asks nobody.
+	// A name that no window has is no error. The answer is whole or it is an error.
+	Windows(ctx context.Context, scope fleet.Scope, names []string) ([]Window, error)
+}
+
+// Window is a maintenance window as its listing showed it.
+type Window struct {
+	Name    string
+	ID      string // the provider's identifier inside the scope
+	Enabled bool
+	// Next is the begin of its next execution, UTC; zero: none is planned. When
+	// one begins, Next moves on to the one after it.
+	Next time.Time
+	// Duration of each execution, more than zero.
+	Duration time.Duration
+}
+
 // Query narrows a listing on the server where the kind can do so.
 type Query struct {
 	// TagKey: only resources with this tag. Empty lists every resource.

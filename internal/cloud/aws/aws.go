@@ -48,6 +48,8 @@ type Config struct {
 	// TagKey is the tag that names a schedule; Probe looks for an example that
 	// carries it. Empty: any resource is an example.
 	TagKey string
+	// Windows: schedules name SSM maintenance windows, so Probe tries to list them.
+	Windows bool
 	// Endpoint is the URL that takes the place of AWS's own addresses, for a
 	// simulator. Empty: AWS_ENDPOINT_URL and its relatives as in every SDK, else AWS.
 	Endpoint string
@@ -214,6 +216,7 @@ type Cloud struct {
 
 	mu      sync.Mutex
 	handles map[handleKey]kinds.Handle
+	windows map[fleet.Scope]*kinds.Windows
 }
 
 type handleKey struct {
@@ -221,7 +224,10 @@ type handleKey struct {
 	kind  fleet.Kind
 }
 
-var _ cloud.Cloud = (*Cloud)(nil)
+var (
+	_ cloud.Cloud        = (*Cloud)(nil)
+	_ cloud.WindowLister = (*Cloud)(nil)
+)
 
 // New checks the configuration. It makes no call: credentials are looked for
 // when a scope is first used, so that one bad account holds back no other.
@@ -230,7 +236,10 @@ func New(config Config) (*Cloud, error) {
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("configure AWS: %w", err)
 	}
-	c := &Cloud{config: config, pacer: config.Pacer, accounts: map[fleet.AccountID]*account{}, handles: map[handleKey]kinds.Handle{}}
+	c := &Cloud{
+		config: config, pacer: config.Pacer, accounts: map[fleet.AccountID]*account{},
+		handles: map[handleKey]kinds.Handle{}, windows: map[fleet.Scope]*kinds.Windows{},
+	}
 	if c.pacer == nil {
 		c.pacer = newPacer(config)
 	} else {
@@ -298,6 +307,41 @@ func (c *Cloud) open(ctx context.Context, scope fleet.Scope, kind fleet.Kind) (k
 		c.handles[key] = handle
 	}
 	return handle, nil
+}
+
+// openWindows returns the windows of the scope, with credentials that are good.
+func (c *Cloud) openWindows(ctx context.Context, scope fleet.Scope) (*kinds.Windows, error) {
+	a, err := c.account(scope)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.credentials(ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	windows := c.windows[scope]
+	if windows == nil {
+		shared, err := a.base.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		windows = kinds.OpenWindows(c.env(a, scope, shared))
+		c.windows[scope] = windows
+	}
+	return windows, nil
+}
+
+// Windows implements cloud.WindowLister.
+func (c *Cloud) Windows(ctx context.Context, scope fleet.Scope, names []string) ([]cloud.Window, error) {
+	if _, err := c.account(scope); err != nil || len(names) == 0 {
+		return nil, err
+	}
+	windows, err := c.openWindows(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	return windows.List(ctx, names)
 }
 
 // List implements cloud.Lister.

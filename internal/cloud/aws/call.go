@@ -10,6 +10,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -160,6 +161,14 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 	if err != nil && !errors.Is(err, io.EOF) {
 		return out, metadata, fmt.Errorf("read the answer: %w", err)
 	}
+	if awsmiddleware.GetServiceID(ctx) == jsonService {
+		// Whether it is the operation's, who asked tells by what has to be in it.
+		if !bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) {
+			return out, metadata, errNotJSON
+		}
+		response.Body = readCloser{body, response.Body}
+		return out, metadata, nil
+	}
 	want := middleware.GetOperationName(ctx) + "Response"
 	if got := rootElement(head); got != want {
 		return out, metadata, &strangeAnswerError{want: want, got: got}
@@ -170,6 +179,11 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 
 // rootWithin is how far into an answer its root element begins at the latest.
 const rootWithin = 1 << 10
+
+// jsonService is the one service that does not answer in XML: Systems Manager.
+const jsonService = "SSM"
+
+var errNotJSON = errors.New("the answer is not a JSON object")
 
 // strangeAnswerError: an answer with a good status that is not the operation's.
 type strangeAnswerError struct{ want, got string }

@@ -36,7 +36,7 @@ type wire struct {
 type wireCall struct {
 	action string
 	host   string
-	form   url.Values
+	form   url.Values // of a request in JSON the whole body under ""
 	header http.Header
 	at     time.Time
 }
@@ -52,11 +52,15 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, err
+	form := url.Values{"": {string(body)}}
+	target, inJSON := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSSM.")
+	action := target
+	if !inJSON {
+		if form, err = url.ParseQuery(string(body)); err != nil {
+			return nil, err
+		}
+		action = form.Get("Action")
 	}
-	action := form.Get("Action")
 	w.mu.Lock()
 	w.calls = append(w.calls, wireCall{action, r.URL.Host, form, r.Header, time.Now()})
 	answer := w.answers[action]
@@ -74,6 +78,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, r.Context().Err()
 	}
 	header := http.Header{"Content-Type": {"text/xml;charset=UTF-8"}}
+	if inJSON {
+		header.Set("Content-Type", "application/x-amz-json-1.1")
+	}
 	if rest, found := strings.CutPrefix(text, "Retry-After: "); found {
 		var after string
 		after, text, _ = strings.Cut(rest, "\n")

@@ -37,6 +37,9 @@ var (
 		"ec2:DeleteTags":     {Request: Rate{100, 10}},
 	}
 	rdsShared = Limit{Group: "rds", Request: Rate{300, 12}}
+	// For Systems Manager's maintenance windows AWS publishes no figure. A pass
+	// needs a call per scope, so a small bucket costs no time.
+	ssmShared = Limit{Group: "ssm", Request: Rate{10, 2}}
 	stsShared = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
@@ -47,6 +50,8 @@ func LimitOf(operation kinds.Operation) Limit {
 	switch {
 	case service == "rds":
 		limit = rdsShared
+	case service == "ssm":
+		limit = ssmShared
 	case service == "sts":
 		limit = stsShared
 	case known:

@@ -10,7 +10,8 @@ import (
 	"dayshift/internal/fleet"
 )
 
-// Probe implements cloud.Prober: credentials first, then every kind. What
+// Probe implements cloud.Prober: credentials first, then every kind, and SSM
+// maintenance windows where the configuration says that they are used. What
 // cannot be tried because something before it failed is not reported.
 func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 	a, err := c.account(scope)
@@ -28,6 +29,13 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 			continue
 		}
 		findings = append(findings, handle.Probe(ctx, c.config.TagKey)...)
+	}
+	if c.config.Windows {
+		windows, err := c.openWindows(ctx, scope)
+		if err != nil {
+			return append(findings, cloud.Finding{Ability: "list SSM maintenance windows", Detail: err.Error()})
+		}
+		findings = append(findings, windows.Probe(ctx))
 	}
 	return findings
 }

@@ -30,17 +30,21 @@ var simAccounts = []Account{
 // simulate makes a Cloud on a simulated AWS that holds the resources.
 func simulate(t *testing.T, opt awssim.Options, resources []awssim.Resource, change func(*Config)) (*Cloud, *awssim.Cloud) {
 	t.Helper()
+	return simulateFleet(t, opt, awssim.Fleet{Resources: resources}, change)
+}
+
+// simulateFleet is simulate for all that a fleet file can hold but accounts.
+func simulateFleet(t *testing.T, opt awssim.Options, holds awssim.Fleet, change func(*Config)) (*Cloud, *awssim.Cloud) {
+	t.Helper()
 	sim := awssim.New(opt)
-	err := sim.Load(awssim.Fleet{
-		Accounts: []awssim.Account{
-			{ID: string(hub)},
-			{ID: string(spoke), Roles: []awssim.Role{
-				{Name: "dayshift", ExternalID: "between-us"},
-				{Name: "readonly", Deny: []string{"ec2:St*", "rds:St*", "*:*Tags*"}},
-			}},
-		},
-		Resources: resources,
-	})
+	holds.Accounts = []awssim.Account{
+		{ID: string(hub)},
+		{ID: string(spoke), Roles: []awssim.Role{
+			{Name: "dayshift", ExternalID: "between-us"},
+			{Name: "readonly", Deny: []string{"ec2:St*", "rds:St*", "*:*Tags*"}},
+		}},
+	}
+	err := sim.Load(holds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +77,26 @@ func simResource(seed fleet.Resource) awssim.Resource {
 	}
 }
 
+func simWindow(seed cloudtest.Window) awssim.Window {
+	enabled := !seed.Disabled
+	return awssim.Window{
+		Account: string(cmp.Or(seed.Scope.Account, hub)), Region: string(cmp.Or(seed.Scope.Region, "eu-central-1")),
+		Name: seed.Name, Cron: seed.Cron, Timezone: seed.Zone, Hours: seed.Hours, Enabled: &enabled,
+	}
+}
+
+// world is a simulated AWS under examination; that the pacing is AWS's is part of it.
+func world(t *testing.T, holds awssim.Fleet) cloudtest.World {
+	t.Helper()
+	c, sim := simulateFleet(t, awssim.Options{}, holds, nil)
+	t.Cleanup(func() {
+		if n := sim.Stats().Throttled; n > 0 {
+			t.Errorf("%d calls were throttled", n)
+		}
+	})
+	return cloudtest.World{Cloud: c, Windows: c, Pass: time.Sleep}
+}
+
 func TestCloudOnASimulatedAWS(t *testing.T) {
 	for name, scopes := range map[string][]fleet.Scope{
 		"the account at hand":    {{Account: hub, Region: "eu-central-1"}, {Account: spoke, Region: "eu-central-1"}},
@@ -83,17 +107,18 @@ func TestCloudOnASimulatedAWS(t *testing.T) {
 				Scopes: scopes,
 				Within: synctest.Test,
 				Open: func(t *testing.T, seeds []fleet.Resource) cloudtest.World {
-					var resources []awssim.Resource
+					var holds awssim.Fleet
 					for _, seed := range seeds {
-						resources = append(resources, simResource(seed))
+						holds.Resources = append(holds.Resources, simResource(seed))
 					}
-					c, sim := simulate(t, awssim.Options{}, resources, nil)
-					t.Cleanup(func() {
-						if n := sim.Stats().Throttled; n > 0 {
-							t.Errorf("%d calls were throttled", n)
-						}
-					})
-					return cloudtest.World{Cloud: c, Pass: time.Sleep}
+					return world(t, holds)
+				},
+				OpenWindows: func(t *testing.T, seeds []cloudtest.Window) cloudtest.World {
+					var holds awssim.Fleet
+					for _, seed := range seeds {
+						holds.Windows = append(holds.Windows, simWindow(seed))
+					}
+					return world(t, holds)
 				},
 			})
 		})

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,14 +31,29 @@ type Harness struct {
 	// State (Running or Stopped), Type, Tags, VPC, of machines Subnet and PrivateIP
 	// and of databases MaintenanceWindow.
 	Open func(t *testing.T, seeds []fleet.Resource) World
+	// OpenWindows makes a cloud that holds these maintenance windows and nothing
+	// else; nil where the implementation is no cloud.WindowLister.
+	OpenWindows func(t *testing.T, seeds []Window) World
 	// Within runs the body of a test, for instance in a synctest bubble; nil
 	// just calls it.
 	Within func(t *testing.T, body func(t *testing.T))
 }
 
+// Window is a maintenance window to be made.
+type Window struct {
+	Scope    fleet.Scope
+	Name     string
+	Cron     string // cron(minutes hours day month weekday year)
+	Zone     string // IANA; empty: UTC
+	Hours    int
+	Disabled bool
+}
+
 // World is a cloud under examination.
 type World struct {
 	Cloud cloud.Cloud
+	// Windows is the same cloud where it lists windows.
+	Windows cloud.WindowLister
 	// Pass lets time pass, so that what is under way finishes.
 	Pass func(time.Duration)
 }
@@ -78,6 +94,9 @@ func Exercise(t *testing.T, h Harness) {
 		{"what is not configured is invalid", (*exam).strangers},
 		{"tags are set and removed", (*exam).tags},
 		{"a probe finds each ability and changes nothing", (*exam).probe},
+		{"windows are listed by name", (*exam).windows},
+		{"a window moves on to its next execution", (*exam).nextWindow},
+		{"many windows are listed whole", (*exam).manyWindows},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h.Within(t, func(t *testing.T) { test.run(&exam{T: t, Harness: h, ctx: t.Context()}) })
@@ -524,4 +543,106 @@ func (e *exam) probe() {
 	e.Pass(settling)
 	e.wantStates(e.list(fleet.EC2Instance, cloud.Query{}), fleet.Running, "a")
 	e.wantStates(e.list(fleet.RDSInstance, cloud.Query{}), fleet.Running, "shop-db")
+}
+
+// openWindows makes the windows, or skips what an implementation does not offer.
+func (e *exam) openWindows(seeds ...Window) {
+	if e.OpenWindows == nil {
+		e.Skip("lists no windows")
+	}
+	for i := range seeds {
+		if seeds[i].Scope == (fleet.Scope{}) {
+			seeds[i].Scope = e.Scopes[0]
+		}
+	}
+	e.World = e.OpenWindows(e.T, seeds)
+}
+
+func (e *exam) windowsOf(names ...string) []cloud.Window {
+	e.Helper()
+	list, err := e.Windows.Windows(e.ctx, e.Scopes[0], names)
+	if err != nil {
+		e.Fatalf("windows %v: %v", names, err)
+	}
+	return list
+}
+
+func (e *exam) windows() {
+	e.openWindows(
+		Window{Name: "patch", Cron: "cron(0 2 ? * SUN *)", Hours: 4},
+		Window{Name: "night", Cron: "cron(30 1 * * ? *)", Zone: "Asia/Seoul", Hours: 1},
+		Window{Name: "patch", Cron: "cron(0 3 ? * SAT *)", Hours: 2},
+		Window{Name: "paused", Cron: "cron(0 3 ? * SAT *)", Hours: 24, Disabled: true},
+		Window{Name: "elsewhere", Cron: "cron(0 3 ? * SAT *)", Hours: 2, Scope: e.Scopes[1]},
+	)
+	line := func(w cloud.Window) string {
+		next := "never"
+		if !w.Next.IsZero() {
+			next = w.Next.UTC().Format("15:04")
+		}
+		return fmt.Sprintf("%s %v %s %s", w.Name, w.Enabled, next, w.Duration)
+	}
+	for _, test := range []struct{ names, want []string }{
+		{[]string{"night"}, []string{"night true 16:30 1h0m0s"}},
+		{[]string{"paused"}, []string{"paused false never 24h0m0s"}},
+		{[]string{"patch", "night", "patch"}, []string{"night true 16:30 1h0m0s", "patch true 02:00 4h0m0s", "patch true 03:00 2h0m0s"}},
+		{[]string{"elsewhere", "unknown"}, nil},
+		{[]string{"Patch"}, nil},
+		{[]string{"pat*"}, nil},
+		{nil, nil},
+	} {
+		list := e.windowsOf(test.names...)
+		var got []string
+		for _, window := range list {
+			got = append(got, line(window))
+		}
+		if !slices.IsSortedFunc(list, func(a, b cloud.Window) int { return strings.Compare(a.Name+" "+a.ID, b.Name+" "+b.ID) }) {
+			e.Errorf("%v: not in order: %v", test.names, got)
+		}
+		slices.Sort(got) // which of two ids comes first is the provider's
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			e.Errorf("%v: %s", test.names, diff)
+		}
+	}
+	if both := e.windowsOf("patch"); len(both) != 2 || both[0].ID == both[1].ID || both[0].ID == "" {
+		e.Errorf("two windows of one name: %+v", both)
+	}
+	stranger := fleet.Scope{Account: "999999999999", Region: e.Scopes[0].Region}
+	_, err := e.Windows.Windows(e.ctx, stranger, []string{"patch"})
+	e.wantError("windows of a strange account", err, cloud.ErrInvalid)
+	reason := errors.New("the program ends")
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	cancel(reason)
+	_, err = e.Windows.Windows(ctx, e.Scopes[0], []string{"patch"})
+	e.wantError("windows for one who gave up", err, reason)
+}
+
+func (e *exam) nextWindow() {
+	e.openWindows(Window{Name: "weekly", Cron: "cron(0 2 ? * SUN *)", Zone: "Asia/Shanghai", Hours: 3})
+	const week = 7 * 24 * time.Hour
+	before := e.windowsOf("weekly")
+	e.Pass(week)
+	after := e.windowsOf("weekly")
+	if len(before) != 1 || len(after) != 1 || after[0].Next.Sub(before[0].Next) != week || after[0].ID != before[0].ID {
+		e.Errorf("a week after %+v it is %+v", before, after)
+	}
+}
+
+// manyWindowCount needs several pages.
+const manyWindowCount = 230
+
+func (e *exam) manyWindows() {
+	var seeds []Window
+	var names []string
+	for i := range manyWindowCount {
+		names = append(names, fmt.Sprintf("window-%03d", i))
+		seeds = append(seeds, Window{Name: names[i], Cron: "cron(0 2 * * ? *)", Hours: 1})
+	}
+	e.openWindows(seeds...)
+	if got := len(e.windowsOf(names...)); got != manyWindowCount {
+		e.Errorf("%d windows, want %d", got, manyWindowCount)
+	}
+	if got := e.windowsOf("window-229"); len(got) != 1 || got[0].Name != "window-229" {
+		e.Errorf("the last: %+v", got)
+	}
 }

@@ -66,6 +66,7 @@ var ec2Instance = Kind{
 	Permissions: []Permission{
 		{Action: describeInstances, For: "list instances", Resource: "*"},
 		{Action: describeSpotRequests, For: "tell persistent Spot requests, which may be stopped, from one-time ones", Resource: "*", Optional: true},
+		{Action: describeWindows, For: "learn when the SSM maintenance windows open that schedules name", Resource: "*", Optional: true},
 		{Action: startInstances, For: "start instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
 		{Action: stopInstances, For: "stop and hibernate instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
 		{Action: rebootInstances, For: "reboot instances by a rule", Resource: "instance/*", Conditions: []Condition{onlyTagged}, Optional: true},
