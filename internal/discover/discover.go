@@ -101,7 +101,7 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	for _, p := range parts {
 		group.Go(func() error {
 			filters := request.Whole[p.scope]
-			if len(filters) == 0 {
+			if len(filters) == 0 || request.TagKey == "" { // without a key everything is listed anyway
 				p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, request.TagKey, timeout)
 				return nil
 			}

@@ -263,3 +263,119 @@ func TestListingsAtOnceAreBounded(t *testing.T) {
 		})
 	}
 }
+
+// Where rules act on what carries no schedule tag the scope is listed whole, and
+// only what a filter selects is added; elsewhere the server is asked by tag.
+func TestScopesThatAreListedWhole(t *testing.T) {
+	filter := func(text string) fleet.Filter {
+		f, err := fleet.ParseFilter(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	instance := func(scope fleet.Scope, id string, tags ...string) fleet.Resource {
+		r := machine(scope, fleet.EC2Instance, id, fleet.Running)
+		r.Tags = map[string]string{}
+		for i := 0; i+1 < len(tags); i += 2 {
+			r.Tags[tags[i]] = tags[i+1]
+		}
+		return r
+	}
+	batch := func(scope fleet.Scope) []fleet.Resource {
+		return []fleet.Resource{
+			instance(scope, "i-tagged", "Schedule", "office"), instance(scope, "i-empty", "Schedule", ""),
+			instance(scope, "i-batch", "Name", "batch"), instance(scope, "i-both", "Name", "batch", "Schedule", "office"),
+			instance(scope, "i-case", "schedule", "office"), instance(scope, "i-other", "Name", "other"),
+		}
+	}
+	for _, test := range []struct {
+		name  string
+		whole []fleet.Filter
+		want  []string
+	}{
+		{"no filters", nil, []string{"i-both", "i-empty", "i-tagged"}},
+		{"an empty list of filters", []fleet.Filter{}, []string{"i-both", "i-empty", "i-tagged"}},
+		{"one filter", []fleet.Filter{filter("tag:Name=batch")}, []string{"i-batch", "i-both", "i-empty", "i-tagged"}},
+		{"two filters", []fleet.Filter{filter("tag:Name=batch"), filter("instance-id=i-case")}, []string{"i-batch", "i-both", "i-case", "i-empty", "i-tagged"}},
+		{"a filter that selects nothing", []fleet.Filter{filter("tag:Name=nobody")}, []string{"i-both", "i-empty", "i-tagged"}},
+		{"a filter that was never set", []fleet.Filter{{}}, []string{"i-both", "i-empty", "i-tagged"}},
+		{"everything", []fleet.Filter{filter("instance-id=*")}, []string{"i-batch", "i-both", "i-case", "i-empty", "i-other", "i-tagged"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &byTag{fleet: batch}
+			seen := List(t.Context(), l, Request{Scopes: []fleet.Scope{seoul, beijing}, TagKey: "Schedule", Whole: map[fleet.Scope][]fleet.Filter{beijing: test.whole}})
+			got := map[fleet.Scope][]string{}
+			for _, r := range seen.Resources {
+				got[r.Scope] = append(got[r.Scope], r.ID)
+			}
+			want := map[fleet.Scope][]string{seoul: {"i-both", "i-empty", "i-tagged"}, beijing: test.want}
+			if diff := gocmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			without := List(t.Context(), &byTag{fleet: batch}, Request{Scopes: []fleet.Scope{beijing}, Whole: map[fleet.Scope][]fleet.Filter{beijing: test.whole}})
+			if len(without.Resources) != len(batch(beijing)) {
+				t.Errorf("without a key %d resources, want all", len(without.Resources))
+			}
+			for scope, key := range l.keys() {
+				if whole := scope == beijing && len(test.whole) > 0; (key == "") != whole {
+					t.Errorf("%s was asked for the tag %q", scope, key)
+				}
+			}
+		})
+	}
+}
+
+// A scope that is listed whole and fails is a gap: nothing of it is known, what
+// carries the tag included.
+func TestAWholeListingThatFailsIsAGap(t *testing.T) {
+	all, err := fleet.ParseFilter("instance-id=*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lister{answer: func(_ context.Context, scope fleet.Scope, kind fleet.Kind) ([]fleet.Resource, error) {
+		r := machine(scope, kind, "x", fleet.Running)
+		r.Tags = map[string]string{"Schedule": "office"}
+		if scope == beijing && kind == fleet.EC2Instance {
+			return []fleet.Resource{r}, cloud.ErrThrottled
+		}
+		return []fleet.Resource{r}, nil
+	}}
+	seen := List(t.Context(), l, Request{Scopes: []fleet.Scope{seoul, beijing}, TagKey: "Schedule", Whole: map[fleet.Scope][]fleet.Filter{beijing: {all}}})
+	if diff := gocmp.Diff([]string{"444455556666/cn-north-1: cannot list ec2_instance: throttled"}, gapLines(seen)); diff != "" {
+		t.Error(diff)
+	}
+	if len(seen.Resources) != 3 || seen.Complete(beijing, fleet.EC2Instance) || !seen.Complete(beijing, fleet.RDSInstance) {
+		t.Errorf("%d resources", len(seen.Resources))
+	}
+}
+
+// byTag is a provider that filters by tag as the real one does.
+type byTag struct {
+	fleet func(scope fleet.Scope) []fleet.Resource
+
+	mu    sync.Mutex
+	asked map[fleet.Scope]string
+}
+
+func (*byTag) Kinds() []fleet.Kind { return []fleet.Kind{fleet.EC2Instance} }
+
+func (l *byTag) keys() map[fleet.Scope]string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked
+}
+
+func (l *byTag) List(_ context.Context, scope fleet.Scope, _ fleet.Kind, query cloud.Query) ([]fleet.Resource, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asked == nil {
+		l.asked = map[fleet.Scope]string{}
+	}
+	l.asked[scope] = query.TagKey
+	list := l.fleet(scope)
+	if query.TagKey != "" {
+		list = slices.DeleteFunc(list, func(r fleet.Resource) bool { _, tagged := r.Tags[query.TagKey]; return !tagged })
+	}
+	return list, nil
+}
