@@ -199,6 +199,9 @@ func (x *decider) decide() {
 	if o, end, ok := p.Override(x.now, x.m.Reached); ok {
 		x.Override, x.until = o, end
 	}
+	if at, ok := p.NextOverride(x.now); ok {
+		x.recheckAt(at)
+	}
 	governed := p.Why == policy.Governed
 	if governed {
 		x.schedule()
@@ -287,6 +290,9 @@ func (x *decider) observe() {
 		m.SeenSince = seenAt
 	}
 	m.Seen, m.SeenType, m.SeenAt = r.State, r.Type, seenAt
+	if m.Intent == nil && r.State.Settled() && r.State != m.ByRule {
+		m.ByRule = ""
+	}
 	switch r.State {
 	case fleet.Stopped:
 		m.ManualSince = time.Time{}
@@ -294,7 +300,7 @@ func (x *decider) observe() {
 			m.AutoRestartAt = r.AutoRestartAt
 		}
 	case fleet.Running:
-		x.autoRestart = !m.AutoRestartAt.IsZero() && !seenAt.Before(m.AutoRestartAt)
+		x.autoRestart = !m.AutoRestartAt.IsZero() && !seenAt.Before(m.AutoRestartAt) && m.ByRule != fleet.Running
 		if !x.autoRestart {
 			// A person started it before AWS would have: AWS counts anew from its next stop.
 			m.AutoRestartAt = time.Time{}
@@ -316,7 +322,7 @@ func (x *decider) forget() {
 		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
 		Ref: m.Ref, Name: m.Name,
 		AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
-		Reached: m.Reached, Fire: m.Fire, Observed: m.Observed,
+		Reached: m.Reached, Fire: m.Fire, ByRule: m.ByRule, Observed: m.Observed,
 	}
 }
 
@@ -333,7 +339,7 @@ func (x *decider) ungoverned() {
 
 // wantStopped are the rows 1 to 5.
 func (x *decider) wantStopped() {
-	running := x.Resource.State == fleet.Running
+	running, m := x.Resource.State == fleet.Running, x.m
 	switch {
 	case x.last == Unknown && !x.s.StopNewInstances:
 		x.row("row-1", "memory unknown, and stop_new_instances is off")
@@ -349,7 +355,7 @@ func (x *decider) wantStopped() {
 		x.stop(x.stopReason())
 	case running && x.missed():
 		x.row("row-4", "memory is stopped, but of an earlier stretch: an end passed while nothing was decided")
-		if x.retains() {
+		if x.retains() && m.ByRule != fleet.Running {
 			x.keep(RetainedAtEnd, running) // perhaps it was running before the begin that was missed
 			return
 		}
@@ -357,6 +363,9 @@ func (x *decider) wantStopped() {
 	case x.autoRestart:
 		x.row("row-4", "memory is stopped, and the provider restarted it")
 		x.stop(ProviderRestart)
+	case running && m.ByRule == fleet.Running:
+		x.row("row-5", "memory is stopped, and a rule started it")
+		x.none(RuleRunning, WasStopped)
 	case running && x.manualEnd(&x.Due):
 		x.row("row-4b", "it has been running for longer than max_manual_uptime")
 		x.stop(ManualUptimeOver)
@@ -510,7 +519,7 @@ func (x *decider) wantRunning() {
 	case x.s.Enforced:
 		x.row("row-6", "the schedule is enforced")
 		x.start(EnforcedStart)
-	case x.retains() && x.last == WasStopped && running && !x.autoRestart:
+	case x.retains() && x.last == WasStopped && running && !x.autoRestart && x.m.ByRule != fleet.Running:
 		x.row("row-7", "memory is stopped, it runs, and retain_running is on")
 		x.none(Retained, RetainRunning)
 	case x.last == RetainRunning:
@@ -528,6 +537,9 @@ func (x *decider) wantRunning() {
 	case !running && x.missed():
 		x.row("row-10", "memory is running, but of an earlier stretch: a begin passed while nothing was decided")
 		x.start(MissedStart)
+	case !running && x.m.ByRule == fleet.Stopped:
+		x.row("row-11", "memory is running, and a rule stopped it")
+		x.none(RuleStopped, WasRunning)
 	case !running:
 		x.row("row-11", "memory is running")
 		x.none(ManualStop, WasRunning)
@@ -760,7 +772,7 @@ func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
 	if !x.retry {
 		x.m.Attempts, x.m.LastError = 0, ""
 	}
-	x.m.NotBefore = time.Time{}
+	x.m.NotBefore, x.m.ByRule = time.Time{}, ""
 	x.remember(next)
 	x.Until = x.until
 	if b, ok := x.in.Policy.NextState(x.now); ok && x.until.IsZero() {

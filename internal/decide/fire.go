@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dayshift/internal/calendar"
@@ -15,6 +16,11 @@ import (
 // edge, a schedule is a level"): a person's override wins, then a schedule that
 // is enforced, then whatever was due later; at the same instant a stop wins,
 // then the rule whose name comes first. What loses is dropped with a reason.
+//
+// A resize and a reboot want no state, so they overtake nothing that does: they
+// give way to the start or stop of another rule and wait for one of the
+// schedule. A resize that has taken its machine down brings it up again,
+// whatever fires meanwhile, unless that is a stop.
 
 // FireLasts is how long after it fired the action of a rule is tried: long
 // enough for a change of state to end and for a short shortage to pass, short
@@ -24,15 +30,29 @@ const FireLasts = 15 * time.Minute
 // hearFires puts the rules that fired to what is remembered: one action counts.
 func (x *decider) hearFires() {
 	m := x.m
-	if len(x.in.Fires) > 0 {
-		all := slices.Clone(x.in.Fires)
-		if !m.Fire.IsZero() {
+	var all []Fire
+	for _, f := range x.in.Fires {
+		if !f.same(m.Fire) && (m.Intent == nil || !f.same(m.Intent.Fire)) { // heard before, and its hearing was not recorded
+			all = append(all, f)
+		}
+	}
+	if len(all) > 0 {
+		var half Fire
+		if m.Fire.Halfway {
+			half = m.Fire
+		} else if !m.Fire.IsZero() {
 			all = append(all, m.Fire)
 		}
 		slices.SortFunc(all, func(a, b Fire) int {
-			return cmp.Or(b.At.Compare(a.At), cmp.Compare(order(a.Verb), order(b.Verb)), cmp.Compare(a.Rule, b.Rule))
+			return cmp.Or(
+				cmp.Compare(order(a.Verb)/neutral, order(b.Verb)/neutral),
+				b.At.Compare(a.At), cmp.Compare(order(a.Verb), order(b.Verb)), cmp.Compare(a.Rule, b.Rule))
 		})
-		m.Fire = all[0]
+		var gone Fire
+		m.Fire, gone = goesOn(half, all[0])
+		if !gone.IsZero() {
+			x.Dropped = append(x.Dropped, Dropped{gone, RuleOvertaken})
+		}
 		for _, other := range all[1:] {
 			x.Dropped = append(x.Dropped, Dropped{other, RuleOvertaken})
 		}
@@ -42,9 +62,34 @@ func (x *decider) hearFires() {
 	}
 }
 
+func (f Fire) same(other Fire) bool { return f.Rule == other.Rule && f.At.Equal(other.At) }
+
+// down reports whether the fire stops for good.
+func (f Fire) down() bool { return f.Verb == fleet.Stop || f.Verb == fleet.Hibernate }
+
+// neutral is the first place in the order of a verb that wants no state.
+const neutral = 3
+
 // order is the place of a verb among rules of the same instant.
 func order(verb fleet.Verb) int {
 	return slices.Index([]fleet.Verb{fleet.Stop, fleet.Hibernate, fleet.Start, fleet.Resize, fleet.Reboot}, verb)
+}
+
+// goesOn says what is carried out where a resize that is halfway, or nothing,
+// meets the fire of another rule, and what is given up.
+func goesOn(half, next Fire) (goes, gone Fire) {
+	switch {
+	case half.IsZero() || next.IsZero():
+		if half.IsZero() {
+			return next, half
+		}
+		return half, next
+	case next.down():
+		return next, half
+	case next.Verb == fleet.Resize: // it is down for a resize all the same
+		return halfway(next), half
+	}
+	return half, next
 }
 
 // dropFire gives the action of a rule up, if there is one.
@@ -53,7 +98,9 @@ func (x *decider) dropFire(why Reason) {
 	if f.IsZero() {
 		return
 	}
-	x.say("rule", func() string { return fmt.Sprintf("rule %q fired at %s: %s", f.Rule, instantForm(f.At), why.Sentence()) })
+	x.say("rule", func() string {
+		return fmt.Sprintf("rule %q fired at %s: %s", f.Rule, instantForm(f.At), why.Sentence())
+	})
 	x.Dropped = append(x.Dropped, Dropped{f, why})
 	x.m.Fire = Fire{}
 	if x.Before != nil {
@@ -68,11 +115,18 @@ func (x *decider) fire() {
 		return
 	}
 	x.recheckAt(f.Until)
-	down := f.Verb == fleet.Stop || f.Verb == fleet.Hibernate
+	down, neutral := f.down(), !f.Halfway && order(f.Verb) >= neutral
+	plainStop := !x.Resize && (x.Verb == fleet.Stop || x.Verb == fleet.Hibernate)
 	switch {
 	case x.Override != nil:
 		x.dropFire(RuleOverridden)
 		return
+	case neutral && plainStop:
+		x.say("rule", func() string {
+			return fmt.Sprintf("rule %q fired at %s: %s, which waits until it is stopped", f.Rule, instantForm(f.At), f.Verb)
+		})
+		return
+	case neutral && x.Resource.State == fleet.Stopped: // nothing that speaks against a start or a stop matters
 	case x.enforces(down):
 		x.dropFire(RuleEnforced)
 		return
@@ -80,26 +134,67 @@ func (x *decider) fire() {
 		x.dropFire(RuleOvertaken)
 		return
 	}
-	x.say("rule", func() string { return fmt.Sprintf("rule %q fired at %s: %s", f.Rule, instantForm(f.At), f.Verb) })
+	verb, reason, ok := x.fireVerb(f)
 	yields := false
-	if x.Verb != "" {
-		if !x.Resize && (x.Verb == fleet.Start) == !down {
-			x.dropFire(RuleNothing) // the schedule is about to do the same
-			return
+	switch {
+	case x.Verb == "":
+		yields = x.yieldBackingOff(f)
+	case x.Verb == fleet.Start && neutral && ok:
+		if was := &x.in.Memory; was.Fire == f && was.Attempts > 0 {
+			return // it failed before; the start does not wait for it again
 		}
+		*x.m = *x.Before // the type first: the schedule starts it as soon as that is done
+		x.undo()
+	case x.Verb == fleet.Start && (down || f.Halfway), plainStop && f.Verb == fleet.Start, x.Resize && (down || f.Verb == fleet.Resize && !f.Halfway):
 		// The rule came later: what the schedule wants counts as done.
 		yields = true
-		x.Verb, x.Resize, x.Types, x.Type, x.Before = "", false, nil, "", nil
-	}
-	verb, reason, ok := x.fireVerb(f)
-	if !ok {
-		x.dropFire(reason)
-		if yields {
-			x.Reason = reason
+		if x.Resize {
+			x.m.RefusedType = x.Type
 		}
+		x.m.ResizeTo = ""
+		x.undo()
+	default: // the schedule is about to do the same, or there is nothing that the rule could do
+		if ok {
+			reason = RuleNothing
+		}
+		x.dropFire(reason)
 		return
 	}
-	x.carry(f, verb, reason)
+	if ok {
+		x.say("rule", func() string { return fmt.Sprintf("rule %q fired at %s: %s", f.Rule, instantForm(f.At), f.Verb) })
+		x.carry(f, verb, reason)
+		return
+	}
+	x.dropFire(reason)
+	if yields {
+		x.Reason = reason
+		if !neutral {
+			x.m.ByRule = x.Resource.State
+		}
+	}
+}
+
+// undo takes back the action that was decided.
+func (x *decider) undo() {
+	x.Verb, x.Resize, x.Types, x.Type, x.Before, x.Until = "", false, nil, "", nil, time.Time{}
+}
+
+// yieldBackingOff gives up the action of the schedule that failed, where the
+// rule that came later wants the opposite.
+func (x *decider) yieldBackingOff(f Fire) bool {
+	m := x.m
+	switch {
+	case x.Reason != BackingOff:
+		return false
+	case f.down() && x.last == StartFailed:
+		x.remember(WasRunning)
+	case f.Verb == fleet.Start && x.last == StopFailed:
+		x.remember(WasStopped)
+	default:
+		return false
+	}
+	m.Attempts, m.NotBefore, m.LastError, x.Due = 0, time.Time{}, "", time.Time{}
+	return true
 }
 
 // enforces reports whether an enforced schedule wants the opposite.
@@ -123,7 +218,10 @@ func (x *decider) overtaken(f Fire, down bool) bool {
 		if !ok || b.At.After(x.now) {
 			break
 		}
-		last, at = b, b.At
+		at = b.At
+		if b.To.State != calendar.Any { // which undoes nothing
+			last = b
+		}
 	}
 	switch last.To.State {
 	case calendar.Stopped:
@@ -180,6 +278,13 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 			return
 		}
 	}
+	if f.Halfway {
+		// The schedule leaves the type as the rule made it.
+		m.RefusedType, m.ResizeTo = "", ""
+		if wanted := strings.ToLower(x.Want.InstanceType); wanted != f.Type {
+			m.RefusedType = wanted
+		}
+	}
 	before := *m
 	x.Before = &before
 	x.Fire, x.Verb, x.Reason, x.Until = f, verb, reason, f.Until
@@ -187,8 +292,8 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	switch {
 	case verb == fleet.Start:
 		if f.Halfway {
-			x.Want.InstanceType = f.Type
 			x.Until = time.Time{} // it must come up again, however late
+			x.Want.InstanceType = f.Type
 		}
 		x.chooseTypes()
 	case f.Verb == fleet.Resize && verb == fleet.Stop:
@@ -197,6 +302,9 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	case verb == fleet.Resize:
 		x.Type = f.Type
 	}
+	if state := byRule(verb, f); state != "" {
+		m.ByRule = state
+	}
 	x.recheckAt(x.now.Add(firstLook))
 }
 
@@ -204,4 +312,15 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 func halfway(f Fire) Fire {
 	f.Halfway = true
 	return f
+}
+
+// byRule is the state that an action of a rule is meant to bring it into for good; empty for one that is not.
+func byRule(verb fleet.Verb, f Fire) fleet.State {
+	switch {
+	case verb == fleet.Start:
+		return fleet.Running
+	case f.down():
+		return fleet.Stopped
+	}
+	return ""
 }

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"dayshift/internal/fleet"
@@ -66,12 +68,16 @@ type Memory struct {
 	LastError string    `json:"last_error,omitempty"`
 	// Override is the override that was in force at the last decision.
 	Override string `json:"override,omitempty"`
-	// Reached is the override that ended for this resource because it had been reached.
+	// Reached are the overrides that ended for this resource because they had been reached, the latest last, blanks
+	// between them (HasReached).
 	Reached string `json:"reached,omitempty"`
 	// Window is when the maintenance window began that it was last started or kept running for; zero outside one.
 	Window time.Time `json:"window,omitzero"`
 	// Fire is the action of a rule that is still to be carried out.
 	Fire Fire `json:"fire,omitzero"`
+	// ByRule is the state that a rule brought it into, while it is in that: no person did it, and the schedule leaves it
+	// so until its own next boundary. Empty otherwise.
+	ByRule fleet.State `json:"by_rule,omitempty"`
 	// Observed is what would have been done, as it was recorded last, where Dayshift only observes.
 	Observed string `json:"observed,omitempty"`
 }
@@ -107,8 +113,27 @@ type Intent struct {
 	From fleet.State `json:"from"`
 	// Accepted is when the provider took the call; zero while that is not known.
 	Accepted time.Time `json:"accepted,omitzero"`
+	// Override is the override that it carries out; empty for one of a schedule or rule.
+	Override string `json:"override,omitempty"`
 	// Fire is the rule's action that it carries out; zero for one of a schedule or override.
 	Fire Fire `json:"fire,omitzero"`
+}
+
+// HasReached reports whether an override ended for this resource because it had been reached.
+func (m Memory) HasReached(override string) bool {
+	return slices.Contains(strings.Fields(m.Reached), override)
+}
+
+// maxReached bounds the overrides that are remembered as reached: as many as
+// people may have put on one resource before the first of them is taken away.
+const maxReached = 8
+
+func (m *Memory) reach(override string) {
+	if m.HasReached(override) {
+		return
+	}
+	reached := append(strings.Fields(m.Reached), override)
+	m.Reached = strings.Join(reached[max(len(reached)-maxReached, 0):], " ")
 }
 
 // refreshAfter is how old the instant of the last decision may grow before a

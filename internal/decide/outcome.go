@@ -11,10 +11,18 @@ import (
 // the memory as it was and the intent. The decision keeps the intent for what
 // follows, so Intend is called on the value that is handed on.
 func (d *Decision) Intend(run string, term int64) Memory {
-	d.Memory.Intent = &Intent{
-		Verb: d.Verb, Type: d.Type, Run: run, Term: term, At: d.now, From: d.Resource.State, Fire: d.Fire,
-	}
+	intent := d.intent()
+	intent.Run, intent.Term = run, term
+	d.Memory.Intent = &intent
 	return d.Unclear()
+}
+
+func (d *Decision) intent() Intent {
+	intent := Intent{Verb: d.Verb, Type: d.Type, At: d.now, From: d.Resource.State, Fire: d.Fire}
+	if d.Override != nil {
+		intent.Override = d.Override.ID
+	}
+	return intent
 }
 
 // Unclear is what to remember when a call was made and its answer is not known:
@@ -42,7 +50,7 @@ func (d *Decision) Accepted(at time.Time, changed string) Memory {
 		m.Intent = nil
 		return m
 	}
-	intent := Intent{Verb: d.Verb, Type: d.Type, At: d.now, From: d.Resource.State, Fire: d.Fire}
+	intent := d.intent()
 	if m.Intent != nil {
 		intent = *m.Intent
 	}

@@ -35,7 +35,7 @@ func (x *decider) override() {
 	}
 	if x.Reason == OverrideRunning || x.Reason == OverrideStopped {
 		if o.Once {
-			m.Reached = o.ID
+			m.reach(o.ID)
 			x.recheckAt(x.now.Add(soonest))
 		}
 	}
@@ -101,8 +101,11 @@ func (x *decider) nextStop() (time.Time, bool) {
 	return at, false
 }
 
-// wantsStopped reports whether the schedule lets it be stopped at an instant.
+// wantsStopped reports whether it will be stopped at the end of an override: by the next override or by the schedule.
 func (x *decider) wantsStopped(at time.Time) bool {
+	if next, _, ok := x.in.Policy.Override(at, x.m.Reached); ok {
+		return next.State == calendar.Stopped
+	}
 	_, open := x.in.Policy.Window(at)
 	return !open && x.in.Policy.Wanted(at).State == calendar.Stopped
 }

@@ -83,6 +83,9 @@ const (
 	RuleStop   Reason = "rule-stop"
 	RuleReboot Reason = "rule-reboot"
 	RuleResize Reason = "rule-resize"
+	// A rule brought it into the state that its schedule does not want.
+	RuleRunning Reason = "rule-running"
+	RuleStopped Reason = "rule-stopped"
 	// Why the action of a rule was dropped.
 	RuleNothing    Reason = "rule-nothing-to-do"
 	RuleOverridden Reason = "rule-overridden"
@@ -119,7 +122,8 @@ var Reasons = []Reason{
 	LeftAlone,
 	OverrideStart, OverrideStop, OverrideRunning, OverrideStopped, OverrideEnded,
 	WindowStart, WindowRunning, WindowManual, WindowEnded,
-	RuleStart, RuleStop, RuleReboot, RuleResize, RuleNothing, RuleOverridden, RuleEnforced, RuleOvertaken, RuleLate, RuleUnsupported,
+	RuleStart, RuleStop, RuleReboot, RuleResize, RuleRunning, RuleStopped,
+	RuleNothing, RuleOverridden, RuleEnforced, RuleOvertaken, RuleLate, RuleUnsupported,
 	GroupMember, InstanceStoreRoot, SpotOneTime, StopProtected, ReadReplica, ReplicaSource, ClusterMember, SQLServerMultiAZ,
 }
 
@@ -158,7 +162,7 @@ var sentences = map[Reason]string{
 	ResizeStop:     "The period wants another instance type; it is stopped to be changed and started again.",
 	ResizeStart:    "It was stopped to change its type and is started again.",
 	Retained:       "A person had started it before the period began; it is left to that person.",
-	TypeRefused:    "The type that the period wants could not be had; it runs with another one until its next start.",
+	TypeRefused:    "The type that the period wants could not be had, or a rule gave it another one; it runs with that until its next start.",
 	ManualStop:     "A person stopped it inside its period; that is respected until the next begin.",
 	AlreadyRunning: "It is running, as its schedule wants.",
 	ModeStopOnly:   "It should be started, but its schedule only stops.",
@@ -180,6 +184,8 @@ var sentences = map[Reason]string{
 	RuleStop:       "A rule stops it.",
 	RuleReboot:     "A rule reboots it.",
 	RuleResize:     "A rule changes its instance type.",
+	RuleRunning:    "A rule started it while its schedule wanted it stopped; that holds until the end of its next period.",
+	RuleStopped:    "A rule stopped it inside its period; that holds until the next begin.",
 	RuleNothing:    "A rule fired, and it was already as the rule wants.",
 	RuleOverridden: "A rule fired, but a person's decision is in force and wins.",
 	RuleEnforced:   "A rule fired, but its schedule enforces the opposite.",

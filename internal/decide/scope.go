@@ -74,14 +74,24 @@ func (p RuleProgress) Due(rule *policy.Rule, now time.Time) RuleDue {
 		from = rule.Since
 	}
 	due := RuleDue{Progress: RuleProgress{Done: slices.Clone(p.Done), Matched: p.Matched}}
+	horizon, until := now.Add(-max(rule.CatchUp, leastCatchUp)), now
 	if at >= 0 && !from.Before(now) {
-		return due
+		// A clock that was set back has come to where it had been. What lies between the looks before and after that is due.
+		if at == 0 || p.Done[at-1].Through.Before(horizon) {
+			return due
+		}
+		until = p.Done[at].After
+		at--
+		from = p.Done[at].Through
 	}
 	whole := from // what lies between it and the first instant asked for was the business of an earlier form of the rule
-	if rule.Since.After(from) {
+	switch ahead := rule.Since.Sub(now); {
+	case !rule.Since.After(from), ahead > leastCatchUp: // so far ahead it is of a clock that was set back since
+	case ahead > 0:
+		from = now
+	default:
 		from = rule.Since
 	}
-	horizon := now.Add(-max(rule.CatchUp, leastCatchUp))
 	if from.Before(horizon) {
 		// Fires is exclusive at its begin; an instant at the horizon itself is still made up.
 		for instant := range rule.Expression.Fires(from, horizon.Add(-time.Second)) {
@@ -95,10 +105,10 @@ func (p RuleProgress) Due(rule *policy.Rule, now time.Time) RuleDue {
 			whole = from
 		}
 	}
-	for instant := range rule.Expression.Fires(from, now) {
+	for instant := range rule.Expression.Fires(from, until) {
 		due.Fires = append(due.Fires, instant)
 	}
-	due.Progress.Done = extend(due.Progress.Done, at, Stretch{After: whole, Through: now})
+	due.Progress.Done = extend(due.Progress.Done, at, Stretch{After: whole, Through: until})
 	return due
 }
 
@@ -116,8 +126,26 @@ func extend(done []Stretch, at int, stretch Stretch) []Stretch {
 		}
 		done = slices.Delete(done, at+1, at+2)
 	}
-	if over := len(done) - maxStretches; over > 0 {
-		done = done[over:]
+	for len(done) > maxStretches {
+		done = join(done, at)
 	}
 	return done
+}
+
+// join makes one of two neighbouring stretches, and so gives up what lies
+// between them: a stretch forgotten would fire again. What is over costs
+// nothing; else it is the least gap that a clock left that ran ahead, but not
+// the one in which the rule goes on.
+func join(done []Stretch, at int) []Stretch {
+	first := 0
+	if at == 0 {
+		first = 1
+		for i := 2; i+1 < len(done); i++ {
+			if done[i+1].After.Sub(done[i].Through) < done[first+1].After.Sub(done[first].Through) {
+				first = i
+			}
+		}
+	}
+	done[first].Through = done[first+1].Through
+	return slices.Delete(done, first+1, first+2)
 }

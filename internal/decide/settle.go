@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -129,11 +130,15 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 		if !intent.Fire.IsZero() {
 			return failedFire(m, intent.Fire, now, why), out
 		}
+		m.Override = cmp.Or(intent.Override, m.Override)
 		return fail(m, intent.Verb, intent.Verb != fleet.Start && intent.Type != "", now, why), out
 	}
 	switch intent.Verb {
 	case fleet.Reboot: // no listing tells, and twice would be worse than not at all
-		m.Intent, m.Fire = nil, Fire{}
+		m.Intent = nil
+		if m.Fire == intent.Fire {
+			m.Fire = Fire{}
+		}
 		out.Ended, out.Recovered = Unknowable, true
 		return m, out
 	case fleet.Resize: // of what is stopped: it may simply be asked for again
@@ -197,15 +202,19 @@ func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
 	start := intent.Verb == fleet.Start
 	if !intent.Fire.IsZero() { // the schedule's memory is none of a rule's business
+		if state := byRule(intent.Verb, intent.Fire); state != "" {
+			m.ByRule = state
+		}
 		if m.Fire == intent.Fire {
 			m.Fire = Fire{}
-			if !start && intent.Type != "" {
-				m.Fire = halfway(intent.Fire)
-			}
+		}
+		if !accepted && !start && intent.Type != "" {
+			m.Fire, _ = goesOn(halfway(intent.Fire), m.Fire)
 		}
 		return m
 	}
 	if !accepted {
+		m.Override = cmp.Or(intent.Override, m.Override)
 		m.DecidedAt, m.Announced, m.Retain = intent.At, time.Time{}, false
 		switch {
 		case start:
@@ -249,6 +258,9 @@ func fail(m Memory, verb fleet.Verb, resize bool, now time.Time, why string) Mem
 func failedFire(m Memory, f Fire, now time.Time, why string) Memory {
 	if m.Fire.IsZero() || m.Fire == halfway(f) {
 		m.Fire = f
+	}
+	if m.Fire != f {
+		return m // another rule has fired since, and its action is tried at once
 	}
 	m.Attempts++
 	m.NotBefore = now.Add(Backoff(m.Ref, m.Attempts))

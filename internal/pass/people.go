@@ -61,7 +61,7 @@ func (r *running) reached(o *policy.Override) bool {
 			continue
 		}
 		any = true
-		if d.Memory.Reached != o.ID {
+		if !d.Memory.HasReached(o.ID) {
 			return false
 		}
 	}

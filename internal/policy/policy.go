@@ -241,10 +241,10 @@ func (p Policy) nextInto(state calendar.State, now time.Time) (time.Time, bool) 
 }
 
 // Override gives the override in force at an instant and when it ends for this
-// resource. reached is the override that a resource has reached (Override.Once).
+// resource. reached are the overrides that the resource has reached (Override.Once), blanks between them.
 func (p Policy) Override(now time.Time, reached string) (*Override, time.Time, bool) {
 	for _, o := range p.overrides {
-		if now.Before(o.From) || o.Once && o.ID == reached {
+		if now.Before(o.From) || o.Once && slices.Contains(strings.Fields(reached), o.ID) {
 			continue
 		}
 		if end := p.overrideEnd(o); now.Before(end) {
@@ -252,6 +252,19 @@ func (p Policy) Override(now time.Time, reached string) (*Override, time.Time, b
 		}
 	}
 	return nil, time.Time{}, false
+}
+
+// NextOverride gives the next instant after now at which an override for the
+// resource comes into force; false when none is to come. It is of use where the
+// clock of whoever made it is ahead, or this one was set back.
+func (p Policy) NextOverride(now time.Time) (time.Time, bool) {
+	var next time.Time
+	for _, o := range p.overrides {
+		if o.From.After(now) && (next.IsZero() || o.From.Before(next)) {
+			next = o.From
+		}
+	}
+	return next, !next.IsZero()
 }
 
 func (p Policy) overrideEnd(o *Override) time.Time {
