@@ -23,6 +23,7 @@ const (
 	triggerBoundary = "boundary" // an answer may have changed: a boundary, a grace or a back-off has passed
 	triggerResync   = "resync"   // the interval that repairs drift
 	triggerClock    = "clock"    // the wall clock jumped
+	triggerPerson   = "person"   // a person decided something
 )
 
 // agenda knows when each scope is to be looked at next. A scope is given out
@@ -73,6 +74,18 @@ func (a *agenda) set(scopes []fleet.Scope, resync time.Duration, now time.Time) 
 			a.scopes[scope] = entry
 		}
 		entry.gone, entry.due, entry.trigger = false, now, triggerStart
+	}
+	a.poke()
+}
+
+// touch makes some scopes due.
+func (a *agenda) touch(scopes []fleet.Scope, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, scope := range scopes {
+		if entry := a.scopes[scope]; entry != nil && !entry.gone {
+			entry.due, entry.trigger = now, triggerPerson
+		}
 	}
 	a.poke()
 }

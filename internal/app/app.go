@@ -35,6 +35,8 @@ type App struct {
 	Metrics *metrics.Set
 	Senders []notify.Sender
 
+	text        []byte // the configuration, where it is built in and no file
+	revision    int64  // of the objects in Config
 	transport   http.RoundTripper
 	credentials map[fleet.AccountID]aws.Credentials
 }
@@ -59,6 +61,9 @@ func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access A
 	if a.Store, err = openStore(ctx, loaded.Store, access); err != nil {
 		return nil, err
 	}
+	if err := a.adopt(ctx); err != nil {
+		return nil, errors.Join(err, a.Store.Close())
+	}
 	return a, nil
 }
 
@@ -78,7 +83,7 @@ func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error)
 	}
 	return aws.New(aws.Config{
 		Accounts: accounts, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Pacer: pacer,
-		Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
+		Windows: len(loaded.Book.SSMWindowNames()) > 0, Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
 		Observer: aws.Observer{
 			Called: func(scope fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
 				a.Metrics.Call(string(scope.Account), string(scope.Region), string(operation), errors.Is(err, cloud.ErrThrottled))
@@ -108,8 +113,9 @@ func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
 		scopes = a.Config.Scopes
 	}
 	return &pass.Pass{
-		Cloud: a.Cloud, Store: a.Store, Clock: a.Clock, Book: &a.Config.Book, Limits: a.Config.Limits,
-		Scopes: scopes, Trigger: trigger, Log: a.Log,
+		Cloud: a.Cloud, Windows: a.Cloud, Store: a.Store, Clock: a.Clock,
+		Book: &a.Config.Book, Limits: a.Config.Limits, Config: a.Config.Fingerprint(),
+		Scopes: scopes, All: len(scopes) == len(a.Config.Scopes), Trigger: trigger, Log: a.Log,
 		Tags:    pass.TagOptions{LastAction: a.Config.Config.Tags.LastAction, Error: a.Config.Config.Tags.Error},
 		Senders: a.Senders,
 	}

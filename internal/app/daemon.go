@@ -80,9 +80,7 @@ func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	group := lifecycle.New(ctx)
 	group.Go("HTTP surface", func(ctx context.Context) error { return d.listen(ctx, listener) })
 	group.Go("scheduler", d.lead)
-	if d.Config.File != "" {
-		group.Go("reload", d.watch)
-	}
+	group.Go("reload", d.watch)
 	if d.Listening != nil {
 		d.Listening(listener.Addr().String())
 	}
@@ -154,6 +152,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
 	d.mu.Unlock()
 	d.passes.Go(func() { d.heed(passing) })
+	d.passes.Go(func() { d.calendars(passing) })
 	d.loop(passing)
 	d.passes.Wait()
 	stopRenewing()
@@ -396,7 +395,8 @@ func (d *Daemon) event(ctx context.Context, reason, detail string) {
 	}
 }
 
-// watch reloads the configuration when its file changes or on SIGHUP.
+// watch reloads the configuration when its file or an object of the store
+// changes, or on SIGHUP.
 func (d *Daemon) watch(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -415,7 +415,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			seen = fileMark(file)
 			d.reload(ctx)
 		case <-ticker.C:
-			if mark := fileMark(file); mark != seen {
+			if mark := fileMark(file); mark != seen || d.revised(ctx) {
 				seen = mark
 				d.reload(ctx)
 			}
@@ -444,25 +444,38 @@ func (d *Daemon) reload(ctx context.Context) {
 	d.mu.Lock()
 	before, cloud := d.Config, d.Cloud
 	d.mu.Unlock()
-	next, err := config.Load(before.File)
+	objects, revision, err := d.stored(ctx)
+	if err != nil {
+		d.setProblem(err)
+		return // it is looked at again
+	}
+	next, err := d.Assemble(objects)
 	if err == nil && next.Store != before.Store {
 		err = errors.New("store: it can not be changed while the program runs; restart it")
 	}
 	if err == nil && next.Same(before) {
+		d.adoptOverrides(next, before, revision)
 		return
 	}
 	if err == nil {
 		cloud, err = d.cloud(next, cloud.Pacer())
 	}
 	if err != nil {
+		// What people decide counts all the same.
+		stays := *before
+		override(&stays, objects)
+		d.adoptOverrides(&stays, before, revision)
 		d.Metrics.Reload(false, time.Time{})
 		d.setProblem(fmt.Errorf("the new configuration is refused, the running one stays: %w", err))
 		d.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
 		return
 	}
 	d.mu.Lock()
-	d.Config, d.Cloud, d.problem = next, cloud, ""
+	d.Config, d.Cloud, d.revision, d.problem = next, cloud, revision, ""
 	d.mu.Unlock()
+	for _, warning := range next.Warnings {
+		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
+	}
 	d.Metrics.Reload(true, wall.Now())
 	if before.Config.Listen != next.Config.Listen || before.Config.Log != next.Config.Log {
 		d.Log.WarnContext(ctx, "listen and log take effect when the program is started again")
@@ -472,6 +485,32 @@ func (d *Daemon) reload(ctx context.Context) {
 	}
 	d.event(ctx, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(before.Diff(next))))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
+}
+
+// revised reports whether objects of the store have changed. A store that is
+// down is told of by the passes.
+func (d *Daemon) revised(ctx context.Context) bool {
+	limited, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	revision, err := d.Store.Revision(limited)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return err == nil && revision != d.revision
+}
+
+// adoptOverrides takes over people's decisions, and has what they are for looked at.
+func (d *Daemon) adoptOverrides(next, before *config.Loaded, revision int64) {
+	d.mu.Lock()
+	d.Config, d.revision = next, revision
+	d.mu.Unlock()
+	if sameOverrides(before, next) {
+		return
+	}
+	scopes := overridden(before, next)
+	if scopes == nil {
+		scopes = next.Scopes
+	}
+	d.agenda.touch(scopes, d.Clock.Now())
 }
 
 func (d *Daemon) setProblem(err error) {

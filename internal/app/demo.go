@@ -113,7 +113,7 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 	}
 	d := &demo{options: options, sim: sim, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
 	d.app = &App{
-		Config: loaded, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
+		Config: loaded, text: demoConfig, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
 		Senders: []notify.Sender{d}, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	for _, account := range loaded.Config.Accounts {

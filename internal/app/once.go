@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"dayshift/internal/fleet"
@@ -44,6 +45,12 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	}()
 	go func() { lost(leader.keep(keeping)) }()
 
+	if err := a.fetchCalendars(keeping, a.Config, newTimetable()); err != nil {
+		a.Log.WarnContext(ctx, "holiday calendars could not be fetched; their last good copies count", slog.Any("error", err))
+	}
+	if err := a.adopt(keeping); err != nil {
+		return pass.Report{}, err
+	}
 	run := func(trigger string, scopes []fleet.Scope) (pass.Report, error) {
 		p := a.Pass(trigger, scopes)
 		p.Lease, p.MayAct, p.Confirmed, p.Observe, p.Known = leader.Lease, leader.MayAct, options.Confirmed, options.Observe, report.Known
@@ -89,5 +96,7 @@ func (a *App) Look(ctx context.Context, at time.Time, chains bool) (pass.Report,
 
 // Service returns what surfaces ask.
 func (a *App) Service() *service.Service {
-	return &service.Service{Looker: a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now}
+	return &service.Service{
+		Looker: a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble,
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/config"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
@@ -33,6 +34,10 @@ type Service struct {
 	Book   *policy.Book
 	Store  store.Store
 	Now    func() time.Time
+	// Config is the configuration in force, Assemble makes the one that other
+	// objects beside the same file would give. Both nil where nothing is changed.
+	Config   *config.Loaded
+	Assemble func(objects []store.Object) (*config.Loaded, error)
 }
 
 // InputError says that a question can not be answered as it was put: who asked
