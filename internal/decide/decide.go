@@ -167,6 +167,9 @@ func run(in *Input, steps *[]Step) Decision {
 	return d
 }
 
+// unsaid stands as what would have been done while a stop would have been announced.
+const unsaid = "announce"
+
 // onlyObserve keeps in mind what would have been done, where nothing is.
 func (x *decider) onlyObserve() {
 	m := x.m
@@ -174,15 +177,21 @@ func (x *decider) onlyObserve() {
 		m.Observed = ""
 		return
 	}
+	if x.Warn != nil { // nobody is told
+		m.Warned = x.in.Memory.Warned
+	}
 	x.Announce, x.Warn = nil, nil
 	if x.Verb == "" {
 		m.Observed = ""
+		if !m.Announced.IsZero() {
+			m.Observed = unsaid
+		}
 		return
 	}
 	label := string(x.Verb) + ": " + string(x.Reason)
 	x.Observed = x.in.Memory.Observed != label
 	x.Before.Observed = label
-	if !x.Fire.IsZero() {
+	if !x.Fire.IsZero() && !x.Fire.Halfway { // what was begun is ended once it may be
 		x.Before.Fire = Fire{}
 	}
 	x.say("observe", func() string { return "it is only observed, so this is recorded and not done" })
@@ -285,6 +294,9 @@ func (x *decider) observe() {
 	}
 	if m.Schedule != x.Schedule {
 		x.forget()
+	}
+	if !x.Observe && m.Observed != "" {
+		m.Announced = time.Time{} // nobody was told while it was only observed
 	}
 	if m.SeenSince.IsZero() || m.Seen != r.State {
 		m.SeenSince = seenAt

@@ -78,7 +78,7 @@ func instants(list []time.Time) string {
 	var words []string
 	for i, at := range list {
 		if i == instantsShown {
-			words = append(words, fmt.Sprintf("%d more", len(list)-i))
+			words = append(words, fmt.Sprintf("at least %d more", len(list)-i)) // long lists are cut where they are made
 			break
 		}
 		words = append(words, at.UTC().Format(time.RFC3339))
@@ -114,10 +114,15 @@ func (r *running) hearSettled(settled Settled) {
 		}
 	case decide.NeverMade:
 		event, detail = store.EventRecovered, "the process ended before the call was made; it is decided anew"
+		if settled.Verb == fleet.Resize { // which the listing alone does not tell from one that was made
+			detail = fmt.Sprintf("the process of run %s ended before it could record whether the type was changed; it is %s, and decided anew",
+				settled.Run, settled.Resource.Type)
+		}
 	case decide.Unknowable:
-		event, detail = store.EventRecovered, "whether it was rebooted is not known; a reboot is not repeated"
+		event, detail = store.EventRecovered,
+			fmt.Sprintf("the call of run %s got no answer, so whether it was rebooted is not known; a reboot is not repeated", settled.Run)
 	}
-	if settled.Recovered && settled.Ended != decide.NeverMade {
+	if settled.Recovered && settled.Ended != decide.NeverMade && settled.Ended != decide.Unknowable {
 		detail = fmt.Sprintf("the process of run %s ended before it could record the outcome; %s", settled.Run, detail)
 		if settled.Ended != decide.HasFailed {
 			event = store.EventRecovered

@@ -110,6 +110,8 @@ type Report struct {
 	Gaps      []discover.Gap
 	Messages  []notify.Message
 	Known     Known // for the next pass
+	// Windows are the SSM maintenance windows that were decided with, by scope; nil where no schedule names any.
+	Windows map[fleet.Scope][]policy.Window
 	// Due is, for each scope, when an answer can change without anything
 	// happening outside; absent for a scope with nothing scheduled.
 	Due map[fleet.Scope]time.Time
@@ -200,6 +202,7 @@ type running struct {
 	runs     map[fleet.Scope]int // governed resources that run
 	rows     []store.Activity    // found out before acting
 	gone     []fleet.Ref
+	ended    int // overrides, whose rows name the run
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
 	report Report
@@ -251,6 +254,9 @@ func (r *running) load(ctx context.Context) error {
 func (r *running) decide(seen discover.Seen) []decide.Decision {
 	decisions := make([]decide.Decision, 0, len(seen.Resources))
 	for _, resource := range seen.Resources {
+		if !r.concerns(resource) {
+			continue
+		}
 		memory, outcome := decide.Settle(r.memories[resource.Ref], resource, r.now, r.term)
 		if outcome.Ended != decide.NotUnderWay && outcome.Ended != decide.StillWaits {
 			r.report.Settled = append(r.report.Settled, Settled{resource, memory, outcome})
@@ -434,7 +440,7 @@ func (r *running) recordRun(ctx context.Context) error {
 	if r.failed != nil {
 		run.Error = r.failed.Error()
 	}
-	if len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held) == 0 {
+	if len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held)+r.ended == 0 {
 		return r.failed
 	}
 	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))

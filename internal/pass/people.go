@@ -42,6 +42,7 @@ func (r *running) endOverrides(ctx context.Context) error {
 		case err != nil:
 			failed = errors.Join(failed, fmt.Errorf("end an override: %w", err))
 		default:
+			r.ended++
 			r.event(notify.OverrideEnded, fleet.Resource{Ref: o.Target.Resource}, o.Target.Schedule, text, r.now)
 		}
 	}

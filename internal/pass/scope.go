@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -79,7 +80,7 @@ func (r *running) hearWindows(ctx context.Context) {
 			state.change().Windows = windows
 		}
 	}
-	r.book = &book
+	r.book, r.report.Windows = &book, book.Windows
 }
 
 // mergeWindows keeps what has begun, which is no longer listed, and takes over
@@ -87,9 +88,15 @@ func (r *running) hearWindows(ctx context.Context) {
 func mergeWindows(known, heard []policy.Window, now time.Time) []policy.Window {
 	var merged []policy.Window
 	add := func(w policy.Window) {
-		same := func(o policy.Window) bool { return o.Name == w.Name && o.From.Equal(w.From) }
-		if w.Until.After(now) && !slices.ContainsFunc(merged, same) {
+		if !w.Until.After(now) {
+			return
+		}
+		at := slices.IndexFunc(merged, func(o policy.Window) bool { return o.Name == w.Name && o.From.Equal(w.From) })
+		switch {
+		case at < 0:
 			merged = append(merged, w)
+		case w.Until.After(merged[at].Until): // several windows may have one name
+			merged[at].Until = w.Until
 		}
 	}
 	for _, w := range known {
@@ -103,15 +110,17 @@ func mergeWindows(known, heard []policy.Window, now time.Time) []policy.Window {
 	return merged
 }
 
-// whole gives the filters of the rules that act on what carries no schedule tag.
+// whole gives the filters of the rules that act on what carries no schedule tag,
+// and of those that are due: whoever wrote one that matches what carries no tag
+// is told so when it fires.
 func (r *running) whole() map[fleet.Scope][]fleet.Filter {
 	var whole map[fleet.Scope][]fleet.Filter
 	for _, rule := range r.book.Rules {
-		if !rule.Untagged || !rule.Usable() {
+		if !rule.Usable() {
 			continue
 		}
 		for _, scope := range r.Scopes {
-			if rule.In(scope) {
+			if rule.In(scope) && (rule.Untagged || r.firesIn(rule, scope)) {
 				if whole == nil {
 					whole = map[fleet.Scope][]fleet.Filter{}
 				}
@@ -120,6 +129,23 @@ func (r *running) whole() map[fleet.Scope][]fleet.Filter {
 		}
 	}
 	return whole
+}
+
+// firesIn reports whether a rule is due in a scope.
+func (r *running) firesIn(rule *policy.Rule, scope fleet.Scope) bool {
+	for _, progress := range r.scopes[scope].Rules[rule.Name] {
+		if len(progress.Due(rule, r.now).Fires) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// concerns reports whether anything can act on a resource: one without the tag
+// is listed also because a rule that leaves it alone is due.
+func (r *running) concerns(resource fleet.Resource) bool {
+	_, tagged := resource.Tags[r.book.TagKey]
+	return tagged || slices.ContainsFunc(r.book.Rules, func(rule *policy.Rule) bool { return rule.Usable() && rule.Selects(resource, r.book.TagKey) })
 }
 
 // Fired is what became of a rule in a pass.
@@ -162,7 +188,6 @@ func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
 	type due struct {
 		part
 		decide.RuleDue
-		before int
 	}
 	var firing []due
 	now, before := 0, 0
@@ -185,16 +210,19 @@ func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
 			d := progress.Due(rule, r.now)
 			fires, count := len(d.Fires) > 0, len(matches[at])
 			if fires {
-				firing = append(firing, due{at, d, progress.Matched})
+				firing = append(firing, due{at, d})
 				now, before = now+count, before+progress.Matched
 			}
 			if len(d.Fires)+len(d.Missed) > 0 {
 				f := fired[scope]
 				if f == nil {
-					f = &Fired{Rule: rule.Name, Scope: scope, At: d.Fires, Missed: d.Missed, Left: left[scope]}
+					f = &Fired{Rule: rule.Name, Scope: scope, Left: left[scope]}
 					fired[scope] = f
 				}
-				f.Matches += count
+				f.At, f.Missed = union(f.At, d.Fires), union(f.Missed, d.Missed)
+				if fires {
+					f.Matches += count
+				}
 			}
 			if len(d.Fires)+len(d.Missed) > 0 || !looked || r.Confirmed && progress.Matched != count {
 				if !looked || r.Confirmed {
@@ -224,6 +252,13 @@ func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
 	}
 }
 
+// union puts together the instants of two kinds, which differ where one of them could not be listed for a while.
+func union(a, b []time.Time) []time.Time {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, time.Time.Compare)
+	return slices.CompactFunc(all, time.Time.Equal)
+}
+
 // progress notes how far a rule has come. The maps of what was loaded stay as they are.
 func (s *scopeState) progress(rule string, kind fleet.Kind, p decide.RuleProgress) {
 	next := s.change()
@@ -238,6 +273,26 @@ func (s *scopeState) progress(rule string, kind fleet.Kind, p decide.RuleProgres
 	kinds[kind] = p
 	rules[rule] = kinds
 	next.Rules = rules
+}
+
+// forgetRules takes away how far rules have come that are gone or disabled: one
+// that is enabled again begins anew, or it would make up for what was not wanted.
+func (r *running) forgetRules(s *scopeState) {
+	stale := func(name string, _ map[fleet.Kind]decide.RuleProgress) bool {
+		return !slices.ContainsFunc(r.book.Rules, func(rule *policy.Rule) bool { return rule.Name == name && rule.Enabled })
+	}
+	known := s.Rules
+	if s.next != nil {
+		known = s.next.Rules
+	}
+	for name := range known {
+		if stale(name, nil) {
+			rules := maps.Clone(known)
+			maps.DeleteFunc(rules, stale)
+			s.change().Rules = rules
+			return
+		}
+	}
 }
 
 // guards gives the limits, and what they compare with.
@@ -265,8 +320,10 @@ func (r *running) guards(ctx context.Context, decisions []decide.Decision) (plan
 }
 
 // changedScopes gives the scope memories to be written. A scope whose stops a
-// surge holds back, or of which a part could not be seen, has not been acted on
-// under the present configuration yet.
+// surge holds back, or that could not be seen at all, has not been acted on
+// under the present configuration yet. One kind that can not be listed does not
+// count: where it lacks the permission for good, every evening would be measured
+// against the day before.
 func (r *running) changedScopes(planned plan.Plan) []decide.ScopeMemory {
 	waits := map[fleet.Scope]bool{}
 	for i := range planned.Held {
@@ -274,8 +331,11 @@ func (r *running) changedScopes(planned plan.Plan) []decide.ScopeMemory {
 			waits[planned.Held[i].Resource.Scope] = true
 		}
 	}
+	unseen := map[fleet.Scope]int{}
 	for _, gap := range r.report.Gaps {
-		waits[gap.Scope] = true
+		if unseen[gap.Scope] += len(gap.Kinds); unseen[gap.Scope] >= len(r.Cloud.Kinds()) {
+			waits[gap.Scope] = true
+		}
 	}
 	var changed []decide.ScopeMemory
 	for _, scope := range r.Scopes {
@@ -283,13 +343,9 @@ func (r *running) changedScopes(planned plan.Plan) []decide.ScopeMemory {
 		if state.Config != r.Config && r.Config != "" && !waits[scope] {
 			state.change().Config = r.Config
 		}
+		r.forgetRules(state)
 		if state.next == nil {
 			continue
-		}
-		for name := range state.next.Rules {
-			if !slices.ContainsFunc(r.book.Rules, func(rule *policy.Rule) bool { return rule.Name == name }) {
-				delete(state.next.Rules, name)
-			}
 		}
 		if !reflect.DeepEqual(*state.next, state.ScopeMemory) {
 			state.next.Scope = scope

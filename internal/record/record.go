@@ -126,6 +126,10 @@ func (r *Recorder) rows(outcome plan.Outcome) []store.Activity {
 	if outcome.Type != "" {
 		resized := row
 		resized.Event, resized.Detail = store.EventResized, fmt.Sprintf("type changed from %s to %s", decision.Resource.Type, outcome.Type)
+		if decision.Verb == fleet.Resize { // the change is the action
+			resized.Detail = joinSentences(resized.Detail, outcome.Note)
+			return []store.Activity{resized}
+		}
 		rows = append(rows, resized)
 	}
 	switch outcome.Status {
