@@ -1,8 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -10,11 +12,12 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
 	"dayshift/internal/policy"
 	"dayshift/internal/savings"
 )
 
-// Preview is what schedules will do in a stretch of time.
+// Preview is what schedules, rules and people's overrides will do in a stretch of time.
 type Preview struct {
 	From   time.Time      `json:"from"`
 	To     time.Time      `json:"to"`
@@ -26,12 +29,15 @@ type Preview struct {
 // PreviewEvent is one start or stop.
 type PreviewEvent struct {
 	At       time.Time `json:"at"`
-	Action   string    `json:"action"`
+	Action   string    `json:"action"`         // start, stop, hibernate, reboot or resize; of a schedule: running, stopped or any
+	Type     string    `json:"type,omitempty"` // the instance type that it changes to
 	Ref      string    `json:"ref,omitempty"`
 	Name     string    `json:"name,omitempty"`
 	Schedule string    `json:"schedule"`
+	Rule     string    `json:"rule,omitempty"` // the rule that it is the action of
 	Reason   string    `json:"reason"`
 	Why      string    `json:"why"`
+	Observed bool      `json:"observed,omitempty"` // it is only recorded: the schedule or the program observes
 }
 
 // PreviewCost is what the stretch costs with the schedules, and without.
@@ -73,13 +79,21 @@ func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, err
 		return answer, err
 	}
 	answer.Gaps = gaps(report)
+	book := with(s.Book, &report)
 	for i := range report.Decisions {
 		d := &report.Decisions[i]
-		governs := s.Book.Governs(d.Resource)
-		walk := walker{policy: governs, resource: d.Resource, memory: d.Untouched(), answer: &answer}
+		part := lived{answer: &answer}
+		walk := walker{
+			policy: book.Governs(d.Resource), rules: rulesOf(book, &d.Resource), resource: d.Resource, memory: d.Untouched(),
+			to: answer.To, fired: report.At, act: part.act, live: part.live,
+		}
+		if !begin.IsZero() { // what fires at the begin of a time that is over belongs to it
+			walk.fired = begin.Add(-time.Second)
+		}
 		if err := walk.run(ctx, report.At); err != nil {
 			return answer, err
 		}
+		part.cost(d.Resource.Kind, d.Resource.Type, walk.resource.Type)
 	}
 	answer.sort()
 	return answer, nil
@@ -128,46 +142,141 @@ func (s *Service) preview(from, to time.Time) (Preview, error) {
 	return answer, nil
 }
 
-// walker lives one resource through the time of a preview, with the same
-// decisions as a pass and nobody stepping in.
+// walker lives one resource through a time to come, with the same decisions as
+// a pass and nobody stepping in.
+//
+// It looks at every instant at which a pass would find something: those that
+// decisions ask for, and those of the rules that act on the resource. What is
+// done is taken to be accepted and over before the next look.
 type walker struct {
 	policy   policy.Policy
+	rules    []*policy.Rule // that act on the resource
 	resource fleet.Resource
 	memory   decide.Memory
-	answer   *Preview
-	running  time.Duration
-	usd      float64
+	// to is the end of the walk, fired the instant up to which rules have fired.
+	to, fired time.Time
+	// act is told what is done, or only observed; live how the time goes by, may be nil. An error of act ends the walk.
+	act  func(d *decide.Decision, at time.Time) error
+	live func(r *fleet.Resource, from, to time.Time)
 }
 
+// run walks from now to the end.
 func (w *walker) run(ctx context.Context, now time.Time) error {
 	w.arrive()
-	hasType := w.resource.Type
 	at := now
 	for step := 0; ; step++ {
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Errorf("preview: %w", context.Cause(ctx))
-		case step == previewSteps || len(w.answer.Events) > previewEvents:
+			return fmt.Errorf("look ahead: %w", context.Cause(ctx))
+		case step == previewSteps:
 			return inputError("more than can be told happens between %s and %s (%s alone was decided %d times); ask for a shorter time",
-				w.answer.From.Format(time.RFC3339), w.answer.To.Format(time.RFC3339), w.resource.Ref, step)
+				now.Format(time.RFC3339), w.to.Format(time.RFC3339), w.resource.Ref, step)
 		}
-		w.resource.SeenAt = at
-		d := decide.Decide(decide.Input{Now: at, Policy: w.policy, Memory: w.memory, Resource: w.resource})
-		w.memory = d.Memory
-		if d.Verb != "" {
-			w.apply(&d, at)
+		d, err := w.look(at)
+		if err != nil {
+			return err
 		}
-		next := d.Recheck
-		if next.IsZero() || next.After(w.answer.To) {
-			next = w.answer.To
+		next := w.next(&d, at)
+		if w.live != nil {
+			w.live(&w.resource, at, next)
 		}
-		w.pass(at, next)
-		if !next.Before(w.answer.To) {
-			w.cost(hasType)
+		if !next.Before(w.to) {
 			return nil
 		}
 		at = next
 	}
+}
+
+// everyTerm makes a walk settle what it did itself.
+const everyTerm = math.MaxInt64
+
+// look is one pass over the resource.
+func (w *walker) look(at time.Time) (decide.Decision, error) {
+	w.resource.SeenAt = at
+	w.memory, _ = decide.Settle(w.memory, w.resource, at, everyTerm)
+	d := decide.Decide(decide.Input{Now: at, Policy: w.policy, Memory: w.memory, Resource: w.resource, Fires: w.fires(at)})
+	if d.Verb == "" {
+		w.memory = d.Memory
+		return d, nil
+	}
+	if d.Observe { // it stays as it is, and is recorded once
+		w.memory = d.Untouched()
+		if !d.Observed {
+			return d, nil
+		}
+		return d, w.act(&d, at)
+	}
+	changed := ""
+	switch d.Verb {
+	case fleet.Start:
+		w.resource.State, changed = fleet.Running, d.Type
+	case fleet.Resize:
+		changed = d.Type
+	case fleet.Stop, fleet.Hibernate:
+		w.resource.State = fleet.Stopped
+	}
+	if changed != "" {
+		w.resource.Type = changed
+	}
+	w.memory = d.Accepted(at, changed)
+	return d, w.act(&d, at)
+}
+
+// fires gives the rules that fired since the last look. What a filter matches
+// all at once is no surge here: limits hold nothing back in a preview.
+func (w *walker) fires(at time.Time) []decide.Fire {
+	var fires []decide.Fire
+	for _, rule := range w.rules {
+		var last time.Time
+		for instant := range rule.Expression.Fires(later(w.fired, rule.Since), at) {
+			last = instant
+		}
+		if !last.IsZero() {
+			fires = append(fires, decide.Fire{Rule: rule.Name, At: last, Verb: rule.Verb, Type: rule.Type, Until: at.Add(decide.FireLasts), Matches: 1, Matched: 1})
+		}
+	}
+	w.fired = at
+	return fires
+}
+
+// next is when to look again, at most the end.
+func (w *walker) next(d *decide.Decision, at time.Time) time.Time {
+	next := w.to
+	sooner := func(instant time.Time, ok bool) {
+		if ok && instant.After(at) && instant.Before(next) {
+			next = instant
+		}
+	}
+	if d.Observe && d.Verb != "" && d.Fire.IsZero() {
+		// Nothing moves, so the answer stays until something else is wanted.
+		b, ok := w.policy.Next(at)
+		sooner(b.At, ok)
+		sooner(w.policy.NextWindow(at))
+		sooner(w.policy.NextOverride(at))
+		_, end, ok := w.policy.Override(at, w.memory.Reached)
+		sooner(end, ok)
+	} else {
+		sooner(wholeSecond(d.Recheck), !d.Recheck.IsZero())
+	}
+	for _, rule := range w.rules {
+		sooner(rule.Expression.Next(later(at, rule.Since)))
+	}
+	return next
+}
+
+// wholeSecond rounds up, as a daemon does with what it has to look at.
+func wholeSecond(at time.Time) time.Time {
+	if down := at.Truncate(time.Second); !at.Equal(down) {
+		return down.Add(time.Second)
+	}
+	return at
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // arrive takes what is on its way to have arrived, and what is busy (a backup,
@@ -178,7 +287,10 @@ func (w *walker) arrive() {
 		w.resource.State = fleet.Stopped
 		if intent.Verb == fleet.Start {
 			w.resource.State = fleet.Running
+			w.resource.Type = cmp.Or(intent.Type, w.resource.Type)
 		}
+		w.resource.SeenAt = intent.Accepted
+		w.memory, _ = decide.Settle(w.memory, w.resource, intent.Accepted, everyTerm)
 	}
 	w.memory.Intent = nil
 	switch w.resource.State {
@@ -189,46 +301,84 @@ func (w *walker) arrive() {
 	}
 }
 
-func (w *walker) apply(d *decide.Decision, at time.Time) {
-	w.resource.State = fleet.Stopped
-	if d.Verb == fleet.Start {
-		w.resource.State = fleet.Running
-		if d.Type != "" {
-			w.resource.Type = d.Type
+// rulesOf gives the rules of a book that act on a resource; protected ones are
+// left out with everything else.
+func rulesOf(book *policy.Book, r *fleet.Resource) []*policy.Rule {
+	var rules []*policy.Rule
+	for _, rule := range book.Rules {
+		if rule.Usable() && rule.Selects(*r, book.TagKey) {
+			rules = append(rules, rule)
 		}
 	}
-	if at.Before(w.answer.From) {
-		return
-	}
-	w.answer.Events = append(w.answer.Events, PreviewEvent{
-		At: at.UTC(), Action: string(d.Verb), Ref: w.resource.Ref.String(), Name: w.resource.Name,
-		Schedule: d.Schedule, Reason: string(d.Reason), Why: d.Reason.Sentence(),
-	})
+	return rules
 }
 
-// pass counts the time from a to b in the state that the resource now has.
-func (w *walker) pass(a, b time.Time) {
-	if a.Before(w.answer.From) {
-		a = w.answer.From
+// with gives the book with the maintenance windows that a report was made with.
+func with(book *policy.Book, report *pass.Report) *policy.Book {
+	if report.Windows == nil {
+		return book
 	}
-	if w.resource.State != fleet.Running || !a.Before(b) {
-		return
+	whole := *book
+	whole.Windows = report.Windows
+	return &whole
+}
+
+// lived is one resource's part of a preview.
+type lived struct {
+	answer  *Preview
+	running time.Duration
+	usd     float64
+}
+
+func (l *lived) act(d *decide.Decision, at time.Time) error {
+	if at.Before(l.answer.From) {
+		return nil
 	}
-	w.running += b.Sub(a)
-	if price, known := savings.PerHour(w.resource.Kind, w.resource.Type); known {
-		w.usd += price * b.Sub(a).Hours()
+	if len(l.answer.Events) == previewEvents {
+		return inputError("more than %d starts and stops happen between %s and %s; ask for a shorter time",
+			previewEvents, l.answer.From.Format(time.RFC3339), l.answer.To.Format(time.RFC3339))
+	}
+	l.answer.Events = append(l.answer.Events, eventOf(d, at))
+	return nil
+}
+
+func eventOf(d *decide.Decision, at time.Time) PreviewEvent {
+	why := d.Reason.Sentence()
+	switch {
+	case !d.Fire.IsZero():
+		why += fmt.Sprintf(" Rule %q.", d.Fire.Rule)
+	case d.Override != nil:
+		why += fmt.Sprintf(" Override %s: %s.", d.Override.ID, d.Override)
+	}
+	return PreviewEvent{
+		At: at.UTC(), Action: string(d.Verb), Type: d.Type, Ref: d.Resource.Ref.String(), Name: d.Resource.Name,
+		Schedule: d.Schedule, Rule: d.Fire.Rule, Reason: string(d.Reason), Why: why, Observed: d.Observe,
 	}
 }
 
-// cost adds up; always on, it would have kept the type that it has now.
-func (w *walker) cost(hasType string) {
-	cost := &w.answer.Cost
-	hours := w.answer.To.Sub(w.answer.From).Hours()
-	cost.RunningHours += w.running.Hours()
+// live counts the time from a to b in the state that the resource then has.
+func (l *lived) live(r *fleet.Resource, a, b time.Time) {
+	if a.Before(l.answer.From) {
+		a = l.answer.From
+	}
+	if r.State != fleet.Running || !a.Before(b) {
+		return
+	}
+	l.running += b.Sub(a)
+	if price, known := savings.PerHour(r.Kind, r.Type); known {
+		l.usd += price * b.Sub(a).Hours()
+	}
+}
+
+// cost adds up; always on, it would have kept the type that it had at first.
+func (l *lived) cost(kind fleet.Kind, first, last string) {
+	cost := &l.answer.Cost
+	hours := l.answer.To.Sub(l.answer.From).Hours()
+	cost.RunningHours += l.running.Hours()
 	cost.AllHours += hours
-	cost.USD += w.usd
-	price, known := savings.PerHour(w.resource.Kind, hasType)
-	if _, after := savings.PerHour(w.resource.Kind, w.resource.Type); !known || !after {
+	cost.USD += l.usd
+	price, known := savings.PerHour(kind, first)
+	if _, after := savings.PerHour(kind, last); !known || !after {
 		cost.Unpriced++
 	}
 	cost.AllUSD += price * hours
