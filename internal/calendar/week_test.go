@@ -296,7 +296,7 @@ func TestWeekOf(t *testing.T) {
 	}
 }
 
-// TestWeekCells asks the schedule at every minute of weeks around clock changes: a minute's state is that of its cell, unless
+// TestWeekCells asks the schedule at every fifth minute, from a random one on, of weeks around clock changes: a minute's state is that of its cell, unless
 // the cell is mixed, and no minute is in a gap; the changes are those that Boundaries tells of the week, each in its day.
 func TestWeekCells(t *testing.T) {
 	zones := []string{"Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Antarctica/Troll", "Africa/Cairo", "Pacific/Apia", "Asia/Kathmandu"}
@@ -322,7 +322,7 @@ func TestWeekCells(t *testing.T) {
 				changes = append(changes, c.Boundary)
 			}
 		}
-		for m := range 7 * 24 * 60 {
+		for m := rapid.IntRange(0, 4).Draw(r, "phase"); m < 7*24*60; m += 5 {
 			at := noon.Add(time.Duration(m) * time.Minute)
 			local := at.In(s.Location())
 			i := int(DateAt(at, s.Location()) - week.Monday)
