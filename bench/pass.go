@@ -24,7 +24,6 @@ import (
 
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
-	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/store"
