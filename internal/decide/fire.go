@@ -127,10 +127,10 @@ func (x *decider) fire() {
 		})
 		return
 	case neutral && x.Resource.State == fleet.Stopped: // nothing that speaks against a start or a stop matters
-	case x.enforces(down):
+	case x.enforces(f):
 		x.dropFire(RuleEnforced)
 		return
-	case x.overtaken(f, down):
+	case x.overtaken(f):
 		x.dropFire(RuleOvertaken)
 		return
 	}
@@ -197,12 +197,21 @@ func (x *decider) yieldBackingOff(f Fire) bool {
 	return true
 }
 
-// enforces reports whether an enforced schedule wants the opposite.
-func (x *decider) enforces(down bool) bool {
-	if x.in.Policy.Why != policy.Governed || !x.s.Enforced {
-		return false
+// enforces reports whether an enforced schedule wants the opposite, now or when the rule fired.
+func (x *decider) enforces(f Fire) bool {
+	return x.in.Policy.Why == policy.Governed && x.s.Enforced &&
+		(x.opposes(x.Want.State, f) || x.opposes(x.in.Policy.Wanted(f.At).State, f))
+}
+
+// opposes reports whether the schedule undoes the action of a rule where it wants a state.
+func (x *decider) opposes(state calendar.State, f Fire) bool {
+	switch state {
+	case calendar.Stopped:
+		return !f.down() && x.s.Mode != policy.StartOnly
+	case calendar.Running:
+		return f.down() && x.s.Mode != policy.StopOnly
 	}
-	return x.Want.State == calendar.Stopped && !down || x.Want.State == calendar.Running && down
+	return false
 }
 
 // maxOvertaken bounds the boundaries looked at: a fire is tried for minutes.
@@ -210,7 +219,7 @@ const maxOvertaken = 100
 
 // overtaken reports whether the schedule came to want the opposite after the
 // fire, or to want it stopped at the same instant.
-func (x *decider) overtaken(f Fire, down bool) bool {
+func (x *decider) overtaken(f Fire) bool {
 	at := f.At.Add(-time.Second)
 	var last calendar.Boundary
 	for range maxOvertaken {
@@ -223,13 +232,7 @@ func (x *decider) overtaken(f Fire, down bool) bool {
 			last = b
 		}
 	}
-	switch last.To.State {
-	case calendar.Stopped:
-		return !last.At.IsZero() && !down
-	case calendar.Running:
-		return down && last.At.After(f.At)
-	}
-	return false
+	return !last.At.IsZero() && x.opposes(last.To.State, f) && (last.At.After(f.At) || last.To.State == calendar.Stopped)
 }
 
 // fireVerb is what the action means for the resource as it is; false when there

@@ -50,66 +50,77 @@ const (
 	leastCatchUp = time.Minute
 	// maxMissed bounds what is told of an outage, and the work: rate(1 minute) misses half a million instants in a year.
 	maxMissed = 100
-	// maxStretches bounds what is kept of a clock that jumps about.
-	maxStretches = 8
+	// maxStretches bounds what is kept of a clock that jumps about, a kilobyte at most. More jumps than that cost a rule
+	// the instants of the least gap between two of them.
+	maxStretches = 16
 )
 
 // Due tells what became due of a rule by an instant. A rule that was never looked at begins at its Since, or now. Work is
 // bounded however long nobody looked.
 func (p RuleProgress) Due(rule *policy.Rule, now time.Time) RuleDue {
-	// The stretch that now belongs to: a later one is of a clock that has been set back since.
-	at := -1
-	for i, stretch := range p.Done {
-		if !stretch.After.After(now) {
-			at = i
-		}
+	due := RuleDue{Progress: RuleProgress{Done: slices.Clone(p.Done), Matched: p.Matched}}
+	horizon := now.Add(-max(rule.CatchUp, leastCatchUp))
+	since := rule.Since
+	if since.Sub(now) > leastCatchUp { // so far ahead it is of a clock that was set back since
+		since = time.Time{}
 	}
+	done, at := due.seams(rule, since, horizon, now)
 	var from time.Time
 	switch {
 	case at >= 0:
-		from = p.Done[at].Through
-	case rule.Since.IsZero() || rule.Since.After(now):
+		from = done[at].Through
+	case since.IsZero() || since.After(now):
 		from = now
 	default:
-		from = rule.Since
+		from = since
 	}
-	due := RuleDue{Progress: RuleProgress{Done: slices.Clone(p.Done), Matched: p.Matched}}
-	horizon, until := now.Add(-max(rule.CatchUp, leastCatchUp)), now
 	if at >= 0 && !from.Before(now) {
-		// A clock that was set back has come to where it had been. What lies between the looks before and after that is due.
-		if at == 0 || p.Done[at-1].Through.Before(horizon) {
-			return due
-		}
-		until = p.Done[at].After
-		at--
-		from = p.Done[at].Through
+		return due
 	}
 	whole := from // what lies between it and the first instant asked for was the business of an earlier form of the rule
-	switch ahead := rule.Since.Sub(now); {
-	case !rule.Since.After(from), ahead > leastCatchUp: // so far ahead it is of a clock that was set back since
-	case ahead > 0:
-		from = now
-	default:
-		from = rule.Since
+	if since.After(from) {
+		from = since
 	}
 	if from.Before(horizon) {
 		// Fires is exclusive at its begin; an instant at the horizon itself is still made up.
-		for instant := range rule.Expression.Fires(from, horizon.Add(-time.Second)) {
+		for instant := range rule.Expression.Fires(from, horizon.Add(-time.Nanosecond)) {
 			if len(due.Missed) > maxMissed {
 				break
 			}
 			due.Missed = append(due.Missed, instant)
 		}
 		if len(due.Missed) > 0 {
-			from = horizon.Add(-time.Second)
+			from = horizon.Add(-time.Nanosecond)
 			whole = from
 		}
 	}
-	for instant := range rule.Expression.Fires(from, until) {
-		due.Fires = append(due.Fires, instant)
-	}
-	due.Progress.Done = extend(due.Progress.Done, at, Stretch{After: whole, Through: until})
+	due.Fires = slices.AppendSeq(due.Fires, rule.Expression.Fires(from, now))
+	due.Progress.Done = extend(done, at, Stretch{After: whole, Through: now})
 	return due
+}
+
+// seams finds the stretch that now belongs to (a later one is of a clock that has been set back since), -1 for none, and
+// closes what a clock that ran ahead left open just before it: the time between the last look before it had run ahead and
+// the first one after that is due when the clock comes there again.
+func (d *RuleDue) seams(rule *policy.Rule, since, horizon, now time.Time) (done []Stretch, at int) {
+	done, at = d.Progress.Done, -1
+	for i, stretch := range done {
+		if !stretch.After.After(now) {
+			at = i
+		}
+	}
+	for ; at > 0 && !done[at-1].Through.Before(horizon); at-- {
+		for instant := range rule.Expression.Fires(done[at-1].Through, done[at].After) {
+			if instant.After(since) {
+				d.Fires = append(d.Fires, instant)
+			}
+		}
+		done[at-1].Through = done[at].Through
+		done = slices.Delete(done, at, at+1)
+	}
+	slices.SortFunc(d.Fires, time.Time.Compare)
+	d.Progress.Done = done
+	return done, at
 }
 
 // extend adds a stretch behind the one at an index.
@@ -133,19 +144,15 @@ func extend(done []Stretch, at int, stretch Stretch) []Stretch {
 }
 
 // join makes one of two neighbouring stretches, and so gives up what lies
-// between them: a stretch forgotten would fire again. What is over costs
-// nothing; else it is the least gap that a clock left that ran ahead, but not
-// the one in which the rule goes on.
+// between them: a stretch forgotten would fire again. It is the least gap, but
+// not the one in which the rule goes on.
 func join(done []Stretch, at int) []Stretch {
-	first := 0
-	if at == 0 {
-		first = 1
-		for i := 2; i+1 < len(done); i++ {
-			if done[i+1].After.Sub(done[i].Through) < done[first+1].After.Sub(done[first].Through) {
-				first = i
-			}
+	least := -1
+	for i := range len(done) - 1 {
+		if i != at && (least < 0 || done[i+1].After.Sub(done[i].Through) < done[least+1].After.Sub(done[least].Through)) {
+			least = i
 		}
 	}
-	done[first].Through = done[first+1].Through
-	return slices.Delete(done, first+1, first+2)
+	done[least].Through = done[least+1].Through
+	return slices.Delete(done, least+1, least+2)
 }
