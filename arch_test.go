@@ -115,7 +115,7 @@ var house = map[string]row{
 	// Wiring.
 	"internal/app": {wiring, []string{
 		"internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
-		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/fleet", "internal/httpapi",
+		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/fleet", "internal/holiday", "internal/httpapi",
 		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/pass", "internal/plan", "internal/policy",
 		"internal/record", "internal/savings", "internal/service",
 		"internal/store", "internal/store/memory", "internal/store/sqlstore",

@@ -76,7 +76,7 @@ var sections = []struct {
 	{"Neither is wanted", "", []remedy{
 		{LeftAlone, "A period without `begintime` or without `endtime` wants nothing for a part of the day."},
 	}},
-	{"A person decided", "An [override](semantics.md#exceptions-holidays-and-overrides) comes before the schedule and its `mode`, never before a protection.", []remedy{
+	{"A person decided", "An [override](semantics.md#overrides) comes before the schedule and its `mode`, never before a protection.", []remedy{
 		{OverrideStart, "`dayshift override list` shows whose it is and until when; `override clear` ends it."},
 		{OverrideStop, "As above. Started by hand meanwhile, it is stopped again."},
 		{OverrideRunning, "It ends by itself. Stopped by hand meanwhile, it is started again."},
