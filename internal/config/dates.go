@@ -215,21 +215,18 @@ type Address struct {
 	Fetched time.Time
 }
 
-// maxURL bounds an address, in bytes; servers and proxies refuse much longer ones.
-const maxURL = 2048
-
 // shownURL is an address as a message may show it, without user and password.
 func shownURL(text string) string { return urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}") }
 
 // checkURL says what is wrong with the address of a calendar.
 func checkURL(text string) *Fault {
-	f := &Fault{Text: shownURL(text), Allowed: fmt.Sprintf("an address of up to %d bytes that begins with https:// or http://", maxURL)}
+	f := &Fault{Text: shownURL(text), Allowed: fmt.Sprintf("an address of up to %d bytes that begins with https:// or http://", holiday.MaxAddress)}
 	u, err := url.Parse(text)
 	scheme, rest, found := strings.Cut(text, "://")
 	switch {
 	case text == "":
 		f.Problem, f.Fix = "is empty", "write the address, or remove the line"
-	case len(text) > maxURL:
+	case len(text) > holiday.MaxAddress:
 		f.Problem = fmt.Sprintf("is %d bytes long", len(text))
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		f.Problem = "has a blank or a control character in it"
@@ -265,7 +262,7 @@ func (d *builder) calendarAddress(name string, h Holidays, makeUp *regexp.Regexp
 		d.faultAt(at, *f)
 		return nil
 	}
-	address := Address{Calendar: name, URL: h.URL, Refresh: time.Duration(h.Refresh), File: !d.src.object}
+	address := Address{Calendar: name, URL: h.URL, Refresh: time.Duration(h.Refresh), File: d.src.of != ofObject}
 	days, problem, fix := d.copied(&address, makeUp)
 	if problem != "" {
 		d.waiting[name] = true
@@ -329,10 +326,11 @@ func (d *builder) observes(path string, names []string) []*calendar.Holidays {
 		switch {
 		case d.unread(at):
 		case !known:
-			f := Fault{Text: name, Problem: "names a holiday calendar that does not exist", Fix: didYouMean(name, sortedKeys(all))}
-			switch known := sortedKeys(all); {
-			case len(known) > 0:
-				f.Allowed = strings.Join(known, ", ")
+			f := Fault{Text: name, Problem: "names a holiday calendar that does not exist", Fix: guess(d, name, all)}
+			switch {
+			case len(all) > maxListed:
+			case len(all) > 0:
+				f.Allowed = strings.Join(sortedKeys(all), ", ")
 			case slices.Contains(holiday.Codes, name):
 				f.Fix = fmt.Sprintf("add holidays: {%s: {builtin: %s}}", name, name)
 			default:
@@ -343,6 +341,8 @@ func (d *builder) observes(path string, names []string) []*calendar.Holidays {
 			d.faultAt(at, Fault{Text: name, Problem: "is named twice", Fix: "remove one of the two"})
 		case h != nil:
 			list = append(list, h)
+		case d.src.of == ofObject:
+			d.faultAt(at, Fault{Text: name, Problem: "names a holiday calendar that is refused itself"})
 		}
 		d.observed[name] = true
 	}
@@ -399,7 +399,7 @@ func (d *builder) exception(path string, e Exception) {
 	if _, written := d.at[path+".schedule"]; written {
 		if _, known := d.c.Schedules[e.Schedule]; !known {
 			d.faultAt(path+".schedule", Fault{
-				Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: didYouMean(e.Schedule, sortedKeys(d.c.Schedules)),
+				Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: guess(d, e.Schedule, d.c.Schedules),
 			})
 		}
 	}
@@ -427,7 +427,7 @@ func (d *builder) exception(path string, e Exception) {
 		date, _ := x.Clash(list[clash].Exception)
 		d.faultAt(path, Fault{
 			Text:    x.String(),
-			Problem: fmt.Sprintf("and %q on line %d both move the %s of %s", list[clash].String(), d.at[list[clash].path].line, x.Type, date),
+			Problem: fmt.Sprintf("and %q %s both move the %s of %s", list[clash].String(), d.at[list[clash].path].words(), x.Type, date),
 			Fix:     "remove one of the two",
 		})
 		return

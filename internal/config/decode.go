@@ -25,8 +25,17 @@ const maxAliases = 8
 
 // spot is where a value or key stands.
 type spot struct {
+	src                 *source
 	line, column, width int
 	text                string // of a scalar
+}
+
+// words say where a spot is, in a sentence about another one.
+func (s spot) words() string {
+	if s.src != nil && s.src.of == ofObject {
+		return "of " + s.src.name
+	}
+	return "on line " + strconv.Itoa(s.line)
 }
 
 // decoder fills a Config from a tree of YAML nodes. It never stops at a fault.
@@ -87,7 +96,7 @@ func (d *decoder) survey(node ast.Node, secret bool) {
 
 // fault notes a fault at a spot.
 func (d *decoder) fault(at spot, f Fault) {
-	if len(d.faults) == maxFaults {
+	if len(d.faults) == maxFaults || d.src.of == ofObject && len(d.faults) == maxObjectFaults {
 		d.missed++
 		return
 	}
@@ -105,9 +114,9 @@ func (d *decoder) faultAt(path string, f Fault) {
 	d.fault(at, f)
 }
 
-func spotOf(node ast.Node) spot {
+func (d *decoder) spotOf(node ast.Node) spot {
 	at := startOf(node)
-	s := spot{line: at.Line, column: at.Column, width: 1}
+	s := spot{src: d.src, line: at.Line, column: at.Column, width: 1}
 	if text, quoted, ok := scalar(node); ok {
 		s.text, s.width = text, utf8.RuneCountInString(text)
 		if quoted {
@@ -125,7 +134,7 @@ func (d *decoder) resolve(path string, node ast.Node) ast.Node {
 	d.visits++
 	if d.visits > maxVisits {
 		if d.visits == maxVisits+1 {
-			d.fault(spotOf(node), Fault{Path: path, Problem: fmt.Sprintf("the aliases (*) stand for more than %d values", maxVisits), Fix: "write out what is needed"})
+			d.fault(d.spotOf(node), Fault{Path: path, Problem: fmt.Sprintf("the aliases (*) stand for more than %d values", maxVisits), Fix: "write out what is needed"})
 		}
 		return nil
 	}
@@ -137,7 +146,7 @@ func (d *decoder) resolve(path string, node ast.Node) ast.Node {
 			name, _, _ := scalar(n.Value)
 			target, ok := d.anchors[name]
 			if !ok {
-				at := spotOf(node)
+				at := d.spotOf(node)
 				at.width = utf8.RuneCountInString(name) + 1
 				d.fault(at, Fault{
 					Path: path, Text: "*" + name, Problem: "names an anchor that does not exist",
@@ -153,7 +162,7 @@ func (d *decoder) resolve(path string, node ast.Node) ast.Node {
 			return node
 		}
 	}
-	d.fault(spotOf(node), Fault{Path: path, Problem: "the alias (*) stands for itself", Fix: "write out what is needed"})
+	d.fault(d.spotOf(node), Fault{Path: path, Problem: "the alias (*) stands for itself", Fix: "write out what is needed"})
 	return nil
 }
 
@@ -170,7 +179,7 @@ type pair struct {
 func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool) {
 	list, ok := entries(node)
 	if !ok {
-		at := spotOf(node)
+		at := d.spotOf(node)
 		f := Fault{Path: path, Text: at.text, Problem: "is not a mapping", Allowed: what}
 		if at.text == "" {
 			f.Problem = "is " + nodeWords(node) + ", not a mapping"
@@ -191,7 +200,7 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 	var merges []ast.Node
 	first := make(map[string]int, len(list))
 	for _, entry := range list {
-		at := spotOf(entry.Key)
+		at := d.spotOf(entry.Key)
 		key, quoted, isText := scalar(entry.Key)
 		if !isText {
 			d.fault(at, Fault{Path: path, Problem: "is not a name", Allowed: "a text as key"})
@@ -202,10 +211,11 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 			continue
 		}
 		if line, twice := first[key]; twice {
-			d.fault(at, Fault{
-				Path: join(path, key), Problem: fmt.Sprintf("is given twice: the first time on line %d", line),
-				Fix: "keep one of the two",
-			})
+			f := Fault{Path: join(path, key), Problem: "is given twice", Fix: "keep one of the two"}
+			if d.src.of != ofObject {
+				f.Problem += fmt.Sprintf(": the first time on line %d", line)
+			}
+			d.fault(at, f)
 			continue
 		}
 		first[key] = at.line
@@ -219,7 +229,7 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 
 // merge gives the entries that << adds: of a mapping or a list of mappings.
 func (d *decoder) merge(path string, node ast.Node, have map[string]int, depth int) []pair {
-	at := spotOf(node)
+	at := d.spotOf(node)
 	node = d.resolve(path, node)
 	if node == nil || depth > maxAliases {
 		return nil
@@ -246,7 +256,7 @@ func (d *decoder) merge(path string, node ast.Node, have map[string]int, depth i
 		if _, given := have[key]; given || !isText {
 			continue
 		}
-		place := spotOf(entry.Key)
+		place := d.spotOf(entry.Key)
 		have[key] = place.line
 		all = append(all, pair{key: key, at: place, value: entry.Value, merged: true})
 	}
@@ -299,7 +309,7 @@ func (d *decoder) structure(path string, node ast.Node, into reflect.Value) {
 		d.keys[at] = entry.at
 		d.value(at, entry.value, into.FieldByIndex(field.Index), field.Tag)
 	}
-	d.required(path, spotOf(node), t, given)
+	d.required(path, d.spotOf(node), t, given)
 }
 
 // required notes the keys that a structure cannot do without.
@@ -398,7 +408,7 @@ func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag refl
 		d.empty(path, into)
 		return
 	}
-	at := spotOf(node)
+	at := d.spotOf(node)
 	d.at[path] = at
 	switch into.Type() {
 	case durationType:
@@ -577,10 +587,10 @@ func (d *decoder) items(path string, node ast.Node, into reflect.Value) {
 				continue
 			}
 			if isNull(value) {
-				d.fault(spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the item"})
+				d.fault(d.spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the item"})
 				continue
 			}
-			d.at[at] = spotOf(value)
+			d.at[at] = d.spotOf(value)
 			if text, ok := d.text(at, value, allowed); ok {
 				texts = append(texts, text)
 			}
@@ -633,7 +643,7 @@ func (d *decoder) list(path string, node ast.Node, into reflect.Value, tag refle
 		at := index(path, i)
 		element := reflect.New(into.Type().Elem()).Elem()
 		if isNull(value) {
-			d.fault(spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the entry"})
+			d.fault(d.spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the entry"})
 			continue
 		}
 		d.value(at, value, element, tag)

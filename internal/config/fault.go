@@ -31,6 +31,20 @@ type Fault struct {
 
 	source string // the line it is on, secrets hidden; empty when there is none to show
 	width  int    // characters to underline
+	of     origin
+}
+
+// origin says what a fault is of, and so what comes of it.
+type origin uint8
+
+const (
+	ofFile   origin = iota
+	ofObject        // of the store, which has no lines; Fault.File then names the object
+	ofSpec          // of an object that somebody is about to save
+)
+
+func (o origin) outcome() string {
+	return [...]string{ofFile: "nothing of the file was taken", ofObject: "the object is set aside", ofSpec: "nothing was changed"}[o]
 }
 
 // longest texts that a fault repeats, in bytes: a megabyte in one value must not become a megabyte on the screen.
@@ -129,7 +143,8 @@ func shorten(text string, limit int) string {
 }
 
 // Faults is every fault of a configuration, in the order of the file. As an
-// error it means: nothing of the file is in force.
+// error it means: nothing of the file is in force. The faults of an object of
+// the store concern that object alone.
 type Faults []Fault
 
 // Error writes every fault, one below the other, and how many there are.
@@ -138,10 +153,14 @@ func (f Faults) Error() string {
 	for _, fault := range f {
 		b.WriteString(fault.Error() + "\n")
 	}
+	var of origin
+	if len(f) > 0 {
+		of = f[0].of
+	}
 	if len(f) == 1 {
-		b.WriteString("1 fault; nothing of the file was taken")
+		b.WriteString("1 fault; " + of.outcome())
 	} else {
-		fmt.Fprintf(&b, "%d faults; nothing of the file was taken", len(f))
+		fmt.Fprintf(&b, "%d faults; %s", len(f), of.outcome())
 	}
 	return b.String()
 }
@@ -160,7 +179,7 @@ func (f Faults) JSON() ([]byte, error) {
 
 func (f Faults) sort() {
 	slices.SortStableFunc(f, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.of, b.of), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 }
 

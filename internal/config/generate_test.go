@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"os"
@@ -35,6 +36,26 @@ func TestGenerated(t *testing.T) {
 		path := filepath.Join(docs, name)
 		golden.Check(t, path, text, "go generate ./internal/config")
 	}
+	golden.Check(t, "fields_gen.go", fieldsText(t, comments), "go generate ./internal/config")
+}
+
+// fieldsText is the Go file with the comments of the fields of objects.
+func fieldsText(t *testing.T, comments commentsOf) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("// Code generated from the comments of config.go by go generate ./internal/config. DO NOT EDIT.\n\npackage config\n\n" +
+		"// fieldDocs are the lines of the reference, by structure and key.\nvar fieldDocs = map[string]string{\n")
+	for _, k := range kinds {
+		for field := range k.t.Fields() {
+			fmt.Fprintf(&b, "%q: %q,\n", k.t.Name()+"."+field.Tag.Get("yaml"), comments[k.t.Name()+"."+field.Name])
+		}
+	}
+	b.WriteString("}\n")
+	text, err := format.Source([]byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // commentsOf are the comments of config.go: of structs by name, of fields by Struct.Field.

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 	"dayshift/internal/holiday"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/store"
 )
 
 // DefaultFile is read when neither --config nor DAYSHIFT_CONFIG names another.
@@ -32,7 +34,7 @@ const FileVariable = "DAYSHIFT_CONFIG"
 
 // Loaded is a configuration that is in order, ready for use.
 type Loaded struct {
-	// Config is the file with every default filled in.
+	// Config is the file with every default filled in, and the objects that are in order.
 	Config Config
 	// Book, Limits, Scopes and Store are what the program works with.
 	Book   policy.Book
@@ -41,13 +43,15 @@ type Loaded struct {
 	// Addresses are the addresses of holiday calendars that have to be fetched, ordered by calendar.
 	Addresses []Address
 	Store     Store
-	// Warnings are what people should know although the file was taken, in the order of the file.
+	// Warnings are what people should know although the file was taken, in the order of the file; then those of objects.
 	Warnings []Fault
 	// File is the file it came from.
 	File string
 
-	at    map[string]spot
-	lines map[string]string // every value as text, by path; secrets as hashes
+	at      map[string]spot
+	keys    map[string]spot
+	objects []*candidate
+	lines   map[string]string // every value as text, by path; secrets as hashes
 }
 
 // Env is what a configuration may look at besides its own text. The zero Env
@@ -81,8 +85,8 @@ func Choose(flag string, lookup func(string) (string, bool)) (path, chosenBy str
 	return DefaultFile, "default"
 }
 
-// Load reads and checks a configuration file. The error is a Faults.
-func Load(path string) (*Loaded, error) {
+// Load reads and checks a configuration file and the objects beside it, as Parse does. The error is a Faults.
+func Load(path string, objects ...store.Object) (*Loaded, error) {
 	data, err := readBounded(path, MaxBytes)
 	if err != nil {
 		return nil, Faults{unreadable(path, err)}
@@ -97,7 +101,7 @@ func Load(path string) (*Loaded, error) {
 	}
 	return Parse(path, data, Env{
 		Lookup: os.LookupEnv, ReadFile: within(maxSecret), ReadCalendar: within(holiday.MaxBytes), Now: clock.Real{}.Now,
-	})
+	}, objects...)
 }
 
 var errNotFile = errors.New("not a regular file")
@@ -139,12 +143,27 @@ func unreadable(path string, err error) Fault {
 	return f
 }
 
-// Parse checks a configuration. name stands for the file in messages. The
-// error is a Faults with every fault found, in the order of the file.
-func Parse(name string, data []byte, env Env) (*Loaded, error) {
+// Parse checks a configuration: a file, and the objects of a store beside it.
+// name stands for the file in messages. The error is a Faults with every fault
+// found in the file, in its order.
+//
+// The file stands alone: what it names is in it, and a fault in it refuses it
+// whole, with or without objects. An object may name what the file and other
+// objects have. One with a fault never holds anything else back: it is set
+// aside with a warning and kept in Objects with its faults; a schedule stands
+// in the Book with Err, so that its resources are left alone, and a rule
+// likewise. Where both have a name, the file's counts.
+//
+// Of objects, those of kinds that are no part of a configuration are passed
+// over, but for copies of calendars, which serve as Env.Copy where that is nil.
+// Of two objects of one kind and name the later counts.
+func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded, error) {
 	src, root, faults := read(name, data)
 	if faults != nil {
 		return nil, faults
+	}
+	if env.Copy == nil {
+		env.Copy = copiesAmong(objects)
 	}
 	d := newDecoder(src, root)
 	var c Config
@@ -163,19 +182,43 @@ func Parse(name string, data []byte, env Env) (*Loaded, error) {
 		}
 		return nil, d.faults
 	}
+	lines := map[string]string{}
+	flatten("", reflect.ValueOf(c), lines)
+	b.join(objects)
+	d.src = src
 	b.remarks()
+	b.asides()
 	d.warnings.sort()
+
 	l := b.l
 	l.Warnings = d.warnings
-	l.Config, l.File, l.at = c, name, d.at
+	l.Config, l.File, l.at, l.keys, l.objects = c, name, d.at, d.keys, b.objects
 	l.Limits = plan.Limits{
 		MaxStops: c.Limits.MaxStops, MaxStopPercent: c.Limits.MaxStopPercent, MinScopeSize: c.Limits.MinScopeSize,
 		Surge: c.Limits.Surge, SurgeFrom: c.Limits.SurgeFrom,
 	}
-	l.lines = map[string]string{}
-	flatten("", reflect.ValueOf(c), l.lines)
-	maps.Copy(l.lines, d.contents)
+	slices.SortFunc(l.Addresses, func(x, y Address) int { return strings.Compare(x.Calendar, y.Calendar) })
+	for _, o := range b.objects {
+		o.flatten(lines)
+	}
+	maps.Copy(lines, d.contents)
+	l.lines = lines
 	return l, nil
+}
+
+// copiesAmong finds the copies of calendars among objects. What cannot be read as one is none.
+func copiesAmong(objects []store.Object) func(url string) ([]byte, time.Time, bool) {
+	copies := map[string]holiday.Copy{}
+	for _, o := range objects {
+		var c holiday.Copy
+		if o.Kind == store.CalendarCopy && json.Unmarshal(o.Spec, &c) == nil {
+			copies[c.URL] = c
+		}
+	}
+	return func(url string) ([]byte, time.Time, bool) {
+		c, found := copies[url]
+		return c.Data, c.Fetched, found
+	}
 }
 
 // variable is ${NAME} in a secret.
@@ -251,12 +294,17 @@ type Origin struct {
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
 	Column  int    `json:"column,omitempty"`
+	// Object names the object of the store that gives it; File is then empty.
+	Object string `json:"object,omitempty"`
 }
 
-// String is "default" or FILE:LINE.
+// String is "default", FILE:LINE or the name of an object.
 func (o Origin) String() string {
-	if o.Default {
+	switch {
+	case o.Default:
 		return "default"
+	case o.Object != "":
+		return o.Object
 	}
 	return o.File + ":" + strconv.Itoa(o.Line)
 }
@@ -267,6 +315,13 @@ func (l *Loaded) Origin(path string) Origin {
 	at, ok := l.at[path]
 	if !ok {
 		return Origin{Default: true}
+	}
+	return l.origin(at)
+}
+
+func (l *Loaded) origin(at spot) Origin {
+	if at.src != nil && at.src.of == ofObject {
+		return Origin{Object: at.src.name}
 	}
 	return Origin{File: l.File, Line: at.line, Column: at.column}
 }

@@ -9,6 +9,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
+	"dayshift/internal/holiday"
 )
 
 const ruled = `
@@ -267,7 +268,7 @@ func TestURLs(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "a.ics", "/a.ics", "ftp://a.example/b", "file:///a", "https://", "https:///b", "https://u@a.example/b", "https://u:p@a.example/b", "https:a.example",
-		"https://a.example/b c", "https://a.example/\x00", "https://a.example:port/", "https://a.example/#b", "https://a.example/" + strings.Repeat("b", maxURL), "webcal://a.example/b", "://", "https://:80/",
+		"https://a.example/b c", "https://a.example/\x00", "https://a.example:port/", "https://a.example/#b", "https://a.example/" + strings.Repeat("b", holiday.MaxAddress), "webcal://a.example/b", "://", "https://:80/",
 	} {
 		if checkURL(text) == nil {
 			t.Errorf("%q is taken", text)

@@ -35,9 +35,9 @@ const (
 
 // source is the text of a file, as its faults show it.
 type source struct {
-	name   string
-	object bool // an object of the store, not a file: it has no lines to show
-	lines  []string
+	name  string
+	of    origin
+	lines []string
 	// secret holds the lines on which a secret is written; they are shown without it.
 	secret map[int]bool
 	shown  map[int]string // lines as they may be shown, made once: a file can be one line of a megabyte
@@ -100,31 +100,41 @@ func printable(line string) string {
 
 // fault fills in what the source knows: file and line to show.
 func (s *source) fault(f Fault, width int) Fault {
-	f.File, f.width = s.name, width
+	f.File, f.width, f.of = s.name, width, s.of
 	f.source = s.line(f.Line)
 	return f
 }
 
 // whole is a fault of the file as a whole.
 func (s *source) whole(problem, fix string) Faults {
-	return Faults{{File: s.name, Problem: problem, Fix: fix}}
+	return Faults{{File: s.name, Problem: problem, Fix: fix, of: s.of}}
 }
 
 // read checks the encoding and the bounds and parses the text. A nil node with
 // no faults does not happen: an empty file is a fault.
 func read(name string, data []byte) (*source, ast.Node, Faults) {
-	src := &source{name: name, secret: map[int]bool{}, shown: map[int]string{}}
-	text, faults := decodeText(src, data)
+	src := newSource(name, ofFile)
+	root, faults := src.read(data)
+	return src, root, faults
+}
+
+func newSource(name string, of origin) *source {
+	return &source{name: name, of: of, secret: map[int]bool{}, shown: map[int]string{}}
+}
+
+// read checks the encoding and the bounds of the text and parses it.
+func (s *source) read(data []byte) (ast.Node, Faults) {
+	text, faults := decodeText(s, data)
 	if faults != nil {
-		return src, nil, faults
+		return nil, faults
 	}
 	tokens := lexer.Tokenize(text)
-	if faults := checkTokens(src, tokens); faults != nil {
-		return src, nil, faults
+	if faults := checkTokens(s, tokens); faults != nil {
+		return nil, faults
 	}
-	file, faults := parseTokens(src, tokens)
+	file, faults := parseTokens(s, tokens)
 	if faults != nil {
-		return src, nil, faults
+		return nil, faults
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -136,7 +146,7 @@ func read(name string, data []byte) (*source, ast.Node, Faults) {
 			if doc.Start != nil {
 				at = doc.Start.Position
 			}
-			return src, nil, Faults{src.fault(Fault{
+			return nil, Faults{s.fault(Fault{
 				Line: at.Line, Column: at.Column, Problem: "a second document begins here",
 				Allowed: "one document in one file", Fix: "remove the line --- and what does not belong to this configuration",
 			}, 3)}
@@ -144,10 +154,9 @@ func read(name string, data []byte) (*source, ast.Node, Faults) {
 		body = doc.Body
 	}
 	if isNull(body) {
-		//nolint:gocritic // whole reads src and changes nothing, so the order in which the values are made does not matter
-		return src, nil, src.whole("the file is empty: it has no line that is not a comment", "begin with the ten lines of examples/minimal.yaml")
+		return nil, s.whole("the file is empty: it has no line that is not a comment", "begin with the ten lines of examples/minimal.yaml")
 	}
-	return src, body, nil
+	return body, nil
 }
 
 // decodeText checks size and encoding and evens out line ends.

@@ -62,6 +62,10 @@ type builder struct {
 	observed   map[string]bool // holiday calendars that a schedule names
 	waiting    map[string]bool // holiday calendars whose address has not been fetched yet, or gave nothing of use
 	full       bool            // the file has too many exceptions of one schedule: no more of them are looked at
+
+	objects   []*candidate    // in the order in which one can name the other
+	fileNames map[string]bool // the paths of what the file has of their kinds
+	setAside  int             // how many objects are
 }
 
 func newBuilder(d *decoder, c *Config, env Env) *builder {
@@ -477,11 +481,7 @@ func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 	if len(s.Periods) == 0 && s.OverrideStatus == "" && !b.reported(path+".periods") && !b.unread(path) {
 		b.faultAt(path, Fault{Problem: "has no periods, which would keep everything stopped for ever", Fix: "add periods: [NAME], or override_status: stopped when that is meant"})
 	}
-	compiled, err := calendar.CompileWith(calendar.ScheduleDef{
-		Name: name, Timezone: s.Timezone, OverrideStatus: b.writtenWord(s.OverrideStatus),
-		Periods: s.Periods, StartLead: time.Duration(s.StartLead),
-		Holidays: b.observes(path, s.Holidays), Exceptions: b.exceptions.of(name),
-	}, b.periods, b.zone)
+	compiled, err := b.compile(name, s)
 	b.calendarFaults(path, err)
 	for _, ref := range s.Periods {
 		period, _, _ := strings.Cut(ref, "@")
@@ -495,6 +495,15 @@ func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 		MaxManualUptime: time.Duration(s.MaxManualUptime), NotifyBeforeStop: time.Duration(s.NotifyBeforeStop),
 		Jitter: time.Duration(s.Jitter), Observe: s.Observe,
 	}
+}
+
+// compile makes the calendar of a schedule, with the exceptions that are known so far.
+func (b *builder) compile(name string, s Schedule) (*calendar.Schedule, error) {
+	return calendar.CompileWith(calendar.ScheduleDef{
+		Name: name, Timezone: s.Timezone, OverrideStatus: b.writtenWord(s.OverrideStatus),
+		Periods: s.Periods, StartLead: time.Duration(s.StartLead),
+		Holidays: b.observes(join("schedules", name), s.Holidays), Exceptions: b.exceptions.of(name),
+	}, b.periods, b.zone)
 }
 
 // writtenWord leaves out an override_status that was refused already.
@@ -622,7 +631,7 @@ func (d *decoder) warnName(path string, f Fault) {
 
 func (d *decoder) warn(at spot, f Fault) {
 	f.Line, f.Column = at.line, at.column
-	d.warnings = append(d.warnings, d.src.fault(f, at.width))
+	d.warnings = append(d.warnings, cmp.Or(at.src, d.src).fault(f, at.width))
 }
 
 // knownRegions serve spelling only: a region that is not among them is taken all the same.
