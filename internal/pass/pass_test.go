@@ -36,14 +36,29 @@ const (
 // world is a simulated AWS, a store and the passes over them, inside a
 // synctest bubble: hours cost milliseconds.
 type world struct {
-	t     *testing.T
-	sim   *awssim.Cloud
-	store *memory.Store
-	cloud *aws.Cloud
-	book  *policy.Book
-	limit plan.Limits
-	known pass.Known
-	lease store.Lease
+	t       *testing.T
+	sim     *awssim.Cloud
+	store   *memory.Store
+	cloud   *aws.Cloud
+	book    *policy.Book
+	limit   plan.Limits
+	known   pass.Known
+	lease   store.Lease
+	scopes  []fleet.Scope
+	config  string
+	windows cloud.WindowLister
+	shift   time.Duration // how far the process's clock is from the true one, which AWS has
+}
+
+// now is what the process's clock shows.
+func (w *world) now() time.Time { return time.Now().Add(w.shift).Round(0) }
+
+type shiftedClock struct{ *world }
+
+func (c shiftedClock) Now() time.Time { return c.now() }
+
+func (c shiftedClock) Sleep(ctx context.Context, d time.Duration) error {
+	return clock.Real{}.Sleep(ctx, d)
 }
 
 // begin sets the virtual clock to a time of day before anything is made.
@@ -75,11 +90,14 @@ func office(t *testing.T, change func(*policy.Schedule)) *policy.Book {
 
 func newWorld(t *testing.T, book *policy.Book, resources ...awssim.Resource) *world {
 	t.Helper()
-	w := &world{t: t, sim: awssim.New(awssim.Options{Seed: 3}), store: memory.New(), book: book}
-	if err := w.sim.Load(awssim.Fleet{
-		Accounts:  []awssim.Account{{ID: china, Partition: "aws-cn", Roles: []awssim.Role{{Name: "dayshift", ExternalID: "x-42"}}}},
-		Resources: resources,
-	}); err != nil {
+	return newWorldOf(t, book, awssim.Fleet{Resources: resources})
+}
+
+func newWorldOf(t *testing.T, book *policy.Book, contents awssim.Fleet) *world {
+	t.Helper()
+	w := &world{t: t, sim: awssim.New(awssim.Options{Seed: 3}), store: memory.New(), book: book, scopes: scopes}
+	contents.Accounts = []awssim.Account{{ID: china, Partition: "aws-cn", Roles: []awssim.Role{{Name: "dayshift", ExternalID: "x-42"}}}}
+	if err := w.sim.Load(contents); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -88,7 +106,7 @@ func newWorld(t *testing.T, book *policy.Book, resources ...awssim.Resource) *wo
 			{ID: shop, Regions: []fleet.Region{"cn-north-1", "cn-northwest-1"}},
 			{ID: china, RoleARN: "arn:aws-cn:iam::" + china + ":role/dayshift", ExternalID: "x-42", Regions: []fleet.Region{"cn-north-1", "cn-northwest-1"}},
 		},
-		Transport: w.sim.Transport(), Credentials: credentials.NewStaticCredentialsProvider(shop, "any", ""),
+		Transport: w.sim.Transport(), Credentials: credentials.NewStaticCredentialsProvider(shop, "any", ""), Now: w.now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +126,8 @@ var scopes = []fleet.Scope{
 
 func (w *world) pass() *pass.Pass {
 	return &pass.Pass{
-		Cloud: w.cloud, Store: w.store, Clock: clock.Real{}, Book: w.book, Limits: w.limit, Scopes: scopes, Trigger: "test", Known: w.known,
+		Cloud: w.cloud, Store: w.store, Clock: shiftedClock{w}, Book: w.book, Limits: w.limit, Trigger: "test", Known: w.known,
+		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows,
 		Lease: func() store.Lease { return w.lease }, MayAct: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }
