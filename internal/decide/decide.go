@@ -375,6 +375,9 @@ func (x *decider) wantStopped() {
 	case x.autoRestart:
 		x.row("row-4", "memory is stopped, and the provider restarted it")
 		x.stop(ProviderRestart)
+	case running && x.s.Mode == policy.StartOnly:
+		x.row("row-5", "memory is stopped, and the schedule only starts")
+		x.none(ModeStartOnly, WasStopped)
 	case running && m.ByRule == fleet.Running:
 		x.row("row-5", "memory is stopped, and a rule started it")
 		x.none(RuleRunning, WasStopped)
