@@ -34,6 +34,8 @@ type Service struct {
 	Book   *policy.Book
 	Store  store.Store
 	Now    func() time.Time
+	// Overrides bound what people may override.
+	Overrides OverrideLimits
 	// Config is the configuration in force, Assemble makes the one that other
 	// objects beside the same file would give. Both nil where nothing is changed.
 	Config   *config.Loaded
@@ -65,11 +67,24 @@ type Resource struct {
 	NativeState string            `json:"native_state"`
 	Schedule    string            `json:"schedule"`
 	Wanted      string            `json:"wanted"` // running, stopped or any
-	Action      string            `json:"action"` // what a pass would do now: start, stop, hibernate or none
+	Action      string            `json:"action"` // what a pass would do now: start, stop, hibernate, reboot, resize or none
 	Reason      string            `json:"reason"`
 	Why         string            `json:"why"` // the reason as a sentence
 	Next        *Change           `json:"next,omitempty"`
+	// Observed: the action would be recorded and not done, because the schedule or the program only observes.
+	Observed bool `json:"observed,omitempty"`
+	// Override is the override in force; nil without one.
+	Override *InForce          `json:"override,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
+}
+
+// InForce is an override that is in force for a resource.
+type InForce struct {
+	ID     string    `json:"id"`
+	State  string    `json:"state"` // running or stopped
+	Until  time.Time `json:"until"` // when it ends for this resource
+	Author string    `json:"author"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 // Change is when what is wanted changes next.
@@ -99,10 +114,11 @@ func (s *Service) Fleet(ctx context.Context, at time.Time, filter *fleet.Filter)
 	if err != nil {
 		return Fleet{}, err
 	}
+	book := with(s.Book, &report)
 	answer := Fleet{At: report.At, Resources: make([]Resource, 0, len(report.Decisions)), Gaps: gaps(report)}
 	for i := range report.Decisions {
 		if filter == nil || filter.Match(report.Decisions[i].Resource) {
-			answer.Resources = append(answer.Resources, s.resource(&report.Decisions[i], report.At))
+			answer.Resources = append(answer.Resources, resource(book, &report.Decisions[i], report.At))
 		}
 	}
 	// Decisions come ordered by identifier; people look for names.
@@ -120,33 +136,78 @@ func gaps(report pass.Report) []Gap {
 	return list
 }
 
-func (s *Service) resource(d *decide.Decision, at time.Time) Resource {
+// Differing leaves only the resources on which a pass would act.
+func (f Fleet) Differing() Fleet {
+	f.Resources = slices.DeleteFunc(slices.Clone(f.Resources), func(r Resource) bool { return r.Action == noAction })
+	return f
+}
+
+// noAction is the action where a pass would do nothing.
+const noAction = "none"
+
+// resource describes a decision. The book is the one that was decided with.
+func resource(book *policy.Book, d *decide.Decision, at time.Time) Resource {
 	r := &d.Resource
 	line := Resource{
 		Ref: r.Ref.String(), Account: string(r.Scope.Account), Region: string(r.Scope.Region), Kind: string(r.Kind), ID: r.ID,
 		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: string(r.State), NativeState: r.Native,
-		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: "none", Reason: string(d.Reason), Why: d.Sentence(), Tags: r.Tags,
+		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: noAction, Reason: string(d.Reason), Why: d.Sentence(), Tags: r.Tags,
 	}
-	governs := s.Book.Governs(*r)
-	if governs.Why != policy.Governed {
+	governs := book.Governs(*r)
+	if governs.Why != policy.Governed && d.Override == nil {
 		line.Wanted = calendar.Any.String()
 	}
 	if d.Verb != "" {
-		line.Action = string(d.Verb)
+		line.Action, line.Observed = string(d.Verb), d.Observe
 	}
-	if boundary, ok := governs.NextState(at); ok {
-		line.Next = &Change{At: boundary.At.UTC(), To: boundary.To.State.String()}
+	if o, end, ok := governs.Override(at, d.Memory.Reached); ok {
+		line.Override = &InForce{ID: o.ID, State: o.State.String(), Until: end.UTC(), Author: o.Author, Reason: o.Reason}
 	}
+	line.Next = nextChange(&governs, d.Memory.Reached, at)
 	return line
 }
 
-// Explanation is why a resource is as it is.
-type Explanation struct {
-	Resource
-	At    time.Time     `json:"at"`
-	Chain []decide.Step `json:"chain"` // the steps that led to the answer, in order
-	// Recent are the last rows of the record about it, oldest first.
-	Recent []store.Activity `json:"recent"`
+// changesSearched bounds the search for a change of what is wanted: each step
+// is an instant at which something that can want begins or ends.
+const changesSearched = 100
+
+// nextChange finds when what is wanted of a resource changes next, overrides
+// and maintenance windows included; nil when it never does, as far as is known.
+func nextChange(p *policy.Policy, reached string, at time.Time) *Change {
+	now := wantedAt(p, reached, at)
+	for range changesSearched {
+		var next time.Time
+		sooner := func(instant time.Time, ok bool) {
+			if ok && instant.After(at) && (next.IsZero() || instant.Before(next)) {
+				next = instant
+			}
+		}
+		boundary, ok := p.NextState(at)
+		sooner(boundary.At, ok)
+		sooner(p.NextWindow(at))
+		sooner(p.NextOverride(at))
+		_, end, ok := p.Override(at, reached)
+		sooner(end, ok)
+		if next.IsZero() {
+			return nil
+		}
+		if then := wantedAt(p, reached, next); then != now {
+			return &Change{At: next.UTC(), To: then.String()}
+		}
+		at = next
+	}
+	return nil
+}
+
+// wantedAt is what is wanted at an instant, by whoever counts then.
+func wantedAt(p *policy.Policy, reached string, at time.Time) calendar.State {
+	if o, _, ok := p.Override(at, reached); ok {
+		return o.State
+	}
+	if _, open := p.Window(at); open {
+		return calendar.Running
+	}
+	return p.Wanted(at).State
 }
 
 // NotFoundError says that nothing answers to a name, and what was looked at.
@@ -171,42 +232,6 @@ func (e *NotFoundError) Error() string {
 		text.WriteString("\n  it may be in a part that could not be listed: " + gap.Text)
 	}
 	return text.String()
-}
-
-// recentRows is how much of the record explain shows.
-const recentRows = 10
-
-// Explain says why each resource that answers to the target (ID, ARN, name, or
-// account/region/kind/id) is as it is, at an instant (zero: now). Several may
-// share a name. *NotFoundError when there is none, *InputError without a target.
-func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]Explanation, error) {
-	if target == "" { // a resource without a name would answer to it
-		return nil, inputError("which resource? give an ID, an ARN, a name or account/region/kind/id")
-	}
-	report, err := s.Looker.Look(ctx, at, true)
-	if err != nil {
-		return nil, err
-	}
-	var found []Explanation
-	var names []string
-	for i := range report.Decisions {
-		d := &report.Decisions[i]
-		r := &d.Resource
-		if target != r.ID && target != r.ARN && target != r.Name && target != r.Ref.String() {
-			names = append(names, r.Name, r.ID)
-			continue
-		}
-		recent, err := s.Store.Activity(ctx, store.ActivityQuery{Ref: r.Ref, Limit: recentRows, Last: true})
-		if err != nil {
-			return nil, fmt.Errorf("read the record of %s: %w", r.Ref, err)
-		}
-		found = append(found, Explanation{Resource: s.resource(d, report.At), At: report.At, Chain: d.Chain, Recent: recent})
-	}
-	if len(found) == 0 {
-		near, _ := typo.Nearest(target, names)
-		return nil, &NotFoundError{Target: target, Scopes: report.Run.Counts.Scopes, Gaps: gaps(report), Near: near}
-	}
-	return found, nil
 }
 
 // ScheduleExplanation is what a schedule wants at an instant, and after.

@@ -1,0 +1,1049 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/config"
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
+	"dayshift/internal/policy"
+	"dayshift/internal/store"
+	"dayshift/internal/typo"
+)
+
+// OverrideLimits bound what people may override.
+type OverrideLimits struct {
+	// MaxDuration is the longest that one override may last from when it was made, changes of its end included.
+	// 0: LongestOverride.
+	MaxDuration time.Duration
+	// MaxPerWeek is how many overrides one person may make within 7 days. 0: any number. Two made by one person at the
+	// very same moment can pass it by one.
+	MaxPerWeek int
+}
+
+// LongestOverride is how long an override may last where the configuration sets no limit: what should hold for longer
+// than a year is a schedule.
+const LongestOverride = 366 * 24 * time.Hour
+
+// onceLongest is how long an override that ends by being reached may last where the configuration sets no limit.
+const onceLongest = 7 * 24 * time.Hour
+
+// perWeek is the stretch in which OverrideLimits.MaxPerWeek counts.
+const perWeek = 7 * 24 * time.Hour
+
+// Bounds of what people write.
+const (
+	maxReason = 1024 // bytes: a paragraph; a row of the record is no place for a document
+	maxAuthor = 256  // bytes
+)
+
+func (l OverrideLimits) longest() time.Duration {
+	if l.MaxDuration > 0 {
+		return l.MaxDuration
+	}
+	return LongestOverride
+}
+
+// allowance says what bounds the duration, for people.
+func (l OverrideLimits) allowance() string {
+	if l.MaxDuration > 0 {
+		return "overrides.max_duration allows at most " + config.Duration(l.MaxDuration).String()
+	}
+	return "an override may last at most " + config.Duration(LongestOverride).String()
+}
+
+// End says when an override is to end: at most one of its fields is set.
+type End struct {
+	For   time.Duration // from now on
+	Until time.Time
+	// Clock is a time of day, H:MM: its next occurrence in the zone of the target's schedule.
+	Clock string
+	// Boundary: at the next instant at which the schedule wants the opposite.
+	Boundary bool
+}
+
+func (e End) given() (n int) {
+	for _, given := range [...]bool{e.For != 0, !e.Until.IsZero(), e.Clock != "", e.Boundary} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+// OverrideRequest is what a person wants of a target for a while.
+type OverrideRequest struct {
+	// Target is schedule:NAME, resource:X or filter:TEXT, or without such a word a filter (it has a "="),
+	// account/region/kind/id, the ID, ARN or name of a resource, or the name of a schedule.
+	Target string
+	State  calendar.State // Running or Stopped
+	// End; none given is the next boundary, and Once where the schedule is disabled.
+	End End
+	// Once ends it for each resource as soon as that has been in the state.
+	Once   bool
+	Reason string
+	Author string
+	DryRun bool // say what would happen and change nothing
+}
+
+// OverrideView is an override as people see it.
+type OverrideView struct {
+	ID       string    `json:"id"`
+	Target   string    `json:"target"` // as a command takes it: account/region/kind/id, schedule:NAME or filter:TEXT
+	State    string    `json:"state"`
+	From     time.Time `json:"from"`
+	Until    time.Time `json:"until"` // at the latest
+	Boundary bool      `json:"boundary"`
+	Once     bool      `json:"once"`
+	Ends     string    `json:"ends"` // when it ends, as a sentence's part
+	Author   string    `json:"author"`
+	Reason   string    `json:"reason,omitempty"`
+	// Covers is how many resources it is for, Counts for how many of them no other override comes first. 0 where nothing was looked at.
+	Covers    int       `json:"covers"`
+	Counts    int       `json:"counts"`
+	Version   int64     `json:"version"`
+	ChangedBy string    `json:"changed_by"` // who made or last changed it
+	Changed   time.Time `json:"changed"`
+	// Fault says why it can not be read and so has no effect; empty for all others.
+	Fault string `json:"fault,omitempty"`
+}
+
+// OverrideLine is one resource that an override is for.
+type OverrideLine struct {
+	Ref   string `json:"ref"`
+	Name  string `json:"name"`
+	State string `json:"state"`
+	// Counts: it does for this resource; otherwise Why says what comes first.
+	Counts bool   `json:"counts"`
+	Action string `json:"action"` // what the next pass does: start, stop, hibernate or none
+	Reason string `json:"reason"`
+	Why    string `json:"why"`
+	// Until is when the override ends for it, Then what its schedule does at that time: start, stop, hibernate or none.
+	Until  time.Time `json:"until,omitzero"`
+	Then   string    `json:"then,omitempty"`
+	WarnAt time.Time `json:"warn_at,omitzero"` // when people are told of the stop beforehand
+}
+
+// OverrideAnswer is what an override does.
+type OverrideAnswer struct {
+	At       time.Time    `json:"at"`
+	DryRun   bool         `json:"dry_run"`
+	Override OverrideView `json:"override"`
+	// Matches is how many resources it is for, protected ones left out.
+	Matches   int            `json:"matches"`
+	Resources []OverrideLine `json:"resources"`
+	// Others are the other overrides of the very same target; they count again when this one ends first.
+	Others []OverrideView `json:"others"`
+	// Sentences say what happens when, for people.
+	Sentences []string `json:"sentences"`
+	// Effect is what becomes different, compared with no such override.
+	Effect Effect `json:"effect"`
+	Gaps   []Gap  `json:"gaps"`
+}
+
+// SetOverride makes an override. *InputError where the request can not be
+// granted as it is put, *NotFoundError where nothing answers to the target.
+func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (OverrideAnswer, error) {
+	o, err := s.checkRequest(&request)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	view, err := s.looking(ctx)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	subject, err := view.resolve(request.Target)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	o.Target = subject.target
+	var notes []string
+	end := request.End
+	if end.given() == 0 && !o.Once {
+		end.Boundary = true
+		if subject.schedule != nil && subject.schedule.Err == nil && !subject.schedule.Enabled {
+			end.Boundary, o.Once = false, true
+			notes = append(notes, fmt.Sprintf("schedule %q is disabled, so the override ends as soon as it has been reached.", subject.schedule.Name))
+		}
+	}
+	more, err := view.end(o, subject, end, o.From)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	notes = append(notes, more...)
+	left, err := s.checkWeek(ctx, o.Author, o.From)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	if left != "" {
+		notes = append(notes, left)
+	}
+	o.ID = newOverrideID(o.From)
+	answer, err := view.answer(ctx, held{override: o, object: store.Object{Name: o.ID, Author: o.Author, Changed: o.From}}, subject, notes)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	if answer.DryRun = request.DryRun; request.DryRun {
+		answer.Override.ID = ""
+		return answer, nil
+	}
+	object, err := s.saveNew(ctx, o, subject)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	answer.Override.ID, answer.Override.Version = object.Name, object.Version
+	return answer, nil
+}
+
+// checkRequest checks what can be checked without looking at anything, and
+// begins the override.
+func (s *Service) checkRequest(request *OverrideRequest) (*policy.Override, error) {
+	o := &policy.Override{From: store.Instant(s.Now()), State: request.State, Once: request.Once}
+	var err error
+	if o.Author, err = person(request.Author); err != nil {
+		return nil, err
+	}
+	if o.Reason, err = words("reason", request.Reason, maxReason); err != nil {
+		return nil, err
+	}
+	if o.State != calendar.Running && o.State != calendar.Stopped {
+		return nil, inputError("state %s: an override wants a target running or stopped", o.State)
+	}
+	if err := request.End.check(o.From); err != nil {
+		return nil, err
+	}
+	if o.Once && request.End.Boundary {
+		return nil, inputError("an override ends either when it has been reached or at the next boundary; ask for one of them")
+	}
+	return o, nil
+}
+
+func person(author string) (string, error) {
+	author, err := words("author", author, maxAuthor)
+	if err == nil && author == "" {
+		err = inputError("who decides this? an override needs an author")
+	}
+	return author, err
+}
+
+// words checks and cleans what a person wrote: what could move a cursor or
+// reverse the reading order becomes a blank, because it is shown to others.
+func words(field, text string, most int) (string, error) {
+	switch {
+	case !utf8.ValidString(text):
+		return "", inputError("%s %.100q is not valid UTF-8", field, text)
+	case len(text) > most:
+		return "", inputError("the %s is %d bytes long; at most %d are kept", field, len(text), most)
+	}
+	return strings.TrimSpace(plainText(text)), nil
+}
+
+func plainText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// check refuses an end that lies in the past, and more than one.
+func (e End) check(now time.Time) error {
+	switch {
+	case e.given() > 1:
+		return inputError("give one end: a duration, a time or the next boundary")
+	case e.For < 0:
+		return inputError("a duration of %s is over before it begins", e.For)
+	case !e.Until.IsZero() && !e.Until.After(now):
+		return inputError("until %s is in the past; it is %s now", stamp(e.Until), stamp(now))
+	}
+	if e.Clock != "" {
+		if _, err := calendar.ParseTimeOfDay(e.Clock, false); err != nil {
+			return inputError("until %q is no time of day; write H:MM from 0:00 to 23:59", e.Clock)
+		}
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// end fills in when the override ends, and says what there is to say of that.
+// made is when the override was made, from which its longest duration counts.
+func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (notes []string, err error) {
+	limits := v.s.Overrides
+	latest := made.Add(limits.longest())
+	o.Boundary = end.Boundary
+	switch {
+	case end.For != 0:
+		if end.For > limits.longest() { // what follows can not be overflowed by it
+			return nil, inputError("an override for %s is too long: %s; %s", config.Duration(end.For), limits.allowance(), remaining(v.now, latest))
+		}
+		o.Until = v.now.Add(end.For)
+	case !end.Until.IsZero():
+		o.Until = end.Until
+	case end.Clock != "":
+		if o.Until, err = v.clock(on, end.Clock); err != nil {
+			return nil, err
+		}
+	case end.Boundary:
+		o.Until = v.now.Add(LongestOverride)
+		boundary, ok, rest := v.boundary(o, on)
+		if !ok {
+			return nil, inputError("there is no next boundary at which %s is wanted of %s%s; say how long instead: --for 2h or --until TIME",
+				opposite(o.State), o.Target, rest)
+		}
+		o.Until = boundary
+		if boundary.After(latest) {
+			o.Until = latest
+			notes = append(notes, fmt.Sprintf("the next boundary is at %s; %s, so it ends before that.", stamp(boundary), limits.allowance()))
+		}
+		if rest != "" {
+			notes = append(notes, rest)
+		}
+	default: // once
+		longest := onceLongest
+		if limits.MaxDuration > 0 {
+			longest = limits.MaxDuration
+		}
+		o.Until = made.Add(longest)
+	}
+	o.Until = store.Instant(o.Until)
+	switch {
+	case o.Until.After(latest):
+		return nil, inputError("an override until %s is too long: %s; %s", stamp(o.Until), limits.allowance(), remaining(v.now, latest))
+	case !o.Until.After(v.now):
+		return nil, inputError("until %s is in the past; it is %s now", stamp(o.Until), stamp(v.now))
+	}
+	return notes, nil
+}
+
+func remaining(now, latest time.Time) string {
+	if !latest.After(now) {
+		return "none of that is left; make a new override"
+	}
+	return fmt.Sprintf("it may last until %s", stamp(latest))
+}
+
+func opposite(state calendar.State) calendar.State {
+	if state == calendar.Running {
+		return calendar.Stopped
+	}
+	return calendar.Running
+}
+
+// clock is the next time of day on the clock of the subject's schedule.
+func (v *looked) clock(on subject, text string) (time.Time, error) {
+	zones := map[string]*time.Location{}
+	if on.schedule != nil && on.schedule.Calendar != nil {
+		zone := on.schedule.Calendar.Location()
+		zones[zone.String()] = zone
+	}
+	if on.schedule == nil {
+		for _, i := range on.covered {
+			if p := v.s.Book.Governs(v.report.Decisions[i].Resource); p.Schedule != nil && p.Schedule.Calendar != nil {
+				zone := p.Schedule.Calendar.Location()
+				zones[zone.String()] = zone
+			}
+		}
+	}
+	if len(zones) > 1 {
+		return time.Time{}, inputError("until %s is at several instants: what %s selects lives in %d time zones; write the date and the zone, such as 2027-02-05T22:00+09:00", text, on.target, len(zones))
+	}
+	for _, zone := range zones {
+		at, err := calendar.ParseTimeOfDay(text, false)
+		if err != nil {
+			return time.Time{}, inputError("until %q is no time of day; write H:MM from 0:00 to 23:59", text)
+		}
+		every, err := calendar.ParseExpression(fmt.Sprintf("cron(%d %d * * ? *)", int(at)%60, int(at)/60), zone, time.Time{})
+		if err != nil {
+			return time.Time{}, fmt.Errorf("until %s: %w", text, err)
+		}
+		if next, ok := every.Next(v.now); ok {
+			return next, nil
+		}
+	}
+	return time.Time{}, inputError("until %s: the zone of %s is not known, because no schedule that can be used governs it; write the date and the zone, such as 2027-02-05T22:00+09:00", text, on.target)
+}
+
+// boundary is when the override has ended for everything that it is for at the
+// next boundary; false where there is none. rest says for what there is none.
+func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool, rest string) {
+	alone := policy.Book{TagKey: v.s.Book.TagKey, Schedules: v.s.Book.Schedules, Overrides: []*policy.Override{o}}
+	ask := func(p policy.Policy) (time.Time, bool) {
+		_, end, ok := p.Override(o.From, "")
+		return end, ok && p.Why == policy.Governed && end.Before(o.Until)
+	}
+	if on.target.Schedule != "" {
+		// Any resource of the schedule, as if it stood first in the jitter; the last one ends that much later.
+		p := alone.Governs(fleet.Resource{Tags: map[string]string{alone.TagKey: on.target.Schedule}})
+		p.Offset = 0
+		if at, ok = ask(p); ok {
+			at = at.Add(on.schedule.Jitter)
+		}
+		return at, ok, whyNone(p)
+	}
+	without, last := 0, ""
+	for _, i := range on.covered {
+		p := alone.Governs(v.report.Decisions[i].Resource)
+		end, found := ask(p)
+		if !found {
+			without, last = without+1, whyNone(p)
+			continue
+		}
+		ok = true
+		if end.After(at) {
+			at = end
+		}
+	}
+	switch {
+	case !ok:
+		return at, false, last
+	case without > 0:
+		rest = fmt.Sprintf("%s no such boundary; the override ends for them when it has ended for all others.", count(without, "resource has", "resources have"))
+	}
+	return at, true, rest
+}
+
+// whyNone says why a policy has no boundary, where that is not the calendar's doing.
+func whyNone(p policy.Policy) string {
+	if p.Why == policy.Governed {
+		return ""
+	}
+	return fmt.Sprintf(" (schedule %q: %s)", p.Name, strings.TrimRight(decide.Reason(p.Why).Sentence(), "."))
+}
+
+// checkWeek refuses an author who has made as many overrides as one may in a
+// week, and says what is left.
+func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (left string, err error) {
+	most := s.Overrides.MaxPerWeek
+	if most <= 0 {
+		return "", nil
+	}
+	query := store.ActivityQuery{From: now.Add(-perWeek), Event: store.EventOverride, Limit: store.DefaultLimit}
+	var made []time.Time
+	for {
+		rows, err := s.Store.Activity(ctx, query)
+		if err != nil {
+			return "", fmt.Errorf("count the overrides of %s: %w", author, err)
+		}
+		for i := range rows {
+			if rows[i].Actor == author && rows[i].Reason == reasonMade {
+				made = append(made, rows[i].At)
+			}
+			query.After = rows[i].Seq
+		}
+		if len(rows) < query.Limit {
+			break
+		}
+	}
+	if len(made) < most {
+		return fmt.Sprintf("%s may make %d more within 7 days (overrides.max_per_week: %d).", author, most-len(made)-1, most), nil
+	}
+	slices.SortFunc(made, time.Time.Compare)
+	return "", inputError("%s has made %s in the last 7 days, and overrides.max_per_week allows %d; none is left before %s; extend one that is in force (dayshift override list), or ask a colleague",
+		author, count(len(made), "override", "overrides"), most, stamp(made[len(made)-most].Add(perWeek)))
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Words of the record: what a person did with an override.
+const (
+	reasonMade    = "made"
+	reasonChanged = "changed"
+	reasonCleared = "cleared"
+)
+
+// newIDs bounds the tries for an ID that nobody has: one in 65536 is taken by
+// another override of the same second.
+const newIDs = 5
+
+// saveNew keeps a new override under an ID of its own.
+func (s *Service) saveNew(ctx context.Context, o *policy.Override, on subject) (object store.Object, err error) {
+	for try := range newIDs {
+		if try > 0 {
+			o.ID = newOverrideID(o.From)
+		}
+		if object, err = store.FromOverride(o); err != nil {
+			return object, err
+		}
+		object, err = s.Store.SaveObject(ctx, object, overrideRow(o, on.name, o.Author, o.From, reasonMade))
+		if !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	if err != nil {
+		return store.Object{}, fmt.Errorf("keep the override: %w", err)
+	}
+	return object, nil
+}
+
+// newOverrideID makes an ID that sorts by time and can be read out on the phone.
+func newOverrideID(now time.Time) string {
+	var random [2]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return fmt.Sprintf("o-%s-%x", now.UTC().Format("20060102-150405"), random)
+}
+
+// overrideRow is the row of the record for what a person did.
+func overrideRow(o *policy.Override, name, actor string, at time.Time, what string) store.Activity {
+	row := store.Activity{At: at, Actor: actor, Event: store.EventOverride, Ref: o.Target.Resource, Name: o.ID, Schedule: o.Target.Schedule, Reason: what}
+	on := o.Target.String()
+	if o.Target.Resource != (fleet.Ref{}) && name != "" && name != o.Target.Resource.ID {
+		on = name + " (" + on + ")"
+	}
+	var text string
+	switch what {
+	case reasonMade:
+		text = fmt.Sprintf("%s wants %s %s %s", actor, on, o.State, ends(o))
+	case reasonChanged:
+		text = fmt.Sprintf("%s changed the end of the override of %s (%s, by %s): it lasts %s", actor, on, o.State, o.Author, ends(o))
+	case reasonCleared:
+		text = fmt.Sprintf("%s cleared the override of %s (%s %s, by %s)", actor, on, o.State, ends(o), o.Author)
+	}
+	if o.Reason != "" {
+		text += ": " + o.Reason
+	}
+	row.Detail = plainText(text)
+	return row
+}
+
+// ends says when an override ends.
+func ends(o *policy.Override) string {
+	switch {
+	case o.Once:
+		return fmt.Sprintf("until everything it is for has been %s, %s at the latest", o.State, stamp(o.Until))
+	case o.Boundary && o.Target.Resource == (fleet.Ref{}):
+		return fmt.Sprintf("until the next boundary of each resource, %s at the latest", stamp(o.Until))
+	case o.Boundary:
+		return "until the next boundary, " + stamp(o.Until)
+	}
+	return "until " + stamp(o.Until)
+}
+
+// targetText is a target as a command takes it.
+func targetText(t policy.Target) string {
+	switch {
+	case t.Resource != fleet.Ref{}:
+		return t.Resource.String()
+	case t.Schedule != "":
+		return schedulePrefix + t.Schedule
+	}
+	return filterPrefix + t.Filter.String()
+}
+
+// held is an override as the store has it.
+type held struct {
+	override *policy.Override // nil where it can not be read
+	object   store.Object
+	fault    error
+}
+
+func (h *held) view() OverrideView {
+	if h.override == nil {
+		return OverrideView{
+			ID: h.object.Name, Version: h.object.Version, ChangedBy: h.object.Author, Changed: h.object.Changed,
+			From: h.object.Created, Fault: h.fault.Error(), Ends: "it can not be read and has no effect",
+		}
+	}
+	o := h.override
+	return OverrideView{
+		ID: o.ID, Target: targetText(o.Target), State: o.State.String(), From: o.From, Until: o.Until, Boundary: o.Boundary, Once: o.Once,
+		Ends: ends(o), Author: o.Author, Reason: o.Reason, Version: h.object.Version, ChangedBy: h.object.Author, Changed: h.object.Changed,
+	}
+}
+
+// allHeld reads every override of the store, in the order in which they count;
+// those that can not be read come last.
+func (s *Service) allHeld(ctx context.Context) ([]held, error) {
+	objects, err := s.Store.Objects(ctx, store.OverrideObject)
+	if err != nil {
+		return nil, fmt.Errorf("read the overrides: %w", err)
+	}
+	byID := map[string]held{}
+	var order []*policy.Override
+	var unreadable []held
+	for _, object := range objects {
+		o, err := store.ToOverride(object)
+		if err != nil {
+			unreadable = append(unreadable, held{object: object, fault: err})
+			continue
+		}
+		byID[o.ID] = held{override: o, object: object}
+		order = append(order, o)
+	}
+	policy.SortOverrides(order)
+	list := make([]held, 0, len(objects))
+	for _, o := range order {
+		list = append(list, byID[o.ID])
+	}
+	return append(list, unreadable...), nil
+}
+
+// looked is the fleet and people's decisions at one instant.
+type looked struct {
+	s      *Service
+	now    time.Time
+	report pass.Report
+	held   []held // also those whose time is over
+}
+
+func (s *Service) looking(ctx context.Context) (*looked, error) {
+	v := &looked{s: s, now: store.Instant(s.Now())}
+	var err error
+	if v.held, err = s.allHeld(ctx); err != nil {
+		return nil, err
+	}
+	if v.report, err = s.Looker.Look(ctx, time.Time{}, false); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// inForce reports whether an override's time is not over.
+func (v *looked) inForce(o *policy.Override) bool { return v.now.Before(o.Until) }
+
+// book is the book with the overrides in force, one put in or exchanged and others left out.
+func (v *looked) book(with *policy.Override, without ...string) *policy.Book {
+	book := *v.s.Book
+	book.Overrides = nil
+	for i := range v.held {
+		o := v.held[i].override
+		if o == nil || !v.inForce(o) || slices.Contains(without, o.ID) || with != nil && o.ID == with.ID {
+			continue
+		}
+		book.Overrides = append(book.Overrides, o)
+	}
+	if with != nil {
+		book.Overrides = append(book.Overrides, with)
+	}
+	policy.SortOverrides(book.Overrides)
+	return &book
+}
+
+// The words that say what a target is.
+const (
+	schedulePrefix = "schedule:"
+	resourcePrefix = "resource:"
+	filterPrefix   = "filter:"
+	workloadPrefix = "workload:"
+)
+
+// subject is a target that was found.
+type subject struct {
+	target   policy.Target
+	name     string           // of a resource
+	schedule *policy.Schedule // of a schedule or resource; nil for a filter and where there is none
+	covered  []int            // places in the report's decisions, protected resources and those without a tag left out
+	guarded  []int            // protected resources that it would be for
+}
+
+const howToName = "write an ID, an ARN, a name, account/region/kind/id, schedule:NAME, or a filter such as tag:Env=dev"
+
+// resolve finds what a person means.
+func (v *looked) resolve(text string) (subject, error) {
+	if !utf8.ValidString(text) {
+		return subject{}, inputError("target %.100q is not valid UTF-8", text)
+	}
+	text = strings.TrimSpace(text)
+	switch {
+	case text == "":
+		return subject{}, inputError("which target? %s", howToName)
+	case strings.HasPrefix(text, workloadPrefix):
+		return subject{}, inputError("%q: this version knows no workloads; %s", text, howToName)
+	case strings.HasPrefix(text, schedulePrefix):
+		return v.ofSchedule(strings.TrimPrefix(text, schedulePrefix))
+	case strings.HasPrefix(text, filterPrefix):
+		return v.ofFilter(strings.TrimPrefix(text, filterPrefix))
+	case strings.HasPrefix(text, resourcePrefix):
+		name := strings.TrimPrefix(text, resourcePrefix)
+		if name == "" {
+			return subject{}, inputError("which resource? %s", howToName)
+		}
+		return v.ofResource(name, v.named(name))
+	case hasEquals(text):
+		return v.ofFilter(text)
+	}
+	found := v.named(text)
+	if _, known := v.s.Book.Schedules[text]; known {
+		if len(found) > 0 {
+			return subject{}, inputError("%q is a schedule and %s; write schedule:%s, or for the resource\n%s", text, count(len(found), "resource", "resources"), text, v.refs(found))
+		}
+		return v.ofSchedule(text)
+	}
+	return v.ofResource(text, found)
+}
+
+// hasEquals reports whether a text has a "=" that no backslash protects.
+func hasEquals(text string) bool {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '=':
+			return true
+		}
+	}
+	return false
+}
+
+// named finds resources by ref, ID, ARN or name.
+func (v *looked) named(text string) (found []int) {
+	for i := range v.report.Decisions {
+		r := &v.report.Decisions[i].Resource
+		if text == r.ID || text == r.ARN || text == r.Name || text == r.Ref.String() {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// refs lists resources, one a line, as a command takes them.
+func (v *looked) refs(found []int) string {
+	var lines []string
+	for n, i := range found {
+		if n == namesShown {
+			lines = append(lines, fmt.Sprintf("  and %d more", len(found)-n))
+			break
+		}
+		r := &v.report.Decisions[i].Resource
+		lines = append(lines, fmt.Sprintf("  %s (%s)", r.Ref, r.Name))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (v *looked) ofSchedule(name string) (subject, error) {
+	schedule := v.s.Book.Schedules[name]
+	if schedule == nil {
+		_, err := v.s.schedule(name)
+		return subject{}, err
+	}
+	on := subject{target: policy.Target{Schedule: name}, schedule: schedule}
+	v.cover(&on)
+	return on, nil
+}
+
+func (v *looked) ofFilter(text string) (subject, error) {
+	filter, err := fleet.ParseFilter(text)
+	if err != nil {
+		return subject{}, &InputError{err.Error()}
+	}
+	on := subject{target: policy.Target{Filter: filter}}
+	v.cover(&on)
+	if len(on.covered) > 0 {
+		return on, nil
+	}
+	reason := fmt.Sprintf("filter %q matches no scheduled resource in %s", filter, count(v.report.Run.Counts.Scopes, "scope", "scopes"))
+	if len(on.guarded) > 0 {
+		reason = fmt.Sprintf("filter %q matches nothing but %s", filter, count(len(on.guarded), "protected resource", "protected resources"))
+	}
+	return subject{}, inputError("%s; look with `dayshift resource list --filter`%s", reason, v.gapLines())
+}
+
+func (v *looked) gapLines() string {
+	var text strings.Builder
+	for _, gap := range v.report.Gaps {
+		text.WriteString("\n  it may match in a part that could not be listed: " + gap.String())
+	}
+	return text.String()
+}
+
+func (v *looked) ofResource(text string, found []int) (subject, error) {
+	switch {
+	case len(found) > 1:
+		return subject{}, inputError("%s answer to %q; write one of them, or a filter for all:\n%s", count(len(found), "resource", "resources"), text, v.refs(found))
+	case len(found) == 0:
+		return subject{}, v.notFound(text)
+	}
+	r := v.report.Decisions[found[0]].Resource
+	p := v.s.Book.Governs(r)
+	switch {
+	case p.Protected():
+		return subject{}, inputError("%s (%s) can not be overridden: %s", r.Name, r.Ref, decide.Reason(p.Why).Sentence())
+	case p.Name == "":
+		return subject{}, inputError("%s (%s) can not be overridden: it carries no %s tag, so Dayshift leaves it alone; tag it with the name of a schedule first", r.Name, r.Ref, p.TagKey)
+	}
+	return subject{target: policy.Target{Resource: r.Ref}, name: r.Name, schedule: p.Schedule, covered: found}, nil
+}
+
+func (v *looked) notFound(text string) error {
+	names := make([]string, 0, 2*len(v.report.Decisions)+len(v.s.Book.Schedules))
+	for i := range v.report.Decisions {
+		names = append(names, v.report.Decisions[i].Resource.Name, v.report.Decisions[i].Resource.ID)
+	}
+	for name := range v.s.Book.Schedules {
+		names = append(names, name)
+	}
+	near, _ := typo.Nearest(text, names)
+	return fmt.Errorf("there is no schedule %q, and %w", text, &NotFoundError{
+		Target: text, Scopes: v.report.Run.Counts.Scopes, Gaps: gaps(v.report), Near: near,
+	})
+}
+
+// cover finds the resources that a target is for.
+func (v *looked) cover(on *subject) {
+	for i := range v.report.Decisions {
+		r := &v.report.Decisions[i].Resource
+		if !(&policy.Override{Target: on.target}).Covers(*r, v.s.Book.TagKey) {
+			continue
+		}
+		switch p := v.s.Book.Governs(*r); {
+		case p.Protected():
+			on.guarded = append(on.guarded, i)
+		case p.Name != "":
+			on.covered = append(on.covered, i)
+		}
+	}
+}
+
+// subjectOf is the subject of an override that was made before: what it is for now.
+func (v *looked) subjectOf(o *policy.Override) subject {
+	on := subject{target: o.Target, schedule: v.s.Book.Schedules[o.Target.Schedule]}
+	v.cover(&on)
+	if o.Target.Resource != (fleet.Ref{}) && len(on.covered) == 1 {
+		r := v.report.Decisions[on.covered[0]].Resource
+		on.name, on.schedule = r.Name, v.s.Book.Governs(r).Schedule
+	}
+	return on
+}
+
+// answer says what an override does.
+func (v *looked) answer(ctx context.Context, h held, on subject, notes []string) (OverrideAnswer, error) {
+	o := h.override
+	a := OverrideAnswer{
+		At: v.now, Override: h.view(), Matches: len(on.covered), Resources: []OverrideLine{}, Others: []OverrideView{}, Gaps: gaps(v.report),
+	}
+	book := with(v.book(o), &v.report)
+	for _, i := range on.covered {
+		d := &v.report.Decisions[i]
+		a.Resources = append(a.Resources, live(book, d, o, v.now))
+	}
+	for i := range v.held {
+		other := &v.held[i]
+		if other.override != nil && other.override.ID != o.ID && v.inForce(other.override) && targetText(other.override.Target) == a.Override.Target {
+			a.Others = append(a.Others, other.view())
+		}
+	}
+	a.Override.Covers = len(on.covered)
+	for i := range a.Resources {
+		if a.Resources[i].Counts {
+			a.Override.Counts++
+		}
+	}
+	var err error
+	if a.Effect, err = v.effect(ctx, o); err != nil {
+		return a, err
+	}
+	a.Sentences = append(v.sentences(o, on, &a), notes...)
+	for _, limit := range a.Effect.Limits {
+		a.Sentences = append(a.Sentences, plainText(limit+"."))
+	}
+	return a, nil
+}
+
+// effect compares the fleet with an override and without, as it was looked at.
+func (v *looked) effect(ctx context.Context, o *policy.Override) (Effect, error) {
+	same := *v.s
+	same.Looker, same.Book = seen{v.report}, v.book(nil, o.ID)
+	candidate := Candidate{Book: v.book(o)}
+	if v.s.Config != nil {
+		candidate.Limits = v.s.Config.Limits
+	}
+	return same.Effect(ctx, candidate)
+}
+
+// seen is a fleet that was looked at already.
+type seen struct{ report pass.Report }
+
+func (s seen) Look(context.Context, time.Time, bool) (pass.Report, error) { return s.report, nil }
+
+// lastDay is the stretch before an override's end that is lived through step by step: a warning falls into it.
+const lastDay = 25 * time.Hour
+
+// lifeSteps bounds that.
+const lifeSteps = 500
+
+// live tells what an override does to one resource, with the same decisions as a pass.
+func live(book *policy.Book, d *decide.Decision, o *policy.Override, now time.Time) OverrideLine {
+	r := d.Resource
+	p := book.Governs(r)
+	line := OverrideLine{Ref: r.Ref.String(), Name: r.Name, State: string(r.State), Action: "none"}
+	first := decide.Decide(decide.Input{Now: now, Policy: p, Memory: d.Untouched(), Resource: r})
+	line.Reason, line.Why = string(first.Reason), first.Sentence()
+	chosen, end, ok := p.Override(now, d.Untouched().Reached)
+	if !ok || chosen.ID != o.ID {
+		if ok {
+			line.Why = fmt.Sprintf("Override %s comes first for it: %s.", chosen.ID, chosen)
+		}
+		return line
+	}
+	line.Counts, line.Until, line.Then = true, end, "none"
+	if first.Verb != "" {
+		line.Action = string(first.Verb)
+	}
+	if first.Observe {
+		line.Why += " It is only observed: this is recorded and not done."
+	}
+	walk := walker{
+		policy: p, rules: rulesOf(book, &r), resource: r, memory: d.Untouched(), to: end, fired: now,
+		act: func(*decide.Decision, time.Time) error { return nil },
+	}
+	walk.arrive()
+	for at, step := now, 0; ; step++ {
+		seen, err := walk.look(at)
+		if err != nil {
+			return line
+		}
+		if seen.Warn != nil {
+			line.WarnAt = at
+		}
+		if !at.Before(end) {
+			if seen.Verb != "" {
+				line.Then = string(seen.Verb)
+			}
+			return line
+		}
+		at = later(walk.next(&seen, at), end.Add(-lastDay))
+		if step >= lifeSteps {
+			at = end
+		}
+	}
+}
+
+// sentences say to people what happens when.
+func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (list []string) {
+	verb := "started"
+	if o.State == calendar.Stopped {
+		verb = "stopped"
+	}
+	var acts, already, unable, overshadowed []string
+	then := map[string][]string{}
+	var warned []time.Time
+	var zone *time.Location
+	if on.schedule != nil && on.schedule.Calendar != nil {
+		zone = on.schedule.Calendar.Location()
+	}
+	last := o.Until
+	for i := range a.Resources {
+		l := &a.Resources[i]
+		name := cmp.Or(l.Name, l.Ref)
+		switch {
+		case !l.Counts:
+			overshadowed = append(overshadowed, name)
+			continue
+		case l.Action != "none":
+			acts = append(acts, name)
+		case l.State == o.State.String():
+			already = append(already, name)
+		default:
+			unable = append(unable, name+": "+l.Why)
+		}
+		then[l.Then] = append(then[l.Then], name)
+		if !l.WarnAt.IsZero() {
+			warned = append(warned, l.WarnAt)
+		}
+		if len(a.Resources) == 1 {
+			last = l.Until
+		}
+	}
+	say := func(format string, args ...any) { list = append(list, plainText(fmt.Sprintf(format, args...))) }
+	if len(acts) > 0 {
+		say("%s %s at the next pass: %s.", count(len(acts), "resource is", "resources are"), verb, some(acts))
+	}
+	if len(already) > 0 {
+		say("%s %s already and kept so: %s.", count(len(already), "resource is", "resources are"), o.State, some(already))
+	}
+	for _, text := range first(unable) {
+		say("not now: %s", text)
+	}
+	if len(on.guarded) > 0 {
+		var names []string
+		for _, i := range on.guarded {
+			r := &v.report.Decisions[i].Resource
+			names = append(names, cmp.Or(r.Name, r.ID))
+		}
+		say("%s protected and left alone: %s.", count(len(names), "resource is", "resources are"), some(names))
+	}
+	if len(overshadowed) > 0 {
+		say("for %s another override comes first: %s.", count(len(overshadowed), "resource", "resources"), some(overshadowed))
+	}
+	if len(on.covered) == 0 {
+		say("%s has no resources that could be seen now; the override holds for those that appear before it ends.", o.Target)
+	}
+	for _, i := range on.covered {
+		if v.s.Book.Governs(v.report.Decisions[i].Resource).Observe {
+			say("observe is switched on: for what is only observed this is recorded and not done.")
+			break
+		}
+	}
+	switch {
+	case o.Once:
+		say("it ends as soon as everything it is for has been %s, at %s at the latest.", o.State, when(o.Until, zone))
+	case o.Boundary && len(a.Resources) != 1:
+		say("it ends for each resource at the next boundary of its schedule, at %s at the latest.", when(o.Until, zone))
+	case o.Boundary:
+		say("it ends at the next boundary of the schedule, %s.", when(last, zone))
+	default:
+		say("it ends at %s.", when(o.Until, zone))
+	}
+	stops := slices.Concat(then[string(fleet.Stop)], then[string(fleet.Hibernate)])
+	if len(stops) > 0 {
+		text := fmt.Sprintf("then %s stopped, as the schedule wants: %s", count(len(stops), "resource is", "resources are"), some(stops))
+		if len(warned) > 0 {
+			text += "; people are told at " + when(slices.MinFunc(warned, time.Time.Compare), zone)
+		}
+		say("%s.", text)
+	}
+	if starts := then[string(fleet.Start)]; len(starts) > 0 {
+		say("then %s started, as the schedule wants: %s.", count(len(starts), "resource is", "resources are"), some(starts))
+	}
+	if stay := then["none"]; len(stay) > 0 && !o.Once {
+		say("then the schedule counts again and leaves %s as it is: %s.", count(len(stay), "resource", "resources"), some(stay))
+	}
+	for i := range a.Others {
+		other := &a.Others[i]
+		which := "this one is newer and counts while it lasts"
+		if other.From.After(o.From) {
+			which = "that one is newer and counts while it lasts"
+		}
+		say("there is also %s for the same target, %s %s by %s; %s.", other.ID, other.State, other.Ends, other.Author, which)
+	}
+	return list
+}
+
+// when is an instant with the clock of the schedule's zone.
+func when(t time.Time, zone *time.Location) string {
+	text := stamp(t)
+	if zone != nil && zone != time.UTC && zone.String() != "UTC" {
+		text += fmt.Sprintf(" (%s in %s)", t.In(zone).Format("Mon 15:04"), zone)
+	}
+	return text
+}
+
+// shown bounds the names in a sentence.
+const shown = 5
+
+func first(list []string) []string { return list[:min(len(list), shown)] }
+
+func some(names []string) string {
+	text := strings.Join(first(names), ", ")
+	if more := len(names) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
