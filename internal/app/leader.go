@@ -117,3 +117,12 @@ func (l *leader) release(ctx context.Context) error {
 	}
 	return l.store.Release(ctx, *lease)
 }
+
+// AtWork tells who holds the lease of the store now; empty: nobody.
+func (a *App) AtWork(ctx context.Context) (string, error) {
+	lease, err := a.Store.Held(ctx, leaseName)
+	if err != nil || !wall.Now().Before(lease.Expires) {
+		return "", err
+	}
+	return lease.Holder, nil
+}

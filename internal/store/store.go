@@ -70,6 +70,9 @@ type Leaser interface {
 	// Release gives the lease up; a lease no longer held is no error. The term
 	// stays known: the next holder, be it the same, gets a greater one.
 	Release(ctx context.Context, lease Lease) error
+	// Held tells who has the lease, also when it has expired since; without a
+	// holder, nobody has. It changes nothing.
+	Held(ctx context.Context, name string) (Lease, error)
 }
 
 // Changes are what one write of a pass changes.

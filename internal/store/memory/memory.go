@@ -283,6 +283,17 @@ func (s *Store) Revision(ctx context.Context) (int64, error) {
 	return s.revision, nil
 }
 
+// Held implements store.Leaser.
+func (s *Store) Held(ctx context.Context, name string) (store.Lease, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Lease{}, err
+	}
+	defer s.mu.Unlock()
+	lease := s.leases[name]
+	lease.Name = name
+	return lease, nil
+}
+
 // SaveRun implements store.Runs.
 func (s *Store) SaveRun(ctx context.Context, lease store.Lease, run store.Run) error {
 	clean, err := store.CleanRun(run)

@@ -114,6 +114,16 @@ func (s *Store) Renew(ctx context.Context, lease store.Lease, now time.Time, ttl
 	return answered(renewed, err)
 }
 
+// Held implements store.Leaser.
+func (s *Store) Held(ctx context.Context, name string) (lease store.Lease, err error) {
+	err = s.read(ctx, "ask who holds a lease in", func(tx *sql.Tx) error {
+		lease, err = held(ctx, tx, name)
+		lease.Name = name
+		return err
+	})
+	return answered(lease, err)
+}
+
 // answered keeps a lease that could not be written from being taken for one
 // that was granted. Only with ErrHeld it tells something: who has it.
 func answered(lease store.Lease, err error) (store.Lease, error) {

@@ -19,6 +19,7 @@ const (
 	Acquire      Method = "Acquire"
 	Renew        Method = "Renew"
 	Release      Method = "Release"
+	Held         Method = "Held"
 	Memories     Method = "Memories"
 	AllMemories  Method = "AllMemories"
 	SaveChanges  Method = "SaveChanges"
@@ -163,6 +164,11 @@ func (f *Faulty) Acquire(ctx context.Context, name, holder string, now time.Time
 // Renew implements store.Leaser.
 func (f *Faulty) Renew(ctx context.Context, lease store.Lease, now time.Time, ttl time.Duration) (store.Lease, error) {
 	return ask(ctx, f, Renew, func() (store.Lease, error) { return f.below.Renew(ctx, lease, now, ttl) })
+}
+
+// Held implements store.Leaser.
+func (f *Faulty) Held(ctx context.Context, name string) (store.Lease, error) {
+	return ask(ctx, f, Held, func() (store.Lease, error) { return f.below.Held(ctx, name) })
 }
 
 // Release implements store.Leaser.

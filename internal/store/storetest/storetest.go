@@ -353,8 +353,17 @@ func testLeaseRenew(t *testing.T, s store.Store) {
 func testLeaseRelease(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	lease := acquire(t, s, "host-a")
+	if held, err := s.Held(ctx, lease.Name); err != nil || held != lease {
+		t.Errorf("held is %v, %v; want %v", held, err, lease)
+	}
 	if err := s.Release(ctx, lease); err != nil {
 		t.Fatalf("Release: %v", err)
+	}
+	if held, err := s.Held(ctx, lease.Name); err != nil || held.Holder != "" || held.Name != lease.Name {
+		t.Errorf("after Release held is %v, %v", held, err)
+	}
+	if held, err := s.Held(ctx, "never taken"); err != nil || held.Holder != "" {
+		t.Errorf("a lease never taken is held: %v, %v", held, err)
 	}
 	if err := s.Release(ctx, lease); err != nil {
 		t.Errorf("Release again: %v", err)
