@@ -1088,6 +1088,7 @@ func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]fun
 		Acquire:     func() error { _, err := s.Acquire(ctx, "main", "host-a", monday, time.Minute); return err },
 		Renew:       func() error { _, err := s.Renew(ctx, lease, monday, time.Minute); return err },
 		Release:     func() error { return s.Release(ctx, store.Lease{Name: "other"}) },
+		Held:        func() error { _, err := s.Held(ctx, "main"); return err },
 		Memories:    func() error { _, err := s.Memories(ctx, seoul); return err },
 		AllMemories: func() error { return s.AllMemories(ctx, func(decide.Memory) error { return nil }) },
 		SaveChanges: func() error {
