@@ -30,8 +30,13 @@ func explainCommand(c *common) *cobra.Command {
 		Long: `Shows what is wanted of a resource and the chain of reasons that leads there,
 with the last rows of the record about it. RESOURCE is an ID, an ARN, a name or
 account/region/kind/id. With --schedule NAME it shows what a schedule wants and
-its next changes, without asking AWS.`,
-		Example: "  dayshift explain i-0123456789abcdef0\n  dayshift explain --schedule seoul-office --at 2027-02-05T09:00:00+09:00",
+its next changes, without asking AWS.
+
+For a time that is over the answer is what the record holds: what it was, what
+was decided last and why, which overrides were in force, and what changed
+since; what today's rules would have wanted then stands beside it. A resource
+that is there no more is explained from the record too.`,
+		Example: "  dayshift explain i-0123456789abcdef0\n  dayshift explain api --at -6d\n  dayshift explain --schedule seoul-office --at 2027-02-05T09:00:00+09:00",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if schedule == "" {
 				return cobra.ExactArgs(1)(cmd, args)
@@ -39,6 +44,9 @@ its next changes, without asking AWS.`,
 			return cobra.NoArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if at == "now" { // by the time the fleet is listed it would be over
+				at = ""
+			}
 			when, err := instant("at", at, clock.Real{}.Now())
 			if err != nil {
 				return err
@@ -66,7 +74,7 @@ its next changes, without asking AWS.`,
 		},
 	}
 	cmd.Flags().StringVar(&schedule, "schedule", "", "explain this schedule instead of a resource")
-	cmd.Flags().StringVar(&at, "at", "", "explain for this time (default: now)")
+	cmd.Flags().StringVar(&at, "at", "", "explain for this time (default: now); of a time that is over the record tells")
 	return cmd
 }
 
@@ -107,67 +115,16 @@ func scheduleTable(e service.ScheduleExplanation) table {
 	return t
 }
 
-func chainTable(list []service.Explanation) table {
-	t := table{columns: []string{"RESOURCE", "RULE", "FACT"}}
-	for _, e := range list {
-		for _, step := range e.Chain {
-			t.add(e.Ref, step.Rule, step.Fact)
-		}
-	}
-	return t
-}
-
-// explanations are for people: the answer first, then how it came about.
-func explanations(w io.Writer, list []service.Explanation) error {
-	for i, e := range list {
-		if i > 0 {
-			if _, err := fmt.Fprintln(w); err != nil {
-				return err
-			}
-		}
-		title := e.Name
-		if title == "" {
-			title = e.ID
-		}
-		if _, err := fmt.Fprintf(w, "%s  %s\n  %s (%s), wanted %s at %s\n  %s\n", plain(title), plain(e.Ref), e.State, plain(e.NativeState), e.Wanted, e.At.UTC().Format(time.RFC3339), plain(e.Why)); err != nil {
-			return err
-		}
-		if e.Next != nil {
-			if _, err := fmt.Fprintf(w, "  next: %s from %s\n", e.Next.To, e.Next.At.Format(time.RFC3339)); err != nil {
-				return err
-			}
-		}
-		if _, err := fmt.Fprintln(w); err != nil {
-			return err
-		}
-		steps := table{columns: []string{"  RULE", "FACT"}}
-		for _, step := range e.Chain {
-			steps.add("  "+step.Rule, step.Fact)
-		}
-		if err := steps.text(w); err != nil {
-			return err
-		}
-		if len(e.Recent) > 0 {
-			if _, err := fmt.Fprintln(w); err != nil {
-				return err
-			}
-			rows := activityTable(e.Recent)
-			if err := rows.text(w); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func previewCommand(c *common) *cobra.Command {
 	var from, to, schedule string
 	cmd := &cobra.Command{
 		Use:   "preview",
 		Short: "Show every start and stop of a stretch of time, with reasons and cost",
 		Long: `Lives the fleet, as it is now, through the time from --from to --to with the same
-decisions as a pass and nobody stepping in. With --schedule NAME it shows the
-boundaries of one schedule, without asking AWS.`,
+decisions as a pass and nobody stepping in: schedules, overrides until they end,
+maintenance windows and rules. Of the maintenance windows of SSM it knows the
+next that AWS tells of each. What is only observed is marked as such. With
+--schedule NAME it shows the boundaries of one schedule, without asking AWS.`,
 		Example: "  dayshift preview --to +7d\n  dayshift preview --schedule seoul-office --from 2027-02-01 --to 2027-03-01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -212,7 +169,11 @@ boundaries of one schedule, without asking AWS.`,
 func previewTable(p service.Preview) table {
 	t := table{columns: []string{"WHEN", "ACTION", "NAME", "RESOURCE", "SCHEDULE", "WHY"}, empty: "Nothing starts or stops in this time."}
 	for _, e := range p.Events {
-		t.add(short(e.At), e.Action, e.Name, e.Ref, e.Schedule, e.Why)
+		action := typed(e.Action, e.Type)
+		if e.Observed {
+			action += " (only observed)"
+		}
+		t.add(short(e.At), action, e.Name, e.Ref, e.Schedule, e.Why)
 	}
 	return t
 }
@@ -237,10 +198,15 @@ func previewNotes(w io.Writer, p service.Preview, cost bool) error {
 func resourceCommand(c *common) *cobra.Command {
 	cmd := &cobra.Command{Use: "resource", Short: "The fleet", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	var filter, at string
+	var differs bool
 	list := &cobra.Command{
-		Use:     "list",
-		Short:   "List every scheduled resource: state, what is wanted, what comes next, why",
-		Example: "  dayshift resource list --filter 'region=cn-*,tag:Env=dev'",
+		Use:   "list",
+		Short: "List every scheduled resource: state, what is wanted, what comes next, why",
+		Long: `Lists every scheduled resource: its state, what is wanted of it, what comes next
+and why. ACTION is what a pass would do now, OBSERVED says that it would only
+be recorded, OVERRIDE is a person's decision in force. With --differs only
+those on which a pass would act: where the fleet differs from what is wanted.`,
+		Example: "  dayshift resource list --filter 'region=cn-*,tag:Env=dev'\n  dayshift resource list --differs",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			when, err := instant("at", at, clock.Real{}.Now())
@@ -264,7 +230,10 @@ func resourceCommand(c *common) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return fleetTable(answer) }); err != nil {
+			if differs {
+				answer = answer.Differing()
+			}
+			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return fleetTable(answer, differs) }); err != nil {
 				return err
 			}
 			for _, gap := range answer.Gaps {
@@ -277,19 +246,35 @@ func resourceCommand(c *common) *cobra.Command {
 		},
 	}
 	list.Flags().StringVar(&filter, "filter", "", "only what matches, such as tag:Env=dev,region=eu-*")
+	list.Flags().BoolVar(&differs, "differs", false, "only those on which a pass would act now, or would but for observe")
 	list.Flags().StringVar(&at, "at", "", "what is wanted at this time (default: now)")
 	cmd.AddCommand(list)
 	return cmd
 }
 
-func fleetTable(f service.Fleet) table {
-	t := table{columns: []string{"NAME", "ID", "ACCOUNT", "REGION", "KIND", "TYPE", "STATE", "SCHEDULE", "WANTED", "NEXT", "WHY"}, empty: "No resource with a schedule tag was found."}
+func fleetTable(f service.Fleet, differs bool) table {
+	t := table{
+		columns: []string{"NAME", "ID", "ACCOUNT", "REGION", "KIND", "TYPE", "STATE", "SCHEDULE", "WANTED", "NEXT", "ACTION", "OBSERVED", "OVERRIDE", "WHY"},
+		empty:   "No resource with a schedule tag was found.",
+	}
+	if differs {
+		t.empty = "Nothing differs: a pass would do nothing now."
+	}
 	for _, r := range f.Resources {
-		next := "-"
+		next, action, observed, override := "-", r.Action, "-", "-"
 		if r.Next != nil {
 			next = r.Next.To + " " + short(r.Next.At)
 		}
-		t.add(r.Name, r.ID, r.Account, r.Region, r.Kind, r.Type, r.NativeState, r.Schedule, r.Wanted, next, r.Why)
+		if r.Observed {
+			observed = "yes"
+		}
+		if action == "none" {
+			action = "-"
+		}
+		if o := r.Override; o != nil {
+			override = o.State + " until " + short(o.Until) + " by " + o.Author
+		}
+		t.add(r.Name, r.ID, r.Account, r.Region, r.Kind, r.Type, r.NativeState, r.Schedule, r.Wanted, next, action, observed, override, r.Why)
 	}
 	return t
 }

@@ -129,7 +129,7 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 	if err := c.walk(ctx); err != nil {
 		return Effect{}, err
 	}
-	yesterday, err := s.stoppedBefore(ctx, &report.At, c.mostStops())
+	yesterday, err := s.stoppedBefore(ctx, report.At, c.mostStops(), after.Limits)
 	if err != nil {
 		return Effect{}, err
 	}
@@ -143,11 +143,12 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 
 // stoppedBefore counts what was stopped in the day before an instant, up to
 // what makes no difference any more to so many stops.
-func (s *Service) stoppedBefore(ctx context.Context, at *time.Time, stops int) (int, error) {
-	if stops == 0 {
+func (s *Service) stoppedBefore(ctx context.Context, at time.Time, stops int, limits plan.Limits) (int, error) {
+	if limits.Surge <= 0 || stops < limits.SurgeFrom {
 		return 0, nil
 	}
-	rows, err := s.Store.Activity(ctx, store.ActivityQuery{From: at.Add(-effectDay), To: *at, Event: store.EventStopAccepted, Limit: stops + 1})
+	enough := int(float64(stops)/limits.Surge) + 1
+	rows, err := s.Store.Activity(ctx, store.ActivityQuery{From: at.Add(-effectDay), To: at, Event: store.EventStopAccepted, Limit: enough})
 	if err != nil {
 		return 0, fmt.Errorf("count what was stopped in the day before: %w", err)
 	}

@@ -54,28 +54,28 @@ func inputError(format string, args ...any) error {
 
 // Resource is one line of the fleet.
 type Resource struct {
-	Ref         string            `json:"ref"`
-	Account     string            `json:"account"`
-	Region      string            `json:"region"`
-	Kind        string            `json:"kind"`
-	ID          string            `json:"id"`
-	ARN         string            `json:"arn,omitempty"`
-	Name        string            `json:"name"`
-	Type        string            `json:"type,omitempty"`
-	Zone        string            `json:"zone,omitempty"`
-	State       string            `json:"state"`
-	NativeState string            `json:"native_state"`
-	Schedule    string            `json:"schedule"`
-	Wanted      string            `json:"wanted"` // running, stopped or any
-	Action      string            `json:"action"` // what a pass would do now: start, stop, hibernate, reboot, resize or none
-	Reason      string            `json:"reason"`
-	Why         string            `json:"why"` // the reason as a sentence
-	Next        *Change           `json:"next,omitempty"`
+	Ref         string  `json:"ref"`
+	Account     string  `json:"account"`
+	Region      string  `json:"region"`
+	Kind        string  `json:"kind"`
+	ID          string  `json:"id"`
+	ARN         string  `json:"arn,omitempty"`
+	Name        string  `json:"name"`
+	Type        string  `json:"type,omitempty"`
+	Zone        string  `json:"zone,omitempty"`
+	State       string  `json:"state"`
+	NativeState string  `json:"native_state"`
+	Schedule    string  `json:"schedule"`
+	Wanted      string  `json:"wanted"` // running, stopped or any
+	Action      string  `json:"action"` // what a pass would do now: start, stop, hibernate, reboot, resize or none
+	Reason      string  `json:"reason"`
+	Why         string  `json:"why"` // the reason as a sentence
+	Next        *Change `json:"next,omitempty"`
 	// Observed: the action would be recorded and not done, because the schedule or the program only observes.
 	Observed bool `json:"observed,omitempty"`
 	// Override is the override in force; nil without one.
 	Override *InForce          `json:"override,omitempty"`
-	Tags        map[string]string `json:"tags,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
 }
 
 // InForce is an override that is in force for a resource.
