@@ -58,8 +58,9 @@ func (r *running) reached(o *policy.Override) bool {
 	any := false
 	for i := range r.report.Decisions {
 		d := &r.report.Decisions[i]
-		if r.book.Governs(d.Resource).Protected() || !o.Covers(d.Resource, r.book.TagKey) {
-			continue
+		governs := r.book.Governs(d.Resource)
+		if governs.Protected() || governs.Why == policy.NoSchedule || !o.Covers(d.Resource, r.book.TagKey) {
+			continue // no override counts for it
 		}
 		any = true
 		if !d.Memory.HasReached(o.ID) {
