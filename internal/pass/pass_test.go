@@ -484,6 +484,10 @@ func (m mortalStore) Append(ctx context.Context, lease store.Lease, rows []store
 	return m.live("Append", func() error { return m.Store.Append(ctx, lease, rows) })
 }
 
+func (m mortalStore) DeleteObject(ctx context.Context, kind store.ObjectKind, name string, version int64, rows ...store.Activity) error {
+	return m.live("DeleteObject", func() error { return m.Store.DeleteObject(ctx, kind, name, version, rows...) })
+}
+
 type mortalCloud struct {
 	*mortal
 	pass.Cloud

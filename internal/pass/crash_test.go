@@ -1,0 +1,198 @@
+package pass_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/calendar"
+	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
+	"dayshift/internal/policy"
+	"dayshift/internal/store"
+)
+
+// crash is what a process is at work on when it is killed.
+type crash struct {
+	name string
+	// world makes the world, in the minute before begins.
+	world  func(t *testing.T) *world
+	begins time.Time
+	// last is how long the process may take before it counts as having survived.
+	lasts time.Duration
+	// wants are the states in the end, calls the successful calls that there have to be.
+	wants map[string]string
+	calls map[string]map[string]int
+	// atMost: a call may also be lost, but never be made twice.
+	atMost bool
+	check  func(t *testing.T, w *world)
+}
+
+func crashes() []crash {
+	pair := func(state, database string) []awssim.Resource {
+		web := at("cn-north-1", shop, "ec2", "web", state, team())
+		web.Type = "t3.small"
+		return []awssim.Resource{web, at("cn-north-1", shop, "rds", "db", database, team())}
+	}
+	noon := clockTime(5, 12, 0)
+	ruled := func(verb fleet.Verb, state, database string) func(t *testing.T) *world {
+		return func(t *testing.T) *world {
+			begin(t, noon.Add(-time.Minute).Format(time.RFC3339))
+			rule := ruleOf(t, "noon", "cron(0 12 * * ? *)", verb, "tag:Team=x", func(r *policy.Rule) { r.Type = "m5.large" })
+			if verb == fleet.Resize || verb == fleet.Reboot {
+				rule.Filter = filterOf(t, "tag:Name=web")
+			}
+			return newWorld(t, manual(t, rule), pair(state, database)...)
+		}
+	}
+	once := map[string]int{"web": 1}
+	one := map[string]int{"db": 1}
+	firedOnce := func(t *testing.T, w *world) {
+		t.Helper()
+		if rows := w.rows(store.EventFired); len(rows) != 1 {
+			t.Errorf("the rule is said to have fired %d times: %+v", len(rows), rows)
+		}
+		for _, name := range []string{"web", "db"} {
+			if m := w.memory(name); !m.Fire.IsZero() || m.Intent != nil {
+				t.Errorf("left behind of %s: %+v", name, m)
+			}
+		}
+	}
+	resized := func(t *testing.T, w *world) {
+		t.Helper()
+		firedOnce(t, w)
+		if instance, _ := w.sim.Instance(w.id("web")); instance.Type != "m5.large" {
+			t.Errorf("it is %s", instance.Type)
+		}
+	}
+	return []crash{
+		{
+			name: "rule stops", world: ruled(fleet.Stop, "running", "available"), begins: noon, lasts: time.Second,
+			wants: map[string]string{"web": "stopped", "db": "stopped"}, check: firedOnce,
+			calls: map[string]map[string]int{"StopInstances": once, "StopDBInstance": one, "StartInstances": {}, "StartDBInstance": {}},
+		},
+		{
+			name: "rule starts", world: ruled(fleet.Start, "stopped", "stopped"), begins: noon, lasts: time.Second,
+			wants: map[string]string{"web": "running", "db": "available"}, check: firedOnce,
+			calls: map[string]map[string]int{"StopInstances": {}, "StopDBInstance": {}, "StartInstances": once, "StartDBInstance": one},
+		},
+		{
+			name: "rule resizes what runs", world: ruled(fleet.Resize, "running", "stopped"), begins: noon, lasts: 3 * time.Minute,
+			wants: map[string]string{"web": "running", "db": "stopped"}, check: resized,
+			calls: map[string]map[string]int{"StopInstances": once, "ModifyInstanceAttribute": once, "StartInstances": once, "StartDBInstance": {}},
+		},
+		{
+			name: "rule resizes what is stopped", world: ruled(fleet.Resize, "stopped", "stopped"), begins: noon, lasts: time.Second,
+			wants: map[string]string{"web": "stopped", "db": "stopped"}, check: resized,
+			calls: map[string]map[string]int{"StopInstances": {}, "ModifyInstanceAttribute": once, "StartInstances": {}},
+		},
+		{
+			name: "rule reboots", world: ruled(fleet.Reboot, "running", "stopped"), begins: noon, lasts: time.Second, atMost: true,
+			wants: map[string]string{"web": "running", "db": "stopped"}, check: func(t *testing.T, w *world) {
+				t.Helper()
+				firedOnce(t, w)
+				if n := len(w.rows(store.EventRebooted)) + len(w.rows(store.EventRecovered)); n != 1 {
+					t.Errorf("%d rows tell what became of it", n)
+				}
+			},
+			calls: map[string]map[string]int{"StopInstances": {}, "RebootInstances": once, "StartInstances": {}},
+		},
+		{
+			name: "override starts", begins: clockTime(5, 20, 0), lasts: time.Second,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T19:59:00+08:00")
+				w := newWorld(t, manual(t), pair("stopped", "stopped")...)
+				w.override("o-1", policy.Target{Schedule: "manual"}, calendar.Running, time.Hour)
+				w.book.Overrides[0].From = clockTime(5, 20, 0)
+				return w
+			},
+			wants: map[string]string{"web": "running", "db": "available"},
+			calls: map[string]map[string]int{"StopInstances": {}, "StopDBInstance": {}, "StartInstances": once, "StartDBInstance": one},
+			check: func(t *testing.T, w *world) {
+				t.Helper()
+				if !w.kept("o-1") {
+					t.Error("the override is gone")
+				}
+			},
+		},
+		{
+			name: "override ends", begins: clockTime(5, 20, 0), lasts: time.Second,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T19:00:00+08:00")
+				resources := pair("stopped", "stopped")
+				for i := range resources {
+					resources[i].Tags["Schedule"] = "cn-office-hours"
+				}
+				w := newWorld(t, office(t, nil), resources...)
+				w.override("o-1", ofSchedule, calendar.Running, time.Hour)
+				w.scopes = beijing
+				w.live(clockTime(5, 19, 59))
+				w.sim.ResetCalls()
+				return w
+			},
+			wants: map[string]string{"web": "stopped", "db": "stopped"},
+			calls: map[string]map[string]int{"StopInstances": once, "StopDBInstance": one, "StartInstances": {}, "StartDBInstance": {}},
+			check: func(t *testing.T, w *world) {
+				t.Helper()
+				if w.kept("o-1") {
+					t.Error("the override goes on")
+				}
+				w.wantRows("its end", 1, store.EventOverrideEnded)
+			},
+		},
+	}
+}
+
+// TestKilledAtWork kills the process at every contact that changes something,
+// or lists, in store and cloud, before and after it takes effect, and looks at
+// what the next process makes of it: nothing is lost, nothing done twice, and
+// the record tells it once.
+func TestKilledAtWork(t *testing.T) {
+	for _, c := range crashes() {
+		for _, after := range []bool{false, true} {
+			for dieAt := 1; ; dieAt++ {
+				survived := false
+				t.Run(fmt.Sprintf("%s/contact %d, effect %v", c.name, dieAt, after), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { survived = c.kill(t, dieAt, after) })
+				})
+				if survived || t.Failed() {
+					break
+				}
+			}
+		}
+	}
+}
+
+func (c crash) kill(t *testing.T, dieAt int, after bool) (survived bool) {
+	w := c.world(t)
+	w.scopes = beijing
+	w.run() // remembers the fleet as it is before
+	time.Sleep(time.Until(c.begins))
+
+	process := &mortal{dieAt: dieAt, after: after}
+	for end := w.now().Add(c.lasts); !process.dead && w.now().Before(end); time.Sleep(15 * time.Second) {
+		p := w.pass()
+		p.Store, p.Cloud = mortalStore{process, w.store}, mortalCloud{process, w.cloud}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a dead process retries nothing for long
+		report, _ := pass.Run(ctx, p)
+		w.known = report.Known
+		cancel()
+	}
+	w.restart()
+	w.live(c.begins.Add(12 * time.Minute))
+	w.expect("after the crash ("+process.at+")", c.wants)
+	for action, want := range c.calls {
+		got := w.acted(action)
+		for _, name := range []string{"web", "db"} {
+			if n := got[name]; n != want[name] && (!c.atMost || n > want[name]) {
+				t.Errorf("%s of %s: %d calls, want %d (died at %s)", action, name, n, want[name], process.at)
+			}
+		}
+	}
+	c.check(t, w)
+	w.verifyChain()
+	return !process.dead
+}
