@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"dayshift/internal/calendar"
 	"dayshift/internal/clock"
 	"dayshift/internal/fleet"
 	"dayshift/internal/holiday"
@@ -51,7 +52,9 @@ type Loaded struct {
 	at      map[string]spot
 	keys    map[string]spot
 	objects []*candidate
-	lines   map[string]string // every value as text, by path; secrets as hashes
+	// calendars are the compiled holiday calendars by name; nil: at fault.
+	calendars map[string]*calendar.Holidays
+	lines     map[string]string // every value as text, by path; secrets as hashes
 }
 
 // Env is what a configuration may look at besides its own text. The zero Env
@@ -192,7 +195,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 
 	l := b.l
 	l.Warnings = d.warnings
-	l.Config, l.File, l.at, l.keys, l.objects = c, name, d.at, d.keys, b.objects
+	l.Config, l.File, l.at, l.keys, l.objects, l.calendars = c, name, d.at, d.keys, b.objects, b.calendars
 	l.Limits = plan.Limits{
 		MaxStops: c.Limits.MaxStops, MaxStopPercent: c.Limits.MaxStopPercent, MinScopeSize: c.Limits.MinScopeSize,
 		Surge: c.Limits.Surge, SurgeFrom: c.Limits.SurgeFrom,

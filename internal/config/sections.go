@@ -1,0 +1,93 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/store"
+)
+
+// Sections reads a file that holds objects alone: periods, holidays, schedules,
+// exceptions and rules, as Export writes them. The objects come in the order in
+// which one can name the other, by name within a kind, with a Spec and no
+// version. What they name is not looked up: Parse does that. name stands for
+// the file in messages; the error is a Faults.
+func Sections(name string, data []byte) ([]store.Object, error) {
+	src := newSource(name, ofSpec)
+	root, faults := src.read(data)
+	if faults != nil {
+		return nil, faults
+	}
+	d := newDecoder(src, root)
+	var c Config
+	setDefaults(reflect.ValueOf(&c).Elem())
+	if node := d.resolve("", root); node != nil {
+		d.structure("", node, reflect.ValueOf(&c).Elem())
+	}
+	// What a file of a whole configuration has to have is not asked for here, and what else it has is refused.
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.section
+	}
+	for path := range d.keys {
+		if !strings.ContainsAny(path, ".[") && !slices.Contains(names, path) {
+			d.fault(d.keys[path], Fault{
+				Path: path, Problem: "is no section of objects", Allowed: strings.Join(names, ", "),
+				Fix: "take it out: it stays in the file of the configuration",
+			})
+		}
+	}
+	var list []store.Object
+	for i, k := range kinds {
+		list = append(list, d.section(i, k.kind, &c)...)
+	}
+	if len(d.faults) > 0 {
+		d.faults.sort()
+		return nil, d.faults
+	}
+	return list, nil
+}
+
+// section gives the objects of one section.
+func (d *decoder) section(i int, kind store.ObjectKind, c *Config) []store.Object {
+	var list []store.Object
+	add := func(name, path string, value reflect.Value) {
+		list = append(list, store.Object{Kind: kind, Name: name, Spec: written(d.keys, path, value).spec()})
+		if size := len(list[len(list)-1].Spec); size > MaxSpec {
+			d.faultAt(path, Fault{Text: name, Problem: "is too large to be kept", Allowed: "64 KiB of JSON"})
+		}
+	}
+	if kind == store.ExceptionObject {
+		first := map[string]string{}
+		for n, e := range c.Exceptions {
+			path, name := index(kinds[i].section, n), ExceptionName(e)
+			if other, twice := first[name]; twice {
+				d.faultAt(path, Fault{Text: name, Problem: "is there twice, " + d.at[other].words() + " for the first time", Fix: "remove one of the two"})
+			}
+			first[name] = path
+			add(name, path, reflect.ValueOf(e))
+		}
+		slices.SortStableFunc(list, func(a, b store.Object) int { return strings.Compare(a.Name, b.Name) })
+		return list
+	}
+	section := (&Loaded{Config: *c}).section(i)
+	for _, name := range sortedNames(section) {
+		add(name, join(kinds[i].section, name), section.MapIndex(reflect.ValueOf(name)))
+	}
+	return list
+}
+
+func sortedNames(section reflect.Value) []string {
+	var names []string
+	for _, name := range section.MapKeys() {
+		names = append(names, name.String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Calendar gives a holiday calendar of the file or the store as it was compiled;
+// nil where there is none of that name or it is at fault.
+func (l *Loaded) Calendar(name string) *calendar.Holidays { return l.calendars[name] }
