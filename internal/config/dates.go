@@ -18,40 +18,40 @@ import (
 )
 
 // calendar compiles a holiday calendar; nil where it has a fault.
-func (d *builder) calendar(name string, h Holidays) *calendar.Holidays {
+func (b *builder) calendar(name string, h Holidays) *calendar.Holidays {
 	path := join("holidays", name)
-	d.entryName(path, name, maxPeriodName)
-	_, file := d.at[path+".file"]
-	_, address := d.at[path+".url"]
-	if len(h.Days)+len(h.MakeUp) == 0 && !file && !address && h.Builtin == "" && !d.reported(path) {
-		d.nameFault(path, Fault{Problem: "has no dates", Allowed: "days, make_up, file, url or builtin", Fix: "write builtin: cn, kr or us, or list the days"})
+	b.entryName(path, name, maxPeriodName)
+	_, file := b.at[path+".file"]
+	_, address := b.at[path+".url"]
+	if len(h.Days)+len(h.MakeUp) == 0 && !file && !address && h.Builtin == "" && !b.reported(path) {
+		b.nameFault(path, Fault{Problem: "has no dates", Allowed: "days, make_up, file, url or builtin", Fix: "write builtin: cn, kr or us, or list the days"})
 	}
 	own := calendar.HolidaysDef{Name: name}
 	for i, day := range h.Days {
 		at := index(path+".days", i)
-		d.note(at+".name", day.Name)
-		if d.isDate(at+".date", day.Date) {
+		b.note(at+".name", day.Name)
+		if b.isDate(at+".date", day.Date) {
 			own.Days = append(own.Days, calendar.DayOffDef{Date: day.Date, Name: day.Name})
 		}
 	}
 	for i, day := range h.MakeUp {
 		at := index(path+".make_up", i)
-		d.note(at+".name", day.Name)
+		b.note(at+".name", day.Name)
 		_, err := calendar.ParseWeekday(day.As)
-		d.oneFault(at+".as", err)
-		if d.isDate(at+".date", day.Date) && err == nil {
+		b.oneFault(at+".as", err)
+		if b.isDate(at+".date", day.Date) && err == nil {
 			own.MakeUp = append(own.MakeUp, calendar.MakeUpDef{Date: day.Date, As: day.As, Name: day.Name})
 		}
 	}
 	compiled, err := calendar.CompileHolidays(own)
 	for _, e := range calendar.Faults(err) {
-		d.dateFault(path, e)
+		b.dateFault(path, e)
 	}
-	lower := []*calendar.Holidays{d.published(name, h)}
+	lower := []*calendar.Holidays{b.published(name, h)}
 	if builtin, ok := BuiltinHolidays(h.Builtin); ok {
 		lower = append(lower, builtin)
 	}
-	if d.reported(path) || compiled == nil {
+	if b.reported(path) || compiled == nil {
 		return nil
 	}
 	for _, below := range lower {
@@ -123,7 +123,7 @@ func (d *decoder) dateFault(path string, e *calendar.Error) {
 }
 
 // published reads the iCalendar file or address of a calendar; nil where it names none, has a fault or is not fetched yet.
-func (d *builder) published(name string, h Holidays) *calendar.Holidays {
+func (b *builder) published(name string, h Holidays) *calendar.Holidays {
 	path := join("holidays", name)
 	var makeUp *regexp.Regexp
 	if h.MakeUpPattern != "" {
@@ -131,69 +131,69 @@ func (d *builder) published(name string, h Holidays) *calendar.Holidays {
 		compiled, err := regexp.Compile(h.MakeUpPattern)
 		switch {
 		case err != nil:
-			d.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "is not a regular expression: " + err.Error(), Allowed: "RE2 syntax, such as \"班|make-up\""})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "is not a regular expression: " + err.Error(), Allowed: "RE2 syntax, such as \"班|make-up\""})
 			return nil
 		case len(h.MakeUpPattern) > maxNote:
-			d.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: fmt.Sprintf("is longer than %d bytes", maxNote)})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: fmt.Sprintf("is longer than %d bytes", maxNote)})
 			return nil
 		case h.File == "" && h.URL == "":
-			d.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "has no file whose events it could match", Fix: "add file: or url:, or list the days under make_up"})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "has no file whose events it could match", Fix: "add file: or url:, or list the days under make_up"})
 			return nil
 		}
 		makeUp = compiled
 	}
-	_, address := d.at[path+".url"]
-	if _, written := d.at[path+".refresh"]; written && !address && !d.reported(path) {
-		d.faultAt(path+".refresh", Fault{Text: h.Refresh.String(), Problem: "has no address to be fetched", Fix: "add url:, or remove the line"})
+	_, address := b.at[path+".url"]
+	if _, written := b.at[path+".refresh"]; written && !address && !b.reported(path) {
+		b.faultAt(path+".refresh", Fault{Text: h.Refresh.String(), Problem: "has no address to be fetched", Fix: "add url:, or remove the line"})
 	}
-	_, file := d.at[path+".file"]
+	_, file := b.at[path+".file"]
 	switch {
 	case file && address:
-		d.faultAt(path+".url", Fault{Text: shownURL(h.URL), Problem: "stands beside a file", Fix: "keep one of the two"})
+		b.faultAt(path+".url", Fault{Text: shownURL(h.URL), Problem: "stands beside a file", Fix: "keep one of the two"})
 		return nil
 	case address:
-		return d.calendarAddress(name, h, makeUp)
+		return b.calendarAddress(name, h, makeUp)
 	case file:
-		return d.calendarFile(path, h, makeUp)
+		return b.calendarFile(path, h, makeUp)
 	}
 	return nil
 }
 
 // calendarFile reads the .ics file of a calendar; nil where it has a fault.
-func (d *builder) calendarFile(path string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
+func (b *builder) calendarFile(path string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
 	at := path + ".file"
 	if h.File == "" {
-		d.faultAt(at, Fault{Problem: "is empty", Fix: "name an .ics file, or remove the line"})
+		b.faultAt(at, Fault{Problem: "is empty", Fix: "name an .ics file, or remove the line"})
 		return nil
 	}
 	f := Fault{Text: shownURL(h.File), Allowed: "the path of an iCalendar file (.ics), relative to the folder of the configuration"}
 	if strings.Contains(h.File, "://") {
 		f.Problem, f.Fix = "is an address, not a path", "write url: instead of file:"
-		d.faultAt(at, f)
+		b.faultAt(at, f)
 		return nil
 	}
-	if d.env.ReadCalendar == nil {
+	if b.env.ReadCalendar == nil {
 		f.Problem = "names no file that can be read here"
-		d.faultAt(at, f)
+		b.faultAt(at, f)
 		return nil
 	}
-	data, err := d.env.ReadCalendar(h.File)
+	data, err := b.env.ReadCalendar(h.File)
 	if err != nil {
 		u := unreadable(h.File, err)
 		f.Problem, f.Fix = "cannot be used: "+u.Problem, u.Fix
 		if errors.Is(err, fs.ErrNotExist) {
 			f.Fix = "create the file; the path is relative to the folder of the configuration"
 		}
-		d.faultAt(at, f)
+		b.faultAt(at, f)
 		return nil
 	}
-	days, err := d.events(data, makeUp)
+	days, err := b.events(data, makeUp)
 	if err != nil {
 		f.Problem, f.Allowed = "cannot be used: "+err.Error(), "an iCalendar file (RFC 5545) with events"
-		d.faultAt(at, f)
+		b.faultAt(at, f)
 		return nil
 	}
-	d.contents[at] = h.File + digest(data)
+	b.contents[at] = h.File + digest(data)
 	return days
 }
 
@@ -218,83 +218,83 @@ type Address struct {
 // shownURL is an address as a message may show it, without user and password.
 func shownURL(text string) string { return urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}") }
 
+// shortURL is an address as logs and records show it: with some providers the path is a secret.
+func shortURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return redacted
+	}
+	return u.Scheme + "://" + u.Host + "/…"
+}
+
 // checkURL says what is wrong with the address of a calendar.
 func checkURL(text string) *Fault {
 	f := &Fault{Text: shownURL(text), Allowed: fmt.Sprintf("an address of up to %d bytes that begins with https:// or http://", holiday.MaxAddress)}
-	u, err := url.Parse(text)
-	scheme, rest, found := strings.Cut(text, "://")
 	switch {
 	case text == "":
 		f.Problem, f.Fix = "is empty", "write the address, or remove the line"
-	case len(text) > holiday.MaxAddress:
-		f.Problem = fmt.Sprintf("is %d bytes long", len(text))
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		f.Problem = "has a blank or a control character in it"
-	case found && (strings.EqualFold(scheme, "webcal") || strings.EqualFold(scheme, "webcals")):
-		f.Problem, f.Fix = "is an address for calendar programs", "write https://"+shownURL("://" + rest)[len("://"):]
-	case err != nil:
-		f.Problem = "is not an address"
-	case u.Scheme != "https" && u.Scheme != "http":
-		f.Problem = "is not an address that can be fetched"
-		if !found {
-			f.Fix = "write https:// before it, or file: for the path of a file"
-		}
-	case u.User != nil:
-		f.Problem, f.Fix = "has a user in it, which would be shown wherever the address is", "use the calendar's own secret address, or download it and name it with file:"
-	case u.Hostname() == "":
-		f.Problem = "names no host"
-	case u.Fragment != "":
-		f.Problem, f.Fix = "has a # in it, which is not sent to a server", "remove it and what follows"
+	case !strings.Contains(text, "://"):
+		f.Problem, f.Fix = "is not an address that can be fetched", "write https:// before it, or file: for the path of a file"
 	default:
-		return nil
+		err := holiday.CheckAddress(text)
+		if err == nil {
+			return nil
+		}
+		problem, fix, _ := strings.Cut(strings.TrimPrefix(err.Error(), "the address "), "; ")
+		if f.Problem = problem; !strings.HasPrefix(fix, "allowed: ") {
+			f.Fix = fix
+		}
 	}
 	return f
 }
 
 // calendarAddress reads the last good copy of a calendar's address; nil where there is none or the address has a fault.
-func (d *builder) calendarAddress(name string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
+func (b *builder) calendarAddress(name string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
 	path := join("holidays", name)
 	at := path + ".url"
-	if d.unread(at) {
+	if b.unread(at) {
 		return nil
 	}
 	if f := checkURL(h.URL); f != nil {
-		d.faultAt(at, *f)
+		b.faultAt(at, *f)
 		return nil
 	}
-	address := Address{Calendar: name, URL: h.URL, Refresh: time.Duration(h.Refresh), File: d.src.of != ofObject}
-	days, problem, fix := d.copied(&address, makeUp)
+	address := Address{Calendar: name, URL: h.URL, Refresh: time.Duration(h.Refresh), File: b.src.of != ofObject}
+	b.contents[at] = shortURL(h.URL) + digest([]byte(h.URL))
+	days, problem, fix := b.copied(&address, makeUp)
 	if problem != "" {
-		d.waiting[name] = true
-		d.warnAt(at, Fault{Text: h.URL, Problem: problem + ": its days do not count yet", Fix: fix})
+		b.waiting[name] = true
+		b.warnAt(at, Fault{Text: shortURL(h.URL), Problem: problem + ": its days do not count yet", Fix: fix})
 	}
-	d.l.Addresses = append(d.l.Addresses, address)
+	b.l.Addresses = append(b.l.Addresses, address)
 	return days
 }
 
 // copied reads the copy of an address, or says why there is none to read.
-func (d *builder) copied(address *Address, makeUp *regexp.Regexp) (days *calendar.Holidays, problem, fix string) {
+func (b *builder) copied(address *Address, makeUp *regexp.Regexp) (days *calendar.Holidays, problem, fix string) {
 	var data []byte
 	var fetched time.Time
 	found := false
-	if d.env.Copy != nil {
-		data, fetched, found = d.env.Copy(address.URL)
+	if b.env.Copy != nil {
+		data, fetched, found = b.env.Copy(address.URL)
 	}
 	if !found {
 		return nil, "has not been fetched yet", "the daemon fetches it when it starts, and every " + Duration(address.Refresh).String()
 	}
-	days, err := d.events(data, makeUp)
+	days, err := b.events(data, makeUp)
 	if err != nil {
 		return nil, "was fetched, and cannot be used: " + err.Error(), "look at the address with a browser: it has to be an iCalendar file (RFC 5545) with events"
 	}
 	address.Fetched = fetched.UTC()
-	d.contents[join("holidays", address.Calendar)+".url"] = address.URL + digest(data)
+	b.contents[join("holidays", address.Calendar)+".url"] += ", content" + digest(data)
 	return days, "", ""
 }
 
 // events compiles the events of an iCalendar file.
-func (d *builder) events(data []byte, makeUp *regexp.Regexp) (*calendar.Holidays, error) {
-	zone := d.zone
+func (b *builder) events(data []byte, makeUp *regexp.Regexp) (*calendar.Holidays, error) {
+	zone := b.zone
 	if zone == nil {
 		zone = time.UTC // the zone is a fault of its own
 	}
@@ -317,16 +317,16 @@ func (d *builder) events(data []byte, makeUp *regexp.Regexp) (*calendar.Holidays
 }
 
 // observes looks up the calendars that a schedule names.
-func (d *builder) observes(path string, names []string) []*calendar.Holidays {
-	all := d.calendars
+func (b *builder) observes(path string, names []string) []*calendar.Holidays {
+	all := b.calendars
 	var list []*calendar.Holidays
 	for i, name := range names {
 		at := index(path+".holidays", i)
 		h, known := all[name]
 		switch {
-		case d.unread(at):
+		case b.unread(at):
 		case !known:
-			f := Fault{Text: name, Problem: "names a holiday calendar that does not exist", Fix: guess(d, name, all)}
+			f := Fault{Text: name, Problem: "names a holiday calendar that does not exist", Fix: guess(b, name, all)}
 			switch {
 			case len(all) > maxListed:
 			case len(all) > 0:
@@ -336,38 +336,38 @@ func (d *builder) observes(path string, names []string) []*calendar.Holidays {
 			default:
 				f.Fix = "there are none yet: define one under holidays:"
 			}
-			d.faultAt(at, f)
+			b.faultAt(at, f)
 		case slices.Contains(names[:i], name):
-			d.faultAt(at, Fault{Text: name, Problem: "is named twice", Fix: "remove one of the two"})
+			b.faultAt(at, Fault{Text: name, Problem: "is named twice", Fix: "remove one of the two"})
 		case h != nil:
 			list = append(list, h)
-		case d.src.of == ofObject:
-			d.faultAt(at, Fault{Text: name, Problem: "names a holiday calendar that is refused itself"})
+		case b.src.of == ofObject:
+			b.faultAt(at, Fault{Text: name, Problem: "names a holiday calendar that is refused itself"})
 		}
-		d.observed[name] = true
+		b.observed[name] = true
 	}
 	return list
 }
 
 // coverage warns of calendars that nobody uses, and of those that do not know this year or, in December, the next one.
-func (d *builder) coverage() {
-	for _, name := range sortedKeys(d.calendars) {
-		h, path := d.calendars[name], join("holidays", name)
-		if !d.observed[name] {
-			d.warnName(path, Fault{Problem: "is named by no schedule"})
+func (b *builder) coverage() {
+	for _, name := range sortedKeys(b.calendars) {
+		h, path := b.calendars[name], join("holidays", name)
+		if !b.observed[name] {
+			b.warnName(path, Fault{Problem: "is named by no schedule"})
 			continue
 		}
-		if h == nil || d.env.Now == nil || d.waiting[name] && h.Len() == 0 {
+		if h == nil || b.env.Now == nil || b.waiting[name] && h.Len() == 0 {
 			continue
 		}
-		now := d.env.Now().UTC()
+		now := b.env.Now().UTC()
 		years := []int{now.Year()}
 		if now.Month() == time.December {
 			years = append(years, now.Year()+1)
 		}
 		for _, year := range years {
 			if !h.Covers(year) {
-				d.warnName(path, Fault{
+				b.warnName(path, Fault{
 					Problem: fmt.Sprintf("calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", name, year),
 					Fix:     fmt.Sprintf("add the days of %d under %s.days, or a file that has them", year, path),
 				})
@@ -394,12 +394,12 @@ func (all datedOf) of(schedule string) []calendar.Exception {
 }
 
 // exception compiles a dated exception. One that is at fault is left out.
-func (d *builder) exception(path string, e Exception) {
-	d.note(path+".note", e.Note)
-	if _, written := d.at[path+".schedule"]; written {
-		if _, known := d.c.Schedules[e.Schedule]; !known {
-			d.faultAt(path+".schedule", Fault{
-				Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: guess(d, e.Schedule, d.c.Schedules),
+func (b *builder) exception(path string, e Exception) {
+	b.note(path+".note", e.Note)
+	if _, written := b.at[path+".schedule"]; written {
+		if _, known := b.c.Schedules[e.Schedule]; !known {
+			b.faultAt(path+".schedule", Fault{
+				Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: guess(b, e.Schedule, b.c.Schedules),
 			})
 		}
 	}
@@ -407,33 +407,33 @@ func (d *builder) exception(path string, e Exception) {
 		Date: e.Date, From: e.From, To: e.To, Type: e.Type, Value: e.Value, Note: e.Note,
 	})
 	for _, fault := range calendar.Faults(err) {
-		d.exceptionFault(path, fault)
+		b.exceptionFault(path, fault)
 	}
-	if err != nil || d.reported(path) {
+	if err != nil || b.reported(path) {
 		return
 	}
-	list := d.exceptions[e.Schedule]
-	days := d.days[e.Schedule] + int(x.To-x.From) + 1
+	list := b.exceptions[e.Schedule]
+	days := b.days[e.Schedule] + int(x.To-x.From) + 1
 	if len(list) == calendar.MaxExceptions || days > calendar.MaxExceptionDays {
-		d.faultAt(path, Fault{
+		b.faultAt(path, Fault{
 			Problem: fmt.Sprintf("is one too many: the exceptions of schedule %q are more than %d, or for more than %d dates", e.Schedule, calendar.MaxExceptions, calendar.MaxExceptionDays),
 			Fix:     "remove what is over; what lasts is a period of its own",
 		})
-		d.full = true
+		b.full = true
 		return
 	}
 	clash := slices.IndexFunc(list, func(y dated) bool { _, both := x.Clash(y.Exception); return both })
 	if clash >= 0 {
 		date, _ := x.Clash(list[clash].Exception)
-		d.faultAt(path, Fault{
+		b.faultAt(path, Fault{
 			Text:    x.String(),
-			Problem: fmt.Sprintf("and %q %s both move the %s of %s", list[clash].String(), d.at[list[clash].path].words(), x.Type, date),
+			Problem: fmt.Sprintf("and %q %s both move the %s of %s", list[clash].String(), b.at[list[clash].path].words(), x.Type, date),
 			Fix:     "remove one of the two",
 		})
 		return
 	}
-	d.exceptions[e.Schedule] = append(list, dated{x, path})
-	d.days[e.Schedule] = days
+	b.exceptions[e.Schedule] = append(list, dated{x, path})
+	b.days[e.Schedule] = days
 }
 
 // exceptionFault notes what the calendar finds wrong with an exception, once.
@@ -454,14 +454,14 @@ func (d *decoder) exceptionFault(path string, e *calendar.Error) {
 }
 
 // pastExceptions warns of exceptions that are over.
-func (d *builder) pastExceptions(list []dated, zone *time.Location) {
-	if d.env.Now == nil {
+func (b *builder) pastExceptions(list []dated, zone *time.Location) {
+	if b.env.Now == nil {
 		return
 	}
-	today := calendar.DateAt(d.env.Now(), zone)
+	today := calendar.DateAt(b.env.Now(), zone)
 	for _, x := range list {
 		if x.To < today {
-			d.warnAt(x.path, Fault{Text: x.String(), Problem: "is over: it changes nothing any more", Fix: "remove it"})
+			b.warnAt(x.path, Fault{Text: x.String(), Problem: "is over: it changes nothing any more", Fix: "remove it"})
 		}
 	}
 }

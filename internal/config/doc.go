@@ -11,10 +11,16 @@
 // panics or hangs on anything else: size, nesting and number of entries are
 // bounded before the YAML parser sees the text.
 //
+// Objects of a store join the file: schedules, periods, exceptions, holiday
+// calendars and rules. Each is read by the decoder of the file, at the path that
+// it would have there. The file stands alone and comes first; an object with a
+// fault is set aside with what needs it and reaches nothing else.
+//
 // Config is the one description of the file. Its field comments, tags and the
 // table of keys that this version does not know yet are the source of the
-// decoder, of docs/configuration.md and of docs/dayshift.schema.json; the
-// last two are made by TestGenerated, which fails when they are out of date.
+// decoder, of docs/configuration.md, of docs/dayshift.schema.json and of
+// fields_gen.go; the last three are made by TestGenerated, which fails when
+// they are out of date.
 package config
 
 //go:generate go test -run TestGenerated -update .

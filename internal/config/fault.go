@@ -60,7 +60,7 @@ func (f Fault) Summary() string {
 		b.WriteString(f.Path + ": ")
 	}
 	if f.Text != "" {
-		b.WriteString(strconv.Quote(shorten(f.Text, shownText)) + " ")
+		b.WriteString(strconv.Quote(shorten(f.Text)) + " ")
 	}
 	b.WriteString(f.Problem)
 	return b.String()
@@ -135,11 +135,11 @@ func wide(r rune) bool {
 		0xffe0 <= r && r <= 0xffe6 || 0x1f300 <= r && r <= 0x1faff
 }
 
-func shorten(text string, limit int) string {
-	if len(text) <= limit {
+func shorten(text string) string {
+	if len(text) <= shownText {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit], "") + "…"
+	return strings.ToValidUTF8(text[:shownText], "") + "…"
 }
 
 // Faults is every fault of a configuration, in the order of the file. As an

@@ -155,6 +155,9 @@ complete and check while you type. Whole files to begin with are in [examples](.
   the folder of the configuration. They are never logged or shown. Nothing else in the file is replaced.
 * **Anchors, aliases and ` + "`<<`" + `** of YAML work. Tags (` + "`!`" + `), directives (` + "`%`" + `) and several documents in one file are refused.
 * A key that is given twice, an unknown key and a key without a value are faults.
+* **Objects**: periods, schedules, holiday calendars, exceptions and rules can also be kept in the store, where the command
+  line makes and changes them. They may name what the file has; the file names only what is in it. Where both have a name
+  the file's counts. An object with a fault is set aside, with what needs it, and holds nothing else back.
 * Files up to 16 MB are read, with up to 20,000 entries one below the other.
 `
 

@@ -26,7 +26,7 @@ func jsonNode(spec []byte) (ast.Node, error) {
 	reader.UseNumber()
 	node, err := jsonValue(reader, 0)
 	if err == nil {
-		if _, err = reader.Token(); err == io.EOF {
+		if _, err = reader.Token(); errors.Is(err, io.EOF) {
 			return node, nil
 		}
 		err = errors.New("something follows its end")
@@ -97,7 +97,7 @@ func jsonMapping(reader *json.Decoder, depth int) (ast.Node, error) {
 
 // jsonEnd gives a text that stops too early its words.
 func jsonEnd(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -93,7 +93,7 @@ func newCandidate(o store.Object) *candidate {
 	k := kinds[kindOf(o.Kind)]
 	return &candidate{
 		Object: o, path: join(k.section, o.Name), value: reflect.New(k.t).Elem(),
-		src: &source{of: ofObject, name: fmt.Sprintf("%s %q (object, %s)", o.Kind, shorten(printable(o.Name), shownText), version)},
+		src: &source{of: ofObject, name: fmt.Sprintf("%s %q (object, %s)", o.Kind, shorten(printable(o.Name)), version)},
 	}
 }
 
@@ -169,7 +169,7 @@ func (b *builder) join(objects []store.Object) {
 	}
 	slices.SortFunc(b.l.Book.Rules, func(a, c *policy.Rule) int { return strings.Compare(a.Name, c.Name) })
 	for _, o := range b.objects {
-		if e, ok := o.value.Interface().(Exception); ok && !o.aside {
+		if e, ok := reflect.TypeAssert[Exception](o.value); ok && !o.aside {
 			b.c.Exceptions = append(b.c.Exceptions, e)
 		}
 	}
@@ -251,8 +251,7 @@ func (b *builder) decode(o *candidate) {
 	}
 	setDefaults(o.value)
 	b.value(o.path, node, o.value, "")
-	_, read := b.at[o.path]
-	o.read = read && !b.unread(o.path)
+	_, o.read = entries(node)
 }
 
 // compileObject checks an object that was decoded and makes it part of the configuration if it is in order.
@@ -333,7 +332,7 @@ func (b *builder) joinSchedules(schedules, exceptions []*candidate) {
 	}
 	touched := map[string]bool{}
 	for _, o := range exceptions {
-		e, _ := o.value.Interface().(Exception)
+		e, _ := reflect.TypeAssert[Exception](o.value)
 		switch {
 		case o.aside:
 		case refused[e.Schedule]:
@@ -356,7 +355,7 @@ func (b *builder) joinSchedules(schedules, exceptions []*candidate) {
 		}
 		// Nothing known leads here. If something does, the file's schedule stays as the file has it.
 		for _, o := range exceptions {
-			if e, _ := o.value.Interface().(Exception); !o.aside && e.Schedule == name {
+			if e, _ := reflect.TypeAssert[Exception](o.value); !o.aside && e.Schedule == name {
 				b.enter(o)
 				b.faultAt(o.path, Fault{Problem: "cannot be joined to its schedule: " + err.Error()})
 				b.leave(o)

@@ -220,7 +220,7 @@ func TestSetAside(t *testing.T) {
 		{"no value", objectOf(store.ExceptionObject, "office:2027-04-05:stop", `{"schedule":"office","date":"2027-04-05","type":"stop"}`), "has no value"},
 		{"a calendar without dates", objectOf(store.HolidayObject, "x", `{}`), "has no dates"},
 		{"a file that is not there", objectOf(store.HolidayObject, "x", `{"file":"x.ics"}`), "names no file that can be read here"},
-		{"an address", objectOf(store.HolidayObject, "x", `{"url":"ftp://x"}`), "is not an address that can be fetched"},
+		{"an address", objectOf(store.HolidayObject, "x", `{"url":"ftp://x"}`), "begins with neither http:// nor https://"},
 		{"a filter", objectOf(store.RuleObject, "x", `{"expression":"rate(1 day)","action":"stop","filters":"env=dev"}`), `unknown key "env"`},
 		{"an account", objectOf(store.RuleObject, "x", `{"expression":"rate(1 day)","action":"stop","filters":"name=*","accounts":["777788889999"]}`), "is not an account of this configuration"},
 		{"no expression", objectOf(store.RuleObject, "x", `{"action":"stop","filters":"name=*"}`), "has no expression"},

@@ -24,19 +24,19 @@ var epoch = time.Unix(0, 0).UTC()
 // rule compiles a rule. made and changed are those of an object and zero for a
 // rule of the file: its rate counts from when it was made, and what was before
 // it changed is not its business.
-func (d *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rule {
+func (b *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rule {
 	path := join("rules", name)
-	d.entryName(path, name, maxPeriodName)
-	d.note(path+".description", r.Description)
+	b.entryName(path, name, maxPeriodName)
+	b.note(path+".description", r.Description)
 	compiled := &policy.Rule{
 		Name: name, Description: r.Description, Enabled: r.Enabled, Untagged: r.Untagged, CatchUp: time.Duration(r.CatchUp),
-		Accounts: d.ruleAccounts(path, r), Regions: d.ruleRegions(path, r),
+		Accounts: b.ruleAccounts(path, r), Regions: b.ruleRegions(path, r),
 	}
 	zone, err := calendar.LoadZone(r.Timezone)
-	if !d.unread(path + ".timezone") {
-		d.calendarFaults(path, err)
+	if !b.unread(path + ".timezone") {
+		b.calendarFaults(path, err)
 	}
-	created, written := d.instant(path+".created", r.Created)
+	created, written := b.instant(path+".created", r.Created)
 	anchor := epoch
 	for _, at := range []time.Time{made, created} {
 		if !at.IsZero() {
@@ -47,19 +47,19 @@ func (d *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rul
 	if written && created.After(changed) {
 		compiled.Since = created
 	}
-	if d.readable(path + ".expression") {
+	if b.readable(path + ".expression") {
 		compiled.Expression, err = calendar.ParseExpression(r.Expression, zone, anchor)
-		d.calendarFaults(path, err)
+		b.calendarFaults(path, err)
 	}
-	if d.readable(path + ".action") {
-		compiled.Verb, compiled.Type = d.action(path+".action", r.Action)
+	if b.readable(path + ".action") {
+		compiled.Verb, compiled.Type = b.action(path+".action", r.Action)
 	}
-	if d.readable(path + ".filters") {
-		compiled.Filter = d.filter(path+".filters", r.Filters)
+	if b.readable(path + ".filters") {
+		compiled.Filter = b.filter(path+".filters", r.Filters)
 	}
-	if e := compiled.Expression; e != nil && r.Enabled && d.env.Now != nil {
-		if _, fires := e.Next(d.env.Now().Add(-compiled.CatchUp)); !fires {
-			d.warnAt(path+".expression", Fault{Text: r.Expression, Problem: "never fires again: its years are over", Fix: "remove the rule, or give it dates to come"})
+	if e := compiled.Expression; e != nil && r.Enabled && b.env.Now != nil {
+		if _, fires := e.Next(b.env.Now().Add(-compiled.CatchUp)); !fires {
+			b.warnAt(path+".expression", Fault{Text: r.Expression, Problem: "never fires again: its years are over", Fix: "remove the rule, or give it dates to come"})
 		}
 	}
 	return compiled
@@ -132,26 +132,26 @@ func (d *decoder) filter(path, text string) fleet.Filter {
 }
 
 // ruleAccounts checks the accounts that a rule names.
-func (d *builder) ruleAccounts(path string, r Rule) []fleet.AccountID {
+func (b *builder) ruleAccounts(path string, r Rule) []fleet.AccountID {
 	if len(r.Accounts) == 0 {
 		return nil
 	}
 	var known []string
-	for _, account := range d.c.Accounts {
+	for _, account := range b.c.Accounts {
 		known = append(known, string(account.ID))
 	}
-	return narrowed(d.decoder, path+".accounts", r.Accounts, known, "an account of this configuration", func(text string) string {
+	return narrowed(b.decoder, path+".accounts", r.Accounts, known, "an account of this configuration", func(text string) string {
 		return cmp.Or(didYouMean(text, known), fixAccount(text))
 	})
 }
 
 // ruleRegions checks the regions that a rule names: each has to be one of its accounts.
-func (d *builder) ruleRegions(path string, r Rule) []fleet.Region {
+func (b *builder) ruleRegions(path string, r Rule) []fleet.Region {
 	if len(r.Regions) == 0 {
 		return nil
 	}
 	var known []string
-	for _, account := range d.c.Accounts {
+	for _, account := range b.c.Accounts {
 		if len(r.Accounts) > 0 && !slices.Contains(r.Accounts, account.ID) {
 			continue
 		}
@@ -165,7 +165,7 @@ func (d *builder) ruleRegions(path string, r Rule) []fleet.Region {
 	if len(r.Accounts) > 0 {
 		what = "a region of the rule's accounts"
 	}
-	return narrowed(d.decoder, path+".regions", r.Regions, known, what, func(text string) string { return didYouMean(text, known) })
+	return narrowed(b.decoder, path+".regions", r.Regions, known, what, func(text string) string { return didYouMean(text, known) })
 }
 
 // narrowed checks a list by which a rule names some of what the configuration has.

@@ -236,6 +236,14 @@ holidays: {h: {url: "` + address + `", refresh: 6h, make_up_pattern: 班, builti
 		t.Errorf("warnings %v", withCopy.Warnings)
 	}
 
+	if diff := strings.Join(mustParse(t, small).Diff(withCopy), "\n"); strings.Contains(diff, "key=1") || !strings.Contains(diff, "holidays.h.url: https://calendar.example/… (sha256 ") {
+		t.Errorf("the difference shows %s", diff)
+	}
+	elsewhere, err := Parse("dayshift.yaml", []byte(strings.ReplaceAll(text, "key=1", "key=2")), Env{})
+	if err != nil || elsewhere.Same(parse(nil)) {
+		t.Errorf("another address is none: %v", err)
+	}
+
 	for name, test := range map[string]struct {
 		data []byte
 		want string
@@ -254,6 +262,9 @@ holidays: {h: {url: "` + address + `", refresh: 6h, make_up_pattern: 班, builti
 		if on(l, "2027-10-07T10:00:00+08:00") != calendar.Running || on(l, "2027-10-11T10:00:00+08:00") != calendar.Stopped || on(l, "2026-10-01T10:00:00+08:00") != calendar.Stopped {
 			t.Errorf("%s: the calendar's other dates do not count", name)
 		}
+		if summary := l.Warnings[0].Summary(); strings.Contains(summary, "key=1") || !strings.Contains(summary, `"https://calendar.example/…"`) {
+			t.Errorf("%s: %s", name, summary)
+		}
 		if l.Same(withCopy) {
 			t.Errorf("%s: a copy that came changes nothing", name)
 		}
@@ -261,14 +272,14 @@ holidays: {h: {url: "` + address + `", refresh: 6h, make_up_pattern: 班, builti
 }
 
 func TestURLs(t *testing.T) {
-	for _, text := range []string{"https://a.example/b.ics", "http://127.0.0.1:8080/x", "HTTPS://a.example", "https://[::1]/x?y=z"} {
+	for _, text := range []string{"https://a.example/b.ics", "http://127.0.0.1:8080/x", "HTTPS://a.example", "https://[::1]/x?y=z", "https://a.example/#b"} {
 		if f := checkURL(text); f != nil {
 			t.Errorf("%s: %v", text, f)
 		}
 	}
 	for _, text := range []string{
 		"", "a.ics", "/a.ics", "ftp://a.example/b", "file:///a", "https://", "https:///b", "https://u@a.example/b", "https://u:p@a.example/b", "https:a.example",
-		"https://a.example/b c", "https://a.example/\x00", "https://a.example:port/", "https://a.example/#b", "https://a.example/" + strings.Repeat("b", holiday.MaxAddress), "webcal://a.example/b", "://", "https://:80/",
+		"https://a.example/b c", "https://a.example/\x00", "https://a.example:port/", "https://a.example/" + strings.Repeat("b", holiday.MaxAddress), "webcal://a.example/b", "://", "https://:80/",
 	} {
 		if checkURL(text) == nil {
 			t.Errorf("%q is taken", text)

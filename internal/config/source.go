@@ -110,8 +110,7 @@ func (s *source) whole(problem, fix string) Faults {
 	return Faults{{File: s.name, Problem: problem, Fix: fix, of: s.of}}
 }
 
-// read checks the encoding and the bounds and parses the text. A nil node with
-// no faults does not happen: an empty file is a fault.
+// read reads the text of a file.
 func read(name string, data []byte) (*source, ast.Node, Faults) {
 	src := newSource(name, ofFile)
 	root, faults := src.read(data)
@@ -122,7 +121,8 @@ func newSource(name string, of origin) *source {
 	return &source{name: name, of: of, secret: map[int]bool{}, shown: map[int]string{}}
 }
 
-// read checks the encoding and the bounds of the text and parses it.
+// read checks the encoding and the bounds of the text and parses it. A nil node
+// with no faults does not happen: an empty text is a fault.
 func (s *source) read(data []byte) (ast.Node, Faults) {
 	text, faults := decodeText(s, data)
 	if faults != nil {
@@ -251,7 +251,7 @@ func checkTokens(src *source, tokens token.Tokens) Faults {
 		case token.SequenceEndType, token.MappingEndType:
 			flow--
 		case token.TagType:
-			add(tk, "YAML tags (!) are not used in a configuration", "remove "+shorten(tk.Value, shownText)+", or quote the text when it is one")
+			add(tk, "YAML tags (!) are not used in a configuration", "remove "+shorten(tk.Value)+", or quote the text when it is one")
 		case token.DirectiveType:
 			add(tk, "YAML directives (%) are not used in a configuration", "remove the line")
 		case token.MappingKeyType:
@@ -427,7 +427,7 @@ func nodeWords(node ast.Node) string {
 	case *ast.BoolNode:
 		return n.Token.Value + " (true or false)"
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return "the number " + shorten(node.GetToken().Value, shownText)
+		return "the number " + shorten(node.GetToken().Value)
 	case *ast.NullNode:
 		return "nothing"
 	}

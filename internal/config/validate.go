@@ -128,24 +128,24 @@ func (b *builder) remarks() {
 }
 
 // top checks the single values at the top of the file.
-func (d *builder) top() {
-	c, l := d.c, d.l
+func (b *builder) top() {
+	c, l := b.c, b.l
 	l.Book.Observe = c.Observe
 	l.Book.WindowLead = time.Duration(c.ResyncInterval) + windowSlack
 	if problem := badTagText(c.Tag, maxTagKey); problem != "" {
-		d.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
 	} else if strings.HasPrefix(strings.ToLower(c.Tag), "aws:") {
-		d.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that AWS keeps for itself", Allowed: "a tag key that does not begin with aws:"})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that AWS keeps for itself", Allowed: "a tag key that does not begin with aws:"})
 	} else if strings.HasPrefix(c.Tag, "dayshift:") {
-		d.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that Dayshift itself reads or writes", Allowed: "a tag key that does not begin with dayshift:"})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that Dayshift itself reads or writes", Allowed: "a tag key that does not begin with dayshift:"})
 	}
 	store, f := parseStore(c.Store)
 	if f != nil {
-		d.faultAt("store", *f)
+		b.faultAt("store", *f)
 	}
 	l.Store = store
 	if f := checkListen(c.Listen); f != nil {
-		d.faultAt("listen", *f)
+		b.faultAt("listen", *f)
 	}
 }
 
@@ -239,54 +239,54 @@ func checkListen(text string) *Fault {
 }
 
 // accounts checks accounts, roles, secrets and regions.
-func (d *builder) accounts() {
-	c, l := d.c, d.l
+func (b *builder) accounts() {
+	c, l := b.c, b.l
 	seen := map[fleet.AccountID]string{}
 	withoutRole := map[string]string{} // by profile
 	for i := range c.Accounts {
 		a := &c.Accounts[i]
 		path := index("accounts", i)
-		if d.unread(path) && a.ID == "" && a.Role == "" && len(a.Regions) == 0 {
+		if b.unread(path) && a.ID == "" && a.Role == "" && len(a.Regions) == 0 {
 			continue
 		}
-		if _, written := d.at[path+".id"]; written {
+		if _, written := b.at[path+".id"]; written {
 			if _, err := fleet.ParseAccountID(string(a.ID)); err != nil {
-				d.faultAt(path+".id", Fault{Text: string(a.ID), Problem: "is not an AWS account ID", Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
+				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: "is not an AWS account ID", Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
 			} else if first, twice := seen[a.ID]; twice {
-				d.faultAt(path+".id", Fault{Text: string(a.ID), Problem: fmt.Sprintf("is given twice: the first time on line %d", d.at[first+".id"].line), Fix: "put all regions of the account into one entry"})
+				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: fmt.Sprintf("is given twice: the first time on line %d", b.at[first+".id"].line), Fix: "put all regions of the account into one entry"})
 			} else {
 				seen[a.ID] = path
 			}
 		}
-		d.role(path, a)
+		b.role(path, a)
 		if a.Role == "" {
 			if first := withoutRole[a.Profile]; first != "" {
-				d.faultAt(path, Fault{
-					Problem: fmt.Sprintf("has no role, and neither has the account on line %d: the credentials at hand belong to one account", d.at[first].line),
+				b.faultAt(path, Fault{
+					Problem: fmt.Sprintf("has no role, and neither has the account on line %d: the credentials at hand belong to one account", b.at[first].line),
 					Fix:     fmt.Sprintf("add role: arn:%s:iam::%s:role/dayshift, or a profile of its own", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT")),
 				})
 			} else {
 				withoutRole[a.Profile] = path
 			}
 		}
-		d.externalID(path, a, d.env)
+		b.externalID(path, a, b.env)
 		if !sessionPattern.MatchString(a.SessionName) {
-			d.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: "is not a session name", Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
+			b.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: "is not a session name", Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
 		}
 		if problem := badNote(a.Name, maxTagValue); problem != "" {
-			d.faultAt(path+".name", Fault{Text: a.Name, Problem: problem})
+			b.faultAt(path+".name", Fault{Text: a.Name, Problem: problem})
 		}
-		if _, written := d.at[path+".profile"]; written {
+		if _, written := b.at[path+".profile"]; written {
 			if problem := badTagText(a.Profile, maxProfile); problem != "" {
-				d.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
+				b.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
 			}
 		}
-		d.regions(path, a)
+		b.regions(path, a)
 	}
 	if len(c.Accounts) == 0 {
-		d.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
+		b.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
 	}
-	d.partitions(c)
+	b.partitions(c)
 	for _, a := range c.Accounts {
 		for _, region := range a.Regions {
 			l.Scopes = append(l.Scopes, fleet.Scope{Account: a.ID, Region: region})
@@ -429,14 +429,14 @@ func (d *decoder) externalID(path string, a *Account, env Env) {
 	}
 }
 
-func (d *builder) protect() {
-	for i, text := range d.c.Protect {
+func (b *builder) protect() {
+	for i, text := range b.c.Protect {
 		at := index("protect", i)
-		if d.unread(at) {
+		if b.unread(at) {
 			continue
 		}
-		if filter := d.filter(at, text); !filter.IsZero() {
-			d.l.Book.Protected = append(d.l.Book.Protected, filter)
+		if filter := b.filter(at, text); !filter.IsZero() {
+			b.l.Book.Protected = append(b.l.Book.Protected, filter)
 		}
 	}
 }
