@@ -153,9 +153,18 @@ func (x *decider) say(rule string, fact func() string) {
 	}
 }
 
+// clockBack is how far a clock may have gone back since the last decision and
+// time is taken to have stood still: clocks are set by fractions of a second,
+// and at a boundary each of them would undo what was just done. A clock that
+// went back further is believed, so that no decision waits longer than this.
+const clockBack = 30 * time.Second
+
 func run(in *Input, steps *[]Step) Decision {
 	p := &in.Policy
 	d := Decision{Resource: in.Resource, Schedule: p.Name, TagKey: p.TagKey, Observe: p.Observe, now: in.Now}
+	if back := in.Memory.DecidedAt.Sub(in.Now); back > 0 && back <= clockBack {
+		d.now = in.Memory.DecidedAt
+	}
 	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
 	x.observe()
 	x.decide()

@@ -389,7 +389,7 @@ func TestMonthAgainstTheOracle(t *testing.T) {
 					event = boundary.At
 				}
 				if quiet := event.Sub(before) - 10*time.Minute; quiet > 0 {
-					now = now.Add(min(quiet, resync).Truncate(time.Second))
+					now = now.Add(min(quiet, time.Hour).Truncate(time.Second))
 				}
 			}
 			for {
