@@ -174,7 +174,7 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 		end.Boundary = true
 		if subject.schedule != nil && subject.schedule.Err == nil && !subject.schedule.Enabled {
 			end.Boundary, o.Once = false, true
-			notes = append(notes, fmt.Sprintf("schedule %q is disabled, so the override ends as soon as it has been reached.", subject.schedule.Name))
+			notes = append(notes, fmt.Sprintf("Schedule %q is disabled, so the override ends as soon as it has been reached.", subject.schedule.Name))
 		}
 	}
 	more, err := view.end(o, subject, end, o.From)
@@ -306,7 +306,7 @@ func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (n
 		o.Until = boundary
 		if boundary.After(latest) {
 			o.Until = latest
-			notes = append(notes, fmt.Sprintf("the next boundary is at %s; %s, so it ends before that.", stamp(boundary), limits.allowance()))
+			notes = append(notes, fmt.Sprintf("The next boundary is at %s; %s, so it ends before that.", stamp(boundary), limits.allowance()))
 		}
 		if rest != "" {
 			notes = append(notes, rest)
@@ -410,7 +410,7 @@ func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool
 	case !ok:
 		return at, false, last
 	case without > 0:
-		rest = fmt.Sprintf("%s no such boundary; the override ends for them when it has ended for all others.", count(without, "resource has", "resources have"))
+		rest = fmt.Sprintf("%s no such boundary; there the override ends when it has ended everywhere else.", count(without, "resource has", "resources have"))
 	}
 	return at, true, rest
 }
@@ -482,7 +482,7 @@ func (s *Service) saveNew(ctx context.Context, o *policy.Override, on subject) (
 		if object, err = store.FromOverride(o); err != nil {
 			return object, err
 		}
-		object, err = s.Store.SaveObject(ctx, object, overrideRow(o, on.name, o.Author, o.From, reasonMade))
+		object, err = s.Store.SaveObject(ctx, object, on.row(o, o.Author, o.From, reasonMade))
 		if !errors.Is(err, store.ErrConflict) {
 			break
 		}
@@ -500,12 +500,12 @@ func newOverrideID(now time.Time) string {
 	return fmt.Sprintf("o-%s-%x", now.UTC().Format("20060102-150405"), random)
 }
 
-// overrideRow is the row of the record for what a person did.
-func overrideRow(o *policy.Override, name, actor string, at time.Time, what string) store.Activity {
-	row := store.Activity{At: at, Actor: actor, Event: store.EventOverride, Ref: o.Target.Resource, Name: o.ID, Schedule: o.Target.Schedule, Reason: what}
+// row is the row of the record for what a person did.
+func (s *subject) row(o *policy.Override, actor string, at time.Time, what string) store.Activity {
+	row := store.Activity{At: at, Actor: actor, Event: store.EventOverride, Ref: o.Target.Resource, Name: o.ID, Schedule: s.scheduleName, Reason: what}
 	on := o.Target.String()
-	if o.Target.Resource != (fleet.Ref{}) && name != "" && name != o.Target.Resource.ID {
-		on = name + " (" + on + ")"
+	if s.name != "" && s.name != o.Target.Resource.ID {
+		on = s.name + " (" + on + ")"
 	}
 	var text string
 	switch what {
@@ -646,11 +646,12 @@ const (
 
 // subject is a target that was found.
 type subject struct {
-	target   policy.Target
-	name     string           // of a resource
-	schedule *policy.Schedule // of a schedule or resource; nil for a filter and where there is none
-	covered  []int            // places in the report's decisions, protected resources and those without a tag left out
-	guarded  []int            // protected resources that it would be for
+	target       policy.Target
+	name         string           // of a resource
+	schedule     *policy.Schedule // of a schedule or resource; nil for a filter and where there is none
+	scheduleName string           // as the resource's tag names it
+	covered      []int            // places in the report's decisions, protected resources and those without a tag left out
+	guarded      []int            // protected resources that it would be for
 }
 
 const howToName = "write an ID, an ARN, a name, account/region/kind/id, schedule:NAME, or a filter such as tag:Env=dev"
@@ -733,7 +734,7 @@ func (v *looked) ofSchedule(name string) (subject, error) {
 		_, err := v.s.schedule(name)
 		return subject{}, err
 	}
-	on := subject{target: policy.Target{Schedule: name}, schedule: schedule}
+	on := subject{target: policy.Target{Schedule: name}, schedule: schedule, scheduleName: name}
 	v.cover(&on)
 	return on, nil
 }
@@ -778,7 +779,7 @@ func (v *looked) ofResource(text string, found []int) (subject, error) {
 	case p.Name == "":
 		return subject{}, inputError("%s (%s) can not be overridden: it carries no %s tag, so Dayshift leaves it alone; tag it with the name of a schedule first", r.Name, r.Ref, p.TagKey)
 	}
-	return subject{target: policy.Target{Resource: r.Ref}, name: r.Name, schedule: p.Schedule, covered: found}, nil
+	return subject{target: policy.Target{Resource: r.Ref}, name: r.Name, schedule: p.Schedule, scheduleName: p.Name, covered: found}, nil
 }
 
 func (v *looked) notFound(text string) error {
@@ -813,11 +814,12 @@ func (v *looked) cover(on *subject) {
 
 // subjectOf is the subject of an override that was made before: what it is for now.
 func (v *looked) subjectOf(o *policy.Override) subject {
-	on := subject{target: o.Target, schedule: v.s.Book.Schedules[o.Target.Schedule]}
+	on := subject{target: o.Target, schedule: v.s.Book.Schedules[o.Target.Schedule], scheduleName: o.Target.Schedule}
 	v.cover(&on)
 	if o.Target.Resource != (fleet.Ref{}) && len(on.covered) == 1 {
 		r := v.report.Decisions[on.covered[0]].Resource
-		on.name, on.schedule = r.Name, v.s.Book.Governs(r).Schedule
+		p := v.s.Book.Governs(r)
+		on.name, on.schedule, on.scheduleName = r.Name, p.Schedule, p.Name
 	}
 	return on
 }
@@ -931,7 +933,7 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 	if o.State == calendar.Stopped {
 		verb = "stopped"
 	}
-	var acts, already, unable, overshadowed []string
+	var acts, already, arriving, unable, overshadowed []string
 	then := map[string][]string{}
 	var warned []time.Time
 	var zone *time.Location
@@ -948,6 +950,8 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 			continue
 		case l.Action != "none":
 			acts = append(acts, name)
+		case l.Reason == string(decide.ActionUnderWay) || l.Reason == string(decide.Changing):
+			arriving = append(arriving, name)
 		case l.State == o.State.String():
 			already = append(already, name)
 		default:
@@ -968,8 +972,11 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 	if len(already) > 0 {
 		say("%s %s already and kept so: %s.", count(len(already), "resource is", "resources are"), o.State, some(already))
 	}
+	if len(arriving) > 0 {
+		say("%s on the way up or down; what is to be done is done when that is over: %s.", count(len(arriving), "resource is", "resources are"), some(arriving))
+	}
 	for _, text := range first(unable) {
-		say("not now: %s", text)
+		say("Nothing can be done now for %s", text)
 	}
 	if len(on.guarded) > 0 {
 		var names []string
@@ -980,40 +987,40 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 		say("%s protected and left alone: %s.", count(len(names), "resource is", "resources are"), some(names))
 	}
 	if len(overshadowed) > 0 {
-		say("for %s another override comes first: %s.", count(len(overshadowed), "resource", "resources"), some(overshadowed))
+		say("For %s another override comes first: %s.", count(len(overshadowed), "resource", "resources"), some(overshadowed))
 	}
 	if len(on.covered) == 0 {
-		say("%s has no resources that could be seen now; the override holds for those that appear before it ends.", o.Target)
+		say("No resource of %s could be seen now; the override holds for those that appear before it ends.", o.Target)
 	}
 	for _, i := range on.covered {
 		if v.s.Book.Governs(v.report.Decisions[i].Resource).Observe {
-			say("observe is switched on: for what is only observed this is recorded and not done.")
+			say("Observe is switched on: what is only observed is recorded and not done.")
 			break
 		}
 	}
 	switch {
 	case o.Once:
-		say("it ends as soon as everything it is for has been %s, at %s at the latest.", o.State, when(o.Until, zone))
+		say("It ends as soon as everything it is for has been %s, at %s at the latest.", o.State, when(o.Until, zone))
 	case o.Boundary && len(a.Resources) != 1:
-		say("it ends for each resource at the next boundary of its schedule, at %s at the latest.", when(o.Until, zone))
+		say("It ends for each resource at the next boundary of its schedule, at %s at the latest.", when(o.Until, zone))
 	case o.Boundary:
-		say("it ends at the next boundary of the schedule, %s.", when(last, zone))
+		say("It ends at the next boundary of the schedule, %s.", when(last, zone))
 	default:
-		say("it ends at %s.", when(o.Until, zone))
+		say("It ends at %s.", when(o.Until, zone))
 	}
 	stops := slices.Concat(then[string(fleet.Stop)], then[string(fleet.Hibernate)])
 	if len(stops) > 0 {
-		text := fmt.Sprintf("then %s stopped, as the schedule wants: %s", count(len(stops), "resource is", "resources are"), some(stops))
+		text := fmt.Sprintf("Then %s stopped, as the schedule wants: %s", count(len(stops), "resource is", "resources are"), some(stops))
 		if len(warned) > 0 {
 			text += "; people are told at " + when(slices.MinFunc(warned, time.Time.Compare), zone)
 		}
 		say("%s.", text)
 	}
 	if starts := then[string(fleet.Start)]; len(starts) > 0 {
-		say("then %s started, as the schedule wants: %s.", count(len(starts), "resource is", "resources are"), some(starts))
+		say("Then %s started, as the schedule wants: %s.", count(len(starts), "resource is", "resources are"), some(starts))
 	}
 	if stay := then["none"]; len(stay) > 0 && !o.Once {
-		say("then the schedule counts again and leaves %s as it is: %s.", count(len(stay), "resource", "resources"), some(stay))
+		say("Then the schedule counts again and leaves %s as it is: %s.", count(len(stay), "resource", "resources"), some(stay))
 	}
 	for i := range a.Others {
 		other := &a.Others[i]
@@ -1021,7 +1028,7 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 		if other.From.After(o.From) {
 			which = "that one is newer and counts while it lasts"
 		}
-		say("there is also %s for the same target, %s %s by %s; %s.", other.ID, other.State, other.Ends, other.Author, which)
+		say("There is also %s for the same target, %s %s by %s; %s.", other.ID, other.State, other.Ends, other.Author, which)
 	}
 	return list
 }

@@ -171,7 +171,7 @@ func (s *Service) change(ctx context.Context, change OverrideChange, author stri
 		_, err := store.Revise(h.object, object) // a stale version is said beforehand, too
 		return answer, err
 	}
-	if object, err = s.Store.SaveObject(ctx, object, overrideRow(&o, on.name, author, v.now, reasonChanged)); err != nil {
+	if object, err = s.Store.SaveObject(ctx, object, on.row(&o, author, v.now, reasonChanged)); err != nil {
 		return OverrideAnswer{}, fmt.Errorf("change override %s: %w", o.ID, err)
 	}
 	answer.Override.Version = object.Version
@@ -216,7 +216,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 	if err != nil {
 		return ClearedOverrides{}, err
 	}
-	found := v.held
+	found := v.inForceOf(v.held)
 	if !clearing.All {
 		if found, err = v.find(clearing.Target); err != nil {
 			return ClearedOverrides{}, err
@@ -231,7 +231,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 	covered := map[int]bool{}
 	for _, h := range found {
 		if !clearing.DryRun {
-			gone, err := s.clear(ctx, h, clearing.Version, author, v.now)
+			gone, err := v.clear(ctx, h, clearing.Version, author)
 			if err != nil {
 				failed = errors.Join(failed, fmt.Errorf("clear override %s: %w", h.object.Name, err))
 				continue
@@ -255,21 +255,22 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 }
 
 // clear deletes one override; gone says that it was not there any more.
-func (s *Service) clear(ctx context.Context, h held, version int64, author string, now time.Time) (gone bool, err error) {
+func (v *looked) clear(ctx context.Context, h held, version int64, author string) (gone bool, err error) {
 	row := store.Activity{
-		At: now, Actor: author, Event: store.EventOverride, Name: h.object.Name, Reason: reasonCleared,
+		At: v.now, Actor: author, Event: store.EventOverride, Name: h.object.Name, Reason: reasonCleared,
 		Detail: fmt.Sprintf("%s cleared an override that could not be read", author),
 	}
 	if h.override != nil {
-		row = overrideRow(h.override, "", author, now, reasonCleared)
+		on := v.subjectOf(h.override)
+		row = on.row(h.override, author, v.now, reasonCleared)
 	}
 	given := version != 0
 	if !given {
 		version = h.object.Version
 	}
-	err = s.Store.DeleteObject(ctx, store.OverrideObject, h.object.Name, version, row)
+	err = v.s.Store.DeleteObject(ctx, store.OverrideObject, h.object.Name, version, row)
 	if errors.Is(err, store.ErrConflict) && !given { // somebody moved its end meanwhile; it is to go all the same
-		objects, err := s.Store.Objects(ctx, store.OverrideObject)
+		objects, err := v.s.Store.Objects(ctx, store.OverrideObject)
 		if err != nil {
 			return false, err
 		}
@@ -277,7 +278,7 @@ func (s *Service) clear(ctx context.Context, h held, version int64, author strin
 		if i < 0 {
 			return true, nil
 		}
-		err = s.Store.DeleteObject(ctx, store.OverrideObject, h.object.Name, objects[i].Version, row)
+		err = v.s.Store.DeleteObject(ctx, store.OverrideObject, h.object.Name, objects[i].Version, row)
 		return errors.Is(err, store.ErrNotFound), ignore(err, store.ErrNotFound)
 	}
 	return errors.Is(err, store.ErrNotFound), ignore(err, store.ErrNotFound)
@@ -317,7 +318,7 @@ func (v *looked) after(covered map[int]bool, without []string) []OverrideLine {
 
 func clearedSentences(a *ClearedOverrides) (list []string) {
 	if len(a.Cleared) == 0 {
-		return []string{"there is nothing to clear."}
+		return []string{"There is nothing to clear."}
 	}
 	for i := range a.Cleared {
 		o := &a.Cleared[i]
@@ -338,7 +339,7 @@ func clearedSentences(a *ClearedOverrides) (list []string) {
 	}
 	for _, verb := range [...]string{string(fleet.Start), string(fleet.Stop), string(fleet.Hibernate)} {
 		if names := does[verb]; len(names) > 0 {
-			list = append(list, plainText(fmt.Sprintf("the next pass does %s %s: %s.", verb, count(len(names), "resource", "resources"), some(names))))
+			list = append(list, plainText(fmt.Sprintf("The next pass does %s %s: %s.", verb, count(len(names), "resource", "resources"), some(names))))
 		}
 	}
 	if names := does["none"]; len(names) > 0 {
@@ -371,14 +372,11 @@ func (v *looked) find(text string) ([]held, error) {
 		}
 		return exact, nil
 	}
-	inForce := func(found []held) []held {
-		return slices.DeleteFunc(found, func(h held) bool { return h.override != nil && !v.inForce(h.override) })
-	}
-	part := inForce(byID(func(id string) bool {
-		_, last, _ := cutLast(id)
+	part := v.inForceOf(byID(func(id string) bool {
+		last := id[strings.LastIndexByte(id, '-')+1:]
 		return len(text) > len("o-") && strings.HasPrefix(text, "o-") && strings.HasPrefix(id, text) || text == last
 	}))
-	on := inForce(v.ofTarget(text))
+	on := v.inForceOf(v.ofTarget(text))
 	switch {
 	case len(part) == 1 && len(on) == 0:
 		return part, nil
@@ -395,12 +393,9 @@ func (v *looked) find(text string) ([]held, error) {
 	return on, nil
 }
 
-// cutLast cuts an ID at its last hyphen.
-func cutLast(id string) (before, after string, found bool) {
-	if i := strings.LastIndexByte(id, '-'); i >= 0 {
-		return id[:i], id[i+1:], true
-	}
-	return id, "", false
+// inForceOf leaves out what has ended; what can not be read stays.
+func (v *looked) inForceOf(list []held) []held {
+	return slices.DeleteFunc(slices.Clone(list), func(h held) bool { return h.override != nil && !v.inForce(h.override) })
 }
 
 // ofTarget finds the overrides on what a text names. The resource need not be
@@ -454,13 +449,7 @@ func (v *looked) noOverride(text string) error {
 	if len(others) > 0 {
 		return inputError("no override is on %q itself; it is covered by\n%s", text, idLines(others))
 	}
-	inForce := 0
-	for i := range v.held {
-		if o := v.held[i].override; o == nil || v.inForce(o) {
-			inForce++
-		}
-	}
-	if inForce == 0 {
+	if len(v.inForceOf(v.held)) == 0 {
 		return inputError("there is no override %q; none is in force", text)
 	}
 	return inputError("there is no override %q; see `dayshift override list`", text)
