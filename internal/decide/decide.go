@@ -65,6 +65,8 @@ type Decision struct {
 	// Recheck is the next instant, after that of the decision, at which the answer
 	// may change by itself. Zero: only events from outside can change it.
 	Recheck time.Time
+	// Rest is Recheck where the action is not carried out: there is no end of it to be looked for.
+	Rest time.Time
 	// Due is the instant the reason speaks of: the end of a grace, of a back-off,
 	// of a manual run. Zero for other reasons.
 	Due time.Time
@@ -198,7 +200,7 @@ func (x *decider) onlyObserve() {
 		return
 	}
 	label := string(x.Verb) + ": " + string(x.Reason)
-	x.Observed = x.in.Memory.Observed != label
+	x.Observed, x.Recheck = x.in.Memory.Observed != label, x.Rest
 	x.Before.Observed = label
 	if !x.Fire.IsZero() && !x.Fire.Halfway { // what was begun is ended once it may be
 		x.Before.Fire = Fire{}
@@ -801,6 +803,14 @@ func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
 	x.Until = x.until
 	if b, ok := x.in.Policy.NextState(x.now); ok && x.until.IsZero() {
 		x.Until = b.At
+	}
+	x.look()
+}
+
+// look asks for a look at the end of the action.
+func (x *decider) look() {
+	if x.Rest.IsZero() {
+		x.Rest = x.Recheck
 	}
 	x.recheckAt(x.now.Add(firstLook))
 }

@@ -308,7 +308,7 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	if state := byRule(verb, f); state != "" {
 		m.ByRule = state
 	}
-	x.recheckAt(x.now.Add(firstLook))
+	x.look()
 }
 
 // halfway is a resize whose stop has been taken.

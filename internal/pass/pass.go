@@ -164,6 +164,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 		return r.report, err
 	}
 	planned := plan.Make(decisions, guards)
+	r.recheck(planned)
 	r.hear(seen, planned)
 	if p.DryRun {
 		return r.report, nil
@@ -266,7 +267,6 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 			r.runs[resource.Scope]++
 		}
 		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource, Fires: r.fires[resource.Ref]})
-		r.due(resource.Scope, decision.Recheck)
 		decisions = append(decisions, decision)
 	}
 	r.report.Decisions, r.report.Gaps = decisions, seen.Gaps
@@ -296,6 +296,23 @@ func (r *running) absent(seen discover.Seen) {
 		if !present[ref] && seen.Complete(ref.Scope, ref.Kind) && r.now.Sub(memory.SeenAt) > forgetAfter {
 			r.gone = append(r.gone, ref)
 		}
+	}
+}
+
+// recheck notes when the answers can change by themselves. What is held back has
+// no end that would be looked for.
+func (r *running) recheck(planned plan.Plan) {
+	held := make(map[fleet.Ref]bool, len(planned.Held))
+	for i := range planned.Held {
+		held[planned.Held[i].Resource.Ref] = true
+	}
+	for i := range r.report.Decisions {
+		decision := &r.report.Decisions[i]
+		at := decision.Recheck
+		if held[decision.Resource.Ref] {
+			at = decision.Rest
+		}
+		r.due(decision.Resource.Scope, at)
 	}
 }
 
