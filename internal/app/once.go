@@ -96,7 +96,9 @@ func (a *App) Look(ctx context.Context, at time.Time, chains bool) (pass.Report,
 
 // Service returns what surfaces ask.
 func (a *App) Service() *service.Service {
+	bounds := a.Config.Config.Overrides
 	return &service.Service{
-		Looker: a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble,
+		Overrides: service.OverrideLimits{MaxDuration: time.Duration(bounds.MaxDuration), MaxPerWeek: bounds.MaxPerWeek},
+		Looker:    a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble,
 	}
 }

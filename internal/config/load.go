@@ -53,8 +53,9 @@ type Loaded struct {
 	keys    map[string]spot
 	objects []*candidate
 	// calendars are the compiled holiday calendars by name; nil: at fault.
-	calendars map[string]*calendar.Holidays
-	lines     map[string]string // every value as text, by path; secrets as hashes
+	calendars   map[string]*calendar.Holidays
+	lines       map[string]string // every value as text, by path; secrets as hashes
+	fingerprint string            // of lines
 }
 
 // Env is what a configuration may look at besides its own text. The zero Env
@@ -205,7 +206,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 		o.flatten(lines)
 	}
 	maps.Copy(lines, d.contents)
-	l.lines = lines
+	l.lines, l.fingerprint = lines, fingerprint(lines)
 	return l, nil
 }
 
@@ -352,10 +353,12 @@ type Value struct {
 
 // Fingerprint is a hash of everything the configuration says. Comments, order
 // and layout do not change it; a secret that changed does.
-func (l *Loaded) Fingerprint() string {
+func (l *Loaded) Fingerprint() string { return l.fingerprint }
+
+func fingerprint(lines map[string]string) string {
 	hash := sha256.New()
-	for _, path := range sortedKeys(l.lines) {
-		fmt.Fprintf(hash, "%q=%q\n", path, l.lines[path])
+	for _, path := range sortedKeys(lines) {
+		fmt.Fprintf(hash, "%q=%q\n", path, lines[path])
 	}
 	return hex.EncodeToString(hash.Sum(nil))
 }
