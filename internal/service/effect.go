@@ -386,7 +386,7 @@ func (c *comparison) compare(ctx context.Context, one *concern) error {
 		rules := rulesOf(side.book, &d.Resource)
 		one.now[i] = decide.Decide(decide.Input{Now: now, Policy: side.policy, Memory: d.Untouched(), Resource: d.Resource})
 		walk := walker{
-			policy: side.policy, rules: rules, resource: d.Resource, memory: d.Untouched(), to: c.answer.Until, fired: now,
+			policy: side.policy, rules: rules, resource: d.Resource, memory: begin(d), to: c.answer.Until, fired: now,
 			act: func(d *decide.Decision, at time.Time) error {
 				if c.steps.Add(1) > effectSteps {
 					return errEnough

@@ -70,11 +70,11 @@ func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, err
 	if err != nil {
 		return answer, err
 	}
-	var begin time.Time // now
+	var at time.Time // now
 	if from.Before(s.Now()) {
-		begin = from
+		at = from
 	}
-	report, err := s.Looker.Look(ctx, begin, false)
+	report, err := s.Looker.Look(ctx, at, false)
 	if err != nil {
 		return answer, err
 	}
@@ -84,11 +84,13 @@ func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, err
 		d := &report.Decisions[i]
 		part := lived{answer: &answer}
 		walk := walker{
-			policy: book.Governs(d.Resource), rules: rulesOf(book, &d.Resource), resource: d.Resource, memory: d.Untouched(),
+			policy: book.Governs(d.Resource), rules: rulesOf(book, &d.Resource), resource: d.Resource, memory: begin(d),
 			to: answer.To, fired: report.At, act: part.act, live: part.live,
 		}
-		if !begin.IsZero() { // what fires at the begin of a time that is over belongs to it
-			walk.fired = begin.Add(-time.Second)
+		if at.IsZero() {
+			walk.first = d
+		} else { // what fires at the begin of a time that is over belongs to it
+			walk.fired = at.Add(-time.Second)
 		}
 		if err := walk.run(ctx, report.At); err != nil {
 			return answer, err
@@ -153,6 +155,8 @@ type walker struct {
 	rules    []*policy.Rule // that act on the resource
 	resource fleet.Resource
 	memory   decide.Memory
+	// first is the decision of the first look where it was made already; nil: it is made anew.
+	first *decide.Decision
 	// to is the end of the walk, fired the instant up to which rules have fired.
 	to, fired time.Time
 	// act is told what is done, or only observed; live how the time goes by, may be nil. An error of act ends the walk.
@@ -192,9 +196,14 @@ const everyTerm = math.MaxInt64
 
 // look is one pass over the resource.
 func (w *walker) look(at time.Time) (decide.Decision, error) {
-	w.resource.SeenAt = at
-	w.memory, _ = decide.Settle(w.memory, w.resource, at, everyTerm)
-	d := decide.Decide(decide.Input{Now: at, Policy: w.policy, Memory: w.memory, Resource: w.resource, Fires: w.fires(at)})
+	var d decide.Decision
+	if w.first != nil {
+		d, w.first = *w.first, nil
+	} else {
+		w.resource.SeenAt = at
+		w.memory, _ = decide.Settle(w.memory, w.resource, at, everyTerm)
+		d = decide.Decide(decide.Input{Now: at, Policy: w.policy, Memory: w.memory, Resource: w.resource, Fires: w.fires(at)})
+	}
 	if d.Verb == "" {
 		w.memory = d.Memory
 		return d, nil
@@ -283,6 +292,10 @@ func later(a, b time.Time) time.Time {
 // an upgrade) to be up again, as it mostly is: nothing else would ever change it
 // in a preview.
 func (w *walker) arrive() {
+	if w.memory.Intent == nil && w.resource.State.Settled() {
+		return
+	}
+	w.first = nil
 	if intent := w.memory.Intent; intent != nil && !intent.Accepted.IsZero() {
 		w.resource.State = fleet.Stopped
 		if intent.Verb == fleet.Start {
@@ -311,6 +324,16 @@ func rulesOf(book *policy.Book, r *fleet.Resource) []*policy.Rule {
 		}
 	}
 	return rules
+}
+
+// begin is what was remembered before a dry pass decided: nothing was done or
+// recorded since.
+func begin(d *decide.Decision) decide.Memory {
+	m := d.Untouched()
+	if d.Observed {
+		m.Observed = ""
+	}
+	return m
 }
 
 // with gives the book with the maintenance windows that a report was made with.

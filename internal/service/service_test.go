@@ -60,6 +60,7 @@ type world struct {
 	resources []fleet.Resource
 	memories  map[fleet.Ref]decide.Memory
 	gaps      []discover.Gap
+	windows   map[fleet.Scope][]policy.Window
 	err       error
 }
 
@@ -88,10 +89,11 @@ func (w *world) Look(_ context.Context, at time.Time, chains bool) (pass.Report,
 	if at.IsZero() {
 		at = w.now
 	}
-	report := pass.Report{At: at, Gaps: w.gaps}
+	report := pass.Report{At: at, Gaps: w.gaps, Windows: w.windows}
 	report.Run.Counts.Scopes = 1
+	book := with(w.book, &report)
 	for _, r := range w.resources {
-		report.Decisions = append(report.Decisions, decide.Explain(decide.Input{Now: at, Policy: w.book.Governs(r), Memory: w.memories[r.Ref], Resource: r}))
+		report.Decisions = append(report.Decisions, decide.Explain(decide.Input{Now: at, Policy: book.Governs(r), Memory: w.memories[r.Ref], Resource: r}))
 	}
 	return report, nil
 }
