@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"dayshift/internal/calendar"
 )
 
 // Main runs the command line and returns the exit code. args are without the
@@ -78,6 +80,9 @@ Start with "dayshift demo": it needs no cloud account.`,
 		previewCommand(&c),
 		explainCommand(&c),
 		resourceCommand(&c),
+		forceCommand(&c, "start", calendar.Running),
+		forceCommand(&c, "stop", calendar.Stopped),
+		overrideCommand(&c),
 		activityCommand(&c),
 		doctorCommand(&c),
 		validateCommand(&c),

@@ -117,7 +117,7 @@ func (s *Service) ChangeOverride(ctx context.Context, change OverrideChange) (Ov
 		return OverrideAnswer{}, err
 	}
 	for again := false; ; again = true {
-		answer, err := s.change(ctx, change, author)
+		answer, err := s.changeOverride(ctx, change, author)
 		// Whoever named no version meant whatever is there: it is looked at once more.
 		if err == nil || again || change.Version != 0 || !errors.Is(err, store.ErrConflict) {
 			return answer, err
@@ -125,7 +125,7 @@ func (s *Service) ChangeOverride(ctx context.Context, change OverrideChange) (Ov
 	}
 }
 
-func (s *Service) change(ctx context.Context, change OverrideChange, author string) (OverrideAnswer, error) {
+func (s *Service) changeOverride(ctx context.Context, change OverrideChange, author string) (OverrideAnswer, error) {
 	v, err := s.looking(ctx)
 	if err != nil {
 		return OverrideAnswer{}, err
