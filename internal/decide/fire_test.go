@@ -89,6 +89,18 @@ func TestRules(t *testing.T) {
 		{name: "both missed: a stop rule, then the begin", rules: []r{{"early", "cron(55 8 3 8 ? 2026)", fleet.Stop, ""}}, begins: run, memory: WasStopped, from: "03 08:50:00", outage: "03 09:03:00", end: "03 17:00:00", dropped: []string{"early rule-overtaken"}, reason: AlreadyRunning},
 		{name: "the rule missed for too long", rules: []r{late}, begins: down, memory: WasStopped, from: "03 19:50:00", outage: "03 20:11:00", end: "03 21:00:00", reason: AlreadyStopped},
 
+		{name: "enforced when it fired, any by now", rules: []r{{"r", "cron(59 23 3 8 ? 2026)", fleet.Stop, ""}}, change: enforced, refs: []string{"from-seven"}, begins: run, memory: WasRunning, from: "03 23:58:00", outage: "04 00:02:00", end: "04 00:30:00", dropped: []string{"r rule-enforced"}, reason: LeftAlone},
+		{
+			name: "overtaken by a stop that is over by now", rules: []r{{"r", "cron(54 23 3 8 ? 2026)", fleet.Start, ""}}, change: func(s *policy.Schedule) {
+				c, err := calendar.Compile(calendar.ScheduleDef{Name: "office", Periods: calendar.PeriodRefs{"late"}}, map[string]calendar.PeriodDef{"late": {EndTime: "23:55"}}, time.UTC)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Calendar = c
+			}, begins: down, memory: WasAny, from: "03 23:53:00", outage: "04 00:02:00", end: "04 00:30:00", dropped: []string{"r rule-overtaken"}, reason: LeftAlone,
+		},
+		{name: "resize to the type it has, as the schedule changes it", rules: []r{{"r", "cron(0 12 3 8 ? 2026)", fleet.Resize, "m5.large"}}, refs: []string{"office", "lunch@t3.small"}, begins: run, memory: WasRunning, from: "03 11:00:00", end: "03 12:30:00", dropped: []string{"r rule-nothing-to-do"}, reason: TypeRefused},
+
 		{name: "start-only does not bind a rule", rules: []r{lunch}, change: startOnly, begins: run, memory: WasRunning, from: "03 11:00:00", end: "03 13:00:00", done: []string{"03 12:00:00 stop rule-stop"}, reason: RuleStopped},
 		{name: "start-only stops nothing that a rule started at its end", rules: []r{{"six", "cron(0 18 3 8 ? 2026)", fleet.Start, ""}}, change: startOnly, begins: down, memory: WasRunning, from: "03 17:00:00", end: "03 19:00:00", done: []string{"03 18:00:00 start rule-start"}, reason: ModeStartOnly},
 		{name: "protected", rules: []r{lunch}, resource: func(r *fleet.Resource) { r.Tags[fleet.TagProtect] = "true" }, begins: run, memory: WasRunning, from: "03 11:00:00", end: "03 13:00:00", dropped: []string{"lunch protected-by-tag"}, reason: ProtectedByTag},
@@ -290,6 +302,34 @@ func TestRebootIsNotMadeTwice(t *testing.T) {
 	in.Memory, in.Now, in.Fires = failed, now.Add(time.Second), []Fire{fire}
 	if again := Decide(in); len(again.Dropped) > 0 || again.Reason != BackingOff {
 		t.Errorf("heard again: %s, %v", again.Reason, again.Dropped)
+	}
+}
+
+// What a rule left behind, as the rows of the schedule read it.
+func TestRowsAfterARule(t *testing.T) {
+	ran := func(m *Memory) { m.ByRule = fleet.Running }
+	half := Fire{Rule: "bigger", At: morning.Add(-time.Hour), Verb: fleet.Resize, Type: "m5.xlarge", Until: morning.Add(-45 * time.Minute), Halfway: true}
+	runRows(t, []row{
+		{name: "not the provider's restart", now: evening, state: fleet.Running, memory: WasStopped, resource: func(r *fleet.Resource) { *r = database(r.State) }, with: func(m *Memory) { ran(m); m.AutoRestartAt = evening.Add(-time.Minute) }, reason: RuleRunning, next: WasStopped},
+		{name: "over a missed period: nobody's machine to retain", now: at("04 20:00:00"), change: retaining, state: fleet.Running, memory: WasStopped, with: func(m *Memory) { ran(m); m.DecidedAt = at("03 20:00:00") }, verb: fleet.Stop, reason: MissedStop, next: WasStopped},
+		{name: "it stopped since: a person started it", now: evening, state: fleet.Running, memory: WasStopped, with: func(m *Memory) { m.ByRule = fleet.Stopped }, reason: ManualStart, next: WasStopped},
+		{
+			name: "halfway it goes on, however late", now: morning, state: fleet.Stopped, memory: WasRunning, with: func(m *Memory) { m.Fire = half }, verb: fleet.Start, reason: RuleResize, next: WasRunning,
+			check: func(t *testing.T, d Decision) {
+				if !d.Until.IsZero() || d.Type != "m5.xlarge" {
+					t.Errorf("until %s, %s", d.Until, d.Type)
+				}
+			},
+		},
+	})
+	r := machine(fleet.Running)
+	r.SeenAt = morning
+	m := remembered(r, WasRunning, morning)
+	reboot := Fire{Rule: "nightly", At: morning.Add(-2 * time.Minute), Verb: fleet.Reboot, Until: morning}
+	m.Intent = &Intent{Verb: fleet.Reboot, At: morning.Add(-time.Minute), Fire: reboot}
+	m.Fire = Fire{Rule: "late", At: morning, Verb: fleet.Stop, Until: morning.Add(FireLasts)}
+	if settled, _ := Settle(m, r, morning, 1); settled.Fire != m.Fire {
+		t.Errorf("a rule that fired while a reboot was under way was forgotten: %+v", settled.Fire)
 	}
 }
 
