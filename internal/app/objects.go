@@ -13,10 +13,12 @@ import (
 
 	"dayshift/internal/buildinfo"
 	"dayshift/internal/config"
+	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/holiday"
 	"dayshift/internal/policy"
 	"dayshift/internal/record"
+	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
 
@@ -62,6 +64,25 @@ func (a *App) load(objects []store.Object) (*config.Loaded, error) {
 		return loaded, err
 	}
 	return config.Load(a.Config.File, objects...)
+}
+
+// Matching lists what the filter of a rule matches in its scopes, with the
+// schedule tag or without, and what could not be listed.
+func (a *App) Matching(ctx context.Context, rule *policy.Rule) ([]fleet.Resource, []service.Gap) {
+	request := discover.Request{TagKey: a.Config.Book.TagKey, Whole: map[fleet.Scope][]fleet.Filter{}}
+	for _, scope := range a.Config.Scopes {
+		if rule.In(scope) {
+			request.Scopes = append(request.Scopes, scope)
+			request.Whole[scope] = []fleet.Filter{rule.Filter}
+		}
+	}
+	seen := discover.List(ctx, a.Cloud, request)
+	matching := slices.DeleteFunc(seen.Resources, func(r fleet.Resource) bool { return !rule.Filter.Match(r) })
+	var missing []service.Gap
+	for _, gap := range seen.Gaps {
+		missing = append(missing, service.Gap{Scope: gap.Scope, Text: gap.String()})
+	}
+	return matching, missing
 }
 
 // stored reads the objects of the store and the revision that they are of.

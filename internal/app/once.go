@@ -99,6 +99,6 @@ func (a *App) Service() *service.Service {
 	bounds := a.Config.Config.Overrides
 	return &service.Service{
 		Overrides: service.OverrideLimits{MaxDuration: time.Duration(bounds.MaxDuration), MaxPerWeek: bounds.MaxPerWeek},
-		Looker:    a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble,
+		Looker:    a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble, Matching: a.Matching,
 	}
 }

@@ -40,6 +40,9 @@ type Service struct {
 	// objects beside the same file would give. Both nil where nothing is changed.
 	Config   *config.Loaded
 	Assemble func(objects []store.Object) (*config.Loaded, error)
+	// Matching lists what the filter of a rule matches in its scopes, with the schedule tag or without, and what could not
+	// be listed. nil: only what a look at the fleet shows is known.
+	Matching func(ctx context.Context, rule *policy.Rule) ([]fleet.Resource, []Gap)
 }
 
 // InputError says that a question can not be answered as it was put: who asked
