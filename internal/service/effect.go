@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -166,28 +165,82 @@ type comparison struct {
 	rules     []*policy.Rule  // of either book, that differ
 	overrides []*policy.Override
 	matches   map[string]EffectCount // of the rules that differ, by name
-	concerned []*concern             // in the order of the decisions
-	place     map[int]*concern       // by the place of the decision
+	present   []line                 // what comes and goes now
+	ahead     []line                 // and later
+	classes   []*class
+	byKey     map[classKey]*class
+	place     []*class // of each decision; nil: it is not concerned
 
 	steps atomic.Int64
-	mu    sync.Mutex // guards what walks side by side add to
 }
 
-// concern is a resource that is governed differently.
-type concern struct {
-	decision      *decide.Decision
+// class are the resources concerned that live through the same: one of them is
+// walked for all. A fleet of a hundred thousand is a few dozen classes.
+type class struct {
+	members       []int // places of decisions, in order
 	before, after policy.Policy
-	now           [2]decide.Decision // what a pass now would decide, before and after
-	stopsInDay    [2]bool            // it is stopped within a day
-	first         time.Time          // the first stop after now, with the change
-	stop          decide.Decision    // that stop
-	walked        bool
+	rules         [2][]*policy.Rule
+	// What the walks found.
+	walked bool
+	now    [2]decide.Decision // what a pass now would decide, before and after
+	lived  [2][]happened
 }
+
+// classKey is everything that a walk depends on, of both books and of the resource.
+type classKey struct {
+	why       [2]policy.Why
+	name      [2]string
+	offset    [2]time.Duration
+	observe   [2]bool
+	rules     [2]string
+	overrides [2]string
+
+	kind        fleet.Kind
+	scope       fleet.Scope
+	state       fleet.State
+	bar         fleet.Bar
+	instance    string
+	types       string
+	window      string
+	hibernates  bool
+	autoRestart time.Time
+	launched    time.Time
+	memory      decide.Memory
+	alone       int // another number for each that is like no other
+}
+
+// happened is something done in a walk.
+type happened struct {
+	at       time.Time
+	verb     fleet.Verb
+	to       string // the instance type that it changes to
+	resize   bool
+	reason   decide.Reason
+	fire     decide.Fire
+	override *policy.Override
+}
+
+func (h *happened) isStop() bool { return takesDown(h.verb, h.resize) }
+
+// of makes a decision of it, for a resource of the class.
+func (h *happened) of(d *decide.Decision) decide.Decision {
+	return decide.Decision{
+		Resource: d.Resource, Schedule: d.Schedule, Verb: h.verb, Type: h.to, Resize: h.resize, Reason: h.reason, Fire: h.fire, Override: h.override,
+	}
+}
+
+// takesDown reports whether a verb takes something down for good: a stop that
+// makes way for another type comes up again by itself.
+func takesDown(verb fleet.Verb, resize bool) bool {
+	return (verb == fleet.Stop || verb == fleet.Hibernate) && !resize
+}
+
+func isStop(d *decide.Decision) bool { return takesDown(d.Verb, d.Resize) && !d.Observe }
 
 // find finds the resources that are governed differently.
 func (c *comparison) find() {
 	c.differences()
-	c.matches, c.place = map[string]EffectCount{}, map[int]*concern{}
+	c.matches, c.byKey, c.place = map[string]EffectCount{}, map[classKey]*class{}, make([]*class, len(c.decisions))
 	for i := range c.decisions {
 		r := &c.decisions[i].Resource
 		concerned := c.schedules[strings.TrimSpace(r.Tags[c.before.TagKey])] || c.schedules[strings.TrimSpace(r.Tags[c.after.TagKey])]
@@ -206,10 +259,62 @@ func (c *comparison) find() {
 			}
 			continue
 		}
-		found := &concern{decision: &c.decisions[i], before: before, after: after}
-		c.concerned = append(c.concerned, found)
-		c.place[i] = found
+		c.classify(i, before, after)
 	}
+}
+
+// classify puts a resource to those that live through the same.
+func (c *comparison) classify(i int, before, after policy.Policy) {
+	d := &c.decisions[i]
+	r := &d.Resource
+	rules := [2][]*policy.Rule{rulesOf(c.before, r), rulesOf(c.after, r)}
+	key := classKey{
+		why: [2]policy.Why{before.Why, after.Why}, name: [2]string{before.Name, after.Name},
+		offset: [2]time.Duration{before.Offset, after.Offset}, observe: [2]bool{before.Observe, after.Observe},
+		rules:     [2]string{ruleNames(rules[0]), ruleNames(rules[1])},
+		overrides: [2]string{coveredBy(c.before, r), coveredBy(c.after, r)},
+		kind:      r.Kind, scope: r.Scope, state: r.State, bar: r.Bar, instance: r.Type, window: r.MaintenanceWindow, hibernates: r.CanHibernate,
+		types:       r.Tags[fleet.TagInstanceTypes] + "\x00" + r.Tags[fleet.TagPreferredInstanceTypes],
+		autoRestart: r.AutoRestartAt, memory: begin(d),
+	}
+	m := &key.memory
+	if m.Intent != nil {
+		key.alone, m.Intent = i+1, nil
+	}
+	if m.Last != decide.WasRunning { // it tells since when a person has it running
+		key.launched = r.LaunchedAt
+	}
+	// Nothing that is decided depends on these.
+	m.Ref, m.Name, m.FirstSeen, m.SeenAt, m.SeenSince, m.Warned, m.LastError = fleet.Ref{}, "", time.Time{}, time.Time{}, time.Time{}, time.Time{}, ""
+	of := c.byKey[key]
+	if of == nil {
+		of = &class{before: before, after: after, rules: rules}
+		c.byKey[key] = of
+		c.classes = append(c.classes, of)
+	}
+	of.members = append(of.members, i)
+	c.place[i] = of
+}
+
+func ruleNames(rules []*policy.Rule) string {
+	var names strings.Builder
+	for _, rule := range rules {
+		names.WriteString(rule.Name)
+		names.WriteByte(0)
+	}
+	return names.String()
+}
+
+// coveredBy names the overrides of a book that are for a resource.
+func coveredBy(book *policy.Book, r *fleet.Resource) string {
+	var names strings.Builder
+	for _, o := range book.Overrides {
+		if o.Covers(*r, book.TagKey) {
+			names.WriteString(o.ID)
+			names.WriteByte(0)
+		}
+	}
+	return names.String()
 }
 
 // title is what people call a resource.
@@ -348,51 +453,50 @@ func sameOverride(a, b *policy.Override) bool {
 	return a == b || a.Target.String() == b.Target.String() && sameFields(a, b, "Target", "Version", "Author", "Reason")
 }
 
-// walk lives every resource that is concerned through the time ahead, without
-// the change and with it.
+// walk lives one resource of every class through the time ahead, without the
+// change and with it.
 func (c *comparison) walk(ctx context.Context) error {
 	var group errgroup.Group
-	workers := min(runtime.GOMAXPROCS(0), len(c.concerned))
+	workers := min(runtime.GOMAXPROCS(0), len(c.classes))
 	for part := range workers {
 		group.Go(func() error {
-			for i := part; i < len(c.concerned); i += workers {
-				if err := c.compare(ctx, c.concerned[i]); err != nil {
+			for i := part; i < len(c.classes); i += workers {
+				if err := c.compare(ctx, c.classes[i]); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, of := range c.classes {
+		if of.walked {
+			c.add(of)
+		} else {
+			c.answer.Uncounted += len(of.members)
+		}
+	}
+	return nil
 }
 
-// errEnough ends a walk whose answer has grown beyond its bounds.
+// errEnough ends a walk when the work for the answer has grown beyond its bounds.
 var errEnough = errors.New("enough")
 
-// happened is something done in a walk.
-type happened struct {
-	decide.Decision
-	at time.Time
-}
-
-func (c *comparison) compare(ctx context.Context, one *concern) error {
+func (c *comparison) compare(ctx context.Context, of *class) error {
 	now := c.answer.At
-	var lived [2][]happened
-	for i, side := range []struct {
-		book   *policy.Book
-		policy policy.Policy
-	}{{c.before, one.before}, {c.after, one.after}} {
-		d := one.decision
-		rules := rulesOf(side.book, &d.Resource)
-		one.now[i] = decide.Decide(decide.Input{Now: now, Policy: side.policy, Memory: d.Untouched(), Resource: d.Resource})
+	d := &c.decisions[of.members[0]]
+	for i, governs := range [2]policy.Policy{of.before, of.after} {
+		of.now[i] = decide.Decide(decide.Input{Now: now, Policy: governs, Memory: begin(d), Resource: d.Resource})
 		walk := walker{
-			policy: side.policy, rules: rules, resource: d.Resource, memory: begin(d), to: c.answer.Until, fired: now,
+			policy: governs, rules: of.rules[i], resource: d.Resource, memory: begin(d), to: c.answer.Until, fired: now,
 			act: func(d *decide.Decision, at time.Time) error {
-				if c.steps.Add(1) > effectSteps {
-					return errEnough
-				}
 				if !d.Observe {
-					lived[i] = append(lived[i], happened{*d, at})
+					of.lived[i] = append(of.lived[i], happened{at, d.Verb, d.Type, d.Resize, d.Reason, d.Fire, d.Override})
+				}
+				if c.steps.Load() > effectSteps {
+					return errEnough
 				}
 				return nil
 			},
@@ -401,37 +505,27 @@ func (c *comparison) compare(ctx context.Context, one *concern) error {
 		var input *InputError
 		switch err := walk.run(ctx, now); {
 		case errors.Is(err, errEnough) || errors.As(err, &input):
-			c.mu.Lock()
-			c.answer.Uncounted++
-			c.mu.Unlock()
 			return nil
 		case err != nil:
 			return err
 		}
 	}
-	one.walked = true
-	c.add(one, lived)
+	of.walked = true
 	return nil
 }
 
-// add counts what was lived, and keeps what comes and goes.
-func (c *comparison) add(one *concern, lived [2][]happened) {
-	day := c.answer.At.Add(effectDay)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, side := range lived {
+// add counts what a class lived through, and keeps what comes and goes.
+func (c *comparison) add(of *class) {
+	n := len(of.members)
+	for i, side := range of.lived {
 		for j := range side {
 			h := &side[j]
 			starts, stops := 0, 0
 			switch {
-			case h.Verb == fleet.Start:
-				starts++
-			case isStop(&h.Decision):
-				stops++
-				one.stopsInDay[i] = one.stopsInDay[i] || !h.at.After(day)
-				if i == 1 && one.first.IsZero() && h.at.After(c.answer.At) {
-					one.first, one.stop = h.at, h.Decision
-				}
+			case h.verb == fleet.Start:
+				starts = n
+			case h.isStop():
+				stops = n
 			}
 			c.answer.Starts.add(i, starts)
 			c.answer.Stops.add(i, stops)
@@ -441,20 +535,20 @@ func (c *comparison) add(one *concern, lived [2][]happened) {
 			}
 		}
 	}
-	before, after := lived[0], lived[1]
+	before, after := of.lived[0], of.lived[1]
 	for len(before)+len(after) > 0 {
 		switch {
 		case len(after) == 0 || len(before) > 0 && before[0].at.Before(after[0].at):
-			c.differs(&before[0], false)
+			c.differs(of, &before[0], false)
 			before = before[1:]
 		case len(before) == 0 || after[0].at.Before(before[0].at):
-			c.differs(&after[0], true)
+			c.differs(of, &after[0], true)
 			after = after[1:]
-		case before[0].Verb == after[0].Verb && before[0].Type == after[0].Type:
+		case before[0].verb == after[0].verb && before[0].to == after[0].to:
 			before, after = before[1:], after[1:]
 		default:
-			c.differs(&before[0], false)
-			c.differs(&after[0], true)
+			c.differs(of, &before[0], false)
+			c.differs(of, &after[0], true)
 			before, after = before[1:], after[1:]
 		}
 	}
@@ -468,48 +562,50 @@ func (n *EffectCount) add(side, by int) {
 	}
 }
 
-// isStop reports whether a decision takes something down for good: a stop that
-// makes way for another type comes up again by itself.
-func isStop(d *decide.Decision) bool {
-	return (d.Verb == fleet.Stop || d.Verb == fleet.Hibernate) && !d.Resize
-}
-
-// differs keeps one line; the caller holds mu.
-func (c *comparison) differs(h *happened, comes bool) {
-	event := eventOf(&h.Decision, h.at)
-	a := &c.answer
-	if h.at.Equal(a.At) {
-		a.Now = append(a.Now, EffectLine{
-			Comes: comes, Action: event.Action, Type: event.Type, Ref: event.Ref, Name: event.Name,
-			Schedule: event.Schedule, Reason: event.Reason, Why: event.Why,
-		})
-		if len(a.Now) > 100*effectLines {
-			a.trimNow()
+// differs keeps one line for each resource of a class, up to as many as are told.
+func (c *comparison) differs(of *class, h *happened, comes bool) {
+	told := of.members[:min(len(of.members), effectLines)]
+	now := h.at.Equal(c.answer.At)
+	if now {
+		c.answer.MoreNow += len(of.members) - len(told)
+	} else {
+		c.answer.More += len(of.members) - len(told)
+	}
+	for _, i := range told {
+		l := line{h, &c.decisions[i], comes}
+		if now {
+			c.present = append(c.present, l)
+		} else {
+			c.ahead = append(c.ahead, l)
 		}
-		return
 	}
-	a.Ahead = append(a.Ahead, EffectEvent{event, comes})
-	if len(a.Ahead) > 100*effectLines {
-		a.trimAhead()
+	if len(c.present) > linesKept {
+		c.present = trim(c.present, &c.answer.MoreNow)
 	}
-}
-
-func (a *Effect) trimNow() {
-	slices.SortFunc(a.Now, func(x, y EffectLine) int {
-		return cmp.Or(cmp.Compare(bit(y.Comes), bit(x.Comes)), cmp.Compare(x.Ref, y.Ref), cmp.Compare(x.Action, y.Action))
-	})
-	if over := len(a.Now) - effectLines; over > 0 {
-		a.Now, a.MoreNow = a.Now[:effectLines], a.MoreNow+over
+	if len(c.ahead) > linesKept {
+		c.ahead = trim(c.ahead, &c.answer.More)
 	}
 }
 
-func (a *Effect) trimAhead() {
-	slices.SortFunc(a.Ahead, func(x, y EffectEvent) int {
-		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Ref, y.Ref), cmp.Compare(bit(x.Comes), bit(y.Comes)), cmp.Compare(x.Action, y.Action))
+// line is something that comes or goes for one resource.
+type line struct {
+	*happened
+	of    *decide.Decision
+	comes bool
+}
+
+// linesKept is when lines are thrown away, so that there are never more than a few times as many as are told.
+const linesKept = 100 * effectLines
+
+// trim leaves the first lines, in the order in which they are told, and counts the others.
+func trim(lines []line, more *int) []line {
+	slices.SortFunc(lines, func(x, y line) int {
+		return cmp.Or(x.at.Compare(y.at), x.of.Resource.Ref.Compare(y.of.Resource.Ref), cmp.Compare(bit(x.comes), bit(y.comes)), cmp.Compare(x.verb, y.verb))
 	})
-	if over := len(a.Ahead) - effectLines; over > 0 {
-		a.Ahead, a.More = a.Ahead[:effectLines], a.More+over
+	if over := len(lines) - effectLines; over > 0 {
+		lines, *more = lines[:effectLines], *more+over
 	}
+	return lines
 }
 
 func bit(b bool) int {
@@ -519,24 +615,38 @@ func bit(b bool) int {
 	return 0
 }
 
-// tell puts the answer in order.
+// tell writes the lines that were kept into the answer.
 func (c *comparison) tell() {
-	c.answer.trimNow()
-	c.answer.trimAhead()
+	for _, l := range trim(c.present, &c.answer.MoreNow) {
+		d := l.happened.of(l.of)
+		event := eventOf(&d, l.at)
+		c.answer.Now = append(c.answer.Now, EffectLine{
+			Comes: l.comes, Action: event.Action, Type: event.Type, Ref: event.Ref, Name: event.Name,
+			Schedule: event.Schedule, Reason: event.Reason, Why: event.Why,
+		})
+	}
+	for _, l := range trim(c.ahead, &c.answer.More) {
+		d := l.happened.of(l.of)
+		c.answer.Ahead = append(c.answer.Ahead, EffectEvent{eventOf(&d, l.at), l.comes})
+	}
 }
 
 // newlyStopped counts the resources that the change stops: those that a pass now would stop and would not without it, and
 // those stopped within a day that would not be without it.
 func (c *comparison) newlyStopped() (now, day int) {
-	for _, one := range c.concerned {
-		if !one.walked {
+	end := c.answer.At.Add(effectDay)
+	for _, of := range c.classes {
+		if !of.walked {
 			continue
 		}
-		if isStop(&one.now[1]) && !one.now[1].Observe && (!isStop(&one.now[0]) || one.now[0].Observe) {
-			now++
-			day++
-		} else if one.stopsInDay[1] && !one.stopsInDay[0] {
-			day++
+		stops := func(side int) bool {
+			return slices.ContainsFunc(of.lived[side], func(h happened) bool { return h.isStop() && !h.at.After(end) })
+		}
+		if isStop(&of.now[1]) && !isStop(&of.now[0]) {
+			now += len(of.members)
+			day += len(of.members)
+		} else if stops(1) && !stops(0) {
+			day += len(of.members)
 		}
 	}
 	return now, day
@@ -547,12 +657,22 @@ func (c *comparison) mostStops() int {
 	return max(day, plan.CountStops(c.presentDecisions(), c.scopes()).Changed)
 }
 
-// presentDecisions are those of a pass now with the change.
+// presentDecisions are those of a pass now with the change that do something.
 func (c *comparison) presentDecisions() []decide.Decision {
-	list := slices.Clone(c.decisions)
-	for i, one := range c.place {
-		if one.walked {
-			list[i] = one.now[1]
+	var list []decide.Decision
+	for i := range c.decisions {
+		d := &c.decisions[i]
+		of := c.place[i]
+		if of == nil || !of.walked {
+			if d.Verb != "" {
+				list = append(list, *d)
+			}
+			continue
+		}
+		if of.now[1].Verb != "" {
+			d := of.now[1]
+			d.Resource = c.decisions[i].Resource
+			list = append(list, d)
 		}
 	}
 	return list
@@ -572,38 +692,57 @@ func (c *comparison) scopes() map[fleet.Scope]bool {
 // limits says what the limits hold back now, and at the first instant with stops of what is concerned.
 func (c *comparison) limits(yesterday int) {
 	running := map[fleet.Scope]int{}
+	var others []int // that run and are not concerned
 	for i := range c.decisions {
-		d := &c.decisions[i]
-		governs := policy.Governed == c.after.Governs(d.Resource).Why
-		if governs && d.Resource.State == fleet.Running {
-			running[d.Resource.Scope]++
+		r := &c.decisions[i].Resource
+		if r.State == fleet.Running && c.after.Governs(*r).Why == policy.Governed {
+			running[r.Scope]++
+			if c.place[i] == nil {
+				others = append(others, i)
+			}
 		}
 	}
 	guards := plan.Guards{Limits: c.candidate.Limits, Running: running, Changed: c.scopes(), Yesterday: yesterday}
 	c.held("now", plan.Make(c.presentDecisions(), guards))
 
-	var first time.Time
-	for _, one := range c.concerned {
-		if !one.first.IsZero() && (first.IsZero() || one.first.Before(first)) {
-			first = one.first
-		}
-	}
-	if first.IsZero() {
+	first, stops := c.firstStops()
+	if len(stops) == 0 {
 		return
 	}
-	var then []decide.Decision
-	for i := range c.decisions {
+	for _, i := range others {
+		// Nothing changes for it: what it does at that instant, as far as that can be told from how it is now.
 		d := &c.decisions[i]
-		switch one := c.place[i]; {
-		case one == nil:
-			// Nothing changes for it: what it does at that instant, as far as that can be told from how it is now.
-			then = append(then, decide.Decide(decide.Input{Now: first, Policy: c.after.Governs(d.Resource), Memory: d.Untouched(), Resource: d.Resource}))
-		case one.first.Equal(first):
-			then = append(then, one.stop)
+		then := decide.Decide(decide.Input{Now: first, Policy: c.after.Governs(d.Resource), Memory: begin(d), Resource: d.Resource})
+		if then.Verb != "" {
+			stops = append(stops, then)
 		}
 	}
 	guards.Changed = nil // passes have acted under the change by then
-	c.held("at "+first.UTC().Format(time.RFC3339), plan.Make(then, guards))
+	c.held("at "+stamp(first), plan.Make(stops, guards))
+}
+
+// firstStops gives the first stops after now, with the change, of what is concerned.
+func (c *comparison) firstStops() (first time.Time, stops []decide.Decision) {
+	next := func(of *class) *happened {
+		i := slices.IndexFunc(of.lived[1], func(h happened) bool { return h.isStop() && h.at.After(c.answer.At) })
+		if i < 0 || !of.walked {
+			return nil
+		}
+		return &of.lived[1][i]
+	}
+	for _, of := range c.classes {
+		if h := next(of); h != nil && (first.IsZero() || h.at.Before(first)) {
+			first = h.at
+		}
+	}
+	for _, of := range c.classes {
+		if h := next(of); h != nil && h.at.Equal(first) {
+			for _, i := range of.members {
+				stops = append(stops, h.of(&c.decisions[i]))
+			}
+		}
+	}
+	return first, stops
 }
 
 // held says what a plan holds back, each sentence once.
