@@ -11,7 +11,8 @@
 // before those of instances, since they take longest and instances need them,
 // stops the other way round. Starts are grouped by zone and type: batches are
 // cut from what lies together, so a shortage of one type in one zone meets the
-// batches of that pool only. Within a group, and among stops, by identity.
+// batches of that pool only. Reboots and changes of the type of what is stopped
+// come last: nobody waits for them. Within a group, and among stops, by identity.
 package plan
 
 import (

@@ -172,6 +172,21 @@ func TestAcceptedVerbs(t *testing.T) {
 	}
 }
 
+// A change of the type of what is stopped is one row, and no stop.
+func TestResizeOfWhatIsStopped(t *testing.T) {
+	b := open(t)
+	action := stop("i-1")
+	action.Verb, action.Type, action.Resource.Type = fleet.Resize, "m5.large", "t3.small"
+	action.Chain = []decide.Step{{Rule: "rule", Fact: "it fired"}}
+	if err := b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening, Type: "m5.large", Note: "after a while"}}); err != nil {
+		t.Fatal(err)
+	}
+	rows := b.rows(t)
+	if len(rows) != 1 || rows[0].Event != store.EventResized || rows[0].Detail != "type changed from t3.small to m5.large; after a while" || len(rows[0].Chain) != 1 {
+		t.Errorf("%+v", rows)
+	}
+}
+
 // The memory of a scope is written with the rows that it tells of, though no
 // resource's changes.
 func TestScopesAloneAreWritten(t *testing.T) {
