@@ -128,11 +128,14 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 	if err := c.walk(ctx); err != nil {
 		return Effect{}, err
 	}
-	yesterday, err := s.stoppedBefore(ctx, report.At, c.mostStops(), after.Limits)
+	now := c.presentDecisions()
+	_, day := c.newlyStopped()
+	stops := max(day, plan.CountStops(now, c.scopes()).Changed)
+	yesterday, err := s.stoppedBefore(ctx, report.At, stops, after.Limits)
 	if err != nil {
 		return Effect{}, err
 	}
-	c.limits(yesterday)
+	c.limits(now, yesterday)
 	c.conflicts()
 	c.notes()
 	c.confirm(yesterday)
@@ -652,11 +655,6 @@ func (c *comparison) newlyStopped() (now, day int) {
 	return now, day
 }
 
-func (c *comparison) mostStops() int {
-	_, day := c.newlyStopped()
-	return max(day, plan.CountStops(c.presentDecisions(), c.scopes()).Changed)
-}
-
 // presentDecisions are those of a pass now with the change that do something.
 func (c *comparison) presentDecisions() []decide.Decision {
 	var list []decide.Decision
@@ -690,7 +688,7 @@ func (c *comparison) scopes() map[fleet.Scope]bool {
 }
 
 // limits says what the limits hold back now, and at the first instant with stops of what is concerned.
-func (c *comparison) limits(yesterday int) {
+func (c *comparison) limits(now []decide.Decision, yesterday int) {
 	running := map[fleet.Scope]int{}
 	var others []int // that run and are not concerned
 	for i := range c.decisions {
@@ -703,7 +701,7 @@ func (c *comparison) limits(yesterday int) {
 		}
 	}
 	guards := plan.Guards{Limits: c.candidate.Limits, Running: running, Changed: c.scopes(), Yesterday: yesterday}
-	c.held("now", plan.Make(c.presentDecisions(), guards))
+	c.held("now", plan.Make(now, guards))
 
 	first, stops := c.firstStops()
 	if len(stops) == 0 {

@@ -302,7 +302,9 @@ func TestEffectOnManyIsShort(t *testing.T) {
 func TestEffectFails(t *testing.T) {
 	w := newWorld(officeOf(t))
 	w.many(20, "office", fleet.Running, decide.WasRunning)
-	candidate := w.changed(func(b *policy.Book) { b.Schedules["office"] = schedule(t, "office", nil, calendar.PeriodDef{BeginTime: "10:00", EndTime: "11:00"}) })
+	candidate := w.changed(func(b *policy.Book) {
+		b.Schedules["office"] = schedule(t, "office", nil, calendar.PeriodDef{BeginTime: "10:00", EndTime: "11:00"})
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.service().Effect(ctx, candidate); !errors.Is(err, context.Canceled) {

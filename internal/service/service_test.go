@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
+	"dayshift/internal/plan"
 	"dayshift/internal/policy"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
@@ -61,6 +62,7 @@ type world struct {
 	memories  map[fleet.Ref]decide.Memory
 	gaps      []discover.Gap
 	windows   map[fleet.Scope][]policy.Window
+	limits    plan.Limits
 	err       error
 }
 
@@ -95,6 +97,7 @@ func (w *world) Look(_ context.Context, at time.Time, chains bool) (pass.Report,
 	for _, r := range w.resources {
 		report.Decisions = append(report.Decisions, decide.Explain(decide.Input{Now: at, Policy: book.Governs(r), Memory: w.memories[r.Ref], Resource: r}))
 	}
+	report.Plan = plan.Make(report.Decisions, plan.Guards{Limits: w.limits})
 	return report, nil
 }
 
