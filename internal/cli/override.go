@@ -389,12 +389,13 @@ overrides on a target are cleared.`,
 			if failed != nil && len(answer.Cleared) == 0 {
 				return asked(failed)
 			}
-			headline := fmt.Sprintf("%d overrides cleared.", len(answer.Cleared))
-			switch {
-			case dryRun:
-				headline = fmt.Sprintf("dry run, nothing is changed: %d overrides would be cleared.", len(answer.Cleared))
-			case len(answer.Cleared) == 1:
-				headline = "1 override cleared."
+			what := "1 override"
+			if n := len(answer.Cleared); n != 1 {
+				what = fmt.Sprintf("%d overrides", n)
+			}
+			headline := what + " cleared."
+			if dryRun {
+				headline = "dry run, nothing is changed: " + what + " would be cleared."
 			}
 			if err := c.say(cmd, answer, headline, answer.Sentences, answer.Resources); err != nil {
 				return err

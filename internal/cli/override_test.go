@@ -159,7 +159,7 @@ func TestStartAndStop(t *testing.T) {
 	says(t, out, "A person wants it running")
 
 	out, _ = b.run(exitDone, "override", "clear", "api", "--dry-run")
-	says(t, out, "dry run, nothing is changed: 1 overrides would be cleared.")
+	says(t, out, "dry run, nothing is changed: 1 override would be cleared.")
 	out, _ = b.run(exitDone, "override", "clear", "api")
 	says(t, out, "1 override cleared.", "1 resource stays as now: api.")
 	_, problems = b.run(exitUsage, "override", "clear", "api")

@@ -744,6 +744,9 @@ func (v *looked) ofFilter(text string) (subject, error) {
 	if err != nil {
 		return subject{}, &InputError{err.Error()}
 	}
+	if strings.Contains(","+filter.String(), ",instance-state-name=") {
+		return subject{}, inputError("filter %q selects by instance-state-name: what the override starts or stops would not be selected any more, and be undone at once; select by tags or names", filter)
+	}
 	on := subject{target: policy.Target{Filter: filter}}
 	v.cover(&on)
 	if len(on.covered) > 0 {

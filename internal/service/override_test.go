@@ -198,6 +198,7 @@ func TestSetOverrideRefused(t *testing.T) {
 		{"an empty filter", ask("filter:", calendar.Running, hour), "filter is empty"},
 		{"a filter of nothing", ask("name=nothing", calendar.Running, hour), `filter "name=nothing" matches no scheduled resource in 1 scope`},
 		{"a filter of what is protected", ask("name=*safe", calendar.Running, hour), "matches nothing but 1 protected resource"},
+		{"a filter that its own effect empties", ask("tag:Schedule=office,instance-state-name=stopped", calendar.Running, hour), "selects by instance-state-name"},
 		{"a protected \"=\" is no filter", ask(`a\=b`, calendar.Running, hour), "no scheduled resource answers to"},
 		{"no state", ask("i-1", calendar.Any, hour), "running or stopped"},
 		{"two ends", ask("i-1", calendar.Running, End{For: time.Hour, Boundary: true}), "give one end"},
@@ -763,4 +764,59 @@ func (m *meddler) Look(ctx context.Context, at time.Time, chains bool) (pass.Rep
 		m.meddle()
 	}
 	return m.world.Look(ctx, at, chains)
+}
+
+// Woken at 18:10 after a stop at 18:00, for two hours: up at 20:09, people told before, down at 20:10; and only it.
+func TestWakeOneDatabase(t *testing.T) {
+	w := newWorld(schedule(t, "night", nil, officeHours))
+	w.now = time.Date(2026, 8, 3, 18, 10, 0, 0, time.UTC)
+	w.add("orders", "night", fleet.Stopped, decide.WasStopped).Kind = fleet.RDSInstance
+	w.memories[w.resources[0].Ref] = decide.Memory{Ref: w.resources[0].Ref, Schedule: "night", Last: decide.WasStopped, DecidedAt: w.now.Add(-time.Minute), Seen: fleet.Stopped, FirstSeen: monday, SeenAt: w.now}
+	w.add("billing", "night", fleet.Stopped, decide.WasStopped)
+	s := w.service()
+	answer, err := s.SetOverride(t.Context(), ask("orders", calendar.Running, End{For: 2 * time.Hour}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []OverrideLine{{
+		Ref: "111122223333/ap-northeast-2/rds_instance/orders", Name: "name-orders", State: "stopped", Counts: true, Action: "start", Reason: "override-start",
+		Why: "start: " + decide.OverrideStart.Sentence(), Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
+	}}
+	if diff := cmp.Diff(want, answer.Resources); diff != "" {
+		t.Error(diff)
+	}
+	// A restart of everything in between changes nothing: what is kept is read back and still ends at 20:10.
+	objects, err := s.Store.Objects(t.Context(), store.OverrideObject)
+	if err != nil || len(objects) != 1 {
+		t.Fatal(objects, err)
+	}
+	o, err := store.ToOverride(objects[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := *w.book
+	book.Overrides = []*policy.Override{o}
+	for i := range w.resources {
+		p := book.Governs(w.resources[i])
+		for at, inForce := range map[time.Time]bool{w.now: i == 0, w.now.Add(119 * time.Minute): i == 0, w.now.Add(120 * time.Minute): false} {
+			if _, _, ok := p.Override(at, ""); ok != inForce {
+				t.Errorf("%s at %s: %v", w.resources[i].ID, at, ok)
+			}
+		}
+	}
+}
+
+// An answer about a large fleet comes in time for a person at a terminal.
+func BenchmarkSetOverride(b *testing.B) {
+	w := newWorld(schedule(b, "office", func(s *policy.Schedule) { s.Jitter = time.Hour }, officeHours))
+	for i := range 10_000 {
+		w.add(fmt.Sprint("i-", i), "office", fleet.Stopped, decide.WasStopped)
+	}
+	for b.Loop() {
+		request := ask("office", calendar.Running, End{})
+		request.DryRun = true
+		if answer, err := w.service().SetOverride(b.Context(), request); err != nil || answer.Matches != 10_000 {
+			b.Fatal(err)
+		}
+	}
 }
