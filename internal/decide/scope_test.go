@@ -159,6 +159,19 @@ func TestDueGoesOnAfterJumps(t *testing.T) {
 	})
 }
 
+// Also where more jumps are remembered than can be kept.
+func TestDueGoesOnAfterTooManyJumps(t *testing.T) {
+	rule, now := &policy.Rule{Name: "often", Enabled: true, Expression: nextMinute(t), CatchUp: 10 * time.Minute}, at("03 12:00:00")
+	var progress RuleProgress
+	for i := range maxStretches {
+		progress = look(t, progress, rule, now.Add(time.Duration(1+10*i)*24*time.Hour)).Progress
+	}
+	progress = look(t, progress, rule, now).Progress
+	if due := look(t, progress, rule, now.Add(time.Minute)); len(due.Fires) != 1 {
+		t.Errorf("%v are due; %v", shorts(due.Fires), progress.Done)
+	}
+}
+
 func nextMinute(t fataler) *calendar.Expression {
 	e, err := calendar.ParseExpression("* * * * *", time.UTC, time.Time{})
 	if err != nil {
@@ -185,7 +198,7 @@ func TestDueAtTheSeamOfAJump(t *testing.T) {
 	}
 	step(now)
 	step(now.Add(time.Hour + 7*time.Second)) // ahead by an hour: 09:50 to 10:00 fire, the rest is missed
-	for to := now.Add(100 * time.Second); to.Before(now.Add(2 * time.Hour)); to = to.Add(100 * time.Second) {
+	for to := now.Add(110 * time.Second); to.Before(now.Add(2 * time.Hour)); to = to.Add(110 * time.Second) {
 		step(to)
 	}
 	for instant := now.Add(time.Minute); instant.Before(now.Add(115 * time.Minute)); instant = instant.Add(time.Minute) {

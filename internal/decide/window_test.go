@@ -199,6 +199,20 @@ func TestWindowStartFails(t *testing.T) {
 	}
 }
 
+// So is one that the provider took and that fell back.
+func TestWindowStartFallsBack(t *testing.T) {
+	now := at("04 01:50:00")
+	g := newStage(t, office(t, windowed), fleet.Stopped, WasStopped, now)
+	g.r = database(fleet.Stopped)
+	g.r.MaintenanceWindow = "tue:02:00-tue:02:30"
+	g.m = remembered(g.r, WasStopped, now)
+	g.pass(now)
+	g.r.State = fleet.Stopped
+	if d := g.run(now.Add(time.Minute), now.Add(5*time.Minute)); g.r.State != fleet.Running {
+		t.Errorf("%s: %v", d.Sentence(), g.done)
+	}
+}
+
 // An override stands above a window, and the window counts again after it.
 func TestOverrideInAWindow(t *testing.T) {
 	g := newStage(t, office(t, windowed), fleet.Stopped, WasStopped, at("04 01:00:00"))
