@@ -479,7 +479,9 @@ func validateCommand(c *common) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check the configuration and say everything that is wrong with it",
-		Args:  cobra.NoArgs,
+		Long: `Checks the file, and the objects of its store beside it where there is one.
+Objects that are set aside are warnings: they concern themselves alone.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, _ := config.Choose(c.config, os.LookupEnv)
 			loaded, err := config.Load(path)
@@ -493,9 +495,10 @@ func validateCommand(c *common) *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			for _, warning := range loaded.Warnings {
-				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+plainLines(warning.Error()))
+			if loaded, err = besideStore(cmd, loaded); err != nil {
+				return err
 			}
+			warn(cmd.ErrOrStderr(), loaded.Warnings)
 			if values {
 				list := loaded.Values()
 				return write(cmd.OutOrStdout(), c.output, list, func() table {
@@ -519,6 +522,21 @@ func validateCommand(c *common) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&values, "values", false, "show every value in force and where it came from")
 	return cmd
+}
+
+// besideStore gives the configuration that a file makes with the objects of its
+// store, where there is one. A store that can not be read is a warning: the file
+// can be in order all the same.
+func besideStore(cmd *cobra.Command, loaded *config.Loaded) (*config.Loaded, error) {
+	a, err := app.Open(cmd.Context(), loaded, quietLog(cmd.ErrOrStderr()), app.Ask)
+	if err != nil {
+		if cmd.Context().Err() != nil {
+			return nil, err
+		}
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+plainLines("the objects of the store could not be checked: "+err.Error()))
+		return loaded, nil
+	}
+	return a.Config, a.Close()
 }
 
 // validity is the answer of validate.

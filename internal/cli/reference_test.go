@@ -19,27 +19,42 @@ const referencePage = "../../docs/cli.md"
 // exits says for each command that is no mere group what its exit codes other
 // than 2 mean: 2 is wrong usage or configuration everywhere.
 var exits = map[string]string{
-	"dayshift demo":            "0: it ended after `--days`, or was interrupted. 1: it could not run, such as an address in use.",
-	"dayshift serve":           "0: told to stop, and everything under way has ended. 1: it could not start, or a part of it failed.",
-	"dayshift run":             "0: done, also where a limit held stops back. 1: nothing could be done, such as a store that cannot be written. 3: some scopes were gaps or some resources failed; everything else was done.",
-	"dayshift preview":         "0: the whole fleet was seen. 2: also for a schedule that does not exist. 3: some scopes were gaps.",
-	"dayshift explain":         "0: explained. 1: no such resource, or it could not be asked for. 2: also for a schedule that does not exist.",
-	"dayshift resource list":   "0: the whole fleet was seen. 3: some scopes were gaps.",
-	"dayshift start":           "0: the override is made. 1: nothing answers to the target, or the store cannot be written. 2: also for a target, an end or a limit that does not allow it. 3: made, but some scopes were gaps.",
-	"dayshift stop":            "0: the override is made. 1: nothing answers to the target, or the store cannot be written. 2: also for a target, an end or a limit that does not allow it. 3: made, but some scopes were gaps.",
-	"dayshift override list":   "0: listed. 1: the store cannot be read. 3: some scopes were gaps, and their resources are not counted.",
-	"dayshift override show":   "0: shown. 2: also for an override that is not there. 3: some scopes were gaps.",
-	"dayshift override extend": "0: changed. 1: another version is there, or the store cannot be written. 2: also for an override that is not there, and an end that is not allowed. 3: changed, but some scopes were gaps.",
-	"dayshift override cut":    "0: changed. 1: another version is there, or the store cannot be written. 2: also for an override that is not there, and an end that is not allowed. 3: changed, but some scopes were gaps.",
-	"dayshift override clear":  "0: cleared. 1: none could be cleared. 2: also for an override that is not there. 3: some could not be cleared, or some scopes were gaps.",
-	"dayshift activity":        "0: shown. 1: the store cannot be read.",
-	"dayshift activity verify": "0: the chain holds. 1: it is broken, or the store cannot be read.",
-	"dayshift doctor":          "0: all scopes are in order. 1: none is. 3: some are.",
-	"dayshift validate":        "0: the file is in order, warnings or not. 2: it has faults.",
-	"dayshift eval":            "0: every line was answered, refusals included. 1: standard input or output failed.",
-	"dayshift sim":             "0: interrupted. 1: it could not run, such as an address in use. 2: also for a faulty fleet or faults file.",
-	"dayshift version":         "0.",
-	"dayshift completion":      "0.",
+	"dayshift demo":              "0: it ended after `--days`, or was interrupted. 1: it could not run, such as an address in use.",
+	"dayshift serve":             "0: told to stop, and everything under way has ended. 1: it could not start, or a part of it failed.",
+	"dayshift run":               "0: done, also where a limit held stops back. 1: nothing could be done, such as a store that cannot be written. 3: some scopes were gaps or some resources failed; everything else was done.",
+	"dayshift preview":           "0: the whole fleet was seen. 2: also for a schedule that does not exist. 3: some scopes were gaps.",
+	"dayshift explain":           "0: explained. 1: no such resource, or it could not be asked for. 2: also for a schedule that does not exist.",
+	"dayshift resource list":     "0: the whole fleet was seen. 3: some scopes were gaps.",
+	"dayshift start":             "0: the override is made. 1: nothing answers to the target, or the store cannot be written. 2: also for a target, an end or a limit that does not allow it. 3: made, but some scopes were gaps.",
+	"dayshift stop":              "0: the override is made. 1: nothing answers to the target, or the store cannot be written. 2: also for a target, an end or a limit that does not allow it. 3: made, but some scopes were gaps.",
+	"dayshift override list":     "0: listed. 1: the store cannot be read. 3: some scopes were gaps, and their resources are not counted.",
+	"dayshift override show":     "0: shown. 2: also for an override that is not there. 3: some scopes were gaps.",
+	"dayshift override extend":   "0: changed. 1: another version is there, or the store cannot be written. 2: also for an override that is not there, and an end that is not allowed. 3: changed, but some scopes were gaps.",
+	"dayshift override cut":      "0: changed. 1: another version is there, or the store cannot be written. 2: also for an override that is not there, and an end that is not allowed. 3: changed, but some scopes were gaps.",
+	"dayshift override clear":    "0: cleared. 1: none could be cleared. 2: also for an override that is not there. 3: some could not be cleared, or some scopes were gaps.",
+	"dayshift activity":          "0: shown. 1: the store cannot be read.",
+	"dayshift activity verify":   "0: the chain holds. 1: it is broken, or the store cannot be read.",
+	"dayshift doctor":            "0: all scopes are in order. 1: none is. 3: some are.",
+	"dayshift validate":          "0: the file is in order, warnings or not, such as those of objects that are set aside. 2: it has faults.",
+	"dayshift diff":              "0: compared, whether anything differs or not. 2: also for faults in FILE. 3: compared, but some scopes were gaps.",
+	"dayshift apply":             "0: the store has the objects of FILE. 1: another version is there, it has to be confirmed, or the store cannot be written: nothing was changed. 2: also for faults in FILE. 3: only some objects were written, or some scopes were gaps.",
+	"dayshift export":            "0: written.",
+	"dayshift schedule calendar": "0: drawn. 2: also for a schedule that does not exist.",
+	"dayshift eval":              "0: every line was answered, refusals included. 1: standard input or output failed.",
+	"dayshift sim":               "0: interrupted. 1: it could not run, such as an address in use. 2: also for a faulty fleet or faults file.",
+	"dayshift version":           "0.",
+	"dayshift completion":        "0.",
+}
+
+func init() {
+	for _, k := range objectKinds {
+		command := "dayshift " + string(k.kind) + " "
+		exits[command+"list"] = "0: listed."
+		exits[command+"show"] = "0: shown. 2: also for one that does not exist. 3: shown, but some scopes were gaps."
+		for verb, did := range map[string]string{"create": "made", "update": "changed", "delete": "deleted"} {
+			exits[command+verb] = fmt.Sprintf("0: %s, or it was a dry run. 1: it has to be confirmed, another version is there, or the store cannot be written: nothing was changed. 2: also for what is at fault, belongs to the file or is needed by others. 3: %s, but some scopes were gaps, so the effect is not known whole.", did, did)
+		}
+	}
 }
 
 const referenceIntro = `# Command line
@@ -147,12 +162,12 @@ func flags(set *pflag.FlagSet) string {
 			name += " " + value
 		}
 		given := f.DefValue
-		if given == "" || f.Value.Type() == "bool" {
+		if given == "" || given == "[]" || f.Value.Type() == "bool" {
 			given = "–"
 		} else {
 			given = "`" + given + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, given, cell(usage))
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", cell(name), given, cell(usage))
 	})
 	if b.Len() == 0 {
 		return ""

@@ -86,10 +86,14 @@ Start with "dayshift demo": it needs no cloud account.`,
 		activityCommand(&c),
 		doctorCommand(&c),
 		validateCommand(&c),
+		diffCommand(&c),
+		applyCommand(&c),
+		exportCommand(&c),
 		evalCommand(),
 		simCommand(),
 		versionCommand(&c),
 	)
+	root.AddCommand(objectCommands(&c)...)
 	root.InitDefaultCompletionCmd()
 	wrongUsage(root)
 	return root

@@ -35,9 +35,7 @@ func (c *common) load(stderr io.Writer) (*config.Loaded, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	for _, warning := range loaded.Warnings {
-		_, _ = fmt.Fprintln(stderr, "warning: "+plainLines(warning.Error()))
-	}
+	warn(stderr, loaded.Warnings)
 	return loaded, nil
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -91,3 +93,33 @@ func sortedNames(section reflect.Value) []string {
 // Calendar gives a holiday calendar of the file or the store as it was compiled;
 // nil where there is none of that name or it is at fault.
 func (l *Loaded) Calendar(name string) *calendar.Holidays { return l.calendars[name] }
+
+// YAML writes a Spec as the lines that stand below the name of an object in a
+// file; Spec reads them as the same. The error is a Faults.
+func YAML(kind store.ObjectKind, spec json.RawMessage) ([]byte, error) {
+	k := kindOf(kind)
+	if k < 0 {
+		return nil, noKind(string(kind), kind)
+	}
+	src := newSource(string(kind), ofSpec)
+	root, err := jsonNode(spec)
+	if err != nil {
+		return nil, src.whole(err.Error(), "")
+	}
+	d := newDecoder(src, root)
+	value := reflect.New(kinds[k].t).Elem()
+	if node := d.resolve("", root); node != nil {
+		d.structure("", node, value)
+	}
+	if len(d.faults) > 0 {
+		d.faults.sort()
+		return nil, d.faults
+	}
+	t := written(d.keys, "", value)
+	if len(t.keys) == 0 {
+		return []byte("{}\n"), nil
+	}
+	var b bytes.Buffer
+	t.block(&b, "")
+	return b.Bytes(), nil
+}

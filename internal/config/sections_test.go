@@ -102,3 +102,33 @@ func TestSectionsOfExport(t *testing.T) {
 		t.Error("the calendar of the store is not given")
 	}
 }
+
+func TestYAML(t *testing.T) {
+	for _, spec := range []string{
+		`{"begintime":"09:00","weekdays":["mon-fri","1"],"on_holidays":true,"description":"1e3"}`, `{"description":"yes: \"no\"\n설날 # \u0001"}`, `{"description":"on"}`,
+	} {
+		text, err := YAML(store.PeriodObject, []byte(spec))
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Spec(store.PeriodObject, "x", text)
+		if err != nil || string(back) != strings.ReplaceAll(spec, `\u0001`, "\x01") && string(back) != spec {
+			t.Errorf("%s as\n%s reads as %s, %v", spec, text, back, err)
+		}
+	}
+	text, err := YAML(store.HolidayObject, []byte(`{"days":[{"date":"2027-02-08","name":"설날"},{"date":"2027-02-09"}],"builtin":"kr"}`))
+	if want := "days:\n  - {date: \"2027-02-08\", name: \"설날\"}\n  - {date: \"2027-02-09\"}\nbuiltin: kr\n"; err != nil || string(text) != want {
+		t.Errorf("%s, %v", text, err)
+	}
+	if text, err := YAML(store.ScheduleObject, []byte(`{}`)); err != nil || string(text) != "{}\n" {
+		t.Errorf("%s, %v", text, err)
+	}
+	for _, spec := range []string{`{`, `[]`, `{"perods":[]}`} {
+		if _, err := YAML(store.ScheduleObject, []byte(spec)); err == nil {
+			t.Errorf("%s is written", spec)
+		}
+	}
+	if _, err := YAML("flock", []byte(`{}`)); err == nil {
+		t.Error("a flock is written")
+	}
+}

@@ -114,6 +114,9 @@ func (n *noter) schedule(name string) {
 	if protected > 0 {
 		text = fmt.Sprintf("%s its tag, %d of them protected and left alone", count(total, "resource carries", "resources carry"), protected)
 	}
+	if len(n.report.Gaps) > 0 {
+		text += ", as far as the fleet could be seen"
+	}
 	n.note("%s.", text)
 	switch {
 	case !s.Enabled:
