@@ -74,8 +74,10 @@ func newSSM(t *testing.T, opt Options, windows ...Window) caller {
 func TestMaintenanceWindowsAreFilteredAndPaged(t *testing.T) {
 	off := false
 	windows := []Window{
-		{Name: "patch", Timezone: "America/New_York", ID: "mw-0123456789abcdef0"}, {Name: "patch", Cron: "cron(30 23 L * ? *)", Hours: 24, Cutoff: 23},
-		{Name: "off", Enabled: &off}, {Name: "elsewhere", Account: "111122223333", Region: "eu-west-1", Cron: "cron(0 0 * * ? *)", Hours: 1},
+		{Name: "patch", Timezone: "America/New_York", ID: "mw-0123456789abcdef0"},
+		{Name: "patch", Cron: "cron(30 23 L * ? *)", Hours: 24, Cutoff: 23},
+		{Name: "off", Enabled: &off},
+		{Name: "elsewhere", Account: "111122223333", Region: "eu-west-1", Cron: "cron(0 0 * * ? *)", Hours: 1},
 	}
 	for i := range 20 {
 		windows = append(windows, Window{Name: fmt.Sprintf("more-%02d", i)})
