@@ -204,6 +204,7 @@ func (x *decider) onlyObserve() {
 	x.Before.Observed = label
 	if !x.Fire.IsZero() && !x.Fire.Halfway { // what was begun is ended once it may be
 		x.Before.Fire = Fire{}
+		x.recheckAt(x.now.Add(soonest)) // what the schedule wants besides
 	}
 	x.say("observe", func() string { return "it is only observed, so this is recorded and not done" })
 }

@@ -256,17 +256,7 @@ func (w *walker) next(d *decide.Decision, at time.Time) time.Time {
 			next = instant
 		}
 	}
-	if d.Observe && d.Verb != "" && d.Fire.IsZero() {
-		// Nothing moves, so the answer stays until something else is wanted.
-		b, ok := w.policy.Next(at)
-		sooner(b.At, ok)
-		sooner(w.policy.NextWindow(at))
-		sooner(w.policy.NextOverride(at))
-		_, end, ok := w.policy.Override(at, w.memory.Reached)
-		sooner(end, ok)
-	} else {
-		sooner(wholeSecond(d.Recheck), !d.Recheck.IsZero())
-	}
+	sooner(wholeSecond(d.Recheck), !d.Recheck.IsZero())
 	for _, rule := range w.rules {
 		sooner(rule.Expression.Next(later(at, rule.Since)))
 	}
