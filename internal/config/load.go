@@ -69,6 +69,8 @@ type Env struct {
 	ReadCalendar func(path string) ([]byte, error)
 	// Copy gives the last good copy of what was fetched from the address of a calendar; false where there is none yet.
 	Copy func(url string) (data []byte, fetched time.Time, ok bool)
+	// Written is when the file was last written; zero: not known.
+	Written time.Time
 	// Now is the time for what is said of dates: exceptions that are over, years that a calendar does not cover. nil:
 	// nothing is said.
 	Now func() time.Time
@@ -95,6 +97,10 @@ func Load(path string, objects ...store.Object) (*Loaded, error) {
 	if err != nil {
 		return nil, Faults{unreadable(path, err)}
 	}
+	var written time.Time
+	if info, err := os.Stat(path); err == nil {
+		written = info.ModTime().UTC()
+	}
 	within := func(limit int64) func(name string) ([]byte, error) {
 		return func(name string) ([]byte, error) {
 			if !filepath.IsAbs(name) {
@@ -104,7 +110,7 @@ func Load(path string, objects ...store.Object) (*Loaded, error) {
 		}
 	}
 	return Parse(path, data, Env{
-		Lookup: os.LookupEnv, ReadFile: within(maxSecret), ReadCalendar: within(holiday.MaxBytes), Now: clock.Real{}.Now,
+		Lookup: os.LookupEnv, ReadFile: within(maxSecret), ReadCalendar: within(holiday.MaxBytes), Now: clock.Real{}.Now, Written: written,
 	}, objects...)
 }
 

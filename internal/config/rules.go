@@ -43,7 +43,10 @@ func (b *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rul
 			anchor = at.UTC().Truncate(time.Second)
 		}
 	}
-	compiled.Since = changed
+	compiled.Since, compiled.Changed = changed, changed
+	if made.IsZero() {
+		compiled.Changed = b.env.Written
+	}
 	if written && created.After(changed) {
 		compiled.Since = created
 	}

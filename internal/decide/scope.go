@@ -27,6 +27,8 @@ type RuleProgress struct {
 	Done []Stretch `json:"done,omitempty"`
 	// Matched is how many resources the filter matched when that was last looked at.
 	Matched int `json:"matched"`
+	// Of is the timing of the rule that fired last.
+	Of string `json:"of,omitempty"`
 }
 
 // Stretch is the time in (After, Through].
@@ -58,9 +60,12 @@ const (
 // Due tells what became due of a rule by an instant. A rule that was never looked at begins at its Since, or now. Work is
 // bounded however long nobody looked.
 func (p RuleProgress) Due(rule *policy.Rule, now time.Time) RuleDue {
-	due := RuleDue{Progress: RuleProgress{Done: slices.Clone(p.Done), Matched: p.Matched}}
+	due := RuleDue{Progress: RuleProgress{Done: slices.Clone(p.Done), Matched: p.Matched, Of: rule.Timing()}}
 	horizon := now.Add(-max(rule.CatchUp, leastCatchUp))
 	since := rule.Since
+	if p.Of != "" && p.Of != due.Progress.Of && rule.Changed.After(since) {
+		since = rule.Changed
+	}
 	if since.Sub(now) > leastCatchUp { // so far ahead it is of a clock that was set back since
 		since = time.Time{}
 	}

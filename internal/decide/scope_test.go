@@ -276,3 +276,37 @@ func shorts(instants []time.Time) []string {
 	}
 	return texts
 }
+
+// A rule of the file knows when the file was written: what its new form would have done before that is neither made up nor
+// missed, and what the old form did is not done again.
+func TestAnEditedRuleOfTheFile(t *testing.T) {
+	noon := time.Date(2026, 8, 3, 12, 0, 0, 0, time.UTC)
+	daily := func(expression string, written time.Time) *policy.Rule {
+		parsed, err := calendar.ParseExpression(expression, time.UTC, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &policy.Rule{Name: "daily", Enabled: true, Expression: parsed, CatchUp: policy.DefaultCatchUp, Changed: written}
+	}
+	old := daily("cron(0 9 * * ? *)", noon.AddDate(0, -1, 0))
+	progress := RuleProgress{}.Due(old, noon.AddDate(0, 0, -2)).Progress
+	progress = progress.Due(old, noon.Add(-3*time.Hour)).Progress // fired at nine
+	for _, test := range []struct {
+		name          string
+		rule          *policy.Rule
+		at            time.Time
+		fires, missed int
+	}{
+		{"its instant was before the edit", daily("cron(58 11 * * ? *)", noon.Add(-time.Minute)), noon, 0, 0},
+		{"its instant came after the edit", daily("cron(58 11 * * ? *)", noon.Add(-3*time.Minute)), noon, 1, 0},
+		{"its instant came after the edit, and is too long ago", daily("cron(30 11 * * ? *)", noon.Add(-time.Hour)), noon, 0, 1},
+		{"the same instants, in a file that was written again", daily("cron(0 9 * * ? *)", noon.Add(-time.Minute)), noon, 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			due := progress.Due(test.rule, test.at)
+			if len(due.Fires) != test.fires || len(due.Missed) != test.missed {
+				t.Errorf("fires %v, missed %v", due.Fires, due.Missed)
+			}
+		})
+	}
+}

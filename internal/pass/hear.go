@@ -45,9 +45,9 @@ func (r *running) hearFired() {
 			r.event(notify.RuleMissed, where, "", text, f.Missed[n-1])
 		}
 		if len(f.At) > 0 {
-			text := fmt.Sprintf("rule %q fired for %s and matches %d resources", f.Rule, instants(f.At), f.Matches)
+			text := fmt.Sprintf("rule %q fired for %s; it matches %s", f.Rule, instants(f.At), count(f.Matches, "resource"))
 			if f.Left > 0 {
-				text += fmt.Sprintf("; %d more match and carry no %s tag, so they are left alone (untagged: true includes them)", f.Left, r.book.TagKey)
+				text += fmt.Sprintf(", and %s without the tag %s, left alone (untagged: true includes what has no tag)", count(f.Left, "other"), r.book.TagKey)
 			}
 			r.row(store.EventFired, where, "", "rule-fired", text)
 		}
@@ -69,6 +69,14 @@ func (r *running) hearFired() {
 			}
 		}
 	}
+}
+
+// count says how many of something there are.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // instantsShown bounds the instants that are named in a row.

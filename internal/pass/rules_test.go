@@ -103,7 +103,7 @@ func TestARuleLeavesAloneWhatCarriesNoTag(t *testing.T) {
 			w.scopes = beijing
 			w.live(clockTime(5, 12, 10))
 			want := map[string]string{"tagged": "stopped", "bare": "running", "bare-protected": "running", "stranger": "running"}
-			says := []string{"matches 1 resources", "2 more match and carry no Schedule tag", "untagged: true"}
+			says := []string{"matches 1 resource", "2 others without the tag Schedule", "untagged: true"}
 			if untagged {
 				want["bare"], says = "stopped", []string{"matches 3 resources"}
 			}
@@ -133,7 +133,7 @@ func TestARuleForOneAccountAndRegion(t *testing.T) {
 		)
 		w.live(clockTime(5, 12, 10))
 		w.expect("after the rule", map[string]string{"other-account": "running", "other-region": "running", "here": "stopped"})
-		w.wantRows("one scope", 1, store.EventFired, "matches 1 resources")
+		w.wantRows("one scope", 1, store.EventFired, "matches 1 resource")
 		if row := w.rows(store.EventFired)[0]; row.Ref.Scope != scopes[2] || row.Name != "noon" {
 			t.Errorf("row: %+v", row)
 		}
@@ -156,7 +156,7 @@ func TestSeveralInstantsAfterAnOutage(t *testing.T) {
 		if n := w.acted("StopInstances")["web"]; n != 1 {
 			t.Errorf("%d stops", n)
 		}
-		w.wantRows("made up", 1, store.EventFired, "fired for 2027-03-05T04:20:00Z, 2027-03-05T04:25:00Z and matches 1")
+		w.wantRows("made up", 1, store.EventFired, "fired for 2027-03-05T04:20:00Z, 2027-03-05T04:25:00Z; it matches 1")
 		w.wantRows("missed", 1, store.EventMissed, "missed 2027-03-05T04:05:00Z, 2027-03-05T04:10:00Z, 2027-03-05T04:15:00Z: ")
 		if told(reports)[notify.RuleMissed] != 1 {
 			t.Errorf("people were told %v", told(reports))
@@ -198,7 +198,7 @@ func TestARuleMeetsAGap(t *testing.T) {
 	}{
 		{name: "all, within catch_up", faults: "ec2 rds", open: 8 * time.Minute, web: "stopped", db: "stopped", first: 0, lastly: 1},
 		{name: "all, for longer", faults: "ec2 rds", open: 12 * time.Minute, web: "running", db: "available", missed: 1},
-		{name: "databases, within catch_up", faults: "rds", open: 8 * time.Minute, web: "stopped", db: "stopped", first: 1, lastly: 2, matchesAtFirst: "matches 1 resources"},
+		{name: "databases, within catch_up", faults: "rds", open: 8 * time.Minute, web: "stopped", db: "stopped", first: 1, lastly: 2, matchesAtFirst: "matches 1 resource"},
 		{name: "databases, for longer", faults: "rds", open: 12 * time.Minute, web: "stopped", db: "available", first: 1, lastly: 1, missed: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -245,12 +245,21 @@ func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
 			r.scopes[d.scope].progress(rule.Name, d.kind, d.Progress)
 		}
 	}
+	told := len(r.report.Fired)
 	for _, scope := range r.Scopes {
-		if f := fired[scope]; f != nil {
-			r.report.Fired = append(r.report.Fired, *f)
+		f := fired[scope]
+		if f == nil || f.idle() && len(r.report.Fired) > told {
+			continue // that it matched nothing anywhere is said once
 		}
+		if len(r.report.Fired) > told && r.report.Fired[told].idle() {
+			r.report.Fired = r.report.Fired[:told]
+		}
+		r.report.Fired = append(r.report.Fired, *f)
 	}
 }
+
+// idle reports whether it fired and there was nothing for it.
+func (f *Fired) idle() bool { return f.Matches+f.Left+len(f.Missed) == 0 }
 
 // union puts together the instants of two kinds, which differ where one of them could not be listed for a while.
 func union(a, b []time.Time) []time.Time {

@@ -31,6 +31,14 @@ type Rule struct {
 	CatchUp  time.Duration
 	// Since: instants up to here are not the rule's business: it was made or changed then. Zero: not known.
 	Since time.Time
+	// Changed is when what the rule is written in was last written. Instants up to there are not the business of a rule that
+	// has another Timing than the one that fired last. Zero: not known.
+	Changed time.Time
+}
+
+// Timing tells rules apart that fire at different instants.
+func (r *Rule) Timing() string {
+	return r.Expression.String() + " in " + r.Expression.Location().String()
 }
 
 // Usable reports whether the rule can fire.

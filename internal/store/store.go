@@ -223,7 +223,6 @@ const (
 	EventOverride      Event = "override"       // made, changed or cleared by a person; Name is its ID
 	EventOverrideEnded Event = "override-ended" // it came to its end
 	EventObject        Event = "object"         // a schedule, period, exception, holiday calendar or rule was made, changed or deleted
-	EventWindow        Event = "window"         // a maintenance window was heard of, began or ended
 	EventAnnounced     Event = "announced"      // a stop was said beforehand
 	EventGap           Event = "gap"
 	EventGapClosed     Event = "gap-closed"
