@@ -89,9 +89,9 @@ func resources(n int, names []string) string {
 
 func counted(what string, n service.EffectCount) string {
 	if n.Before == n.After {
-		return fmt.Sprintf("%d %s as before", n.After, what)
+		return fmt.Sprintf("%s %d as before", what, n.After)
 	}
-	return fmt.Sprintf("%d %s instead of %d", n.After, what, n.Before)
+	return fmt.Sprintf("%s %d instead of %d", what, n.After, n.Before)
 }
 
 func typed(action, instanceType string) string {

@@ -43,7 +43,7 @@ func TestEffectText(t *testing.T) {
 			},
 			Gaps: []service.Gap{{Scope: fleet.Scope{}, Text: "one region is silent"}}, Notes: []string{"a note"}, Confirm: "it stops much",
 		}, strings.Join([]string{
-			"Concerns 12 resources. A pass now: 0 starts as before, 1 stops instead of 0. Until 2026-08-10T08:00:00Z: 51 starts instead of 50, 50 stops as before. Protected, and left as they are: 2 resources: db, 网站.",
+			"Concerns 12 resources. A pass now: starts 0 as before, stops 1 instead of 0. Until 2026-08-10T08:00:00Z: starts 51 instead of 50, stops 50 as before. Protected, and left as they are: 2 resources: db, 网站.",
 			"",
 			"   NOW   NAME      RESOURCE              SCHEDULE  WHY",
 			"+  stop  네트워크  1/a/ec2_instance/i-1  office    Why.",

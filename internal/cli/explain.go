@@ -35,7 +35,7 @@ type page struct {
 	err error
 }
 
-func (p *page) line(format string, args ...any) {
+func (p *page) line(format string, args ...any) { //nolint:goprintffuncname // what it writes is a line of a page, and it stands in every second line
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
 	}

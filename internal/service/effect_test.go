@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,10 +25,7 @@ var surges = plan.Limits{Surge: 3, SurgeFrom: 10}
 // changed is the book of a world with something changed in a copy.
 func (w *world) changed(change func(b *policy.Book)) Candidate {
 	book := *w.book
-	book.Schedules = map[string]*policy.Schedule{}
-	for name, s := range w.book.Schedules {
-		book.Schedules[name] = s
-	}
+	book.Schedules = maps.Clone(book.Schedules)
 	book.Rules, book.Overrides = slices.Clone(book.Rules), slices.Clone(book.Overrides)
 	change(&book)
 	return Candidate{Book: &book, Limits: surges, Config: true}
@@ -205,8 +203,10 @@ func TestEffectHasToBeConfirmed(t *testing.T) {
 		confirm   string
 		limits    string
 	}{
-		{"ten stop at once, none did yesterday", 10, 0, stopAll,
-			"the change would stop 10 resources at once, in the day before it were 0; surge allows 3 times as many", "now: held back: the configuration changed"},
+		{
+			"ten stop at once, none did yesterday", 10, 0, stopAll,
+			"the change would stop 10 resources at once, in the day before it were 0; surge allows 3 times as many", "now: held back: the configuration changed",
+		},
 		{"nine are too few to ask", 9, 0, stopAll, "", ""},
 		{"twelve, and four did yesterday: three times as many is allowed", 12, 4, stopAll, "", ""},
 		{"thirteen, and four did yesterday", 13, 4, stopAll, "would stop 13 resources at once, in the day before it were 4", "now: held back"},

@@ -76,20 +76,28 @@ func TestExplainOfThePastIsTheRecord(t *testing.T) {
 		today     string
 		says      string
 	}{
-		{"before the record begins", lastWeek(-3, 12, 0), "unknown", "", "", nil, store.EventStartAccepted, 1, "running",
-			"The record begins at 2026-07-27T09:00:00Z, after that instant: nothing is known of it. The first row about it is of 2026-07-27T09:00:00Z: start-accepted."},
-		{"Monday noon", lastWeek(0, 12, 0), "running", "period-began", "dayshift", nil, store.EventStopAccepted, 1, "running",
-			"It was running, as far as the record shows: started at 2026-07-27T09:01:00Z (seen running). Nothing was done to it between 2026-07-27T09:01:00Z (started) and 2026-07-27T18:00:00Z (stop-accepted)."},
+		{
+			"before the record begins", lastWeek(-3, 12, 0), "unknown", "", "", nil, store.EventStartAccepted, 1, "running",
+			"The record begins at 2026-07-27T09:00:00Z, after that instant: nothing is known of it. The first row about it is of 2026-07-27T09:00:00Z: start-accepted.",
+		},
+		{
+			"Monday noon", lastWeek(0, 12, 0), "running", "period-began", "dayshift", nil, store.EventStopAccepted, 1, "running",
+			"It was running, as far as the record shows: started at 2026-07-27T09:01:00Z (seen running). Nothing was done to it between 2026-07-27T09:01:00Z (started) and 2026-07-27T18:00:00Z (stop-accepted).",
+		},
 		{"on its way down", lastWeek(0, 18, 1), "stopping", "period-ended", "dayshift", nil, store.EventStopped, 1, "stopped", "It was stopping"},
 		{"at the very instant of the stop", lastWeek(0, 18, 0), "stopping", "period-ended", "dayshift", nil, store.EventStopped, 1, "stopped", "stop-accepted at 2026-07-27T18:00:00Z"},
 		{"Monday night", lastWeek(0, 23, 0), "stopped", "period-ended", "dayshift", nil, store.EventOverride, 1, "stopped", "It was stopped"},
 		{"woken on Tuesday evening", lastWeek(1, 19, 0), "running", "override-start", "kim", []string{"o-1 kim false"}, store.EventOverrideEnded, 1, "stopped", "It was running"},
-		{"Tuesday night", lastWeek(1, 22, 0), "stopped", "override-ended", "dayshift", nil, store.EventStopAccepted, 1, "stopped",
-			"In between somebody else changed its state: what is done outside of Dayshift is not recorded."},
+		{
+			"Tuesday night", lastWeek(1, 22, 0), "stopped", "override-ended", "dayshift", nil, store.EventStopAccepted, 1, "stopped",
+			"In between somebody else changed its state: what is done outside of Dayshift is not recorded.",
+		},
 		{"while a filter was overridden", lastWeek(2, 9, 0), "stopped", "override-ended", "dayshift", []string{"o-2 lee true"}, store.EventStopAccepted, 1, "running", "It was stopped"},
 		{"after the change on Thursday", lastWeek(3, 12, 0), "stopped", "override-ended", "dayshift", nil, store.EventStopAccepted, 0, "running", "It was stopped"},
-		{"a stop that failed", lastWeek(5, 12, 0), "running", "manual-uptime-over", "dayshift", nil, "", 0, "running",
-			"It was running, as far as the record shows: failed at 2026-07-31T18:01:00Z (it went on running). Nothing was done to it after 2026-07-31T18:01:00Z (failed)."},
+		{
+			"a stop that failed", lastWeek(5, 12, 0), "running", "manual-uptime-over", "dayshift", nil, "", 0, "running",
+			"It was running, as far as the record shows: failed at 2026-07-31T18:01:00Z (it went on running). Nothing was done to it after 2026-07-31T18:01:00Z (failed).",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(schedule(t, "office", nil, officeHours))

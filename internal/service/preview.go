@@ -210,10 +210,11 @@ func (w *walker) look(at time.Time) (decide.Decision, error) {
 	}
 	if d.Observe { // it stays as it is, and is recorded once
 		w.memory = d.Untouched()
-		if !d.Observed {
-			return d, nil
+		var err error
+		if d.Observed {
+			err = w.act(&d, at)
 		}
-		return d, w.act(&d, at)
+		return d, err
 	}
 	changed := ""
 	switch d.Verb {
@@ -228,7 +229,8 @@ func (w *walker) look(at time.Time) (decide.Decision, error) {
 		w.resource.Type = changed
 	}
 	w.memory = d.Accepted(at, changed)
-	return d, w.act(&d, at)
+	err := w.act(&d, at)
+	return d, err
 }
 
 // fires gives the rules that fired since the last look. What a filter matches
