@@ -55,13 +55,14 @@ const (
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access Access) (*App, error) {
 	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}}
 	var err error
-	if a.Cloud, err = a.cloud(loaded, nil); err != nil {
-		return nil, err
-	}
 	if a.Store, err = openStore(ctx, loaded.Store, access); err != nil {
 		return nil, err
 	}
-	if err := a.adopt(ctx); err != nil {
+	err = a.adopt(ctx)
+	if err == nil {
+		a.Cloud, err = a.cloud(a.Config, nil)
+	}
+	if err != nil {
 		return nil, errors.Join(err, a.Store.Close())
 	}
 	return a, nil

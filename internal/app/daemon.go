@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -58,7 +61,10 @@ type Daemon struct {
 	heeded   int64                // Seq of the last confirmation that was acted on
 	confirms map[fleet.Scope]bool // whose next pass does what is held back
 	lastPass time.Time
-	problem  string // why the last reload or pass failed; empty when all is well
+	refused  string // why the last reload was refused; empty: it was not
+	problem  string // why the last pass failed; empty: it did not
+
+	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
 	passes sync.WaitGroup
@@ -148,6 +154,9 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 			end(err)
 		}
 	}()
+	if d.revised(passing) { // what people decided a moment ago counts from the first pass on
+		d.reload(passing)
+	}
 	d.mu.Lock()
 	d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
 	d.mu.Unlock()
@@ -395,67 +404,89 @@ func (d *Daemon) event(ctx context.Context, reason, detail string) {
 	}
 }
 
-// watch reloads the configuration when its file or an object of the store
-// changes, or on SIGHUP.
+// watch reloads the configuration when one of its files or an object of the
+// store changes, or on SIGHUP.
 func (d *Daemon) watch(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	ticker := time.NewTicker(reloadPoll) //nolint:forbidigo // a look at a file decides nothing
 	defer ticker.Stop()
-	d.mu.Lock()
-	file := d.Config.File
-	d.mu.Unlock()
-	seen := fileMark(file)
+	seen, again := d.marks(), false
 	for {
+		told := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-hangup:
-			seen = fileMark(file)
-			d.reload(ctx)
+			told = true
 		case <-ticker.C:
-			if mark := fileMark(file); mark != seen || d.revised(ctx) {
-				seen = mark
-				d.reload(ctx)
-			}
+		}
+		if marks := d.marks(); told || again || !slices.Equal(marks, seen) || d.revised(ctx) {
+			again, seen = !d.reload(ctx), marks
 		}
 	}
 }
 
 // mark is what tells a changed file from an unchanged one.
 type mark struct {
+	path     string
 	size     int64
 	modified time.Time
 }
 
-// fileMark returns the zero mark for a file that is not there (any more).
+// marks are those of the configuration's file and of the files of calendars that it names.
+func (d *Daemon) marks() []mark {
+	d.mu.Lock()
+	loaded := d.Config
+	d.mu.Unlock()
+	if loaded.File == "" {
+		return nil
+	}
+	marks := []mark{fileMark(loaded.File)}
+	for _, calendar := range loaded.Config.Holidays {
+		if path := calendar.File; path != "" {
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(filepath.Dir(loaded.File), path)
+			}
+			marks = append(marks, fileMark(path))
+		}
+	}
+	slices.SortFunc(marks, func(a, b mark) int { return strings.Compare(a.path, b.path) })
+	return marks
+}
+
+// fileMark has nothing but the path for a file that is not there (any more).
 func fileMark(path string) mark {
 	info, err := os.Stat(path)
 	if err != nil {
-		return mark{}
+		return mark{path: path}
 	}
-	return mark{info.Size(), info.ModTime()}
+	return mark{path, info.Size(), info.ModTime()}
 }
 
-// reload takes the new configuration whole or not at all. Passes under way end
-// with the one that they began with.
-func (d *Daemon) reload(ctx context.Context) {
+// reload takes the new configuration whole or not at all, false where it could
+// not even be read because the store is down. Passes under way end with the one
+// that they began with.
+func (d *Daemon) reload(ctx context.Context) bool {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	d.mu.Lock()
 	before, cloud := d.Config, d.Cloud
 	d.mu.Unlock()
 	objects, revision, err := d.stored(ctx)
 	if err != nil {
 		d.setProblem(err)
-		return // it is looked at again
+		return false
 	}
 	next, err := d.Assemble(objects)
 	if err == nil && next.Store != before.Store {
 		err = errors.New("store: it can not be changed while the program runs; restart it")
 	}
 	if err == nil && next.Same(before) {
+		d.setRefused(nil)
 		d.adoptOverrides(next, before, revision)
-		return
+		return true
 	}
 	if err == nil {
 		cloud, err = d.cloud(next, cloud.Pacer())
@@ -466,12 +497,12 @@ func (d *Daemon) reload(ctx context.Context) {
 		override(&stays, objects)
 		d.adoptOverrides(&stays, before, revision)
 		d.Metrics.Reload(false, time.Time{})
-		d.setProblem(fmt.Errorf("the new configuration is refused, the running one stays: %w", err))
+		d.setRefused(err)
 		d.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
-		return
+		return true
 	}
 	d.mu.Lock()
-	d.Config, d.Cloud, d.revision, d.problem = next, cloud, revision, ""
+	d.Config, d.Cloud, d.revision, d.refused = next, cloud, revision, ""
 	d.mu.Unlock()
 	for _, warning := range next.Warnings {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
@@ -485,6 +516,7 @@ func (d *Daemon) reload(ctx context.Context) {
 	}
 	d.event(ctx, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(before.Diff(next))))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
+	return true
 }
 
 // revised reports whether objects of the store have changed. A store that is
@@ -519,6 +551,16 @@ func (d *Daemon) setProblem(err error) {
 	d.problem = err.Error()
 }
 
+// setRefused keeps saying that a configuration was refused until one is taken: passes go on meanwhile.
+func (d *Daemon) setRefused(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused = ""
+	if err != nil {
+		d.refused = "the new configuration is refused, the running one stays: " + err.Error()
+	}
+}
+
 // Alive implements httpapi.Program.
 func (d *Daemon) Alive() httpapi.Health {
 	health := d.health()
@@ -545,7 +587,7 @@ func (d *Daemon) Ready() httpapi.Health {
 func (d *Daemon) health() httpapi.Health {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	health := httpapi.Health{Role: "standby", Detail: d.problem, LastPass: d.lastPass}
+	health := httpapi.Health{Role: "standby", Detail: strings.Trim(d.refused+"; "+d.problem, "; "), LastPass: d.lastPass}
 	if d.leader.MayAct() == nil {
 		health.Role = "leader"
 	}

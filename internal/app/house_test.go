@@ -388,3 +388,11 @@ func rds(name, state, schedule string, more ...string) awssim.Resource {
 	r.Kind = "rds"
 	return r
 }
+
+// shiftedClock is a wall clock that people set, or that went on while the machine slept.
+type shiftedClock struct {
+	clock.Real
+	by atomic.Int64
+}
+
+func (c *shiftedClock) Now() time.Time { return c.Real.Now().Add(time.Duration(c.by.Load())) }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -145,12 +146,18 @@ func overridden(before, after *config.Loaded) []fleet.Scope {
 // timetable says which addresses of calendars have failed, and when they are
 // tried again.
 type timetable struct {
-	failures map[string]int
-	after    map[string]time.Time
+	failures      map[string]int
+	failed, after map[string]time.Time
 }
 
 func newTimetable() *timetable {
-	return &timetable{failures: map[string]int{}, after: map[string]time.Time{}}
+	return &timetable{failures: map[string]int{}, failed: map[string]time.Time{}, after: map[string]time.Time{}}
+}
+
+// waits reports whether an address that failed is not tried again yet. A clock
+// that was set back puts nothing off.
+func (t *timetable) waits(address string, now time.Time) bool {
+	return now.Before(t.after[address]) && !now.Before(t.failed[address])
 }
 
 // fetchCalendars gets the calendars that are due from their addresses and keeps
@@ -177,16 +184,18 @@ func (a *App) fetchCalendars(ctx context.Context, loaded *config.Loaded, table *
 			}
 		}
 		now := a.Clock.Now()
-		if now.Before(table.after[address.URL]) || holiday.Due(last, address.Refresh, now, 0).After(now) {
+		if table.waits(address.URL, now) || holiday.Due(last, address.Refresh, now, 0).After(now) {
 			continue
 		}
 		if err := a.fetch(ctx, address, object, last); err != nil {
 			table.failures[address.URL]++
+			table.failed[address.URL] = now
 			table.after[address.URL] = holiday.Due(last, address.Refresh, now, table.failures[address.URL])
 			failed = errors.Join(failed, fmt.Errorf("calendar %s: %w", address.Calendar, err))
 			continue
 		}
 		delete(table.failures, address.URL)
+		delete(table.after, address.URL)
 	}
 	return failed
 }
@@ -210,7 +219,7 @@ func (a *App) fetch(ctx context.Context, address config.Address, object store.Ob
 	}
 	now := a.Clock.Now()
 	var rows []store.Activity
-	if !fresh.Fetched.Equal(last.Fetched) {
+	if !bytes.Equal(fresh.Data, last.Data) { // a server that does not tell whether anything changed sends it every time
 		rows = append(rows, store.Activity{
 			At: now, Actor: record.Actor, Event: store.EventConfig, Name: address.Calendar, Reason: "calendar-fetched",
 			Detail: fmt.Sprintf("the holiday calendar %s was fetched: %d bytes", address.Calendar, len(fresh.Data)),
