@@ -124,7 +124,7 @@ var house = map[string]row{
 	// The command line.
 	"internal/cli": {front, []string{
 		"internal/app", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
-		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/service", "internal/store",
+		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/service", "internal/store", "internal/typo",
 	}},
 	"cmd/dayshift": {entry, []string{"internal/cli"}},
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -21,6 +22,15 @@ var filterKeys = []string{
 	"account", "arn", "availability-zone", "instance-id", "instance-state-name", "instance-type", "name", "private-ip-address", "region",
 	"resource-type", "subnet-id", "vpc-id",
 }
+
+// stateNames are AWS's words for the states of instances and databases that people mean most; others are taken as they are.
+var stateNames = []string{
+	"available", "backing-up", "creating", "deleting", "failed", "maintenance", "modifying", "pending", "rebooting", "running",
+	"shutting-down", "starting", "stopped", "stopping", "storage-full", "terminated", "upgrading",
+}
+
+// addressPattern is the form of an IPv4 address, or roughly that of an IPv6 one.
+var addressPattern = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,3}){3}$|^[0-9a-f:]*:[0-9a-f:]*$`)
 
 // tagPrefix introduces the key of a tag.
 const tagPrefix = "tag:"
@@ -211,6 +221,14 @@ func checkValue(key string, value pattern) error {
 	case key == "region" && literal:
 		_, err := ParseRegion(text)
 		return err
+	case key == "vpc-id" && literal && !strings.HasPrefix(text, "vpc-"), key == "subnet-id" && literal && !strings.HasPrefix(text, "subnet-"):
+		return fmt.Errorf("%s %q can match nothing: AWS's begin with %q", key, text, strings.TrimSuffix(key, "id"))
+	case key == "private-ip-address" && literal && !addressPattern.MatchString(text):
+		return fmt.Errorf("private-ip-address %q is not an address; write one such as 10.0.3.7, or with wildcards 10.0.3.*", text)
+	case key == "instance-state-name" && literal && !slices.Contains(stateNames, text):
+		if near, ok := typo.Nearest(text, stateNames); ok {
+			return fmt.Errorf("instance-state-name %q is none of AWS's; did you mean %q?", text, near)
+		}
 	case key == "resource-type" && !slices.ContainsFunc(Kinds, func(k Kind) bool { return value.match(string(k)) }):
 		names := make([]string, len(Kinds))
 		for i, kind := range Kinds {
