@@ -433,6 +433,12 @@ func (f *saveFlags) register(cmd *cobra.Command, update bool) {
 	set.BoolVar(&f.yes, "yes", false, "confirm a change that stops much more than the day before")
 }
 
+// nothing reports whether no flag says anything of the object.
+func (f *saveFlags) nothing() bool {
+	return f.file == "" && len(f.unset)+len(f.days)+len(f.makeUp)+len(f.removedDays) == 0 &&
+		!slices.ContainsFunc(f.fields, func(flag *fieldFlag) bool { return flag.given })
+}
+
 // spec puts the object together: from a file or what it was, with what the flags say.
 func (f *saveFlags) spec(stdin io.Reader, label string, held json.RawMessage) (json.RawMessage, error) {
 	base := held
@@ -471,7 +477,7 @@ func (f *saveFlags) spec(stdin io.Reader, label string, held json.RawMessage) (j
 			if near, ok := typo.Nearest(key, keys); ok {
 				hint = fmt.Sprintf("did you mean %s?", near)
 			}
-			return nil, usage("--unset %s: a %s has no such key; %s", key, f.kind, hint)
+			return nil, usage("--unset %s: %s %s has no such key; %s", key, service.Article(f.kind), f.kind, hint)
 		}
 		delete(values, key)
 	}
@@ -593,7 +599,7 @@ now and in the next seven days. A change that would stop far more than the day
 before is made with --yes only.`,
 	}
 	if update {
-		cmd.Short = fmt.Sprintf("Change a %s of the store", k.kind)
+		cmd.Short = fmt.Sprintf("Change %s %s of the store", service.Article(k.kind), k.kind)
 		cmd.Long = "What is not given stays as it is.\n\n" + cmd.Long
 		cmd.ValidArgsFunction = c.objectNames(k.kind)
 	}
@@ -614,7 +620,7 @@ before is made with --yes only.`,
 				return usage("which exception? %s", exceptionFlags)
 			}
 		}
-		if update && cmd.Flags().NFlag() == 0 {
+		if update && f.nothing() {
 			return usage("what is to change? give keys, --unset or --file; see `%s --help`", cmd.CommandPath())
 		}
 		a, err := c.openObjects(cmd, !f.dryRun)
@@ -666,7 +672,7 @@ func objectDeleteCommand(c *common, k *objectKind) *cobra.Command {
 	f := &saveFlags{kind: k.kind}
 	cmd := &cobra.Command{
 		Use:     "delete NAME",
-		Short:   fmt.Sprintf("Delete a %s of the store", k.kind),
+		Short:   fmt.Sprintf("Delete %s %s of the store", service.Article(k.kind), k.kind),
 		Example: k.examples["delete"],
 		Args:    cobra.ExactArgs(1),
 		Long: `Tells what that does to the fleet before it is done. What other objects name is

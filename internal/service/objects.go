@@ -104,6 +104,14 @@ func (s *Service) Objects(kind store.ObjectKind) ([]config.Object, error) {
 	return list, nil
 }
 
+// Article is the word before the name of a kind.
+func Article(kind store.ObjectKind) string {
+	if kind == store.ExceptionObject {
+		return "an"
+	}
+	return "a"
+}
+
 func kindNames() string {
 	var names []string
 	for _, kind := range ObjectKinds {
@@ -312,7 +320,7 @@ func (g *stage) edit(ctx context.Context, change ObjectChange, remove bool) (*ed
 	}
 	switch {
 	case change.Version == 0 && there:
-		return nil, inputError("there is a %s %q already, version %d by %s of %s; update it instead", change.Kind, change.Name, held.Version, somebody(held.Author), stamp(held.Changed))
+		return nil, inputError("there is %s %s %q already, version %d by %s of %s; update it instead", Article(change.Kind), change.Kind, change.Name, held.Version, somebody(held.Author), stamp(held.Changed))
 	case change.Version < PresentVersion:
 		return nil, inputError("version %d: versions begin at 1", change.Version)
 	case change.Version != 0 && !there:

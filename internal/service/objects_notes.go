@@ -186,7 +186,10 @@ func (n *noter) rule(ctx context.Context, name string) {
 	if len(list) == 0 {
 		n.note("%s%s: no instant is to come, it never fires again.", rule.Expression, form)
 	} else {
-		n.note("%s%s. Its next instants: %s.", rule.Expression, form, strings.Join(list, ", "))
+		n.note("%s%s, on the clock of %s. Its next instants:", rule.Expression, form, zone)
+	}
+	for _, text := range list {
+		n.note("%s.", text)
 	}
 	n.matches(ctx, rule)
 }
