@@ -570,10 +570,16 @@ func (g *stage) view(e *edit) config.Object {
 	return o
 }
 
-// save writes an edit and its row of the record.
+// save writes an edit and its row of the record. The time of the change is that
+// of the write, not of the look before it: a rule that is changed has its new
+// form from then on, and what the old one did in between is done.
 func (g *stage) save(ctx context.Context, e *edit) error {
+	now := store.Instant(g.s.Now())
+	if e.did != Deleted {
+		e.object.Changed = now
+	}
 	row := store.Activity{
-		At: g.now, Actor: e.object.Author, Event: store.EventObject, Name: objectName(e.object.Kind, e.object.Name),
+		At: now, Actor: e.object.Author, Event: store.EventObject, Name: objectName(e.object.Kind, e.object.Name),
 		Reason: e.did, Detail: e.detail(),
 	}
 	switch e.object.Kind { //nolint:exhaustive // the others belong to no single schedule

@@ -642,3 +642,13 @@ func TestWeeks(t *testing.T) {
 		}
 	}
 }
+
+// A rule is in its new form from the write on, however long the look before it took.
+func TestChangeCountsFromTheWrite(t *testing.T) {
+	m := newTeam(t, officeFile)
+	m.Looker = &meanwhile{Looker: m.world, do: func() { m.now = m.now.Add(time.Minute) }}
+	answer := m.must(store.RuleObject, "r", `{"expression":"rate(1 hour)","action":"start","filters":"name=a"}`, 0)
+	if want := monday.Add(time.Minute); !answer.Object.Changed.Equal(want) || !answer.Object.Created.Equal(want) || !m.Config.Book.Rules[0].Since.Equal(want) {
+		t.Errorf("%+v, since %s", answer.Object, m.Config.Book.Rules[0].Since)
+	}
+}
