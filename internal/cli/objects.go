@@ -334,7 +334,7 @@ func orSomebody(author string) string {
 func wrapped(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
 			line = word
@@ -558,7 +558,7 @@ func readObjectFile(path string, stdin io.Reader, limit int64) ([]byte, error) {
 		if err != nil {
 			return nil, usage("--file %s can not be read: %w", path, err)
 		}
-		file, err := os.Open(path) //nolint:gosec // the person names it
+		file, err := os.Open(path)
 		if err != nil {
 			return nil, usage("--file %s can not be read: %w", path, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,10 +168,10 @@ func TestObjectsThatAreRefused(t *testing.T) {
 		{"no exception named", []string{"exception", "delete", "--schedule", "late"}, exitUsage, []string{"which exception?", "--date"}},
 		{"30 February", []string{"exception", "create", "--schedule", "late", "--date", "2027-02-30", "--type", "stop", "--value", "none"}, exitUsage, []string{"2027-02-30"}},
 		{"no filter", rule, exitUsage, []string{"rule r: has no filters"}},
-		{"an empty filter", append(rule[:len(rule):len(rule)], "--filters", ""), exitUsage, []string{"filters"}},
-		{"an unknown filter", append(rule[:len(rule):len(rule)], "--filters", "colour=red"), exitUsage, []string{"colour"}},
-		{"a mistyped filter", append(rule[:len(rule):len(rule)], "--filters", "vpcid=vpc-1"), exitUsage, []string{"vpc-id"}},
-		{"a filter without a value", append(rule[:len(rule):len(rule)], "--filters", "name"), exitUsage, []string{"filters"}},
+		{"an empty filter", append(slices.Clip(rule), "--filters", ""), exitUsage, []string{"filters"}},
+		{"an unknown filter", append(slices.Clip(rule), "--filters", "colour=red"), exitUsage, []string{"colour"}},
+		{"a mistyped filter", append(slices.Clip(rule), "--filters", "vpcid=vpc-1"), exitUsage, []string{"vpc-id"}},
+		{"a filter without a value", append(slices.Clip(rule), "--filters", "name"), exitUsage, []string{"filters"}},
 		{"an impossible cron", []string{"rule", "create", "r", "--expression", "cron(0 9 30 2 ? *)", "--action", "stop", "--filters", "name=a"}, exitUsage, []string{"r.expression", "can never fire"}},
 		{"an unknown action", []string{"rule", "create", "r", "--expression", "rate(1 hour)", "--action", "terminate", "--filters", "name=a"}, exitUsage, []string{"terminate"}},
 		{"a day that is none", []string{"holiday", "create", "h", "--day", "2027-02-30=x"}, exitUsage, []string{"2027-02-30"}},
