@@ -320,3 +320,14 @@ func TestObjectNamesComplete(t *testing.T) {
 		t.Errorf("%d: %q, %q", code, out.String(), problems.String())
 	}
 }
+
+// A store that can not be read is said, and is no fault of the file.
+func TestValidateBesideABrokenStore(t *testing.T) {
+	b := begin(t, "sqlite:DIR/dayshift.db")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(b.config), "dayshift.db"), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, problems := b.run(exitDone, "validate")
+	says(t, out, "in order")
+	says(t, problems, "warning: the objects of the store could not be checked: ")
+}
