@@ -106,22 +106,6 @@ func refused(err error) error {
 	return err
 }
 
-// openObjects opens the store for a command that changes objects.
-func (c *common) openObjects(cmd *cobra.Command, act bool) (*app.App, error) {
-	loaded, err := c.load(cmd.ErrOrStderr())
-	if err != nil {
-		return nil, err
-	}
-	if loaded.Store.Engine == config.Memory {
-		return nil, usage("the store of %s is memory, which forgets everything when a command ends, so no objects can be kept in it; set store: sqlite:dayshift.db", loaded.File)
-	}
-	access := app.Ask
-	if act {
-		access = app.Act
-	}
-	return app.Open(cmd.Context(), loaded, quietLog(cmd.ErrOrStderr()), access)
-}
-
 // objectNames completes the names of objects.
 func (c *common) objectNames(kind store.ObjectKind) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
@@ -623,7 +607,7 @@ before is made with --yes only.`,
 		if update && f.nothing() {
 			return usage("what is to change? give keys, --unset or --file; see `%s --help`", cmd.CommandPath())
 		}
-		a, err := c.openObjects(cmd, !f.dryRun)
+		a, err := c.openKept(cmd, !f.dryRun)
 		if err != nil {
 			return err
 		}
@@ -703,7 +687,7 @@ not deleted.`,
 				return usage("which exception? %s", exceptionFlags)
 			}
 		}
-		a, err := c.openObjects(cmd, !f.dryRun)
+		a, err := c.openKept(cmd, !f.dryRun)
 		if err != nil {
 			return err
 		}
