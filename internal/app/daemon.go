@@ -545,6 +545,14 @@ func (d *Daemon) adoptOverrides(next, before *config.Loaded, revision int64) {
 	d.agenda.touch(scopes, d.Clock.Now())
 }
 
+// present is the program with the configuration that it has now, for a question beside a reload.
+func (d *Daemon) present() *App {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := *d.App
+	return &now
+}
+
 func (d *Daemon) setProblem(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
