@@ -780,7 +780,7 @@ func TestWakeOneDatabase(t *testing.T) {
 	}
 	want := []OverrideLine{{
 		Ref: "111122223333/ap-northeast-2/rds_instance/orders", Name: "name-orders", State: "stopped", Counts: true, Action: "start", Reason: "override-start",
-		Why: "start: " + decide.OverrideStart.Sentence(), Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
+		Why: "start: " + decide.OverrideStart.Sentence() + " Asked for by kim: release.", Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
 	}}
 	if diff := cmp.Diff(want, answer.Resources); diff != "" {
 		t.Error(diff)
