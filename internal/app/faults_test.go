@@ -283,3 +283,36 @@ func TestFault19LateException(t *testing.T) {
 		})
 	}
 }
+
+// A schedule whose next day lies beyond any horizon, and a rule of the next
+// century: both are never, for little work, and nobody is looked at more often.
+func TestFault12FarHorizon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(kst(12, 0, 0)))
+		h := newHouse(t, strings.Replace(peopleConfig, "schedules:", `  leap: {begintime: "09:00", endtime: "18:00", weekdays: mon, monthdays: 29, months: feb}
+schedules:
+  leap-mondays: {periods: [leap]}`, 1)+`rules:
+  century: {expression: "cron(0 12 1 1 ? 2199)", action: stop, filters: "tag:Name=web"}
+  past: {expression: "cron(0 12 1 1 ? 1999)", action: stop, filters: "tag:Name=web"}
+`, ec2("web", "stopped", "leap-mondays"))
+		c := &shiftedClock{}
+		d, seen := h.serveOn(c)
+		began := time.Now()
+		asked := h.open(h.store).Service()
+		answer, err := asked.ExplainSchedule("leap-mondays", time.Time{}) // the next one is in 2044
+		if err != nil || len(answer.Next) != 0 {
+			t.Errorf("%+v, %v", answer.Next, err)
+		}
+		ahead, err := asked.Preview(t.Context(), time.Now(), time.Now().Add(399*24*time.Hour))
+		if err != nil || len(ahead.Events) != 0 {
+			t.Errorf("%+v, %v", ahead.Events, err)
+		}
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if n, first := seen.since(began); n > 30 { // two scopes every two hours
+			t.Errorf("%d passes in a day: %v", n, first)
+		}
+		d.stop()
+	})
+}
