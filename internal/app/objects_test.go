@@ -326,8 +326,8 @@ func TestTheTimetableOfAnAddress(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		var want []time.Duration
-		for _, minutes := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60} {
-			want = append(want, minutes*time.Minute)
+		for _, minutes := range []int{1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60} {
+			want = append(want, time.Duration(minutes)*time.Minute)
 		}
 		if !slices.Equal(gaps, want) {
 			t.Errorf("tried after %v, want %v", gaps, want)
