@@ -218,7 +218,7 @@ func TestReloadIsWholeOrNotAtAll(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			d.reload(t.Context())
+			d.reload(t.Context(), true)
 		}
 		write(strings.Replace(officeConfig, "Asia/Seoul", "Asia/Soul", 1))
 		if d.Config.Book.Schedules["seoul-office"].Calendar.Location().String() != "Asia/Seoul" {

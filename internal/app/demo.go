@@ -390,6 +390,6 @@ func (d *demo) ask(ctx context.Context, deed deed) bool {
 	if err != nil {
 		return false
 	}
-	d.daemon.reload(ctx) // the next look by the wall is half a simulated hour away
+	d.daemon.reload(ctx, false) // the next look by the wall is half a simulated hour away
 	return true
 }

@@ -156,7 +156,7 @@ func TestFault16Suspend(t *testing.T) {
 		d, seen := h.serveOn(c)
 		sleepUntil(kst(12, 0, 7))
 		h.force(calendar.Running, "woken", service.End{For: 12 * time.Hour})
-		d.reload(t.Context())
+		d.reload(t.Context(), true)
 		sleepUntil(kst(12, 3, 7))
 		c.by.Add(int64(8 * time.Hour))
 		if _, err := h.sim.Advance(8 * time.Hour); err != nil {
