@@ -63,7 +63,7 @@ func (d *Daemon) weigh(ctx context.Context, before, next *config.Loaded, file bo
 	why := "the changed configuration waits until somebody confirms it (run --yes), the running one stays: " + effect.Confirm
 	now := d.Clock.Now()
 	d.setWaits(waiting{fingerprint: next.Fingerprint(), why: why, since: now})
-	d.Log.WarnContext(ctx, why)
+	d.Log.WarnContext(ctx, "the changed configuration waits until somebody confirms it", slog.String("why", effect.Confirm))
 	limited, end := context.WithTimeout(ctx, storeTimeout)
 	defer end()
 	if err := d.Store.Append(limited, d.leader.Lease(), []store.Activity{{
