@@ -249,9 +249,9 @@ func (d *demo) show(now time.Time) DemoFrame {
 		}
 		switch special := schedule.Calendar.Special(now); {
 		case special.Off:
-			line.Special = "day off: " + special.Holiday
+			line.Special = "day off"
 		case len(special.Exceptions) > 0:
-			line.Special = special.Exceptions[0].String()
+			line.Special = "today " + shortException(special.Exceptions[0])
 		}
 		schedules[name] = line
 	}
@@ -392,4 +392,12 @@ func (d *demo) ask(ctx context.Context, deed deed) bool {
 	}
 	d.daemon.reload(ctx, false) // the next look by the wall is half a simulated hour away
 	return true
+}
+
+// shortException is as much of an exception as a line of the picture has room for.
+func shortException(x calendar.Exception) string {
+	if x.None {
+		return "no " + string(x.Type)
+	}
+	return string(x.Type) + " " + x.Value.String()
 }
