@@ -66,6 +66,9 @@ func (p RuleProgress) Due(rule *policy.Rule, now time.Time) RuleDue {
 	if p.Of != "" && p.Of != due.Progress.Of && rule.Changed.After(since) {
 		since = rule.Changed
 	}
+	if len(p.Done) == 0 && since.IsZero() && !rule.Changed.After(now) && !rule.Changed.Before(horizon) {
+		since = rule.Changed // written just now: what came between that and this first look is its business
+	}
 	if since.Sub(now) > leastCatchUp { // so far ahead it is of a clock that was set back since
 		since = time.Time{}
 	}

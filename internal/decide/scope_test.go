@@ -309,4 +309,18 @@ func TestAnEditedRuleOfTheFile(t *testing.T) {
 			}
 		})
 	}
+	// One that nobody has looked at yet.
+	for name, test := range map[string]struct {
+		written time.Time
+		fires   int
+	}{
+		"its instant came between the writing and the first look": {noon.Add(-3 * time.Minute), 1},
+		"its instant was before it was written":                   {noon.Add(-time.Minute), 0},
+		"it was written long ago":                                 {noon.AddDate(0, -1, 0), 0},
+		"when it was written is not known":                        {time.Time{}, 0},
+	} {
+		if due := (RuleProgress{}).Due(daily("cron(58 11 * * ? *)", test.written), noon); len(due.Fires) != test.fires || len(due.Missed) != 0 {
+			t.Errorf("%s: fires %v, missed %v", name, due.Fires, due.Missed)
+		}
+	}
 }
