@@ -89,6 +89,22 @@ func TestAnEnforcedScheduleWinsOverARule(t *testing.T) {
 	})
 }
 
+// A rule that came due between the writing of its file and the first look is made up for, and what it leaves alone is said.
+func TestARuleWrittenJustBeforeTheFirstLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T12:00:30+08:00")
+		rule := ruleOf(t, "noon", "cron(0 12 * * ? *)", fleet.Stop, "tag:Team=x", func(r *policy.Rule) { r.Changed = time.Now().Add(-time.Minute) })
+		w := newWorld(t, manual(t, rule),
+			at("cn-north-1", shop, "ec2", "tagged", "running", team()),
+			at("cn-north-1", shop, "ec2", "bare", "running", map[string]string{"Team": "x"}),
+		)
+		w.scopes = beijing
+		w.live(clockTime(5, 12, 10))
+		w.expect("after the rule", map[string]string{"tagged": "stopped", "bare": "running"})
+		w.wantRows("fired", 1, store.EventFired, "matches 1 resource", "1 other without the tag Schedule")
+	})
+}
+
 func TestARuleLeavesAloneWhatCarriesNoTag(t *testing.T) {
 	for _, untagged := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -133,8 +133,8 @@ func (r *running) whole() map[fleet.Scope][]fleet.Filter {
 
 // firesIn reports whether a rule is due in a scope.
 func (r *running) firesIn(rule *policy.Rule, scope fleet.Scope) bool {
-	for _, progress := range r.scopes[scope].Rules[rule.Name] {
-		if len(progress.Due(rule, r.now).Fires) > 0 {
+	for _, kind := range r.Cloud.Kinds() {
+		if len(r.scopes[scope].Rules[rule.Name][kind].Due(rule, r.now).Fires) > 0 {
 			return true
 		}
 	}
