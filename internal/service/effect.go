@@ -433,7 +433,7 @@ func sameRule(a, b *policy.Rule, now time.Time) bool {
 		return true
 	case fmt.Sprint(a.Err) != fmt.Sprint(b.Err) || a.Filter.String() != b.Filter.String() || (a.Expression == nil) != (b.Expression == nil):
 		return false
-	case !sameFields(a, b, "Description", "Err", "Filter", "Expression", "Since"):
+	case !sameFields(a, b, "Description", "Err", "Filter", "Expression", "Since", "Changed"):
 		return false
 	case a.Expression == nil:
 		return true

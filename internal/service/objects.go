@@ -13,7 +13,6 @@ import (
 
 	"dayshift/internal/config"
 	"dayshift/internal/store"
-	"dayshift/internal/typo"
 )
 
 // ObjectKinds are the kinds of objects that people change, in the order in which one can name the other.
@@ -175,15 +174,7 @@ func noObject(kind store.ObjectKind, name string, list []config.Object) error {
 	for i := range list {
 		names = append(names, list[i].Name)
 	}
-	hint := "there is none of this kind yet"
-	if near, ok := typo.Nearest(name, names); ok {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if more := len(names) - namesShown; more > 0 {
-		hint = fmt.Sprintf("known are %s and %d more", strings.Join(names[:namesShown], ", "), more)
-	} else if len(names) > 0 {
-		hint = "known are " + strings.Join(names, ", ")
-	}
-	return inputError("there is no %s %q; %s", kind, name, hint)
+	return inputError("there is no %s %q; %s", kind, name, meant(name, names, "there is none of this kind yet"))
 }
 
 // SaveObject makes an object or changes it. *InputError and *RefusedError where

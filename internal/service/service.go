@@ -288,6 +288,20 @@ func (s *Service) ExplainSchedule(name string, at time.Time) (ScheduleExplanatio
 // namesShown bounds the list of names in an error.
 const namesShown = 20
 
+// meant says which of the names that there are was probably meant, or which there are.
+func meant(name string, names []string, none string) string {
+	if near, ok := typo.Nearest(name, names); ok {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if more := len(names) - namesShown; more > 0 {
+		return fmt.Sprintf("known are %s and %d more", strings.Join(names[:namesShown], ", "), more)
+	}
+	if len(names) > 0 {
+		return "known are " + strings.Join(names, ", ")
+	}
+	return none
+}
+
 func (s *Service) schedule(name string) (*policy.Schedule, error) {
 	schedule := s.Book.Schedules[name]
 	if schedule == nil {
@@ -296,15 +310,7 @@ func (s *Service) schedule(name string) (*policy.Schedule, error) {
 			names = append(names, known)
 		}
 		slices.Sort(names)
-		hint := "the configuration has none"
-		if near, ok := typo.Nearest(name, names); ok {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		} else if more := len(names) - namesShown; more > 0 {
-			hint = fmt.Sprintf("known are %s and %d more", strings.Join(names[:namesShown], ", "), more)
-		} else if len(names) > 0 {
-			hint = "known are " + strings.Join(names, ", ")
-		}
-		return nil, inputError("there is no schedule %q; %s", name, hint)
+		return nil, inputError("there is no schedule %q; %s", name, meant(name, names, "the configuration has none"))
 	}
 	if schedule.Err != nil || schedule.Calendar == nil {
 		return nil, inputError("schedule %q can not be used: %v", name, schedule.Err)
