@@ -106,16 +106,10 @@ func YAML(kind store.ObjectKind, spec json.RawMessage) ([]byte, error) {
 	if err != nil {
 		return nil, src.whole(err.Error(), "")
 	}
-	d := newDecoder(src, root)
-	value := reflect.New(kinds[k].t).Elem()
-	if node := d.resolve("", root); node != nil {
-		d.structure("", node, value)
+	t, err := newDecoder(src, root).object(k, root)
+	if err != nil {
+		return nil, err
 	}
-	if len(d.faults) > 0 {
-		d.faults.sort()
-		return nil, d.faults
-	}
-	t := written(d.keys, "", value)
 	if len(t.keys) == 0 {
 		return []byte("{}\n"), nil
 	}

@@ -69,33 +69,49 @@ func writtenValue(keys map[string]spot, path string, v reflect.Value) (tree, boo
 	return tree{text: v.String()}, v.String() != ""
 }
 
-// json writes the tree as JSON.
-func (t tree) json(b *bytes.Buffer) {
+// style is how a tree is written on one line.
+type style struct {
+	comma, colon string
+	key, text    func(b *bytes.Buffer, text string)
+}
+
+var (
+	asJSON = style{comma: ",", colon: ":", key: jsonText, text: jsonText}
+	// asYAML is the flow style; the keys are those of the configuration and need no quotes.
+	asYAML = style{
+		comma: ", ", colon: ": ",
+		key:  func(b *bytes.Buffer, text string) { b.WriteString(text) },
+		text: func(b *bytes.Buffer, text string) { b.WriteString(yamlText(text)) },
+	}
+)
+
+// write writes the tree on one line.
+func (t tree) write(b *bytes.Buffer, s *style) {
 	switch {
 	case t.mapping:
 		b.WriteByte('{')
 		for i, key := range t.keys {
 			if i > 0 {
-				b.WriteByte(',')
+				b.WriteString(s.comma)
 			}
-			tree{text: key}.json(b)
-			b.WriteByte(':')
-			t.list[i].json(b)
+			s.key(b, key)
+			b.WriteString(s.colon)
+			t.list[i].write(b, s)
 		}
 		b.WriteByte('}')
 	case t.isList:
 		b.WriteByte('[')
 		for i, item := range t.list {
 			if i > 0 {
-				b.WriteByte(',')
+				b.WriteString(s.comma)
 			}
-			item.json(b)
+			item.write(b, s)
 		}
 		b.WriteByte(']')
 	case t.literal:
 		b.WriteString(t.text)
 	default:
-		jsonText(b, t.text)
+		s.text(b, t.text)
 	}
 }
 
@@ -121,35 +137,6 @@ func jsonText(b *bytes.Buffer, text string) {
 	}
 }
 
-// flow writes the tree as YAML on one line.
-func (t tree) flow(b *bytes.Buffer) {
-	switch {
-	case t.mapping:
-		b.WriteByte('{')
-		for i, key := range t.keys {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(key + ": ")
-			t.list[i].flow(b)
-		}
-		b.WriteByte('}')
-	case t.isList:
-		b.WriteByte('[')
-		for i, item := range t.list {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			item.flow(b)
-		}
-		b.WriteByte(']')
-	case t.literal:
-		b.WriteString(t.text)
-	default:
-		b.WriteString(yamlText(t.text))
-	}
-}
-
 // block writes a mapping as lines of YAML, lists of mappings with a line for each.
 func (t tree) block(b *bytes.Buffer, indent string) {
 	for i, key := range t.keys {
@@ -158,12 +145,12 @@ func (t tree) block(b *bytes.Buffer, indent string) {
 			b.WriteByte('\n')
 			for _, item := range value.list {
 				b.WriteString(indent + "  - ")
-				item.flow(b)
+				item.write(b, &asYAML)
 				b.WriteByte('\n')
 			}
 		} else {
 			b.WriteByte(' ')
-			value.flow(b)
+			value.write(b, &asYAML)
 			b.WriteByte('\n')
 		}
 	}
@@ -291,7 +278,7 @@ func (l *Loaded) section(k int) reflect.Value {
 
 func (t tree) spec() json.RawMessage {
 	var b bytes.Buffer
-	t.json(&b)
+	t.write(&b, &asJSON)
 	return b.Bytes()
 }
 
@@ -337,7 +324,7 @@ func (l *Loaded) Export(storeOnly bool, only ...store.ObjectKind) ([]byte, error
 			head = ""
 			if k.kind == store.ExceptionObject {
 				b.WriteString("  - ")
-				o.tree.flow(&b)
+				o.tree.write(&b, &asYAML)
 				b.WriteByte('\n')
 				continue
 			}
@@ -421,17 +408,26 @@ func noKind(name string, kind store.ObjectKind) Faults {
 	return Faults{{File: name, Text: string(kind), Problem: "is no kind of object of a configuration", Allowed: strings.Join(names, ", "), of: ofSpec}}
 }
 
-// spec reads one object at the top of a text.
-func (d *decoder) spec(k int, root ast.Node) (json.RawMessage, error) {
+// object reads one object at the top of a text.
+func (d *decoder) object(k int, root ast.Node) (tree, error) {
 	value := reflect.New(kinds[k].t).Elem()
 	if node := d.resolve("", root); node != nil {
 		d.structure("", node, value)
 	}
 	if len(d.faults) > 0 {
 		d.faults.sort()
-		return nil, d.faults
+		return tree{}, d.faults
 	}
-	spec := written(d.keys, "", value).spec()
+	return written(d.keys, "", value), nil
+}
+
+// spec reads one object at the top of a text as what is kept of it.
+func (d *decoder) spec(k int, root ast.Node) (json.RawMessage, error) {
+	t, err := d.object(k, root)
+	if err != nil {
+		return nil, err
+	}
+	spec := t.spec()
 	if len(spec) > MaxSpec {
 		return nil, d.src.whole(fmt.Sprintf("the %s is %d bytes of JSON, more than %d", kinds[k].kind, len(spec), MaxSpec), "")
 	}
