@@ -141,7 +141,7 @@ func (d *Daemon) lead(ctx context.Context) error {
 func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.Metrics.Leader(true)
 	d.Log.InfoContext(ctx, "holding the lease", slog.Int64("term", d.leader.Lease().Term))
-	d.event(ctx, "leader", fmt.Sprintf("this process acts now (term %d)", d.leader.Lease().Term))
+	d.event(ctx, store.EventDaemon, "leader", fmt.Sprintf("this process acts now (term %d)", d.leader.Lease().Term))
 
 	passing, end := context.WithCancelCause(ctx)
 	// The lease is renewed for as long as passes are under way, also while the
@@ -400,11 +400,11 @@ func (d *Daemon) count(report *pass.Report) {
 
 // event appends a row about the program itself; a store that can not take it is
 // met again by the next pass.
-func (d *Daemon) event(ctx context.Context, reason, detail string) {
+func (d *Daemon) event(ctx context.Context, event store.Event, reason, detail string) {
 	limited, cancel := context.WithTimeout(ctx, leaseRenewal)
 	defer cancel()
 	err := d.Store.Append(limited, d.leader.Lease(), []store.Activity{{
-		At: d.Clock.Now(), Actor: record.Actor, Event: store.EventDaemon, Reason: reason, Detail: detail,
+		At: d.Clock.Now(), Actor: record.Actor, Event: event, Reason: reason, Detail: detail,
 	}})
 	if err != nil {
 		d.Log.WarnContext(ctx, "the activity record could not be written", slog.Any("error", err))
@@ -532,7 +532,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	for _, line := range before.Diff(next) {
 		d.Log.InfoContext(ctx, "configuration changed", slog.String("change", line))
 	}
-	d.event(ctx, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(before.Diff(next))))
+	d.event(ctx, store.EventDaemon, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(before.Diff(next))))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
 	return true
 }

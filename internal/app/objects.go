@@ -119,11 +119,12 @@ func (a *App) adopt(ctx context.Context) error {
 	return nil
 }
 
+// sameOverride reports whether both are one version of one override.
+func sameOverride(a, b *policy.Override) bool { return a.ID == b.ID && a.Version == b.Version }
+
 // sameOverrides reports whether two configurations have the same overrides.
 func sameOverrides(a, b *config.Loaded) bool {
-	return slices.EqualFunc(a.Book.Overrides, b.Book.Overrides, func(x, y *policy.Override) bool {
-		return x.ID == y.ID && x.Version == y.Version
-	})
+	return slices.EqualFunc(a.Book.Overrides, b.Book.Overrides, sameOverride)
 }
 
 // overridden gives the scopes in which the overrides differ; nil for all.
@@ -131,7 +132,7 @@ func overridden(before, after *config.Loaded) []fleet.Scope {
 	var scopes []fleet.Scope
 	for _, pair := range [...][2]*config.Loaded{{before, after}, {after, before}} {
 		for _, o := range pair[0].Book.Overrides {
-			if slices.ContainsFunc(pair[1].Book.Overrides, func(other *policy.Override) bool { return other.ID == o.ID && other.Version == o.Version }) {
+			if slices.ContainsFunc(pair[1].Book.Overrides, func(other *policy.Override) bool { return sameOverride(o, other) }) {
 				continue
 			}
 			if o.Target.Resource == (fleet.Ref{}) {

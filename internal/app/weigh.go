@@ -7,7 +7,6 @@ import (
 
 	"dayshift/internal/config"
 	"dayshift/internal/notify"
-	"dayshift/internal/record"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -64,13 +63,7 @@ func (d *Daemon) weigh(ctx context.Context, before, next *config.Loaded, file bo
 	now := d.Clock.Now()
 	d.setWaits(waiting{fingerprint: next.Fingerprint(), why: why, since: now})
 	d.Log.WarnContext(ctx, "the changed configuration waits until somebody confirms it", slog.String("why", effect.Confirm))
-	limited, end := context.WithTimeout(ctx, storeTimeout)
-	defer end()
-	if err := d.Store.Append(limited, d.leader.Lease(), []store.Activity{{
-		At: now, Actor: record.Actor, Event: store.EventHeld, Reason: "surge", Detail: why,
-	}}); err != nil {
-		d.Log.WarnContext(ctx, "the activity record could not be written", slog.Any("error", err))
-	}
+	d.event(ctx, store.EventHeld, "surge", why)
 	messages := notify.Group([]notify.Event{{Kind: notify.ConfigWaits, Text: why, At: now}})
 	if err := notify.Send(ctx, d.Senders, messages); err != nil {
 		d.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
