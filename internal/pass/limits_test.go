@@ -232,6 +232,20 @@ func TestARuleMayGrow(t *testing.T) {
 	})
 }
 
+// A rule that fires at its first look has nothing that it could have outgrown.
+func TestTheFirstLookIsTheMeasureOfARule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T12:00:30+08:00")
+		rule := ruleOf(t, "noon", "cron(0 12 * * ? *)", fleet.Stop, "tag:Team=x", func(r *policy.Rule) { r.Changed = time.Now().Add(-time.Minute) })
+		w := newWorld(t, manual(t, rule), herd("a", "running", 24, team()))
+		w.scopes, w.limit = beijing, plan.Limits{Surge: 3, SurgeFrom: 10}
+		w.live(clockTime(1, 12, 30))
+		if n := w.running("a"); n != 0 || len(w.rows(store.EventHeld)) != 0 {
+			t.Errorf("%d run, held %d", n, len(w.rows(store.EventHeld)))
+		}
+	})
+}
+
 // A dry run under a changed configuration shows what is held and accepts nothing.
 func TestADryRunDoesNotAcceptAConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -156,6 +156,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 		}
 	}
 	r.hearWindows(ctx)
+	r.askRules()
 	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole()})
 	r.fire(seen)
 	decisions := r.decide(seen)
@@ -199,6 +200,7 @@ type running struct {
 	book     *policy.Book
 	memories map[fleet.Ref]decide.Memory // as loaded
 	scopes   map[fleet.Scope]*scopeState
+	rules    []dueRule
 	fires    map[fleet.Ref][]decide.Fire
 	runs     map[fleet.Scope]int // governed resources that run
 	rows     []store.Activity    // found out before acting

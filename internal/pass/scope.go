@@ -110,35 +110,78 @@ func mergeWindows(known, heard []policy.Window, now time.Time) []policy.Window {
 	return merged
 }
 
-// whole gives the filters of the rules that act on what carries no schedule tag,
-// and of those that are due: whoever wrote one that matches what carries no tag
-// is told so when it fires.
-func (r *running) whole() map[fleet.Scope][]fleet.Filter {
-	var whole map[fleet.Scope][]fleet.Filter
+// part is what one listing shows.
+type part struct {
+	scope fleet.Scope
+	kind  fleet.Kind
+}
+
+// dueRule is a rule that has something to do in this pass, with the parts of the fleet where.
+type dueRule struct {
+	*policy.Rule
+	parts []duePart
+}
+
+// duePart is a part of the fleet for which instants of a rule have come, or that the rule was never asked about.
+type duePart struct {
+	part
+	decide.RuleDue
+	looked bool
+}
+
+// askRules finds the rules that have something to do.
+func (r *running) askRules() {
 	for _, rule := range r.book.Rules {
 		if !rule.Usable() {
 			continue
 		}
+		asked := dueRule{Rule: rule}
+		next, again := rule.Expression.Next(r.now)
 		for _, scope := range r.Scopes {
-			if rule.In(scope) && (rule.Untagged || r.firesIn(rule, scope)) {
-				if whole == nil {
-					whole = map[fleet.Scope][]fleet.Filter{}
+			if !rule.In(scope) {
+				continue
+			}
+			if again {
+				r.due(scope, next)
+			}
+			for _, kind := range r.Cloud.Kinds() {
+				progress, looked := r.scopes[scope].Rules[rule.Name][kind]
+				due := progress.Due(rule, r.now)
+				if len(due.Fires)+len(due.Missed) > 0 || !looked || r.Confirmed {
+					asked.parts = append(asked.parts, duePart{part{scope, kind}, due, looked})
 				}
+			}
+		}
+		if len(asked.parts) > 0 {
+			r.rules = append(r.rules, asked)
+		}
+	}
+}
+
+// whole gives the filters of the rules that act on what carries no schedule tag,
+// and of those that fire: whoever wrote one that matches what carries no tag is
+// told so.
+func (r *running) whole() map[fleet.Scope][]fleet.Filter {
+	whole := map[fleet.Scope][]fleet.Filter{}
+	for _, rule := range r.book.Rules {
+		if !rule.Usable() || !rule.Untagged {
+			continue
+		}
+		for _, scope := range r.Scopes {
+			if rule.In(scope) {
+				whole[scope] = append(whole[scope], rule.Filter)
+			}
+		}
+	}
+	for _, rule := range r.rules {
+		for i := range rule.parts {
+			if len(rule.parts[i].Fires) > 0 && !rule.Untagged {
+				scope := rule.parts[i].scope
 				whole[scope] = append(whole[scope], rule.Filter)
 			}
 		}
 	}
 	return whole
-}
-
-// firesIn reports whether a rule is due in a scope.
-func (r *running) firesIn(rule *policy.Rule, scope fleet.Scope) bool {
-	for _, kind := range r.Cloud.Kinds() {
-		if len(r.scopes[scope].Rules[rule.Name][kind].Due(rule, r.now).Fires) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // concerns reports whether anything can act on a resource: one without the tag
@@ -158,23 +201,70 @@ type Fired struct {
 	Left    int         // further matches that carry no schedule tag and are left alone
 }
 
-// fire finds the rules that are due and what they act on. What could not be
-// listed waits for its fire until it can be.
+// fire finds what the rules that are due act on. What could not be listed waits
+// for its fire until it can be.
 func (r *running) fire(seen discover.Seen) {
-	for _, rule := range r.book.Rules {
-		if rule.Usable() {
+	for _, rule := range r.rules {
+		rule.parts = slices.DeleteFunc(rule.parts, func(d duePart) bool { return !seen.Complete(d.scope, d.kind) })
+		if len(rule.parts) > 0 {
 			r.fireRule(rule, seen)
 		}
 	}
 }
 
-func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
-	type part struct {
-		scope fleet.Scope
-		kind  fleet.Kind
+func (r *running) fireRule(rule dueRule, seen discover.Seen) {
+	matches, left := r.matching(rule.Rule, seen)
+	fired := map[fleet.Scope]*Fired{}
+	now, before := 0, 0
+	for i := range rule.parts {
+		d := &rule.parts[i]
+		count := len(matches[d.part])
+		if !d.looked { // the first look is the measure
+			d.Progress.Matched = count
+		}
+		if len(d.Fires) > 0 {
+			now, before = now+count, before+d.Progress.Matched
+		}
+		if len(d.Fires)+len(d.Missed) == 0 {
+			continue
+		}
+		f := fired[d.scope]
+		if f == nil {
+			f = &Fired{Rule: rule.Name, Scope: d.scope, Left: left[d.scope]}
+			fired[d.scope] = f
+		}
+		f.At, f.Missed = union(f.At, d.Fires), union(f.Missed, d.Missed)
+		if len(d.Fires) > 0 {
+			f.Matches += count
+		}
 	}
-	matches := map[part][]fleet.Ref{}
-	left := map[fleet.Scope]int{}
+	surge := r.Limits.Surges(now, before) && !r.Confirmed
+	for i := range rule.parts {
+		d := &rule.parts[i]
+		count := len(matches[d.part])
+		if len(d.Fires)+len(d.Missed) == 0 && d.looked && d.Progress.Matched == count {
+			continue // confirmed, and nothing to take over
+		}
+		if n := len(d.Fires); n > 0 {
+			fire := decide.Fire{
+				Rule: rule.Name, At: d.Fires[n-1], Verb: rule.Verb, Type: rule.Type, Until: r.now.Add(decide.FireLasts), Matches: now, Matched: before,
+			}
+			for _, ref := range matches[d.part] {
+				r.fires[ref] = append(r.fires[ref], fire)
+			}
+		}
+		if r.Confirmed || len(d.Fires) > 0 && !surge { // what was held back is no measure for the next time
+			d.Progress.Matched = count
+		}
+		r.scopes[d.scope].progress(rule.Name, d.kind, d.Progress)
+	}
+	r.tellFired(fired)
+}
+
+// matching gives what a rule acts on, and how much more its filter matches that
+// carries no schedule tag.
+func (r *running) matching(rule *policy.Rule, seen discover.Seen) (matches map[part][]fleet.Ref, left map[fleet.Scope]int) {
+	matches, left = map[part][]fleet.Ref{}, map[fleet.Scope]int{}
 	for i := range seen.Resources {
 		resource := &seen.Resources[i]
 		switch {
@@ -185,71 +275,16 @@ func (r *running) fireRule(rule *policy.Rule, seen discover.Seen) {
 			left[resource.Scope]++
 		}
 	}
-	type due struct {
-		part
-		decide.RuleDue
-	}
-	var firing []due
-	now, before := 0, 0
-	fired := map[fleet.Scope]*Fired{}
-	next, again := rule.Expression.Next(r.now)
-	for _, scope := range r.Scopes {
-		if !rule.In(scope) {
-			continue
-		}
-		if again {
-			r.due(scope, next)
-		}
-		state := r.scopes[scope]
-		for _, kind := range r.Cloud.Kinds() {
-			if !seen.Complete(scope, kind) {
-				continue
-			}
-			at := part{scope, kind}
-			progress, looked := state.Rules[rule.Name][kind]
-			d := progress.Due(rule, r.now)
-			fires, count := len(d.Fires) > 0, len(matches[at])
-			if fires {
-				firing = append(firing, due{at, d})
-				now, before = now+count, before+progress.Matched
-			}
-			if len(d.Fires)+len(d.Missed) > 0 {
-				f := fired[scope]
-				if f == nil {
-					f = &Fired{Rule: rule.Name, Scope: scope, Left: left[scope]}
-					fired[scope] = f
-				}
-				f.At, f.Missed = union(f.At, d.Fires), union(f.Missed, d.Missed)
-				if fires {
-					f.Matches += count
-				}
-			}
-			if len(d.Fires)+len(d.Missed) > 0 || !looked || r.Confirmed && progress.Matched != count {
-				if !looked || r.Confirmed {
-					d.Progress.Matched = count
-				}
-				state.progress(rule.Name, kind, d.Progress)
-			}
-		}
-	}
-	surge := r.Limits.Surges(now, before) && !r.Confirmed
-	for _, d := range firing {
-		at := d.Fires[len(d.Fires)-1]
-		for _, ref := range matches[d.part] {
-			r.fires[ref] = append(r.fires[ref], decide.Fire{
-				Rule: rule.Name, At: at, Verb: rule.Verb, Type: rule.Type, Until: r.now.Add(decide.FireLasts), Matches: now, Matched: before,
-			})
-		}
-		if !surge { // what was held back is no measure for the next time
-			d.Progress.Matched = len(matches[d.part])
-			r.scopes[d.scope].progress(rule.Name, d.kind, d.Progress)
-		}
-	}
+	return matches, left
+}
+
+// tellFired reports a rule scope by scope; that it matched nothing anywhere is said once.
+func (r *running) tellFired(fired map[fleet.Scope]*Fired) {
 	told := len(r.report.Fired)
 	for _, scope := range r.Scopes {
 		f := fired[scope]
 		if f == nil || f.idle() && len(r.report.Fired) > told {
-			continue // that it matched nothing anywhere is said once
+			continue
 		}
 		if len(r.report.Fired) > told && r.report.Fired[told].idle() {
 			r.report.Fired = r.report.Fired[:told]
