@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/mattn/go-runewidth"
+
+	"dayshift/internal/service"
 )
 
 // table is what a person reads; the same answer as data goes to programs.
@@ -123,13 +124,5 @@ func spreadsheetSafe(cell string) string {
 	return cell
 }
 
-// plain removes what could move a terminal's cursor, change its colours, begin a
-// line or reverse the reading order: every name and reason may come from a stranger.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
-			return ' '
-		}
-		return r
-	}, text)
-}
+// plain makes a text fit for a terminal.
+func plain(text string) string { return service.Plain(text) }

@@ -485,7 +485,7 @@ func fieldTexts(spec json.RawMessage) map[string]string {
 		default:
 			text = string(value)
 		}
-		texts[key] = plainText(text)
+		texts[key] = Plain(text)
 	}
 	return texts
 }

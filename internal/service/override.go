@@ -246,10 +246,12 @@ func words(field, text string, most int) (string, error) {
 	case len(text) > most:
 		return "", inputError("the %s is %d bytes long; at most %d are kept", field, len(text), most)
 	}
-	return strings.TrimSpace(plainText(text)), nil
+	return strings.TrimSpace(Plain(text)), nil
 }
 
-func plainText(text string) string {
+// Plain removes what could move a terminal's cursor, change its colours, begin a
+// line or reverse the reading order: every name and reason may come from a stranger.
+func Plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
 			return ' '
@@ -519,7 +521,7 @@ func (s *subject) row(o *policy.Override, actor string, at time.Time, what strin
 	if o.Reason != "" {
 		text += ": " + o.Reason
 	}
-	row.Detail = plainText(text)
+	row.Detail = Plain(text)
 	return row
 }
 
@@ -856,7 +858,7 @@ func (v *looked) answer(ctx context.Context, h held, on subject, notes []string)
 	}
 	a.Sentences = append(v.sentences(o, on, &a), notes...)
 	for _, limit := range a.Effect.Limits {
-		a.Sentences = append(a.Sentences, plainText(limit+"."))
+		a.Sentences = append(a.Sentences, Plain(limit+"."))
 	}
 	return a, nil
 }
@@ -968,7 +970,7 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 			last = l.Until
 		}
 	}
-	say := func(format string, args ...any) { list = append(list, plainText(fmt.Sprintf(format, args...))) }
+	say := func(format string, args ...any) { list = append(list, Plain(fmt.Sprintf(format, args...))) }
 	if len(acts) > 0 {
 		say("%s %s at the next pass: %s.", count(len(acts), "resource is", "resources are"), verb, some(acts))
 	}

@@ -323,10 +323,10 @@ func clearedSentences(a *ClearedOverrides) (list []string) {
 	for i := range a.Cleared {
 		o := &a.Cleared[i]
 		if o.Fault != "" {
-			list = append(list, plainText(fmt.Sprintf("%s, which could not be read, is cleared.", o.ID)))
+			list = append(list, Plain(fmt.Sprintf("%s, which could not be read, is cleared.", o.ID)))
 			continue
 		}
-		list = append(list, plainText(fmt.Sprintf("%s is cleared: %s %s %s by %s.", o.ID, o.Target, o.State, o.Ends, o.Author)))
+		list = append(list, Plain(fmt.Sprintf("%s is cleared: %s %s %s by %s.", o.ID, o.Target, o.State, o.Ends, o.Author)))
 	}
 	does := map[string][]string{}
 	for i := range a.Resources {
@@ -339,11 +339,11 @@ func clearedSentences(a *ClearedOverrides) (list []string) {
 	}
 	for _, verb := range [...]string{string(fleet.Start), string(fleet.Stop), string(fleet.Hibernate)} {
 		if names := does[verb]; len(names) > 0 {
-			list = append(list, plainText(fmt.Sprintf("The next pass does %s %s: %s.", verb, count(len(names), "resource", "resources"), some(names))))
+			list = append(list, Plain(fmt.Sprintf("The next pass does %s %s: %s.", verb, count(len(names), "resource", "resources"), some(names))))
 		}
 	}
 	if names := does["none"]; len(names) > 0 {
-		list = append(list, plainText(fmt.Sprintf("%s as now: %s.", count(len(names), "resource stays", "resources stay"), some(names))))
+		list = append(list, Plain(fmt.Sprintf("%s as now: %s.", count(len(names), "resource stays", "resources stay"), some(names))))
 	}
 	return list
 }
@@ -466,7 +466,7 @@ func idLines(list []held) string {
 		if h.override != nil {
 			line += fmt.Sprintf(" (%s %s %s)", targetText(h.override.Target), h.override.State, ends(h.override))
 		}
-		lines = append(lines, plainText(line))
+		lines = append(lines, Plain(line))
 	}
 	return strings.Join(lines, "\n")
 }
