@@ -483,7 +483,7 @@ func (e *notAllowedError) Unwrap() error { return e.err }
 func (l *lane) send(ctx context.Context, c call) error {
 	targets := make([]cloud.Target, len(c.items))
 	for i, it := range c.items {
-		targets[i] = cloud.Target{Resource: it.resource}
+		targets[i] = cloud.Target{Resource: it.resource, Size: it.action.Size}
 		if c.verb == fleet.Resize {
 			targets[i].Type = it.action.Type
 		}

@@ -101,6 +101,8 @@ type Target struct {
 	fleet.Resource
 	// Type is the wanted type of a Resize; empty otherwise.
 	Type string
+	// Size is what a Start of a scaled kind brings back; empty: the kind knows nothing better than one.
+	Size string
 }
 
 // Finding is one line of a probe.

@@ -55,6 +55,8 @@ type Decision struct {
 	// Type is the type that a stop makes way for, or the first of Types where
 	// the resource has another one.
 	Type string
+	// Size is what a start of a scaled resource brings back, in the kind's own form.
+	Size string
 	// Resize marks a stop that only makes way for another type: a start follows.
 	Resize bool
 	Want   calendar.Want
@@ -314,6 +316,9 @@ func (x *decider) observe() {
 		m.SeenSince = seenAt
 	}
 	m.Seen, m.SeenType, m.SeenAt = r.State, r.Type, seenAt
+	if r.State == fleet.Running && r.Size != "" {
+		m.Size = r.Size
+	}
 	if m.Intent == nil && r.State.Settled() && r.State != m.ByRule {
 		m.ByRule = ""
 	}
@@ -345,7 +350,7 @@ func (x *decider) forget() {
 		Schedule: x.Schedule, Last: Unknown,
 		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
 		Ref: m.Ref, Name: m.Name,
-		AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
+		Size: m.Size, AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
 		Reached: m.Reached, Fire: m.Fire, ByRule: m.ByRule, Observed: m.Observed,
 	}
 }
@@ -616,13 +621,27 @@ func (x *decider) startNow(reason Reason) {
 
 // chooseTypes says which types a start asks for.
 func (x *decider) chooseTypes() {
-	if x.Resource.Kind != fleet.EC2Instance {
+	if x.Resource.Kind.Traits().Scaled {
+		x.Size = x.size()
+	}
+	if !x.Resource.Kind.Traits().Types {
 		return
 	}
 	x.Types = x.types()
 	if len(x.Types) > 0 && x.Types[0] != x.Resource.Type {
 		x.Type = x.Types[0]
 	}
+}
+
+// size is what a scaled resource is started with: as its owner's tag wants it,
+// as it was when it was stopped, as it was seen running last.
+func (x *decider) size() string {
+	for _, tag := range [...]string{fleet.TagSize, fleet.TagMinDesiredMax, fleet.TagSaved} {
+		if size := strings.TrimSpace(x.Resource.Tags[tag]); size != "" {
+			return size
+		}
+	}
+	return x.m.Size
 }
 
 // leftToOwner reports whether a bar forbids to start singly as well: an owner
@@ -668,7 +687,7 @@ func (x *decider) runs() {
 	}
 	m.AutoRestartAt = time.Time{}
 	switch {
-	case wanted == "" || r.Kind != fleet.EC2Instance:
+	case wanted == "" || !r.Kind.Traits().Types:
 		m.ResizeTo = ""
 		x.none(AlreadyRunning, WasRunning)
 	case r.Type == wanted:

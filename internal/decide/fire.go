@@ -245,7 +245,7 @@ func (x *decider) fireVerb(f Fire) (fleet.Verb, Reason, bool) {
 		return "", RuleNothing, false
 	case (f.Verb == fleet.Stop || f.Verb == fleet.Hibernate) && !running:
 		return "", RuleNothing, false
-	case f.Verb == fleet.Resize && r.Kind != fleet.EC2Instance:
+	case f.Verb == fleet.Resize && !r.Kind.Traits().Types:
 		return "", RuleUnsupported, false
 	case f.Verb == fleet.Resize && !f.Halfway && r.Type == f.Type:
 		return "", RuleNothing, false

@@ -43,10 +43,12 @@ type Memory struct {
 	Warned time.Time `json:"warned,omitzero"`
 	// Seen, SeenType and SeenAt are the state of the last listing that showed it;
 	// SeenSince is the first listing in a row that showed this state.
-	Seen      fleet.State `json:"seen"`
-	SeenType  string      `json:"seen_type,omitempty"`
-	SeenAt    time.Time   `json:"seen_at"`
-	SeenSince time.Time   `json:"seen_since,omitzero"`
+	Seen     fleet.State `json:"seen"`
+	SeenType string      `json:"seen_type,omitempty"`
+	// Size is what a scaled resource was set to when it was last seen running.
+	Size      string    `json:"size,omitempty"`
+	SeenAt    time.Time `json:"seen_at"`
+	SeenSince time.Time `json:"seen_since,omitzero"`
 	// ManualSince is when it was first seen running against a wanted stop, started by a person; zero otherwise.
 	ManualSince time.Time `json:"manual_since,omitzero"`
 	// AutoRestartAt is the provider's own restart, remembered while stopped (RDS).

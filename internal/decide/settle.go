@@ -20,14 +20,6 @@ const consistencyAllowance = 30 * time.Second
 // to within a second or two.
 const clockSkew = 5 * time.Second
 
-// How long a resource may take to arrive before the action counts as failed.
-// EC2 takes a minute, minutes with hibernation; a database with a large log to
-// recover or a snapshot to take can need the better part of an hour.
-const (
-	ec2Deadline = 15 * time.Minute
-	rdsDeadline = 60 * time.Minute
-)
-
 // Failed actions are tried again after 30 s, 1, 2, 4, 8 and then 15 minutes:
 // soon enough for a hiccup, and a lasting shortage or a missing permission
 // costs four calls an hour.
@@ -105,10 +97,7 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	}
 	at := intentTime(intent)
 	age := now.Sub(at)
-	deadline := ec2Deadline
-	if r.Kind != fleet.EC2Instance {
-		deadline = rdsDeadline
-	}
+	deadline := r.Kind.Traits().Arrival
 	target := fleet.Stopped
 	if intent.Verb == fleet.Start {
 		target = fleet.Running
