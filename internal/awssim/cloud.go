@@ -139,7 +139,7 @@ type scope struct {
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
-// opt could not be meant: a negative speed, an unknown duration, a fault that
+// opt could not be meant: a negative speed, a greedy neighbour, an unknown duration, a fault that
 // SetFaults refuses.
 func New(opt Options) *Cloud {
 	if opt.Now == nil {
@@ -159,6 +159,9 @@ func New(opt Options) *Cloud {
 	}
 	if opt.Limits.Scale == 0 {
 		opt.Limits.Scale = 1
+	}
+	if n := opt.Limits.Neighbour; n < 0 || n >= 1 {
+		panic(fmt.Sprintf("awssim: a neighbour that uses %v of the buckets: give 0 to less than 1", n))
 	}
 	c := &Cloud{opt: opt, seed: opt.Seed, clock: newClock(opt.Now, opt.Start, opt.Speed), services: services(), durations: map[string]span{}}
 	for name, d := range DefaultDurations() {

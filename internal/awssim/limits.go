@@ -38,6 +38,14 @@ type Limits struct {
 	// Scale multiplies every refill rate; 0 means 1. Bucket sizes stay, so
 	// that a test in real time sees the same bursts and waits less.
 	Scale float64
+	// Neighbour is the share of every bucket, of its size and of its refill, that
+	// somebody else uses up: from 0 to less than 1.
+	Neighbour float64
+}
+
+// left is what the neighbour leaves of a bucket.
+func (l Limits) left(b Bucket) Bucket {
+	return Bucket{b.Max * (1 - l.Neighbour), b.Refill * (1 - l.Neighbour)}
 }
 
 // AWSLimits gives AWS's default buckets per account and region.
@@ -78,6 +86,7 @@ func (l Limits) find(service, action string, unpaged bool) (Limit, string) {
 		if row.Service != service || !glob(row.Action, action) || (row.Unpaged && !unpaged) {
 			continue
 		}
+		row.Request, row.Resource = l.left(row.Request), l.left(row.Resource)
 		switch {
 		case row.Shared:
 			return row, service + ":" + row.Action

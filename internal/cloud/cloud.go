@@ -74,6 +74,14 @@ type Actor interface {
 	Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, targets []Target) error
 }
 
+// Estimator predicts how long the rate limits make a verb take.
+type Estimator interface {
+	// Estimate says how long it takes until the last of n resources of the kind in
+	// the scope can be acted on, from what is known of the rate limits now and with
+	// nobody else using them; 0 when all go at once. It asks nobody.
+	Estimate(scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, n int) time.Duration
+}
+
 // Tagger writes informational tags.
 type Tagger interface {
 	// Tag sets the tags on the resources and removes those whose value is empty.
