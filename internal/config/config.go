@@ -250,8 +250,8 @@ type Tags struct {
 
 // AWS says how AWS is called.
 type AWS struct {
-	// The share of AWS's request limits that Dayshift may use in each account and region. 1: all of it; take less where other programs start and stop instances in the same account.
-	APIShare float64 `yaml:"api_share" default:"1" min:"0.05" max:"1"`
+	// The share of AWS's request limits that Dayshift may use in each account and region; the rest is left to other programs. 1: all of it, where nothing else starts and stops instances in the same account.
+	APIShare float64 `yaml:"api_share" default:"0.8" min:"0.05" max:"1"`
 }
 
 // Log says what is logged and how.

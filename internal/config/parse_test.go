@@ -60,7 +60,7 @@ func TestDefaults(t *testing.T) {
 		Limits:         Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10},
 		ResyncInterval: Duration(5 * time.Minute),
 		Tags:           Tags{LastAction: true, Error: true},
-		AWS:            AWS{APIShare: 1},
+		AWS:            AWS{APIShare: 0.8},
 		Log:            Log{Level: "info", Format: "text"},
 		Listen:         "127.0.0.1:8080",
 	}
