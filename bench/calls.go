@@ -108,7 +108,7 @@ costs one call more, and none would be cheaper; the last column holds the same p
 Tags are the informational ones, one call for each value.
 
 Dayshift uses 80 % of AWS's buckets unless told otherwise. Of 1,000 instances in one account and region 800 then go at once, and the others as their room comes back,
-a call for each half minute, so that none waits for the last. With `+"`api_share: 1`"+` all of them go in one call.
+a call for each half minute, so that none waits for the last. With ` + "`api_share: 1`" + ` all of them go in one call.
 
 | accounts × regions × instances | pass | calls | listing | sessions | starting | tagging | least possible | calls ÷ least | throttled | calls ÷ least of a clean fleet |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

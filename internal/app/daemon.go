@@ -238,6 +238,11 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	}
 	d.mu.Unlock()
 	p.Lease, p.MayAct = d.leader.Lease, d.leader.MayAct
+	p.Foreseen = func(estimates []pass.Estimate) {
+		for _, e := range pass.Long(estimates) {
+			d.Log.InfoContext(ctx, "AWS's request limits make this take a while", slog.String("what", e.String()), slog.Duration("takes", e.Takes.Round(time.Second)))
+		}
+	}
 	given := map[fleet.Scope]bool{}
 	var mu sync.Mutex
 	p.ScopeDone = func(scope fleet.Scope, due time.Time) {

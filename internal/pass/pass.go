@@ -65,6 +65,10 @@ type Pass struct {
 	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
 	All    bool
+	// Estimator predicts how long the rate limits make the plan take; nil: nobody does.
+	Estimator cloud.Estimator
+	// Foreseen, when not nil, is told the predictions before anything is done; not in a dry run.
+	Foreseen func([]Estimate)
 	// Trigger says what started the pass: start, boundary, resync, settle, command …
 	Trigger string
 	// Confirmed: a person has seen what the limits hold back, and wants it done.
@@ -106,6 +110,7 @@ type Report struct {
 	Settled   []Settled
 	Fired     []Fired // rules that fired or were missed
 	Plan      plan.Plan
+	Estimates []Estimate     // of the plan, ordered; none where nobody predicts
 	Outcomes  []plan.Outcome // in the order in which they became known
 	Gaps      []discover.Gap
 	Messages  []notify.Message
@@ -166,6 +171,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	planned := plan.Make(decisions, guards)
 	r.recheck(planned)
 	r.hear(seen, planned)
+	r.estimate(planned)
 	if p.DryRun {
 		return r.report, nil
 	}

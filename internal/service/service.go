@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
@@ -31,9 +32,11 @@ type Looker interface {
 // Service answers.
 type Service struct {
 	Looker Looker
-	Book   *policy.Book
-	Store  store.Store
-	Now    func() time.Time
+	// Estimator predicts how long the rate limits make something take; nil: nobody does.
+	Estimator cloud.Estimator
+	Book      *policy.Book
+	Store     store.Store
+	Now       func() time.Time
 	// Overrides bound what people may override.
 	Overrides OverrideLimits
 	// Config is the configuration in force, Assemble makes the one that other
