@@ -435,7 +435,7 @@ and roles, regions, listing, and the permission to start and stop.`,
 				return err
 			}
 			defer closing(a, &err)
-			checkups := service.Doctor(cmd.Context(), a.Cloud, a.Config.Scopes)
+			checkups := service.Doctor(cmd.Context(), a.Cloud, a.Store, a.Config.Scopes)
 			if err := write(cmd.OutOrStdout(), c.output, checkups, func() table { return doctorTable(checkups) }); err != nil {
 				return err
 			}

@@ -192,5 +192,14 @@ func Permitted(ctx context.Context) error {
 	return nil
 }
 
+type onceKey struct{}
+
+// WithOneTry returns a context whose reading calls are made once: where failures
+// are expected, several tries in a row only cost.
+func WithOneTry(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+// OneTry reports whether reading calls of the context are made once.
+func OneTry(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
+
 // RetryAfter is implemented by errors of a provider that said when to come back.
 type RetryAfter interface{ RetryAfter() time.Duration }

@@ -35,7 +35,7 @@ type lister struct {
 	keys      []string
 }
 
-func (*lister) Kinds() []fleet.Kind { return fleet.Kinds }
+func (*lister) Kinds() []fleet.Kind { return []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} }
 
 func (l *lister) List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query cloud.Query) ([]fleet.Resource, error) {
 	l.mu.Lock()
@@ -378,4 +378,48 @@ func (l *byTag) List(_ context.Context, scope fleet.Scope, _ fleet.Kind, query c
 		list = slices.DeleteFunc(list, func(r fleet.Resource) bool { _, tagged := r.Tags[query.TagKey]; return !tagged })
 	}
 	return list, nil
+}
+
+// A scope that did not answer last time is asked once where that tells enough,
+// and each of its calls is made once.
+func TestDoubtfulScopesAreAskedCarefully(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		err   error
+		asked int
+		gaps  int
+	}{
+		{"bad credentials", cloud.ErrCredentials, 1, 1},
+		{"a region that is off", fmt.Errorf("ec2: %w", cloud.ErrRegionDisabled), 1, 1},
+		{"no answer of one kind says nothing of the other", cloud.ErrTransient, 2, 1},
+		{"it answers again", nil, 2, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &lister{answer: func(ctx context.Context, scope fleet.Scope, kind fleet.Kind) ([]fleet.Resource, error) {
+				if scope == paris {
+					if cloud.OneTry(ctx) {
+						t.Error("the others are asked carefully too")
+					}
+					return one(ctx, scope, kind)
+				}
+				if !cloud.OneTry(ctx) {
+					t.Error("several tries")
+				}
+				if test.err != nil {
+					return nil, test.err
+				}
+				return one(ctx, scope, kind)
+			}}
+			seen := List(t.Context(), l, Request{Scopes: []fleet.Scope{seoul, paris}, TagKey: "Schedule", Doubtful: map[fleet.Scope]bool{seoul: true}})
+			if l.asked != test.asked+2 || len(seen.Gaps) != test.gaps {
+				t.Errorf("%d asked, want %d; gaps %v", l.asked, test.asked+2, seen.Gaps)
+			}
+			if test.gaps > 0 && (len(seen.Gaps[0].Kinds) != 2 || seen.Complete(seoul, fleet.RDSInstance)) {
+				t.Errorf("the gap covers %v", seen.Gaps[0].Kinds)
+			}
+			if !seen.Complete(paris, fleet.EC2Instance) {
+				t.Error("the other scope was not listed")
+			}
+		})
+	}
 }

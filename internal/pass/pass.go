@@ -65,6 +65,13 @@ type Pass struct {
 	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
 	All    bool
+	// Left, when not nil, is told of scopes that take much longer to list than the
+	// others, which do not wait for them: they are due again at once, for a pass of
+	// their own. nil: everybody is waited for.
+	Left func([]fleet.Scope)
+	// Resync is how often everything is looked at anyway, which bounds how long a
+	// scope that does not answer is left alone; 0: nothing does.
+	Resync time.Duration
 	// Estimator predicts how long the rate limits make the plan take; nil: nobody does.
 	Estimator cloud.Estimator
 	// Foreseen, when not nil, is told the predictions before anything is done; not in a dry run.
@@ -113,8 +120,10 @@ type Report struct {
 	Estimates []Estimate     // of the plan, ordered; none where nobody predicts
 	Outcomes  []plan.Outcome // in the order in which they became known
 	Gaps      []discover.Gap
-	Messages  []notify.Message
-	Known     Known // for the next pass
+	// Breakers are those of the scopes of which nothing could be seen.
+	Breakers map[fleet.Scope]decide.Breaker
+	Messages []notify.Message
+	Known    Known // for the next pass
 	// Windows are the SSM maintenance windows that were decided with, by scope; nil where no schedule names any.
 	Windows map[fleet.Scope][]policy.Window
 	// Due is, for each scope, when an answer can change without anything
@@ -161,7 +170,9 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 		}
 	}
 	r.hearWindows(ctx)
-	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole()})
+	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole(), Doubtful: r.doubtful(), LeaveSlow: r.Left != nil})
+	gaps := r.leaveSlow(&seen)
+	r.judge(ctx, gaps)
 	r.fire(seen)
 	decisions := r.decide(seen)
 	guards, err := r.guards(ctx, decisions)
@@ -170,7 +181,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	}
 	planned := plan.Make(decisions, guards)
 	r.recheck(planned)
-	r.hear(seen, planned)
+	r.hear(gaps, planned)
 	r.estimate(planned)
 	if p.DryRun {
 		return r.report, nil
@@ -209,7 +220,8 @@ type running struct {
 	runs     map[fleet.Scope]int // governed resources that run
 	rows     []store.Activity    // found out before acting
 	gone     []fleet.Ref
-	ended    int // overrides, whose rows name the run
+	slow     map[fleet.Scope]bool // were not waited for
+	ended    int                  // overrides, whose rows name the run
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
 	report Report
@@ -275,7 +287,7 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource, Fires: r.fires[resource.Ref]})
 		decisions = append(decisions, decision)
 	}
-	r.report.Decisions, r.report.Gaps = decisions, seen.Gaps
+	r.report.Decisions = decisions
 	r.report.Run.Counts.Resources = len(decisions)
 	r.absent(seen)
 	return decisions
@@ -320,6 +332,7 @@ func (r *running) recheck(planned plan.Plan) {
 		}
 		r.due(decision.Resource.Scope, at)
 	}
+	r.quarantines()
 }
 
 // due notes when a scope has to be looked at again; zero is never.

@@ -121,6 +121,9 @@ func (c *Cloud) again(ctx context.Context, scope fleet.Scope, operation kinds.Op
 		case errors.Is(err, cloud.ErrTransient):
 			transient++
 			used, most = transient, transientTries
+			if cloud.OneTry(ctx) {
+				return err
+			}
 		default:
 			return err
 		}
