@@ -180,6 +180,7 @@ func TestAScopeThatHangsDelaysNoOther(t *testing.T) {
 		}
 		const dead = "300000000000"
 		text := strings.Replace(officeConfig, `  - {id: "111122223333", regions: [ap-northeast-2, us-east-1]}`+"\n", accounts.String(), 1)
+		text = strings.Replace(text, "5m", "1h", 1)
 		d := newDaemonOf(t, text, memory.New(), sim, keys)
 		stop := lead(t, d)
 		until(t, "2027-03-05T08:58:00+09:00") // it begins to hang when everybody knows the fleet

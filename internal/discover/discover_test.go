@@ -423,3 +423,61 @@ func TestDoubtfulScopesAreAskedCarefully(t *testing.T) {
 		})
 	}
 }
+
+// Scopes that take much longer than the rest are left, and are no listing; where
+// many are slow, or one is alone, it is waited for.
+func TestSlowScopesAreLeft(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		scopes, few int // of which few take a minute
+		each        time.Duration
+		leave       bool
+		gaps        int
+		took        time.Duration
+	}{
+		{"one of fifty", 50, 1, 100 * time.Millisecond, true, 1, 100*time.Millisecond + Patience},
+		{"five of fifty", 50, 5, 100 * time.Millisecond, true, 5, 100*time.Millisecond + Patience},
+		{"six of fifty: that is how it is", 50, 6, 100 * time.Millisecond, true, 0, time.Minute},
+		{"the others take long too", 10, 1, 5 * time.Second, true, 1, 10 * time.Second},
+		{"one of two", 2, 1, time.Second, true, 1, 2 * time.Second},
+		{"alone", 1, 1, time.Second, true, 0, time.Minute},
+		{"everybody is waited for", 50, 1, time.Second, false, 0, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var scopes []fleet.Scope
+				slow := map[fleet.Scope]bool{}
+				for n := range test.scopes {
+					scope := fleet.Scope{Account: fleet.AccountID(fmt.Sprintf("%012d", n+1)), Region: "eu-west-3"}
+					scopes = append(scopes, scope)
+					slow[scope] = n < test.few
+				}
+				l := &lister{answer: func(ctx context.Context, scope fleet.Scope, kind fleet.Kind) ([]fleet.Resource, error) {
+					takes := test.each
+					if slow[scope] && kind == fleet.RDSInstance {
+						takes = time.Minute
+					}
+					select {
+					case <-time.After(takes):
+						return one(ctx, scope, kind)
+					case <-ctx.Done():
+						return nil, ctx.Err()
+					}
+				}}
+				began := time.Now()
+				seen := List(t.Context(), l, Request{Scopes: scopes, TagKey: "Schedule", LeaveSlow: test.leave, Concurrency: 200})
+				if took := time.Since(began); took != test.took {
+					t.Errorf("took %v, want %v", took, test.took)
+				}
+				if len(seen.Gaps) != test.gaps {
+					t.Errorf("gaps %v", seen.Gaps)
+				}
+				for _, gap := range seen.Gaps {
+					if !errors.Is(gap.Err, ErrSlow) || !slow[gap.Scope] || seen.Complete(gap.Scope, fleet.RDSInstance) || !seen.Complete(gap.Scope, fleet.EC2Instance) {
+						t.Errorf("%v", gap)
+					}
+				}
+			})
+		})
+	}
+}
