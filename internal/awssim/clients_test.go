@@ -21,6 +21,8 @@ func clientFleet(t *testing.T) *Server {
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "orders", Engine: "docdb", Members: 1, Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "ledger", Members: 2},
 		},
 		Windows: []Window{
 			{Account: "444455556666", Region: "cn-north-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Timezone: "Asia/Shanghai", Hours: 3},
@@ -69,6 +71,10 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
 		{"ssm describe-maintenance-windows --filters Key=Colour,Values=red", "", "(ValidationException) when calling the DescribeMaintenanceWindows operation"},
 		{"rds stop-db-instance --db-instance-identifier shop-db --query DBInstance.DBInstanceStatus --output text", "stopping", ""},
+		{"rds describe-db-clusters --filters Name=db-cluster-id,Values=orders --query DBClusters[].[Engine,Status,DBClusterMembers[0].DBInstanceIdentifier,TagList[0].Value] --output text", "docdb\tavailable\torders-1\tcn-office-hours", ""},
+		{"docdb stop-db-cluster --db-cluster-identifier orders --query DBCluster.Status --output text", "stopping", ""},
+		{"rds create-db-cluster-snapshot --db-cluster-identifier ledger --db-cluster-snapshot-identifier safe --query DBClusterSnapshot.Status --output text", "creating", ""},
+		{"rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier ghost", "", "(DBClusterSnapshotNotFoundFault)"},
 		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},
 	} {
 		out, errs, err := program(t, s, "aws", strings.Fields(tc.cmd)...)
@@ -96,6 +102,12 @@ rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="new", WaiterC
 db = rds.describe_db_instances(Filters=[{"Name": "engine", "Values": ["mysql"]}])["DBInstances"][0]
 rds.add_tags_to_resource(ResourceName=db["DBInstanceArn"], Tags=[{"Key": "c", "Value": "d"}])
 print(db["DBInstanceStatus"], len(rds.list_tags_for_resource(ResourceName=db["DBInstanceArn"])["TagList"]))
+rds.stop_db_instance(DBInstanceIdentifier="new", DBSnapshotIdentifier="before")
+rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="before", WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+rds.create_db_cluster_snapshot(DBClusterIdentifier="ledger", DBClusterSnapshotIdentifier="safe", Tags=[{"Key": "a", "Value": "b"}])
+rds.get_waiter("db_cluster_snapshot_available").wait(DBClusterSnapshotIdentifier="safe", WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+rds.stop_db_cluster(DBClusterIdentifier="ledger")
+print([(c["DBClusterIdentifier"], c["Status"], len(c["DBClusterMembers"])) for p in rds.get_paginator("describe_db_clusters").paginate() for c in p["DBClusters"]])
 c = sts.assume_role(RoleArn="arn:aws-cn:iam::444455556666:role/dayshift", RoleSessionName="me", ExternalId="s3cret")["Credentials"]
 s = boto3.client("sts", aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"])
 print(s.get_caller_identity()["Arn"])
@@ -117,7 +129,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}

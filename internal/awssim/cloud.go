@@ -124,18 +124,20 @@ type scope struct {
 	region  *region
 	net     network
 
-	mu        sync.Mutex
-	buckets   buckets
-	seq       uint64
-	instances []*instance // by seq
-	byID      map[string]*instance
-	named     map[address]bool  // addresses that were chosen
-	tokens    map[string]launch // client tokens of RunInstances
-	leaving   int               // terminated instances still listed
-	dbs       []*database       // by identifier
-	dbByID    map[string]*database
-	snapshots map[string]*snapshot
-	windows   []*window // in the order in which they were made
+	mu               sync.Mutex
+	buckets          buckets
+	seq              uint64
+	instances        []*instance // by seq
+	byID             map[string]*instance
+	named            map[address]bool  // addresses that were chosen
+	tokens           map[string]launch // client tokens of RunInstances
+	leaving          int               // terminated instances still listed
+	dbs              []*database       // by identifier
+	dbByID           map[string]*database
+	snapshots        map[string]*snapshot
+	clusters         []*cluster // by identifier
+	clusterSnapshots map[string]*clusterSnapshot
+	windows          []*window // in the order in which they were made
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
@@ -294,6 +296,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
 			tokens: map[string]launch{}, snapshots: map[string]*snapshot{},
+			clusterSnapshots: map[string]*clusterSnapshot{},
 		}
 		c.scopes[key] = s
 	}

@@ -115,7 +115,7 @@ func (c *Cloud) Databases(account, region string) []Database {
 				ID: d.id, ARN: s.dbARN("db", d.id), Account: s.account.id, Region: s.region.name, Zone: d.zone, Class: d.class, Engine: d.engine.name,
 				State: dbStateNames[p.state], Since: since(p), Tags: tagMap(d.tags),
 			}
-			if at, ok := d.autoRestart(now); ok {
+			if at, ok := d.line.autoRestart(now); ok {
 				v.Restart = instant(at)
 			}
 			out = append(out, v)
