@@ -110,8 +110,11 @@ var sections = []struct {
 		{StopProtected, "Switch stop protection off (`aws ec2 modify-instance-attribute --instance-id ID --no-disable-api-stop`). It is tried again at its next end, after a day where nothing else is ever wanted."},
 		{ReadReplica, "AWS does not stop replicas."},
 		{ReplicaSource, "AWS does not stop a database with replicas."},
-		{ClusterMember, "Take the schedule tag off. Clusters are not in this version."},
+		{ClusterMember, "Tag the cluster instead, and take the schedule tag off its member."},
 		{SQLServerMultiAZ, "AWS does not stop it."},
+		{ServerlessV1, "AWS does not stop it. It can pause by itself (`AutoPause`), or be upgraded to Serverless v2, which can be stopped."},
+		{GlobalDatabase, "AWS does not stop its primary or secondary clusters. Take the cluster out of the global database, or the schedule tag off."},
+		{MultiAZCluster, "AWS does not stop it. A Multi-AZ DB instance can be stopped."},
 	}},
 }
 

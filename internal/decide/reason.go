@@ -109,6 +109,9 @@ const (
 	ReplicaSource     = Reason(fleet.ReplicaSource)
 	ClusterMember     = Reason(fleet.ClusterMember)
 	SQLServerMultiAZ  = Reason(fleet.SQLServerMultiAZ)
+	ServerlessV1      = Reason(fleet.ServerlessV1)
+	GlobalDatabase    = Reason(fleet.GlobalDatabase)
+	MultiAZCluster    = Reason(fleet.MultiAZCluster)
 )
 
 // Reasons are all reasons in the order of the documentation.
@@ -125,6 +128,7 @@ var Reasons = []Reason{
 	RuleStart, RuleStop, RuleReboot, RuleResize, RuleRunning, RuleStopped,
 	RuleNothing, RuleOverridden, RuleEnforced, RuleOvertaken, RuleLate, RuleUnsupported,
 	GroupMember, InstanceStoreRoot, SpotOneTime, StopProtected, ReadReplica, ReplicaSource, ClusterMember, SQLServerMultiAZ,
+	ServerlessV1, GlobalDatabase, MultiAZCluster,
 }
 
 var sentences = map[Reason]string{
@@ -202,6 +206,9 @@ var sentences = map[Reason]string{
 	ReplicaSource:     "It is the source of a read replica, which can not be stopped.",
 	ClusterMember:     "It belongs to a database cluster, which is started and stopped as a whole.",
 	SQLServerMultiAZ:  "SQL Server in several zones can not be stopped.",
+	ServerlessV1:      "It is an Aurora Serverless v1 cluster, which can not be stopped.",
+	GlobalDatabase:    "It is part of a global database, which can not be stopped.",
+	MultiAZCluster:    "It is a Multi-AZ DB cluster, which can not be stopped.",
 }
 
 // Sentence describes the reason to people, in one sentence.

@@ -85,7 +85,7 @@ type Kind string
 const (
 	EC2Instance      Kind = "ec2_instance"
 	RDSInstance      Kind = "rds_instance"
-	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ clusters, Neptune, DocumentDB
+	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ DB clusters, Neptune, DocumentDB
 	AutoScalingGroup Kind = "autoscaling_group"
 )
 
@@ -203,6 +203,9 @@ const (
 	ReplicaSource     Bar = "replica-source"
 	ClusterMember     Bar = "cluster-member"
 	SQLServerMultiAZ  Bar = "sqlserver-multi-az"
+	ServerlessV1      Bar = "serverless-v1"
+	GlobalDatabase    Bar = "global-database"
+	MultiAZCluster    Bar = "multi-az-cluster"
 )
 
 // Resource is one resource as its listing showed it at SeenAt.
@@ -230,6 +233,8 @@ type Resource struct {
 	Bar Bar `json:"bar,omitempty"`
 	// CanHibernate: hibernation was enabled at launch (EC2).
 	CanHibernate bool `json:"can_hibernate,omitempty"`
+	// Members is how many instances a database cluster consists of, which are started and stopped with it; 0 for other kinds.
+	Members int `json:"members,omitempty"`
 	// AutoRestartAt is when AWS will start a stopped database by itself (RDS, seven days after its stop).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
 	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS); empty: none.

@@ -166,6 +166,7 @@ func TestOneSessionServesAllCallsUntilItEnds(t *testing.T) {
 		rolling(w)
 		w.on("DescribeInstances", answer(200, instancesPage("")))
 		w.on("DescribeDBInstances", answer(200, databasesPage("")))
+		w.on("DescribeDBClusters", answer(200, clustersPage()))
 		c := w.open(roleAccount)
 		var group sync.WaitGroup
 		for range 20 {

@@ -105,7 +105,7 @@ var codes = map[string]error{
 	"UnsupportedHostConfiguration":        cloud.ErrUnsupported,
 	"InvalidInstanceType":                 cloud.ErrUnsupported,
 	"InvalidInstanceAttributeValue":       cloud.ErrUnsupported,
-	"InvalidDBClusterStateFault":          cloud.ErrUnsupported, // a member of a cluster is not stopped singly
+	"InvalidDBClusterStateFault":          cloud.ErrUnsupported, // a member of a cluster is not stopped singly; of a cluster see translate
 	"InvalidDBClusterState":               cloud.ErrUnsupported,
 	"OperationNotPermitted":               cloud.ErrProtected, // stop protection, termination protection
 
@@ -255,6 +255,9 @@ func translate(caller context.Context, scope fleet.Scope, operation kinds.Operat
 			return fmt.Errorf("%w (%w)", kinds.ErrDryRun, err)
 		}
 		e.class = classify(e.Code, e.Status)
+		if strings.HasPrefix(e.Code, "InvalidDBClusterState") && strings.Contains(string(operation), "DBCluster") {
+			e.class = cloud.ErrWrongState // it is about the cluster itself, not a member
+		}
 		return e
 	}
 	e.class = cloud.ErrTransient

@@ -65,14 +65,18 @@ func simulateFleet(t *testing.T, opt awssim.Options, holds awssim.Fleet, change 
 }
 
 func simResource(seed fleet.Resource) awssim.Resource {
-	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds"}[seed.Kind]
+	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster"}[seed.Kind]
 	state := string(seed.State)
-	if seed.Kind == fleet.RDSInstance && seed.State == fleet.Running {
+	if seed.Kind != fleet.EC2Instance && seed.State == fleet.Running {
 		state = "available"
+	}
+	class, engine := seed.Type, ""
+	if seed.Kind == fleet.RDSCluster {
+		class, engine = "", seed.Type
 	}
 	return awssim.Resource{
 		Account: string(cmp.Or(seed.Scope.Account, hub)), Region: string(cmp.Or(seed.Scope.Region, "eu-central-1")), Kind: kind,
-		Name: seed.Name, Type: seed.Type, State: state, Tags: seed.Tags,
+		Name: seed.Name, Type: class, Engine: engine, State: state, Tags: seed.Tags,
 		VPC: seed.VPC, Subnet: seed.Subnet, PrivateIP: seed.PrivateIP, Window: seed.MaintenanceWindow,
 	}
 }

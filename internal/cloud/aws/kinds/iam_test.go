@@ -122,10 +122,26 @@ func compose(partition string, choose func(Permission) bool) policyDocument {
 			document.Statement = append(document.Statement, next)
 		}
 	}
+	document.Statement = joined(document.Statement)
 	if len(document.Statement) == 1 {
 		document.Statement[0].Sid = "Dayshift"
 	}
 	return document
+}
+
+// joined puts together the statements that allow the same under the same
+// conditions, on resources of several kinds: a role's policies have a quota.
+func joined(statements []statement) []statement {
+	var out []statement
+	for _, s := range statements {
+		same := func(o statement) bool { return slices.Equal(o.Action, s.Action) && cmp.Equal(o.Condition, s.Condition) }
+		if at := slices.IndexFunc(out, same); at >= 0 {
+			out[at].Resource = append(out[at].Resource, s.Resource...)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // sid names a statement after its kind and its first action; IAM takes letters and digits alone.

@@ -10,6 +10,7 @@ import "dayshift/internal/fleet"
 // seconds. Nothing depends on the order for being right: kinds act side by
 // side, and what must start after something else is a workload.
 var Registry = []Kind{
+	rdsCluster,
 	rdsInstance,
 	ec2Instance,
 }
