@@ -21,6 +21,7 @@ func clientFleet(t *testing.T) *Server {
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "asg", Name: "workers", Min: 1, Desired: 2, Max: 4, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "orders", Engine: "docdb", Members: 1, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "ledger", Members: 2},
 		},
@@ -70,6 +71,9 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
 		{"ssm describe-maintenance-windows --filters Key=Colour,Values=red", "", "(ValidationException) when calling the DescribeMaintenanceWindows operation"},
+		{"autoscaling update-auto-scaling-group --auto-scaling-group-name workers --min-size 0 --max-size 0 --desired-capacity 0", "", ""},
+		{"autoscaling describe-auto-scaling-groups --filters Name=tag-key,Values=Schedule --query AutoScalingGroups[].[AutoScalingGroupName,MinSize,DesiredCapacity,MaxSize,length(Instances),Tags[0].Value] --output text", "workers\t0\t0\t0\t0\tcn-office-hours", ""},
+		{"autoscaling update-auto-scaling-group --auto-scaling-group-name ghost --min-size 0", "", "(ValidationError) when calling the UpdateAutoScalingGroup operation: AutoScalingGroup name not found"},
 		{"rds stop-db-instance --db-instance-identifier shop-db --query DBInstance.DBInstanceStatus --output text", "stopping", ""},
 		{"rds describe-db-clusters --filters Name=db-cluster-id,Values=orders --query DBClusters[].[Engine,Status,DBClusterMembers[0].DBInstanceIdentifier,TagList[0].Value] --output text", "docdb\tavailable\torders-1\tcn-office-hours", ""},
 		{"docdb stop-db-cluster --db-cluster-identifier orders --query DBCluster.Status --output text", "stopping", ""},
@@ -114,6 +118,12 @@ print(s.get_caller_identity()["Arn"])
 ssm = boto3.client("ssm")
 windows = [w for p in ssm.get_paginator("describe_maintenance_windows").paginate(PaginationConfig={"PageSize": 10}) for w in p["WindowIdentities"]]
 print([(w["Name"], w["NextExecutionTime"][-12:-6]) for w in windows if w["Enabled"] and "ScheduleTimezone" in w])
+asg = boto3.client("autoscaling")
+asg.create_or_update_tags(Tags=[{"ResourceType": "auto-scaling-group", "ResourceId": "workers", "Key": "dayshift:saved", "Value": "1-2-4", "PropagateAtLaunch": False}])
+asg.suspend_processes(AutoScalingGroupName="workers", ScalingProcesses=["AZRebalance"])
+asg.set_desired_capacity(AutoScalingGroupName="workers", DesiredCapacity=3)
+group = asg.describe_auto_scaling_groups(AutoScalingGroupNames=["workers"])["AutoScalingGroups"][0]
+print(group["DesiredCapacity"], len(group["Instances"]), [p["ProcessName"] for p in group["SuspendedProcesses"]], {t["Key"]: t["Value"] for t in group["Tags"]}["dayshift:saved"])
 try:
     ec2.describe_volumes()
 except ClientError as e:
@@ -129,7 +139,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}

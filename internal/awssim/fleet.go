@@ -73,7 +73,7 @@ type Capacity struct {
 type Resource struct {
 	Account string            `yaml:"account"`
 	Region  string            `yaml:"region"`
-	Kind    string            `yaml:"kind"`            // ec2, rds or rds_cluster
+	Kind    string            `yaml:"kind"`            // ec2, rds, rds_cluster, ecs or asg
 	Count   int               `yaml:"count,omitempty"` // default 1
 	ID      string            `yaml:"id,omitempty"`    // rds: the identifier, default the name
 	Name    string            `yaml:"name,omitempty"`  // ec2: the tag Name
@@ -120,6 +120,23 @@ type Resource struct {
 	Members       int    `yaml:"members,omitempty"`
 	EngineMode    string `yaml:"engine_mode,omitempty"`    // provisioned (default) or serverless, which is Aurora Serverless v1
 	GlobalCluster string `yaml:"global_cluster,omitempty"` // the global database it is part of
+
+	// Of ecs, whose Name is the service's, Cluster (default: default) its cluster
+	// and Type its launch type, default FARGATE. Desired is how many tasks run,
+	// default 1, none while stopped. With Max it has a scalable target from Min to
+	// Max, of which Suspended (in, out, scheduled) are suspended.
+	Desired    int      `yaml:"desired,omitempty"`
+	Min        int      `yaml:"min,omitempty"`
+	Max        int      `yaml:"max,omitempty"`
+	Suspended  []string `yaml:"suspended,omitempty"`
+	Scheduling string   `yaml:"scheduling,omitempty"` // REPLICA (default) or DAEMON
+	Controller string   `yaml:"controller,omitempty"` // ECS (default), CODE_DEPLOY or EXTERNAL
+
+	// Of asg, which is an Auto Scaling group with Min, Desired (default 1) and Max
+	// (default Desired) instances of Type, none while stopped. Suspended are
+	// processes. With Propagate its instances inherit its tags.
+	Propagate         bool `yaml:"propagate,omitempty"`
+	ScaleInProtection bool `yaml:"scale_in_protection,omitempty"` // of new instances
 
 	// StoppedFor is how long a stopped database has been stopped; RDS starts it
 	// after seven days.
@@ -348,11 +365,15 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 			bad(field, "%q is not known: %s", v, strings.Join(allowed, ", "))
 		}
 	}
+	if r.Kind != "asg" {
+		none(r.Kind, r.ofGroups()...)
+	}
 	switch r.Kind {
 	case "ec2":
 		none("ec2", stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""}, stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""},
 			stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
 		none("ec2", r.ofClusters()...)
+		none("ec2", r.ofServices()...)
 		t := instanceTypes[cmp.Or(r.Type, "t3.micro")]
 		if t == nil {
 			bad("type", "%q is not an instance type the simulator knows: m5.large, t3.micro, c6g.xlarge …", r.Type)
@@ -377,6 +398,7 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		oneOf("spot", cmp.Or(r.Spot, "one-time"), "one-time", "persistent")
 		oneOf("root", cmp.Or(r.Root, "ebs"), "ebs", "instance-store", "missing")
 	case "rds", "rds_cluster":
+		none(r.Kind, r.ofServices()...)
 		none(r.Kind, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
 			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
 			stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""})
@@ -403,8 +425,28 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		if r.StoppedFor != 0 && r.State != "stopped" {
 			bad("stopped_for", "belongs to state stopped")
 		}
+	case "ecs":
+		none("ecs", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"zone", r.Zone != ""}, stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		none("ecs", r.ofClusters()...)
+		r.checkECS(bad)
+		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped")
+		oneOf("type", cmp.Or(r.Type, "FARGATE"), "FARGATE", "EC2", "EXTERNAL")
+		oneOf("scheduling", cmp.Or(r.Scheduling, "REPLICA"), "REPLICA", "DAEMON")
+		oneOf("controller", cmp.Or(r.Controller, "ECS"), "ECS", "CODE_DEPLOY", "EXTERNAL")
+	case "asg":
+		none("asg", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"start_error", r.StartError != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected},
+			stray{"stopped_for", r.StoppedFor != 0}, stray{"scheduling", r.Scheduling != ""}, stray{"controller", r.Controller != ""})
+		none("asg", r.ofClusters()...)
+		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped")
+		r.checkGroup(bad)
 	default:
-		bad("kind", "%q is not known: ec2, rds or rds_cluster", r.Kind)
+		bad("kind", "%q is not known: ec2, rds, rds_cluster, ecs or asg", r.Kind)
 	}
 }
 
@@ -474,6 +516,8 @@ func (c *Cloud) Load(f Fleet) error {
 		list     []*instance
 		dbs      []*database
 		clusters []*cluster
+		services []*ecsService
+		groups   []*scalingGroup
 		entry    *Resource
 	}
 	now := c.Now().UnixNano()
@@ -492,7 +536,7 @@ func (c *Cloud) Load(f Fleet) error {
 		images[im.ID] = &image{id: im.ID, name: cmp.Or(im.Name, im.ID), arch: cmp.Or(im.Arch, x86), owner: c.opt.DefaultAccount, root: "/dev/xvda"}
 	}
 	var todo []made
-	dbNames := map[string]bool{}
+	dbNames, services, groups := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range f.Resources {
 		r := &f.Resources[i]
 		m := made{s: c.scopeLocked(c.accountLocked(r.Account), regions[r.Region]), entry: r}
@@ -518,6 +562,32 @@ func (c *Cloud) Load(f Fleet) error {
 				}
 				ids[in.id] = true
 				m.list = append(m.list, in)
+				continue
+			}
+			if r.Kind == "ecs" {
+				v := c.serviceOf(r, n, tags, now)
+				key := r.Account + " " + r.Region + " " + v.id()
+				m.s.mu.Lock()
+				taken := m.s.ecs[v.id()] != nil
+				m.s.mu.Unlock()
+				if taken || services[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: service %s exists already in account %s, %s", i, v.id(), r.Account, r.Region)
+				}
+				services[key] = true
+				m.services = append(m.services, v)
+				continue
+			}
+			if r.Kind == "asg" {
+				g := c.scalingGroupOf(m.s, r, n, tags, now)
+				key := r.Account + " " + r.Region + " " + g.name
+				m.s.mu.Lock()
+				taken := m.s.group(g.name) != nil
+				m.s.mu.Unlock()
+				if taken || groups[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: group %s exists already in account %s, %s", i, g.name, r.Account, r.Region)
+				}
+				groups[key] = true
+				m.groups = append(m.groups, g)
 				continue
 			}
 			if r.Kind == "rds_cluster" {
@@ -609,6 +679,12 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		for _, d := range m.dbs {
 			m.s.addDB(d)
+		}
+		for _, g := range m.groups {
+			m.s.settleGroup(g)
+		}
+		for _, v := range m.services {
+			m.s.ecs[v.id()] = v
 		}
 		for _, cl := range m.clusters {
 			m.s.addCluster(cl)
@@ -802,9 +878,15 @@ func (c *Cloud) Snapshot() Fleet {
 	slices.SortFunc(f.Images, func(a, b Image) int { return strings.Compare(a.ID, b.ID) })
 	for _, s := range c.allScopes() {
 		s.mu.Lock()
+		s.tend(now)
 		for _, i := range s.instances {
-			if !i.gone(now) {
+			if !i.gone(now) && !s.isMember(i) {
 				f.Resources = append(f.Resources, s.describe(i))
+			}
+		}
+		for _, g := range s.groups {
+			if !g.deleting {
+				f.Resources = append(f.Resources, s.describeGroup(g))
 			}
 		}
 		for _, d := range s.dbs {
@@ -814,6 +896,9 @@ func (c *Cloud) Snapshot() Fleet {
 		}
 		for _, cl := range s.clusters {
 			f.Resources = append(f.Resources, s.describeCluster(cl, now))
+		}
+		for _, v := range s.sortedServices(func(*ecsService) bool { return true }) {
+			f.Resources = append(f.Resources, s.describeECS(v))
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)

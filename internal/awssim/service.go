@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -20,8 +21,14 @@ type service struct {
 	version   string
 	protocol  protocol
 	namespace string // of the answer's XML; of a service in JSON the prefix of X-Amz-Target
-	actions   map[string]*action
+	iam       string // its prefix in IAM's actions where that is not name
+	// words are its own names of common refusals.
+	words   map[string]string
+	actions map[string]*action
 }
+
+// permission is what IAM calls an action of the service.
+func (s *service) permission(action string) string { return cmp.Or(s.iam, s.name) + ":" + action }
 
 // action is one API action that is modelled. A parameter that takes does not
 // list is refused, so that no client believes in an effect that is not there.
@@ -171,6 +178,8 @@ func services() map[string]*service {
 			},
 		},
 	}
+	all = append(all, ecsServices()...)
+	all = append(all, autoscalingService())
 	out := map[string]*service{}
 	for _, s := range all {
 		for name, a := range s.actions {

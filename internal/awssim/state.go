@@ -58,6 +58,7 @@ func tagMap(tags []Tag) map[string]string {
 func (c *Cloud) holder(id string) (*scope, *instance) {
 	for _, s := range c.allScopes() {
 		s.mu.Lock()
+		s.tend(c.Now().UnixNano())
 		if i := s.byID[id]; i != nil && !i.gone(c.Now().UnixNano()) {
 			return s, i
 		}
@@ -86,6 +87,7 @@ func (c *Cloud) Instances(account, region string) []Instance {
 			continue
 		}
 		s.mu.Lock()
+		s.tend(now)
 		for _, i := range s.instances {
 			if !i.gone(now) {
 				out = append(out, s.instanceNow(i, now))
