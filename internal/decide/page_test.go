@@ -67,6 +67,7 @@ var sections = []struct {
 		{MissedStart, "Dayshift, its store or its access to AWS was away at the begin of a period."},
 		{ResizeStop, "It will be down for some minutes. `period@type` in the schedule asks for the type."},
 		{ResizeStart, ""},
+		{HeldStart, "Nothing, where it is seen once. Where it comes back, the failures before it say which permission is missing."},
 		{Retained, "`retain_running` of the schedule says so."},
 		{TypeRefused, "The note in the record says why: no capacity, a type that does not fit the instance, or a rule. It is asked for again at its next start."},
 		{ManualStop, "It is started at its next begin. `enforced: true` would undo it at once."},
@@ -104,10 +105,10 @@ var sections = []struct {
 		{RuleUnsupported, "Only EC2 instances change their type. Give the rule `resource-type` in its filter."},
 	}},
 	{"It must not be stopped singly", "Of these, instance-store, one-time Spot and stop-protected instances may be started; all others are left alone both ways.", []remedy{
-		{GroupMember, "Take the schedule tag off; the group would replace a member that stops. Groups are not in this version."},
+		{GroupMember, "Take the schedule tag off; the group would replace a member that stops. Tag the group instead."},
 		{InstanceStoreRoot, "AWS can only terminate it."},
 		{SpotOneTime, "AWS can only terminate it. Without the permission `ec2:DescribeSpotInstanceRequests` every Spot instance counts as one."},
-		{StopProtected, "Switch stop protection off (`aws ec2 modify-instance-attribute --instance-id ID --no-disable-api-stop`). It is tried again at its next end, after a day where nothing else is ever wanted."},
+		{StopProtected, "Switch stop protection off (`aws ec2 modify-instance-attribute --instance-id ID --no-disable-api-stop`; of a group the scale-in protection of new instances). It is tried again at its next end, after a day where nothing else is ever wanted."},
 		{ReadReplica, "AWS does not stop replicas."},
 		{ReplicaSource, "AWS does not stop a database with replicas."},
 		{ClusterMember, "Tag the cluster instead, and take the schedule tag off its member."},
@@ -115,6 +116,10 @@ var sections = []struct {
 		{ServerlessV1, "AWS does not stop it. It can pause by itself (`AutoPause`), or be upgraded to Serverless v2, which can be stopped."},
 		{GlobalDatabase, "AWS does not stop its primary or secondary clusters. Take the cluster out of the global database, or the schedule tag off."},
 		{MultiAZCluster, "AWS does not stop it. A Multi-AZ DB instance can be stopped."},
+		{ServiceManaged, "Take the schedule tag off the group, and tag what owns it: the EKS node group, for instance."},
+		{ScalingSuspended, "Resume the processes Launch and Terminate of the group (`aws autoscaling resume-processes --auto-scaling-group-name NAME`)."},
+		{DaemonService, "Take the schedule tag off. Its tasks end when the machines of the cluster stop: schedule these."},
+		{ExternalDeployer, "Take the schedule tag off, or schedule it in the program that deploys it."},
 	}},
 }
 

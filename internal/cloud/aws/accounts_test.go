@@ -170,7 +170,7 @@ func TestOneSessionServesAllCallsUntilItEnds(t *testing.T) {
 		c := w.open(roleAccount)
 		var group sync.WaitGroup
 		for range 20 {
-			for _, kind := range c.Kinds() {
+			for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
 				group.Go(func() {
 					if _, err := list(c, kind, cloud.Query{}); err != nil {
 						t.Error(err)

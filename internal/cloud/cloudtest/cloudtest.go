@@ -28,8 +28,9 @@ type Harness struct {
 	Scopes []fleet.Scope
 	// Open makes a cloud that holds exactly the seeds. Of a seed count Scope, Kind,
 	// Name (which is unique, and the ID where the kind's identifiers are chosen),
-	// State (Running or Stopped), Type, Tags, VPC, of machines Subnet and PrivateIP
-	// and of databases and clusters MaintenanceWindow. The Type of a cluster is its engine.
+	// State (Running or Stopped), Type, Tags, VPC, of machines Subnet and PrivateIP,
+	// of databases and clusters MaintenanceWindow and of running scaled kinds Size, as
+	// minimum-desired-maximum. The Type of a cluster is its engine.
 	Open func(t *testing.T, seeds []fleet.Resource) World
 	// OpenWindows makes a cloud that holds these maintenance windows and nothing
 	// else; nil where the implementation is no cloud.WindowLister.
@@ -94,6 +95,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"what is not configured is invalid", (*exam).strangers},
 		{"tags are set and removed", (*exam).tags},
 		{"a probe finds each ability and changes nothing", (*exam).probe},
+		{"what is scaled comes back as it was", (*exam).scaled},
 		{"windows are listed by name", (*exam).windows},
 		{"a window moves on to its next execution", (*exam).nextWindow},
 		{"many windows are listed whole", (*exam).manyWindows},
@@ -114,7 +116,7 @@ type exam struct {
 
 // seed describes a resource of the first scope that carries the tag.
 func (e *exam) seed(kind fleet.Kind, name string, state fleet.State) fleet.Resource {
-	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql"}
+	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro"}
 	return fleet.Resource{
 		Ref: fleet.Ref{Scope: e.Scopes[0], Kind: kind}, Name: name, State: state, Type: types[kind],
 		Tags: map[string]string{TagKey: "office"},
@@ -178,7 +180,13 @@ func (e *exam) wantError(what string, err error, class error) {
 	}
 }
 
-func target(resource fleet.Resource) cloud.Target { return cloud.Target{Resource: resource} }
+func target(resource fleet.Resource) cloud.Target {
+	t := cloud.Target{Resource: resource}
+	if resource.Kind == fleet.AutoScalingGroup { // which does not know by itself what to bring back
+		t.Size = "1-1-1"
+	}
+	return t
+}
 
 func (e *exam) kinds() {
 	e.open()
@@ -244,16 +252,19 @@ func (e *exam) places() {
 }
 
 func (e *exam) tagged() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		plain := e.seed(kind, "plain", fleet.Running)
 		plain.Tags = map[string]string{"schedule": "case counts", "Team": "a"}
-		star := e.seed(kind, "star", fleet.Running)
-		star.Tags = map[string]string{"Sched*": "no pattern"}
+		star, pattern := e.seed(kind, "star", fleet.Running), "Sched*"
+		if kind == fleet.ECSService { // takes no star in a tag
+			pattern = "Sched.+"
+		}
+		star.Tags = map[string]string{pattern: "no pattern"}
 		e.open(e.seed(kind, "ours", fleet.Running), plain, star)
 		if diff := cmp.Diff([]string{"ours"}, names(e.list(kind, cloud.Query{TagKey: TagKey}))); diff != "" {
 			e.Error(kind, diff)
 		}
-		if diff := cmp.Diff([]string{"star"}, names(e.list(kind, cloud.Query{TagKey: "Sched*"}))); diff != "" {
+		if diff := cmp.Diff([]string{"star"}, names(e.list(kind, cloud.Query{TagKey: pattern}))); diff != "" {
 			e.Error(kind, "a key is not a pattern", diff)
 		}
 		if diff := cmp.Diff([]string{"ours", "plain", "star"}, names(e.list(kind, cloud.Query{}))); diff != "" {
@@ -263,8 +274,8 @@ func (e *exam) tagged() {
 }
 
 func (e *exam) byID() {
-	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone"}
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster} {
+	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone"}
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		var seeds []fleet.Resource
 		for i := range 250 {
 			seeds = append(seeds, e.seed(kind, fmt.Sprintf("m%03d", i), fleet.Running))
@@ -321,7 +332,7 @@ func (e *exam) large() {
 }
 
 func (e *exam) startStop() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		e.open(e.seed(kind, "a", fleet.Stopped), e.seed(kind, "b", fleet.Stopped), e.seed(kind, "bystander", fleet.Stopped))
 		list := e.list(kind, cloud.Query{})
 		e.must(e.do(kind, fleet.Start, target(list["a"]), target(list["b"])))
@@ -450,6 +461,62 @@ func (e *exam) reboot() {
 	e.wantError("reboot of a database that is gone", e.do(fleet.RDSInstance, fleet.Reboot, target(gone)), cloud.ErrNotFound)
 }
 
+// scaledKinds are those of the cloud that are scaled to nothing and back.
+func (e *exam) scaledKinds() []fleet.Kind {
+	e.open()
+	return slices.DeleteFunc(slices.Clone(e.Cloud.Kinds()), func(kind fleet.Kind) bool { return !kind.Traits().Scaled })
+}
+
+// scaled: seven come back as seven, also when the calls come twice and with news
+// that are old, and as their owner wishes where a tag says so.
+func (e *exam) scaled() {
+	for _, kind := range e.scaledKinds() {
+		seven, wish := e.seed(kind, "seven", fleet.Running), e.seed(kind, "wish", fleet.Running)
+		seven.Size, wish.Size = "2-7-9", "2-7-9"
+		wish.Tags[fleet.TagSize] = "1-3-5"
+		e.open(seven, wish)
+		before := e.list(kind, cloud.Query{})
+		if before["seven"].Size != "2-7-9" {
+			e.Errorf("%s: has size %q, want 2-7-9", kind, before["seven"].Size)
+		}
+		for range 2 {
+			e.must(e.do(kind, fleet.Stop, target(before["seven"])))
+		}
+		e.must(e.do(kind, fleet.Stop, target(before["wish"])))
+		e.Pass(settling)
+		for range 2 { // of what is stopped by now
+			e.must(e.do(kind, fleet.Stop, target(before["seven"])))
+		}
+		stopped := e.list(kind, cloud.Query{TagKey: TagKey})
+		e.wantStates(stopped, fleet.Stopped, "seven", "wish")
+		saved := stopped["seven"].Tags[fleet.TagSaved]
+		if stopped["seven"].Size != "" || !strings.HasPrefix(saved, "2-7-9") {
+			e.Errorf("%s: stopped with size %q, saved %q", kind, stopped["seven"].Size, saved)
+		}
+		bad := cloud.Target{Resource: stopped["seven"], Size: "many"}
+		err := e.do(kind, fleet.Start, bad)
+		e.wantError("start with a size that is none", err, cloud.ErrInvalid)
+		var member *cloud.MemberError
+		if !errors.As(err, &member) || !slices.Equal(member.IDs, []string{bad.ID}) {
+			e.Errorf("%s: %v does not name it", kind, err)
+		}
+		for range 2 {
+			e.must(e.do(kind, fleet.Start, cloud.Target{Resource: stopped["seven"], Size: saved}))
+		}
+		e.must(e.do(kind, fleet.Start, cloud.Target{Resource: stopped["wish"], Size: "1-3-5"}))
+		e.Pass(settling)
+		after := e.list(kind, cloud.Query{})
+		e.wantStates(after, fleet.Running, "seven", "wish")
+		if after["seven"].Size != "2-7-9" || after["seven"].Held || after["wish"].Size != "1-3-5" {
+			e.Errorf("%s: came back as %q (held: %v) and %q, want 2-7-9 and 1-3-5", kind, after["seven"].Size, after["seven"].Held, after["wish"].Size)
+		}
+		gone := after["seven"]
+		gone.ID, gone.ARN = "long/gone", ""
+		e.wantError("stop of what is gone", e.do(kind, fleet.Stop, target(gone)), cloud.ErrNotFound)
+		e.wantError("start of what is gone", e.do(kind, fleet.Start, cloud.Target{Resource: gone, Size: "1-1-1"}), cloud.ErrNotFound)
+	}
+}
+
 func (e *exam) unknownVerb() {
 	e.open(e.seed(fleet.RDSInstance, "shop-db", fleet.Running))
 	database := e.list(fleet.RDSInstance, cloud.Query{})["shop-db"]
@@ -463,7 +530,7 @@ func (e *exam) unknownVerb() {
 
 func (e *exam) reserve() {
 	e.open()
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		for _, want := range []int{1, 2, 700} {
 			n, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], kind, fleet.Stop, want)
 			e.must(err)
@@ -514,7 +581,7 @@ func (e *exam) strangers() {
 }
 
 func (e *exam) tags() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		e.open(e.seed(kind, "a", fleet.Running), e.seed(kind, "b", fleet.Running), e.seed(kind, "c", fleet.Running))
 		list := e.list(kind, cloud.Query{})
 		both := []fleet.Resource{list["a"], list["b"]}
@@ -558,6 +625,8 @@ func (e *exam) probe() {
 		"list EC2 instances", "start EC2 instances", "stop EC2 instances", "tag EC2 instances",
 		"list RDS instances", "start RDS instances", "stop RDS instances", "tag RDS instances",
 		"list RDS clusters", "start RDS clusters", "stop RDS clusters", "tag RDS clusters",
+		"list Auto Scaling groups", "start Auto Scaling groups", "stop Auto Scaling groups", "tag Auto Scaling groups",
+		"list ECS services", "start ECS services", "stop ECS services", "tag ECS services",
 	} {
 		if !seen[ability] {
 			e.Errorf("nothing about %q in %+v", ability, findings)
