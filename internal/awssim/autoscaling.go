@@ -818,16 +818,28 @@ type Group struct {
 	Tags                       map[string]string
 }
 
-// Group gives one Auto Scaling group.
-func (c *Cloud) Group(account, region, name string) (Group, bool) {
-	s, g := c.groupHolder(account, region, name)
-	if s == nil {
-		return Group{}, false
+// Groups gives the Auto Scaling groups of an account and region; an empty
+// account or region means all.
+func (c *Cloud) Groups(account, region string) []Group {
+	var out []Group
+	now := c.Now().UnixNano()
+	for _, s := range c.allScopes() {
+		if account != "" && account != s.account.id || region != "" && region != s.region.name {
+			continue
+		}
+		s.mu.Lock()
+		s.tend(now)
+		for _, g := range s.groups {
+			out = append(out, s.groupNow(g))
+		}
+		s.mu.Unlock()
 	}
-	defer s.mu.Unlock()
+	return out
+}
+
+func (s *scope) groupNow(g *scalingGroup) Group {
 	out := Group{
-		Name: g.name, ARN: s.groupARN(g), Account: account, Region: region, Min: g.min, Desired: g.desired, Max: g.max,
-		Tags: map[string]string{},
+		Name: g.name, ARN: s.groupARN(g), Account: s.account.id, Region: s.region.name, Min: g.min, Desired: g.desired, Max: g.max, Tags: map[string]string{},
 	}
 	for _, m := range g.members {
 		out.Instances = append(out.Instances, m.id)
@@ -838,7 +850,17 @@ func (c *Cloud) Group(account, region, name string) (Group, bool) {
 	for _, t := range g.tags {
 		out.Tags[t.Key] = t.Value
 	}
-	return out, true
+	return out
+}
+
+// Group gives one Auto Scaling group.
+func (c *Cloud) Group(account, region, name string) (Group, bool) {
+	s, g := c.groupHolder(account, region, name)
+	if s == nil {
+		return Group{}, false
+	}
+	defer s.mu.Unlock()
+	return s.groupNow(g), true
 }
 
 // ScaleGroup sets the size of a group as a person at the console would: outside
