@@ -438,6 +438,9 @@ func describeServices(k *call, w *xw) *Error {
 			failures = append(failures, ecsFailure{k.scope.ecsARN("service", cluster+"/"+id), "MISSING"})
 			continue
 		}
+		if k.strikes(FaultMissing, v.id(), v.name) != nil {
+			continue
+		}
 		found = append(found, k.describeService(v, len(k.p.list("include")) > 0))
 	}
 	k.log.Items = len(found)
