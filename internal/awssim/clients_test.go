@@ -20,6 +20,7 @@ func clientFleet(t *testing.T) *Server {
 		Resources: []Resource{
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "ecs", Cluster: "web", Name: "cart-##", Count: 12, Desired: 2, Min: 1, Max: 4, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "asg", Name: "workers", Min: 1, Desired: 2, Max: 4, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "orders", Engine: "docdb", Members: 1, Tags: map[string]string{"Schedule": "cn-office-hours"}},
@@ -79,6 +80,7 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"docdb stop-db-cluster --db-cluster-identifier orders --query DBCluster.Status --output text", "stopping", ""},
 		{"rds create-db-cluster-snapshot --db-cluster-identifier ledger --db-cluster-snapshot-identifier safe --query DBClusterSnapshot.Status --output text", "creating", ""},
 		{"rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier ghost", "", "(DBClusterSnapshotNotFoundFault)"},
+		{"ecs update-service --cluster web --service cart-01 --desired-count 0 --query service.[desiredCount,runningCount,status,schedulingStrategy] --output text", "0\t2\tACTIVE\tREPLICA", ""},
 		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},
 	} {
 		out, errs, err := program(t, s, "aws", strings.Fields(tc.cmd)...)
@@ -124,6 +126,24 @@ asg.suspend_processes(AutoScalingGroupName="workers", ScalingProcesses=["AZRebal
 asg.set_desired_capacity(AutoScalingGroupName="workers", DesiredCapacity=3)
 group = asg.describe_auto_scaling_groups(AutoScalingGroupNames=["workers"])["AutoScalingGroups"][0]
 print(group["DesiredCapacity"], len(group["Instances"]), [p["ProcessName"] for p in group["SuspendedProcesses"]], {t["Key"]: t["Value"] for t in group["Tags"]}["dayshift:saved"])
+ecs = boto3.client("ecs")
+arns = [a for p in ecs.get_paginator("list_services").paginate(cluster="web", PaginationConfig={"PageSize": 5}) for a in p["serviceArns"]]
+ecs.tag_resource(resourceArn=arns[0], tags=[{"key": "dayshift:saved", "value": "1-2-4 suspended=in+out"}])
+ecs.update_service(cluster="web", service=arns[0], desiredCount=3)
+ecs.get_waiter("services_stable").wait(cluster="web", services=[arns[0]], WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+d = ecs.describe_services(cluster="web", services=[arns[0], "ghost"], include=["TAGS"])
+print(len(arns), d["services"][0]["runningCount"], d["services"][0]["tags"][-1]["value"], d["failures"][0]["reason"])
+scaling = boto3.client("application-autoscaling")
+one = {"ServiceNamespace": "ecs", "ResourceId": "service/web/cart-02", "ScalableDimension": "ecs:service:DesiredCount"}
+scaling.register_scalable_target(SuspendedState={"DynamicScalingOutSuspended": True}, **one)
+t = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[one["ResourceId"]])["ScalableTargets"][0]
+found = boto3.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=[{"Key": "Schedule"}], ResourceTypeFilters=["ecs:service"], PaginationConfig={"PageSize": 5})
+print(t["MinCapacity"], t["MaxCapacity"], t["SuspendedState"]["DynamicScalingOutSuspended"], sum(len(p["ResourceTagMappingList"]) for p in found))
+ecs.untag_resource(resourceArn=arns[0], tagKeys=["dayshift:saved"])
+try:
+    ecs.tag_resource(resourceArn=arns[0], tags=[{"key": "dayshift:saved", "value": "3;1"}])
+except ClientError as e:
+    print(e.response["Error"]["Code"], len(ecs.list_tags_for_resource(resourceArn=arns[0])["tags"]))
 try:
     ec2.describe_volumes()
 except ClientError as e:
@@ -139,7 +159,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\n12 3 1-2-4 suspended=in+out MISSING\n1 4 True 12\nInvalidParameterException 1\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}

@@ -198,10 +198,7 @@ func (k *call) cut(size, token string, n, def, most int) (from, to int, next str
 		return 0, 0, "", e
 	}
 	at, e := k.cursor(token)
-	if e != nil {
-		return 0, 0, "", e
-	}
-	if k.p.has(token) && k.strikes(FaultTokenExpire, "", "") != nil {
+	if e != nil || k.p.has(token) && k.strikes(FaultTokenExpire, "", "") != nil {
 		return 0, 0, "", refuse("InvalidNextToken", "The parameter %s is not valid.", token)
 	}
 	from = min(int(at), n)
