@@ -38,10 +38,11 @@ const (
 // autoscalingGroup is stopped by scaling it to 0-0-0 and started by giving it
 // the size back that it had.
 //
-// A maximum of zero holds against everything that scales a group: a target
+// A maximum of zero holds against nearly everything that scales a group: a target
 // tracking or step policy and a rebalancing of zones cannot go beyond it. What
-// can are people and the group's own scheduled actions, which set all three
-// numbers; both count as a start by a person. Nothing is suspended for that:
+// can are people, the group's own scheduled actions, which set all three
+// numbers, and predictive scaling that may raise the maximum; all count as a
+// start by a person. Nothing is suspended for that:
 // what is suspended while a person starts the group by hand would stay
 // suspended, and what its owner suspended stays as it is anyway.
 //
