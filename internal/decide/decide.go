@@ -622,7 +622,14 @@ func (x *decider) startNow(reason Reason) {
 // chooseTypes says which types a start asks for.
 func (x *decider) chooseTypes() {
 	if x.Resource.Kind.Traits().Scaled {
-		x.Size = x.size()
+		size, from := x.size()
+		x.Size = size
+		x.say("size", func() string {
+			if size == "" {
+				return "nobody knows what it brings back: it was never seen running, and no tag says it"
+			}
+			return "brings back " + size + " of " + from
+		})
 	}
 	if !x.Resource.Kind.Traits().Types {
 		return
@@ -634,14 +641,14 @@ func (x *decider) chooseTypes() {
 }
 
 // size is what a scaled resource is started with: as its owner's tag wants it,
-// as it was when it was stopped, as it was seen running last.
-func (x *decider) size() string {
+// as it was when it was stopped, as it was seen running last. from says which.
+func (x *decider) size() (size, from string) {
 	for _, tag := range [...]string{fleet.TagSize, fleet.TagMinDesiredMax, fleet.TagSaved} {
 		if size := strings.TrimSpace(x.Resource.Tags[tag]); size != "" {
-			return size
+			return size, "tag " + tag
 		}
 	}
-	return x.m.Size
+	return x.m.Size, "the time it was last seen running"
 }
 
 // leftToOwner reports whether a bar forbids to start singly as well: an owner
@@ -687,6 +694,9 @@ func (x *decider) runs() {
 	}
 	m.AutoRestartAt = time.Time{}
 	switch {
+	case r.Held && x.s.Mode != policy.StopOnly && !leftToOwner(r.Bar):
+		// It came up halfway, or by a person's hand: without its scaling.
+		x.startNow(HeldStart)
 	case wanted == "" || !r.Kind.Traits().Types:
 		m.ResizeTo = ""
 		x.none(AlreadyRunning, WasRunning)

@@ -152,6 +152,8 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 		return m, out
 	case age < consistencyAllowance:
 		return m, out
+	case accepted && r.Kind.Traits().Scaled:
+		return done() // its numbers changed with the call, so what is seen now somebody did since
 	case target == fleet.Running: // it is stopped
 		switch {
 		case launchedSince && stoppedByPerson(r.StateReason):

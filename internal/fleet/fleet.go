@@ -85,12 +85,13 @@ type Kind string
 const (
 	EC2Instance      Kind = "ec2_instance"
 	RDSInstance      Kind = "rds_instance"
-	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ clusters, Neptune, DocumentDB
+	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ DB clusters, Neptune, DocumentDB
 	AutoScalingGroup Kind = "autoscaling_group"
+	ECSService       Kind = "ecs_service"
 )
 
 // Kinds are all kinds, in the order in which they are listed to people.
-var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup}
+var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup, ECSService}
 
 // Traits are what the rules have to know of a kind.
 type Traits struct {
@@ -106,12 +107,14 @@ type Traits struct {
 
 // EC2 takes a minute, minutes with hibernation; a database with a large log to
 // recover or a snapshot to take can need the better part of an hour, and a
-// cluster starts its members one after the other. A group waits for instances.
+// cluster starts its members one after the other. A group waits for instances,
+// a service for tasks.
 var traits = map[Kind]Traits{
 	EC2Instance:      {Types: true, Arrival: 15 * time.Minute},
 	RDSInstance:      {Database: true, Arrival: time.Hour},
 	RDSCluster:       {Database: true, Arrival: 90 * time.Minute},
 	AutoScalingGroup: {Scaled: true, Arrival: 15 * time.Minute},
+	ECSService:       {Scaled: true, Arrival: 15 * time.Minute},
 }
 
 // Traits tells what the rules have to know of the kind. A kind that is not
@@ -203,6 +206,13 @@ const (
 	ReplicaSource     Bar = "replica-source"
 	ClusterMember     Bar = "cluster-member"
 	SQLServerMultiAZ  Bar = "sqlserver-multi-az"
+	ServerlessV1      Bar = "serverless-v1"
+	GlobalDatabase    Bar = "global-database"
+	MultiAZCluster    Bar = "multi-az-cluster"
+	ServiceManaged    Bar = "service-managed"   // another service of the provider scales it
+	ScalingSuspended  Bar = "scaling-suspended" // its owner suspended what would stop it or bring it back
+	DaemonService     Bar = "daemon-service"
+	ExternalDeployer  Bar = "external-deployer"
 )
 
 // Resource is one resource as its listing showed it at SeenAt.
@@ -228,8 +238,12 @@ type Resource struct {
 	LaunchedAt time.Time `json:"launched_at,omitzero"`
 	// Bar forbids a single stop; NoBar for the ordinary resource.
 	Bar Bar `json:"bar,omitempty"`
+	// Held: it runs, and what was switched off beside it for a stop (its scaling) is still off. A start switches that on again.
+	Held bool `json:"held,omitempty"`
 	// CanHibernate: hibernation was enabled at launch (EC2).
 	CanHibernate bool `json:"can_hibernate,omitempty"`
+	// Members is how many instances a database cluster consists of, which are started and stopped with it; 0 for other kinds.
+	Members int `json:"members,omitempty"`
 	// AutoRestartAt is when AWS will start a stopped database by itself (RDS, seven days after its stop).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
 	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS); empty: none.

@@ -3,6 +3,7 @@ package pass_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -165,6 +166,9 @@ func (w *world) states() map[string]string {
 		}
 		for _, database := range w.sim.Databases(string(scope.Account), string(scope.Region)) {
 			states[database.ID] = database.State
+		}
+		for _, group := range w.sim.Groups(string(scope.Account), string(scope.Region)) {
+			states[group.Name] = fmt.Sprintf("%d-%d-%d", group.Min, group.Desired, group.Max)
 		}
 	}
 	return states

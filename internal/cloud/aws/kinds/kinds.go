@@ -116,6 +116,8 @@ var (
 	// onlyOurTags: writes and removes no tags but its own, so that it cannot tag
 	// itself more power, lift a protection or move a resource to another schedule.
 	onlyOurTags = Condition{"ForAllValues:StringEquals", "aws:TagKeys", []string{fleet.TagLastAction, fleet.TagError}}
+	// onlySavedTags is the same for a kind that writes down on the resource what it was before it was stopped.
+	onlySavedTags = Condition{"ForAllValues:StringEquals", "aws:TagKeys", []string{fleet.TagLastAction, fleet.TagError, fleet.TagSaved}}
 	// namingTags belongs to it: "for all values" holds of no values too, and a
 	// DeleteTags that names no tag removes every tag of the resource.
 	namingTags = Condition{"Null", "aws:TagKeys", []string{"false"}}

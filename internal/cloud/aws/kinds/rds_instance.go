@@ -3,7 +3,6 @@ package kinds
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -21,16 +20,6 @@ const (
 	startDBInstance     Operation = "rds:StartDBInstance"
 	stopDBInstance      Operation = "rds:StopDBInstance"
 	rebootDBInstance    Operation = "rds:RebootDBInstance"
-	addTags             Operation = "rds:AddTagsToResource"
-	removeTags          Operation = "rds:RemoveTagsFromResource"
-)
-
-const (
-	// databasePage is the largest page of DescribeDBInstances.
-	databasePage = 100
-	// databaseIDs is how many identifiers go into one filter. AWS states no
-	// bound; a page's worth keeps every chunk to one call.
-	databaseIDs = 100
 )
 
 var rdsInstance = Kind{
@@ -58,26 +47,24 @@ var rdsInstance = Kind{
 
 // rdsClient is what the kind needs of RDS.
 type rdsClient struct {
-	describe   func(context.Context, *rds.DescribeDBInstancesInput, ...func(*rds.Options)) (*rds.DescribeDBInstancesOutput, error)
-	start      func(context.Context, *rds.StartDBInstanceInput, ...func(*rds.Options)) (*rds.StartDBInstanceOutput, error)
-	stop       func(context.Context, *rds.StopDBInstanceInput, ...func(*rds.Options)) (*rds.StopDBInstanceOutput, error)
-	reboot     func(context.Context, *rds.RebootDBInstanceInput, ...func(*rds.Options)) (*rds.RebootDBInstanceOutput, error)
-	addTags    func(context.Context, *rds.AddTagsToResourceInput, ...func(*rds.Options)) (*rds.AddTagsToResourceOutput, error)
-	removeTags func(context.Context, *rds.RemoveTagsFromResourceInput, ...func(*rds.Options)) (*rds.RemoveTagsFromResourceOutput, error)
+	describe func(context.Context, *rds.DescribeDBInstancesInput, ...func(*rds.Options)) (*rds.DescribeDBInstancesOutput, error)
+	start    func(context.Context, *rds.StartDBInstanceInput, ...func(*rds.Options)) (*rds.StartDBInstanceOutput, error)
+	stop     func(context.Context, *rds.StopDBInstanceInput, ...func(*rds.Options)) (*rds.StopDBInstanceOutput, error)
+	reboot   func(context.Context, *rds.RebootDBInstanceInput, ...func(*rds.Options)) (*rds.RebootDBInstanceOutput, error)
 }
 
 // databases is the kind at work in a scope.
 type databases struct {
-	Env
+	rdsTagger
 	api rdsClient
 }
 
 func openRDS(env Env) Handle {
 	c := rds.NewFromConfig(env.SDK)
-	k := &databases{Env: env, api: rdsClient{
-		describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance,
-		addTags: c.AddTagsToResource, removeTags: c.RemoveTagsFromResource,
-	}}
+	k := &databases{
+		rdsTagger{env, c.AddTagsToResource, c.RemoveTagsFromResource},
+		rdsClient{describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance},
+	}
 	return Handle{
 		List: k.list,
 		Do: map[fleet.Verb]func(context.Context, []cloud.Target) ([]string, error){
@@ -90,50 +77,11 @@ func openRDS(env Env) Handle {
 	}
 }
 
-// list asks for every database: RDS filters by identifier but not by tag, so
-// the tag is looked at here.
 func (k *databases) list(ctx context.Context, query cloud.Query) ([]fleet.Resource, error) {
 	seenAt := k.Now()
-	var all gathered
-	for _, ids := range chunks(query, databaseIDs) {
-		var filters []types.Filter
-		if ids != nil {
-			filters = []types.Filter{{Name: sdk.String("db-instance-id"), Values: ids}}
-		}
-		err := k.pages(ctx, filters, func(database *types.DBInstance) {
-			resource := k.resource(database, seenAt)
-			if _, tagged := resource.Tags[query.TagKey]; tagged || query.TagKey == "" {
-				all.add(resource)
-			}
-		})
-		// An identifier that is gone may fail the filter instead of matching nothing.
-		if err != nil && (ids == nil || !errors.Is(err, cloud.ErrNotFound)) {
-			return nil, err
-		}
-		if err != nil && len(ids) > 1 {
-			if err := k.oneByOne(ctx, ids, query.TagKey, seenAt, &all); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return all.list, nil
-}
-
-// oneByOne asks for each identifier alone, so that one that is gone does not
-// hide the others.
-func (k *databases) oneByOne(ctx context.Context, ids []string, tagKey string, seenAt time.Time, all *gathered) error {
-	for _, id := range ids {
-		err := k.pages(ctx, []types.Filter{{Name: sdk.String("db-instance-id"), Values: []string{id}}}, func(database *types.DBInstance) {
-			resource := k.resource(database, seenAt)
-			if _, tagged := resource.Tags[tagKey]; tagged || tagKey == "" {
-				all.add(resource)
-			}
-		})
-		if err != nil && !errors.Is(err, cloud.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
+	return taggedDatabases(query, "db-instance-id", func(filters []types.Filter, each func(fleet.Resource)) error {
+		return k.pages(ctx, filters, func(database *types.DBInstance) { each(k.resource(database, seenAt)) })
+	})
 }
 
 // pages calls each with every database of every page.
@@ -162,14 +110,6 @@ func (k *databases) pages(ctx context.Context, filters []types.Filter, each func
 	}
 }
 
-// databaseStates translates RDS's words; all others are left alone (SEMANTICS 8).
-var databaseStates = map[string]fleet.State{
-	"available": fleet.Running,
-	"stopped":   fleet.Stopped,
-	"starting":  fleet.Starting,
-	"stopping":  fleet.Stopping,
-}
-
 func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet.Resource {
 	id, native := sdk.ToString(database.DBInstanceIdentifier), sdk.ToString(database.DBInstanceStatus)
 	r := fleet.Resource{
@@ -178,7 +118,7 @@ func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet
 		Name:          id,
 		State:         cmp.Or(databaseStates[native], fleet.Other),
 		Native:        native,
-		Tags:          make(map[string]string, len(database.TagList)),
+		Tags:          databaseTags(database.TagList),
 		Type:          sdk.ToString(database.DBInstanceClass),
 		Zone:          sdk.ToString(database.AvailabilityZone),
 		AutoRestartAt: sdk.ToTime(database.AutomaticRestartTime),
@@ -188,9 +128,6 @@ func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet
 	}
 	if database.DBSubnetGroup != nil {
 		r.VPC = sdk.ToString(database.DBSubnetGroup.VpcId)
-	}
-	for _, tag := range database.TagList {
-		r.Tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
 	}
 	r.Bar = databaseBar(database)
 	return r
@@ -235,33 +172,6 @@ func (k *databases) reboot(ctx context.Context, targets []cloud.Target) ([]strin
 	})
 }
 
-func (k *databases) tag(ctx context.Context, resources []fleet.Resource, tags map[string]string) error {
-	set, remove := splitTags(tags)
-	var written []types.Tag
-	for _, tag := range set {
-		written = append(written, types.Tag{Key: sdk.String(tag[0]), Value: sdk.String(tag[1])})
-	}
-	var failures []error
-	for _, resource := range resources {
-		if len(written) > 0 {
-			failures = append(failures, k.Read(ctx, addTags, func(ctx context.Context) error {
-				_, err := k.api.addTags(ctx, &rds.AddTagsToResourceInput{ResourceName: sdk.String(resource.ARN), Tags: written})
-				return err
-			}))
-		}
-		if len(remove) > 0 {
-			failures = append(failures, k.Read(ctx, removeTags, func(ctx context.Context) error {
-				_, err := k.api.removeTags(ctx, &rds.RemoveTagsFromResourceInput{ResourceName: sdk.String(resource.ARN), TagKeys: remove})
-				return err
-			}))
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// probeRecords is the smallest page that DescribeDBInstances takes.
-const probeRecords = 20
-
 func (k *databases) probe(ctx context.Context, _ string) []cloud.Finding {
 	err := k.Read(ctx, describeDBInstances, func(ctx context.Context) error {
 		_, err := k.api.describe(ctx, &rds.DescribeDBInstancesInput{MaxRecords: sdk.Int32(probeRecords)})
@@ -271,7 +181,6 @@ func (k *databases) probe(ctx context.Context, _ string) []cloud.Finding {
 	if err != nil {
 		return findings
 	}
-	const noDryRun = "not known: RDS has no dry run; the role needs "
 	return append(findings,
 		untested("start RDS instances", noDryRun+string(startDBInstance)),
 		untested("stop RDS instances", noDryRun+string(stopDBInstance)),
