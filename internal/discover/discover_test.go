@@ -35,7 +35,7 @@ type lister struct {
 	keys      []string
 }
 
-func (*lister) Kinds() []fleet.Kind { return fleet.Kinds }
+func (*lister) Kinds() []fleet.Kind { return []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} }
 
 func (l *lister) List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query cloud.Query) ([]fleet.Resource, error) {
 	l.mu.Lock()
