@@ -65,6 +65,7 @@ type Daemon struct {
 	refused  string // why the last reload was refused; empty: it was not
 	problem  string // why the last pass failed; empty: it did not
 
+	waits     waiting    // the configuration that waits for a person
 	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
@@ -156,7 +157,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 		}
 	}()
 	if d.revised(passing) { // what people decided a moment ago counts from the first pass on
-		d.reload(passing)
+		d.reload(passing, false)
 	}
 	d.mu.Lock()
 	d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
@@ -292,8 +293,11 @@ const heedPoll = 2 * time.Second
 func (d *Daemon) heed(ctx context.Context) {
 	for d.leader.clock.Sleep(ctx, heedPoll) == nil {
 		d.mu.Lock()
-		since, heeded := d.heldAt, d.heeded
+		since, heeded, waits := d.heldAt, d.heeded, d.waits
 		d.mu.Unlock()
+		if since.IsZero() || !waits.since.IsZero() && waits.since.Before(since) {
+			since = waits.since
+		}
 		if since.IsZero() {
 			continue
 		}
@@ -308,6 +312,9 @@ func (d *Daemon) heed(ctx context.Context) {
 			d.confirms[ref.Scope] = true
 		}
 		d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
+		if d.waits.why != "" {
+			d.waits.accepted, d.revision = true, -1 // the next look at the store takes it
+		}
 		d.mu.Unlock()
 	}
 }
@@ -449,8 +456,10 @@ func (d *Daemon) watch(ctx context.Context) error {
 			told = true
 		case <-ticker.C:
 		}
-		if marks := d.marks(); told || again || !slices.Equal(marks, seen) || d.revised(ctx) {
-			again, seen = !d.reload(ctx), marks
+		marks := d.marks()
+		changed := told || again || !slices.Equal(marks, seen)
+		if changed || d.revised(ctx) {
+			again, seen = !d.reload(ctx, changed), marks
 		}
 	}
 }
@@ -492,10 +501,11 @@ func fileMark(path string) mark {
 	return mark{path, info.Size(), info.ModTime()}
 }
 
-// reload takes the new configuration whole or not at all, false where it could
+// reload takes the new configuration whole or not at all (file: because a file
+// changed, which is weighed first), false where it could
 // not even be read because the store is down. Passes under way end with the one
 // that they began with.
-func (d *Daemon) reload(ctx context.Context) bool {
+func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	d.mu.Lock()
@@ -512,6 +522,7 @@ func (d *Daemon) reload(ctx context.Context) bool {
 	}
 	if err == nil && next.Same(before) {
 		d.setRefused(nil)
+		d.setWaits(waiting{})
 		d.adoptOverrides(next, before, revision)
 		return true
 	}
@@ -528,8 +539,15 @@ func (d *Daemon) reload(ctx context.Context) bool {
 		d.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
 		return true
 	}
+	if d.weigh(ctx, before, next, file) {
+		stays := *before
+		override(&stays, objects)
+		d.adoptOverrides(&stays, before, revision)
+		d.setRefused(nil)
+		return true
+	}
 	d.mu.Lock()
-	d.Config, d.Cloud, d.revision, d.refused = next, cloud, revision, ""
+	d.Config, d.Cloud, d.revision, d.refused, d.waits = next, cloud, revision, "", waiting{}
 	d.mu.Unlock()
 	for _, warning := range next.Warnings {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
@@ -570,6 +588,14 @@ func (d *Daemon) adoptOverrides(next, before *config.Loaded, revision int64) {
 		scopes = next.Scopes
 	}
 	d.agenda.touch(scopes, d.Clock.Now())
+}
+
+// present is the program with the configuration that it has now, for a question beside a reload.
+func (d *Daemon) present() *App {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := *d.App
+	return &now
 }
 
 func (d *Daemon) setProblem(err error) {
@@ -614,7 +640,8 @@ func (d *Daemon) Ready() httpapi.Health {
 func (d *Daemon) health() httpapi.Health {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	health := httpapi.Health{Role: "standby", Detail: strings.Trim(d.refused+"; "+d.problem, "; "), LastPass: d.lastPass}
+	detail := strings.Trim(d.waits.why+"; "+d.refused, "; ")
+	health := httpapi.Health{Role: "standby", Detail: strings.Trim(detail+"; "+d.problem, "; "), LastPass: d.lastPass}
 	if d.leader.MayAct() == nil {
 		health.Role = "leader"
 	}

@@ -223,7 +223,7 @@ func TestReloadIsWholeOrNotAtAll(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			d.reload(t.Context())
+			d.reload(t.Context(), true)
 		}
 		write(strings.Replace(officeConfig, "Asia/Seoul", "Asia/Soul", 1))
 		if d.Config.Book.Schedules["seoul-office"].Calendar.Location().String() != "Asia/Seoul" {
@@ -300,11 +300,11 @@ func TestOneSlowScopeDelaysNoOther(t *testing.T) {
 
 func TestAPersonConfirmsWhatTheDaemonHoldsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		until(t, "2027-03-05T17:58:00+09:00")
+		until(t, "2027-03-04T17:58:00+09:00")
 		sim := officeSim(t)
 		d := newDaemon(t, officeConfig+"limits: {max_stops: 2}\n", memory.New(), sim)
 		stop := lead(t, d)
-		until(t, "2027-03-05T18:01:00+09:00")
+		until(t, "2027-03-04T18:01:00+09:00")
 		if stops := calls(sim, "StopInstances"); len(stops) != 0 {
 			t.Fatalf("three stops against a limit of two: %+v", stops)
 		}
@@ -315,7 +315,7 @@ func TestAPersonConfirmsWhatTheDaemonHoldsBack(t *testing.T) {
 		if stops := calls(sim, "StopInstances"); len(stops) != 1 || len(stops[0].Resources) != 3 {
 			t.Fatalf("after the confirmation: %+v", stops)
 		}
-		until(t, "2027-03-08T18:01:00+09:00") // the next working evening is held back again
+		until(t, "2027-03-05T18:01:00+09:00") // the next working evening is held back again
 		if stops := calls(sim, "StopInstances"); len(stops) != 1 {
 			t.Errorf("an old confirmation was used again: %+v", stops)
 		}

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"dayshift/internal/awssim"
+	"dayshift/internal/calendar"
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud/aws"
 	"dayshift/internal/config"
@@ -21,6 +23,7 @@ import (
 	"dayshift/internal/notify"
 	"dayshift/internal/pass"
 	"dayshift/internal/savings"
+	"dayshift/internal/service"
 	"dayshift/internal/store/memory"
 )
 
@@ -64,6 +67,8 @@ type DemoSchedule struct {
 	Changing       int // starting or stopping
 	NextAt         time.Time
 	NextTo         string
+	// Special says what is out of the ordinary today: a day off, an exception. Empty on other days.
+	Special string
 }
 
 // DemoMessage is a message as people would get it.
@@ -83,6 +88,7 @@ type demo struct {
 	options DemoOptions
 	sim     *awssim.Cloud
 	app     *App
+	daemon  *Daemon
 	began   time.Time
 	simURL  string
 
@@ -101,19 +107,21 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 	if options.Speed < 1 || options.Speed > 100_000 {
 		return fmt.Errorf("--speed %g: give 1 to 100000; 1440 makes a day a minute", options.Speed)
 	}
-	loaded, err := config.Parse("demo.yaml", demoConfig, config.Env{})
+	start := demoStart(wall.Now())
+	text := demoWeek(start)
+	loaded, err := config.Parse("demo.yaml", text, config.Env{})
 	if err != nil {
 		return fmt.Errorf("read the demo's configuration: %w", err)
 	}
 	loaded.File = "" // nothing to reload
-	fast := clock.NewFast(demoStart(wall.Now()), options.Speed)
+	fast := clock.NewFast(start, options.Speed)
 	sim := awssim.New(awssim.Options{Now: fast.Now, Seed: 7})
 	if err := sim.Load(awssim.DemoFleet()); err != nil {
 		return fmt.Errorf("load the demo's fleet: %w", err)
 	}
 	d := &demo{options: options, sim: sim, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
 	d.app = &App{
-		Config: loaded, text: demoConfig, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
+		Config: loaded, text: text, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
 		Senders: []notify.Sender{d}, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	for _, account := range loaded.Config.Accounts {
@@ -146,6 +154,16 @@ func demoStart(now time.Time) time.Time {
 	return day
 }
 
+// demoWeek is the demo's configuration with the dates of the week that begins
+// with a Monday.
+func demoWeek(monday time.Time) []byte {
+	var dates []string
+	for i, name := range []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
+		dates = append(dates, "{{"+name+"}}", monday.AddDate(0, 0, i).Format(time.DateOnly))
+	}
+	return []byte(strings.NewReplacer(dates...).Replace(string(demoConfig)))
+}
+
 func (d *demo) run(ctx context.Context) error {
 	server, err := awssim.NewServer(d.options.SimAddr, d.sim) //nolint:contextcheck // binding a port of this machine does not wait
 	if err != nil {
@@ -156,13 +174,13 @@ func (d *demo) run(ctx context.Context) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	daemon := Daemon{App: d.app, Speed: d.options.Speed, Reports: d.report, Listening: func(addr string) {
+	d.daemon = &Daemon{App: d.app, Speed: d.options.Speed, Reports: d.report, Listening: func(addr string) {
 		d.mu.Lock()
 		d.address = "http://" + addr
 		d.mu.Unlock()
 	}}
 	served := make(chan error, 1)
-	go func() { served <- daemon.Serve(ctx, d.options.Addr) }()
+	go func() { served <- d.daemon.Serve(ctx, d.options.Addr) }()
 
 	ticker := time.NewTicker(d.options.Every) //nolint:forbidigo // frames follow the eye, whatever the demo's clock
 	defer ticker.Stop()
@@ -176,7 +194,7 @@ func (d *demo) run(ctx context.Context) error {
 			return err
 		case <-ticker.C:
 			now := d.app.Clock.Now()
-			people = d.people(people, now)
+			people = d.people(ctx, people, now)
 			d.options.Frame(d.show(now))
 			if d.options.Length > 0 && now.Sub(d.began) >= d.options.Length {
 				stop()
@@ -222,12 +240,18 @@ func (d *demo) show(now time.Time) DemoFrame {
 	frame.Calls, frame.Throttled = stats.Calls, stats.Throttled
 
 	schedules := map[string]*DemoSchedule{}
-	for name, schedule := range d.app.Config.Book.Schedules {
+	for name, schedule := range d.daemon.present().Config.Book.Schedules {
 		line := &DemoSchedule{Name: name, Zone: schedule.Calendar.Location()}
 		want := schedule.Calendar.Wanted(now)
 		line.Wanted, line.Period = want.State.String(), want.Period
 		if next, ok := schedule.Calendar.NextState(now); ok {
 			line.NextAt, line.NextTo = next.At, next.To.State.String()
+		}
+		switch special := schedule.Calendar.Special(now); {
+		case special.Off:
+			line.Special = "day off: " + special.Holiday
+		case len(special.Exceptions) > 0:
+			line.Special = special.Exceptions[0].String()
 		}
 		schedules[name] = line
 	}
@@ -266,6 +290,9 @@ func (d *demo) show(now time.Time) DemoFrame {
 
 // standsOut picks what a person would want to know of a resource.
 func standsOut(decision *decide.Decision) (string, bool) {
+	if o := decision.Override; o != nil {
+		return o.String(), true
+	}
 	switch decision.Reason {
 	case decide.ManualStart, decide.ManualStop:
 		return decision.Sentence(), true
@@ -282,33 +309,60 @@ func standsOut(decision *decide.Decision) (string, bool) {
 type deed struct {
 	after   time.Duration // since the beginning
 	stop    bool
-	name    string
+	name    string // of the resource, as the cloud has it
 	message string
+	// length, when not zero, makes it an override of that length through Dayshift;
+	// else it is done by hand at the cloud's console.
+	length         time.Duration
+	author, reason string
 }
 
-// demoPeople are the people of the demo: they wake things at night and stop
-// them at noon, and Dayshift leaves what they did alone.
+// demoPeople are the people of the demo. What they start or stop by hand
+// Dayshift leaves alone until the next begin or end; what they ask Dayshift for
+// it keeps up, and ends.
 func demoPeople() []deed {
 	const day = 24 * time.Hour
 	return []deed{
-		{5 * time.Hour, true, "shop-dev-api-03", "Minji stops it by hand: her test is over. It stays stopped until the next begin."},
-		{12*time.Hour + 10*time.Minute, false, "결제-dev-01", "Jaehyun starts it by hand for the night. It stays up until the next end."},
-		{1*day + 15*time.Hour, false, "crm-dev-01", "Aoife starts it by hand; its schedule allows four hours of that."},
-		{2*day + 6*time.Hour, true, "商城-dev-api-02", "Wei stops it by hand over lunch. It stays stopped until the next begin."},
-		{4*day + 14*time.Hour, false, "商城-qa-05", "Li starts it by hand on Friday night. It stays up until the next end."},
+		{after: 5 * time.Hour, stop: true, name: "shop-dev-api-03", message: "Minji stops it by hand: her test is over. It stays stopped until the next begin."},
+		{
+			after: 10*time.Hour + 10*time.Minute, name: "shop-staging-db", length: 2 * time.Hour, author: "jaehyun", reason: "release rehearsal",
+			message: "Jaehyun wakes it for two hours: dayshift start shop-staging-db --for 2h",
+		},
+		{after: 12*time.Hour + 10*time.Minute, name: "결제-dev-01", message: "Jaehyun starts it by hand for the night. It stays up until the next end."},
+		{
+			after: 1*day + 4*time.Hour + 40*time.Minute, name: "settlement-staging-db-1", length: 3 * time.Hour, author: "li", reason: "month-end report",
+			message: "Li needs it on the day off: dayshift start settlement-staging-db-1 --for 3h",
+		},
+		{after: 1*day + 15*time.Hour, name: "crm-dev-01", message: "Aoife starts it by hand; its schedule allows four hours of that."},
+		{after: 2*day + 6*time.Hour, stop: true, name: "商城-dev-api-02", message: "Wei stops it by hand over lunch. It stays stopped until the next begin."},
+		{
+			after: 3*day + 3*time.Hour, stop: true, name: "shop-dev-db-2", length: 90 * time.Minute, author: "minji", reason: "restore drill",
+			message: "Minji keeps it down for 90 minutes: dayshift stop shop-dev-db-2 --for 90m",
+		},
+		{after: 4*day + 14*time.Hour, name: "商城-qa-05", message: "Li starts it by hand on Friday night. It stays up until the next end."},
 	}
 }
 
 // people does what is due and returns what is still to come.
-func (d *demo) people(deeds []deed, now time.Time) []deed {
+func (d *demo) people(ctx context.Context, deeds []deed, now time.Time) []deed {
 	for len(deeds) > 0 && now.Sub(d.began) >= deeds[0].after {
-		d.hand(deeds[0], now)
+		did := d.hand
+		if deeds[0].length > 0 {
+			did = func(deed deed) bool { return d.ask(ctx, deed) }
+		}
+		if did(deeds[0]) {
+			d.mu.Lock()
+			d.messages = append(d.messages, DemoMessage{now, notify.Message{Kind: "person", Title: deeds[0].name + ": " + deeds[0].message}})
+			d.mu.Unlock()
+		}
 		deeds = deeds[1:]
 	}
 	return deeds
 }
 
-func (d *demo) hand(deed deed, now time.Time) {
+// hand does it at the cloud's console; false: it is on its way somewhere, and
+// the person gives up.
+func (d *demo) hand(deed deed) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for ref, decision := range d.resources {
@@ -319,10 +373,23 @@ func (d *demo) hand(deed deed, now time.Time) {
 		if deed.stop {
 			act = d.sim.StopInstance
 		}
-		if err := act(ref.ID); err != nil {
-			return // it is on its way somewhere: the person gives up
-		}
-		d.messages = append(d.messages, DemoMessage{now, notify.Message{Kind: "person", Title: deed.name + ": " + deed.message}})
-		return
+		return act(ref.ID) == nil
 	}
+	return false
+}
+
+// ask makes an override, as the command does.
+func (d *demo) ask(ctx context.Context, deed deed) bool {
+	state := calendar.Running
+	if deed.stop {
+		state = calendar.Stopped
+	}
+	_, err := d.daemon.present().Service().SetOverride(ctx, service.OverrideRequest{
+		Target: "resource:" + deed.name, State: state, End: service.End{For: deed.length}, Author: deed.author, Reason: deed.reason,
+	})
+	if err != nil {
+		return false
+	}
+	d.daemon.reload(ctx, false) // the next look by the wall is half a simulated hour away
+	return true
 }

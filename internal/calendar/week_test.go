@@ -73,7 +73,10 @@ func TestWeek(t *testing.T) {
 		want    []string // of the days that the test is about, from the Monday on
 	}{
 		{
-			"an office week in Seoul", "Asia/Seoul", []PeriodDef{weekdays9to6}, ScheduleDef{}, "2027-02-04", Hours,
+			"an office week in Seoul", "Asia/Seoul",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{},
+			"2027-02-04", Hours,
 			[]string{
 				"02-01 |.........#########......| 09:00 running 18:00 stopped",
 				"02-02 |.........#########......| 09:00 running 18:00 stopped",
@@ -85,12 +88,17 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"a begin within a cell", "Asia/Seoul", []PeriodDef{fullTime}, ScheduleDef{StartLead: 90 * time.Second}, "2027-02-01", HalfHours,
+			"a begin within a cell", "Asia/Seoul",
+			[]PeriodDef{fullTime},
+			ScheduleDef{StartLead: 90 * time.Second},
+			"2027-02-01", HalfHours,
 			[]string{"02-01 |..................s#################............| 09:08:30 running 18:00 stopped"},
 		},
 		{
-			"nights into a day off, which runs to its end, and out of it", "Asia/Seoul", []PeriodDef{nights},
-			ScheduleDef{Holidays: []*Holidays{holidays(t, "kr", "2027-02-08")}}, "2027-02-05", Hours,
+			"nights into a day off, which runs to its end, and out of it", "Asia/Seoul",
+			[]PeriodDef{nights},
+			ScheduleDef{Holidays: []*Holidays{holidays(t, "kr", "2027-02-08")}},
+			"2027-02-05", Hours,
 			[]string{
 				"02-01 |......................##| 22:00 running",
 				"02-02 |######................##| 06:00 stopped 22:00 running",
@@ -102,8 +110,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"the week after: the night of the day off is left out", "Asia/Seoul", []PeriodDef{nights},
-			ScheduleDef{Holidays: []*Holidays{holidays(t, "kr", "2027-02-09")}}, "2027-02-08", Hours,
+			"the week after: the night of the day off is left out", "Asia/Seoul",
+			[]PeriodDef{nights},
+			ScheduleDef{Holidays: []*Holidays{holidays(t, "kr", "2027-02-09")}},
+			"2027-02-08", Hours,
 			[]string{
 				"02-08 |......................##| 22:00 running",
 				"02-09 |######..................| 06:00 stopped; day off in kr: ",
@@ -111,7 +121,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"China's National Day week of 2026", "Asia/Shanghai", []PeriodDef{weekdays9to6}, ScheduleDef{Holidays: []*Holidays{china}}, "2026-10-05", Hours,
+			"China's National Day week of 2026", "Asia/Shanghai",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{Holidays: []*Holidays{china}},
+			"2026-10-05", Hours,
 			[]string{
 				"10-05 |........................|; day off in cn: National Day",
 				"10-06 |........................|; day off in cn: National Day",
@@ -123,7 +136,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"the week before it, and its make-up Sunday", "Asia/Shanghai", []PeriodDef{weekdays9to6}, ScheduleDef{Holidays: []*Holidays{china}}, "2026-09-20", Hours,
+			"the week before it, and its make-up Sunday", "Asia/Shanghai",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{Holidays: []*Holidays{china}},
+			"2026-09-20", Hours,
 			[]string{
 				"09-14 |.........#########......| 09:00 running 18:00 stopped",
 				"09-15 |.........#########......| 09:00 running 18:00 stopped",
@@ -135,7 +151,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"over the turn of a year that the calendar does not know", "Asia/Shanghai", []PeriodDef{weekdays9to6}, ScheduleDef{Holidays: []*Holidays{china}}, "2026-12-31", Hours,
+			"over the turn of a year that the calendar does not know", "Asia/Shanghai",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{Holidays: []*Holidays{china}},
+			"2026-12-31", Hours,
 			[]string{
 				"12-28 |.........#########......| 09:00 running 18:00 stopped",
 				"12-29 |.........#########......| 09:00 running 18:00 stopped",
@@ -146,7 +165,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"the gap in spring", "America/New_York", []PeriodDef{{Name: "night", BeginTime: "02:30", EndTime: "05:00", Weekdays: DayField{"sat-sun"}}}, ScheduleDef{}, "2027-03-14", HalfHours,
+			"the gap in spring", "America/New_York",
+			[]PeriodDef{{Name: "night", BeginTime: "02:30", EndTime: "05:00", Weekdays: DayField{"sat-sun"}}},
+			ScheduleDef{},
+			"2027-03-14", HalfHours,
 			[]string{
 				"03-08 |................................................|",
 				"03-09 |................................................|",
@@ -158,7 +180,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"the gap of half an hour", "Australia/Lord_Howe", []PeriodDef{{Name: "night", BeginTime: "02:15", EndTime: "03:00"}}, ScheduleDef{}, "2027-10-03", HalfHours,
+			"the gap of half an hour", "Australia/Lord_Howe",
+			[]PeriodDef{{Name: "night", BeginTime: "02:15", EndTime: "03:00"}},
+			ScheduleDef{},
+			"2027-10-03", HalfHours,
 			[]string{
 				"09-27 |....s#..........................................| 02:15 running 03:00 stopped",
 				"09-28 |....s#..........................................| 02:15 running 03:00 stopped",
@@ -170,7 +195,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"the hour that comes twice", "America/New_York", []PeriodDef{{Name: "night", BeginTime: "00:30", EndTime: "01:30", Weekdays: DayField{"sun"}}}, ScheduleDef{}, "2027-11-07", HalfHours,
+			"the hour that comes twice", "America/New_York",
+			[]PeriodDef{{Name: "night", BeginTime: "00:30", EndTime: "01:30", Weekdays: DayField{"sun"}}},
+			ScheduleDef{},
+			"2027-11-07", HalfHours,
 			[]string{
 				"11-01 |................................................|", "11-02 |................................................|",
 				"11-03 |................................................|", "11-04 |................................................|",
@@ -179,7 +207,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"a day without a midnight", "Africa/Cairo", []PeriodDef{{Name: "day", Weekdays: DayField{"fri"}}}, ScheduleDef{}, "2023-04-28", Hours,
+			"a day without a midnight", "Africa/Cairo",
+			[]PeriodDef{{Name: "day", Weekdays: DayField{"fri"}}},
+			ScheduleDef{},
+			"2023-04-28", Hours,
 			[]string{
 				"04-24 |........................|", "04-25 |........................|", "04-26 |........................|", "04-27 |........................|",
 				"04-28 | #######################| 01:00 running",
@@ -187,7 +218,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"a day that was left out", "Pacific/Apia", []PeriodDef{{Name: "day", BeginTime: "09:00", EndTime: "12:00"}}, ScheduleDef{Holidays: []*Holidays{holidays(t, "ws", "2011-12-31")}}, "2011-12-30", Hours,
+			"a day that was left out", "Pacific/Apia",
+			[]PeriodDef{{Name: "day", BeginTime: "09:00", EndTime: "12:00"}},
+			ScheduleDef{Holidays: []*Holidays{holidays(t, "ws", "2011-12-31")}},
+			"2011-12-30", Hours,
 			[]string{
 				"12-26 |.........###............| 09:00 running 12:00 stopped", "12-27 |.........###............| 09:00 running 12:00 stopped",
 				"12-28 |.........###............| 09:00 running 12:00 stopped", "12-29 |.........###............| 09:00 running 12:00 stopped",
@@ -196,8 +230,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"an exception on a Saturday, as Jandi's users asked", "Asia/Seoul", []PeriodDef{weekdays9to6},
-			ScheduleDef{Exceptions: []Exception{exception(t, "start 10:00 2027-02-06"), exception(t, "stop 12:30 2027-02-06")}}, "2027-02-06", Hours,
+			"an exception on a Saturday, as Jandi's users asked", "Asia/Seoul",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{Exceptions: []Exception{exception(t, "start 10:00 2027-02-06"), exception(t, "stop 12:30 2027-02-06")}},
+			"2027-02-06", Hours,
 			[]string{
 				"02-01 |.........#########......| 09:00 running 18:00 stopped", "02-02 |.........#########......| 09:00 running 18:00 stopped",
 				"02-03 |.........#########......| 09:00 running 18:00 stopped", "02-04 |.........#########......| 09:00 running 18:00 stopped",
@@ -207,8 +243,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"a stop that is left out reaches over a weekend", "Asia/Seoul", []PeriodDef{weekdays9to6},
-			ScheduleDef{Exceptions: []Exception{exception(t, "stop none 2027-02-05")}}, "2027-02-05", Hours,
+			"a stop that is left out reaches over a weekend", "Asia/Seoul",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{Exceptions: []Exception{exception(t, "stop none 2027-02-05")}},
+			"2027-02-05", Hours,
 			[]string{
 				"02-01 |.........#########......| 09:00 running 18:00 stopped", "02-02 |.........#########......| 09:00 running 18:00 stopped",
 				"02-03 |.........#########......| 09:00 running 18:00 stopped", "02-04 |.........#########......| 09:00 running 18:00 stopped",
@@ -218,8 +256,10 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"a release night tells its exception on the next date too", "Asia/Seoul", []PeriodDef{weekdays9to6},
-			ScheduleDef{Exceptions: []Exception{exception(t, "stop 02:00 2027-02-01")}}, "2027-02-01", Hours,
+			"a release night tells its exception on the next date too", "Asia/Seoul",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{Exceptions: []Exception{exception(t, "stop 02:00 2027-02-01")}},
+			"2027-02-01", Hours,
 			[]string{
 				"02-01 |.........###############| 09:00 running; stop at 02:00 on 2027-02-01",
 				"02-02 |##.......#########......| 02:00 stopped 09:00 running 18:00 stopped; stop at 02:00 on 2027-02-01",
@@ -227,11 +267,17 @@ func TestWeek(t *testing.T) {
 			},
 		},
 		{
-			"only a stop: any before it", "UTC", []PeriodDef{{Name: "evening", EndTime: "20:15"}}, ScheduleDef{}, "2027-02-01", Hours,
+			"only a stop: any before it", "UTC",
+			[]PeriodDef{{Name: "evening", EndTime: "20:15"}},
+			ScheduleDef{},
+			"2027-02-01", Hours,
 			[]string{"02-01 |~~~~~~~~~~~~~~~~~~~~~...| 00:00 any 20:15 stopped"},
 		},
 		{
-			"held running by its override_status", "UTC", []PeriodDef{weekdays9to6}, ScheduleDef{OverrideStatus: "running"}, "2027-02-01", 7,
+			"held running by its override_status", "UTC",
+			[]PeriodDef{weekdays9to6},
+			ScheduleDef{OverrideStatus: "running"},
+			"2027-02-01", 7,
 			[]string{"02-01 |################################################|"},
 		},
 	} {

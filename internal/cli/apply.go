@@ -111,7 +111,7 @@ something is wrong, nothing is written.`,
 			if err != nil {
 				return refused(err)
 			}
-			a, err := c.openObjects(cmd, !dryRun)
+			a, err := c.openKept(cmd, !dryRun)
 			if err != nil {
 				return err
 			}

@@ -203,16 +203,27 @@ func signs(week *service.ScheduleWeek, d *service.WeekDay) string {
 	if len(d.Uncovered) > 0 {
 		text += signUncovered
 	}
-	if d.Skipped || slices.ContainsFunc(week.Shifts, func(s service.ClockShift) bool { return s.Date == d.Date }) {
+	if d.Skipped || len(jumps(week, d)) > 0 {
 		text += signClock
 	}
 	return text
 }
 
+// jumps are the changes of the clock on a date; a whole date that is left out is told of that date.
+func jumps(week *service.ScheduleWeek, d *service.WeekDay) []service.ClockShift {
+	var list []service.ClockShift
+	for _, shift := range week.Shifts {
+		if shift.Date == d.Date && shift.Before != shift.After && !d.Skipped {
+			list = append(list, shift)
+		}
+	}
+	return list
+}
+
 // clocks writes the boundaries of a day: 09:00-18:00, 22:00- for a night that
 // begins, -06:00 for one that ends, ?09:00 where it is left as it is from then on.
 func clocks(d *service.WeekDay) []string {
-	running, any := calendar.Running.String(), calendar.Any.String()
+	running, free := calendar.Running.String(), calendar.Any.String()
 	var parts []string
 	open := false
 	for _, c := range d.Changes {
@@ -225,7 +236,7 @@ func clocks(d *service.WeekDay) []string {
 			open = false
 		case c.From == running:
 			parts = append(parts, "-"+c.Clock)
-		case c.To == any:
+		case c.To == free:
 			parts, open = append(parts, "?"+c.Clock), false
 		default:
 			parts, open = append(parts, c.Clock+" stop"), false
@@ -271,10 +282,7 @@ func drawnNotes(week *service.ScheduleWeek) []string {
 		if d.Skipped {
 			add(i, signClock, "the clock skips this date")
 		}
-		for _, shift := range week.Shifts {
-			if shift.Date != d.Date || d.Skipped {
-				continue
-			}
+		for _, shift := range jumps(week, d) {
 			text := "the clock goes from " + shift.Before + " on to " + shift.After
 			if shift.Back {
 				text = "the clock goes from " + shift.Before + " back to " + shift.After + ": what is between comes twice"

@@ -167,6 +167,9 @@ func scheduleLine(s app.DemoSchedule, now time.Time) string {
 	if !s.NextAt.IsZero() {
 		next = ", " + s.NextTo + " from " + s.NextAt.In(s.Zone).Format("Mon 15:04")
 	}
+	if s.Special != "" {
+		next += "; " + cyan + plain(s.Special) + plainC
+	}
 	return fmt.Sprintf("%s %s%s%s%s%s%s %3d/%-3d %s%-8s%s %s local%s",
 		pad(s.Name, 17), green, strings.Repeat("█", filled), yellow, strings.Repeat("▒", changing), dim, strings.Repeat("░", barCells-filled-changing)+plainC,
 		s.Running, s.Total, colour, s.Wanted, plainC, now.In(s.Zone).Format("Mon 15:04"), next)

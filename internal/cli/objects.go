@@ -106,22 +106,6 @@ func refused(err error) error {
 	return err
 }
 
-// openObjects opens the store for a command that changes objects.
-func (c *common) openObjects(cmd *cobra.Command, act bool) (*app.App, error) {
-	loaded, err := c.load(cmd.ErrOrStderr())
-	if err != nil {
-		return nil, err
-	}
-	if loaded.Store.Engine == config.Memory {
-		return nil, usage("the store of %s is memory, which forgets everything when a command ends, so no objects can be kept in it; set store: sqlite:dayshift.db", loaded.File)
-	}
-	access := app.Ask
-	if act {
-		access = app.Act
-	}
-	return app.Open(cmd.Context(), loaded, quietLog(cmd.ErrOrStderr()), access)
-}
-
 // objectNames completes the names of objects.
 func (c *common) objectNames(kind store.ObjectKind) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
@@ -334,7 +318,7 @@ func orSomebody(author string) string {
 func wrapped(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case line == "":
 			line = word
@@ -433,6 +417,12 @@ func (f *saveFlags) register(cmd *cobra.Command, update bool) {
 	set.BoolVar(&f.yes, "yes", false, "confirm a change that stops much more than the day before")
 }
 
+// nothing reports whether no flag says anything of the object.
+func (f *saveFlags) nothing() bool {
+	return f.file == "" && len(f.unset)+len(f.days)+len(f.makeUp)+len(f.removedDays) == 0 &&
+		!slices.ContainsFunc(f.fields, func(flag *fieldFlag) bool { return flag.given })
+}
+
 // spec puts the object together: from a file or what it was, with what the flags say.
 func (f *saveFlags) spec(stdin io.Reader, label string, held json.RawMessage) (json.RawMessage, error) {
 	base := held
@@ -471,7 +461,7 @@ func (f *saveFlags) spec(stdin io.Reader, label string, held json.RawMessage) (j
 			if near, ok := typo.Nearest(key, keys); ok {
 				hint = fmt.Sprintf("did you mean %s?", near)
 			}
-			return nil, usage("--unset %s: a %s has no such key; %s", key, f.kind, hint)
+			return nil, usage("--unset %s: %s %s has no such key; %s", key, service.Article(f.kind), f.kind, hint)
 		}
 		delete(values, key)
 	}
@@ -552,7 +542,7 @@ func readObjectFile(path string, stdin io.Reader, limit int64) ([]byte, error) {
 		if err != nil {
 			return nil, usage("--file %s can not be read: %w", path, err)
 		}
-		file, err := os.Open(path) //nolint:gosec // the person names it
+		file, err := os.Open(path)
 		if err != nil {
 			return nil, usage("--file %s can not be read: %w", path, err)
 		}
@@ -593,7 +583,7 @@ now and in the next seven days. A change that would stop far more than the day
 before is made with --yes only.`,
 	}
 	if update {
-		cmd.Short = fmt.Sprintf("Change a %s of the store", k.kind)
+		cmd.Short = fmt.Sprintf("Change %s %s of the store", service.Article(k.kind), k.kind)
 		cmd.Long = "What is not given stays as it is.\n\n" + cmd.Long
 		cmd.ValidArgsFunction = c.objectNames(k.kind)
 	}
@@ -614,10 +604,10 @@ before is made with --yes only.`,
 				return usage("which exception? %s", exceptionFlags)
 			}
 		}
-		if update && cmd.Flags().NFlag() == 0 {
+		if update && f.nothing() {
 			return usage("what is to change? give keys, --unset or --file; see `%s --help`", cmd.CommandPath())
 		}
-		a, err := c.openObjects(cmd, !f.dryRun)
+		a, err := c.openKept(cmd, !f.dryRun)
 		if err != nil {
 			return err
 		}
@@ -666,7 +656,7 @@ func objectDeleteCommand(c *common, k *objectKind) *cobra.Command {
 	f := &saveFlags{kind: k.kind}
 	cmd := &cobra.Command{
 		Use:     "delete NAME",
-		Short:   fmt.Sprintf("Delete a %s of the store", k.kind),
+		Short:   fmt.Sprintf("Delete %s %s of the store", service.Article(k.kind), k.kind),
 		Example: k.examples["delete"],
 		Args:    cobra.ExactArgs(1),
 		Long: `Tells what that does to the fleet before it is done. What other objects name is
@@ -697,7 +687,7 @@ not deleted.`,
 				return usage("which exception? %s", exceptionFlags)
 			}
 		}
-		a, err := c.openObjects(cmd, !f.dryRun)
+		a, err := c.openKept(cmd, !f.dryRun)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -57,7 +56,7 @@ whether one is.`, state, other, state, targetHelp, endHelp),
 			if err != nil {
 				return err
 			}
-			a, err := c.openOverrides(cmd, !dryRun)
+			a, err := c.openKept(cmd, !dryRun)
 			if err != nil {
 				return err
 			}
@@ -113,22 +112,6 @@ func (e *endFlags) read(now time.Time) (end service.End, err error) {
 // timeOfDay reports whether a text has the form of a time of day; the service says what is wrong with it.
 func timeOfDay(text string) bool {
 	return strings.Contains(text, ":") && strings.Trim(text, "0123456789:") == ""
-}
-
-// openOverrides opens the store for a command about overrides.
-func (c *common) openOverrides(cmd *cobra.Command, act bool) (*app.App, error) {
-	access := app.Ask
-	if act {
-		access = app.Act
-	}
-	a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), access)
-	if err != nil {
-		return nil, err
-	}
-	if a.Config.Store.Engine == config.Memory {
-		return nil, errors.Join(usage("the store of %s is memory, which forgets everything when a command ends, so no override would last; set store: sqlite:dayshift.db", a.Config.File), a.Close())
-	}
-	return a, nil
 }
 
 // overrideAnswer is the answer of the commands that make or change an override.
@@ -246,7 +229,7 @@ target first, of equal ones the newest. RESOURCES is for how many of the resourc
 that it is for it is the one that counts.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a, err := c.openOverrides(cmd, false)
+			a, err := c.openKept(cmd, false)
 			if err != nil {
 				return err
 			}
@@ -282,7 +265,7 @@ func overrideShowCommand(c *common) *cobra.Command {
 		Long:  whichHelp,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.openOverrides(cmd, false)
+			a, err := c.openKept(cmd, false)
 			if err != nil {
 				return err
 			}
@@ -337,7 +320,7 @@ Durations count from now.`,
 			if version < 0 {
 				return usage("--version %d: versions begin at 1", version)
 			}
-			a, err := c.openOverrides(cmd, !dryRun)
+			a, err := c.openKept(cmd, !dryRun)
 			if err != nil {
 				return err
 			}
@@ -376,7 +359,7 @@ overrides on a target are cleared.`,
 			if version < 0 {
 				return usage("--version %d: versions begin at 1", version)
 			}
-			a, err := c.openOverrides(cmd, !dryRun)
+			a, err := c.openKept(cmd, !dryRun)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -46,15 +47,18 @@ var exits = map[string]string{
 	"dayshift completion":        "0.",
 }
 
-func init() {
+// allExits is exits with the commands of every kind of object.
+func allExits() map[string]string {
+	all := maps.Clone(exits)
 	for _, k := range objectKinds {
 		command := "dayshift " + string(k.kind) + " "
-		exits[command+"list"] = "0: listed."
-		exits[command+"show"] = "0: shown. 2: also for one that does not exist. 3: shown, but some scopes were gaps."
+		all[command+"list"] = "0: listed."
+		all[command+"show"] = "0: shown. 2: also for one that does not exist. 3: shown, but some scopes were gaps."
 		for verb, did := range map[string]string{"create": "made", "update": "changed", "delete": "deleted"} {
-			exits[command+verb] = fmt.Sprintf("0: %s, or it was a dry run. 1: it has to be confirmed, another version is there, or the store cannot be written: nothing was changed. 2: also for what is at fault, belongs to the file or is needed by others. 3: %s, but some scopes were gaps, so the effect is not known whole.", did, did)
+			all[command+verb] = fmt.Sprintf("0: %s, or it was a dry run. 1: it has to be confirmed, another version is there, or the store cannot be written: nothing was changed. 2: also for what is at fault, belongs to the file or is needed by others. 3: %s, but some scopes were gaps, so the effect is not known whole.", did, did)
 		}
 	}
+	return all
 }
 
 const referenceIntro = `# Command line
@@ -92,6 +96,7 @@ func TestReference(t *testing.T) {
 
 func reference(t *testing.T, root *cobra.Command) string {
 	t.Helper()
+	exits := allExits()
 	var commands []*cobra.Command
 	var collect func(*cobra.Command)
 	collect = func(cmd *cobra.Command) {

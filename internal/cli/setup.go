@@ -48,6 +48,23 @@ func (c *common) open(ctx context.Context, stderr io.Writer, access app.Access) 
 	return app.Open(ctx, loaded, quietLog(stderr), access)
 }
 
+// openKept opens the store for a command about what people make: objects and
+// overrides. act says whether it changes them.
+func (c *common) openKept(cmd *cobra.Command, act bool) (*app.App, error) {
+	loaded, err := c.load(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	if loaded.Store.Engine == config.Memory {
+		return nil, usage("the store of %s is memory, which forgets everything when a command ends, so nothing that is made would last; set store: sqlite:dayshift.db", loaded.File)
+	}
+	access := app.Ask
+	if act {
+		access = app.Act
+	}
+	return app.Open(cmd.Context(), loaded, quietLog(cmd.ErrOrStderr()), access)
+}
+
 // quietLog is the log of commands that answer a person: errors only, because
 // what a pass finds out is in the answer.
 func quietLog(stderr io.Writer) *slog.Logger {

@@ -118,7 +118,7 @@ func TestFault18RuleEdited(t *testing.T) {
 				if oldSeen {
 					want++
 				}
-				if newDue && !(oldSeen && moved == 0) {
+				if newDue && (!oldSeen || moved != 0) {
 					want++
 				}
 				if moved == 0 && want > 1 || len(fired) != want {

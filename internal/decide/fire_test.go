@@ -450,7 +450,7 @@ func TestMonthAgainstTheOracle(t *testing.T) {
 					}
 					want := governs.Wanted(fire).State
 					tie := bounds && boundary.At.Equal(fire) // a stop of the schedule, which comes last
-					if !(s.Enforced && want != calendar.Any && want.String() != string(state)) && !tie {
+					if (!s.Enforced || want == calendar.Any || want.String() == string(state)) && !tie {
 						oracle = state
 					}
 					fire, fires = r.Expression.Next(fire)

@@ -31,7 +31,10 @@ func TestWorkingLate(t *testing.T) {
 
 func TestOverrides(t *testing.T) {
 	office := func(change func(*policy.Schedule), refs ...string) func(testing.TB) *policy.Schedule {
-		return func(t testing.TB) *policy.Schedule { return office(t, change, refs...) }
+		return func(t testing.TB) *policy.Schedule {
+			t.Helper()
+			return office(t, change, refs...)
+		}
 	}
 	type act struct {
 		at    string

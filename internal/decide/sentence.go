@@ -32,6 +32,14 @@ func (d *Decision) Sentence() string {
 	case d.Reason == BackingOff:
 		fmt.Fprintf(&b, " The next try is at %s.", instantForm(d.Due))
 	}
+	switch d.Reason {
+	case OverrideStart, OverrideStop, OverrideRunning, OverrideStopped:
+		fmt.Fprintf(&b, " Asked for by %s", d.Override.Author)
+		if d.Override.Reason != "" {
+			fmt.Fprintf(&b, ": %s", strings.TrimRight(d.Override.Reason, "."))
+		}
+		b.WriteByte('.')
+	}
 	if d.Memory.LastError != "" && (d.Reason == BackingOff || d.Reason == RetryStart || d.Reason == RetryStop) {
 		fmt.Fprintf(&b, " Last error: %s.", strings.TrimRight(d.Memory.LastError, "."))
 	}

@@ -78,10 +78,12 @@ func TestWeeklyWindow(t *testing.T) {
 		},
 		{
 			name: "each week anew", window: "tue:02:00-tue:02:30", change: windowed, begins: down, memory: WasStopped, from: "08 20:00:00", persons: []act{{"11 02:10:00", down}}, end: "18 03:00:00",
-			done: []string{"10 09:00:00 start period-began", "10 18:00:00 stop period-ended", "11 01:50:00 start window-start",
+			done: []string{
+				"10 09:00:00 start period-began", "10 18:00:00 stop period-ended", "11 01:50:00 start window-start",
 				"11 09:00:00 start period-began", "11 18:00:00 stop period-ended", "12 09:00:00 start period-began", "12 18:00:00 stop period-ended",
 				"13 09:00:00 start period-began", "13 18:00:00 stop period-ended", "14 09:00:00 start period-began", "14 18:00:00 stop period-ended",
-				"17 09:00:00 start period-began", "17 18:00:00 stop period-ended", "18 01:50:00 start window-start", "18 02:30:00 stop window-ended"}, reason: AlreadyStopped,
+				"17 09:00:00 start period-began", "17 18:00:00 stop period-ended", "18 01:50:00 start window-start", "18 02:30:00 stop window-ended",
+			}, reason: AlreadyStopped,
 		},
 		{
 			name: "started by a person before it, stopped at its end", window: "tue:02:00-tue:02:30", change: windowed, begins: run, memory: WasStopped, from: "04 01:00:00", end: "04 03:00:00",

@@ -38,7 +38,7 @@ func (c connecting) check(a netip.Addr) error {
 	a = a.WithZone("")
 	for {
 		for _, r := range refusals {
-			if r.prefix.Contains(a) && !(r.private && c.private) {
+			if r.prefix.Contains(a) && (!r.private || !c.private) {
 				return &refusedError{r.kind, r.private}
 			}
 		}

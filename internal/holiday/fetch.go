@@ -207,10 +207,11 @@ func (f *Fetcher) fetch(ctx context.Context, u *url.URL, address string, last Co
 		}
 		to, moved, err := redirect(u, resp)
 		if !moved {
-			defer resp.Body.Close()
-			return f.take(resp, address, last, known)
+			c, err := f.take(resp, address, last, known)
+			_ = resp.Body.Close() // what was wanted of it has been read
+			return c, err
 		}
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		switch {
 		case err != nil:
 			return Copy{}, err

@@ -9,7 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -279,7 +279,7 @@ func TestConnections(t *testing.T) {
 		{"private", "127.0.0.1 127.255.255.255 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.127.255.255 192.0.0.1 192.0.2.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 ::1 fd00::1 fc00::1 fec0::1 2001:db8::1 3fff::1 100::1 5f00::1 ::ffff:10.0.0.1 ::ffff:127.0.0.1 64:ff9b::a00:1 64:ff9b:1::101:101 2002:a00:1::1 ::10.0.0.1"},
 		{"never", "0.0.0.0 0.1.2.3 169.254.169.254 169.254.0.1 169.254.170.2 100.100.100.200 168.63.129.16 192.0.0.192 fd00:ec2::254 fd00:ec2::23 fd20:ce::254 fe80::1 fe80::1%eth0 febf::1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 ff02::1 :: 2001::1 ::ffff:169.254.169.254 ::ffff:0.0.0.0 ::ffff:0:169.254.169.254 ::169.254.169.254 64:ff9b::a9fe:a9fe 64:ff9b:1::a9fe:a9fe 2002:a9fe:a9fe::1 ::ffff:255.255.255.255"},
 	} {
-		for _, text := range strings.Fields(test.addresses) {
+		for text := range strings.FieldsSeq(test.addresses) {
 			a := netip.MustParseAddr(text)
 			public, private := connecting{}.control("tcp", netip.AddrPortFrom(a, 80).String(), nil), connecting{true}.control("tcp", netip.AddrPortFrom(a, 80).String(), nil)
 			got := ""
@@ -313,7 +313,7 @@ func TestFetchOverTLS(t *testing.T) {
 		}
 		w.Write(good)
 	}))
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are refused here
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of handshakes that are refused here
 	secure.StartTLS()
 	defer secure.Close()
 	plain := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -35,8 +35,9 @@ const (
 	// OverrideEnded: a person's decision came to its end; RuleMissed: a rule could not fire.
 	OverrideEnded Kind = "override-ended"
 	RuleMissed    Kind = "rule-missed"
-	Gap           Kind = "gap"        // a scope can no longer be seen
-	GapClosed     Kind = "gap-closed" // it can be seen again
+	ConfigWaits   Kind = "config-waits" // a changed configuration waits for somebody to confirm it
+	Gap           Kind = "gap"          // a scope can no longer be seen
+	GapClosed     Kind = "gap-closed"   // it can be seen again
 )
 
 // Event is one thing that happened to one resource or scope.
@@ -90,7 +91,7 @@ func Group(events []Event) []Message {
 	return messages
 }
 
-var urgency = map[Kind]int{Held: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, Stopping: 6, Changing: 6, Starting: 7}
+var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, Stopping: 6, Changing: 6, Starting: 7}
 
 func message(kind Kind, schedule string, events []Event) Message {
 	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: clip(title(kind, schedule, len(events)))}
@@ -122,6 +123,7 @@ func title(kind Kind, schedule string, n int) string {
 		Changing:    "Rebooting or changing the type of " + resources,
 
 		OverrideEnded: fmt.Sprintf("%d overrides ended", n),
+		ConfigWaits:   "A changed configuration waits until somebody confirms it",
 		RuleMissed:    fmt.Sprintf("Rules missed their time in %s", scopes),
 	}[kind]
 	if n == 1 && kind == OverrideEnded {

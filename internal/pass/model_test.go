@@ -241,7 +241,7 @@ func (h *history) live(t *testing.T) (wrong []string) {
 		next = max(min(next, modelled), minute+1)
 		quiet += next - minute
 		minute = next
-		time.Sleep(start.Add(time.Duration(minute) * time.Minute).Sub(time.Now()))
+		time.Sleep(time.Until(start.Add(time.Duration(minute) * time.Minute)))
 	}
 	w.faults("")
 	w.live(w.now().Add(2 * time.Hour))

@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/policy"
 	"dayshift/internal/store"
-	"time"
 )
 
 // Observing, by a schedule or everywhere, calls nothing, says what would be done

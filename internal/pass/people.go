@@ -21,7 +21,7 @@ const endTimeout = 10 * time.Second
 func (r *running) endOverrides(ctx context.Context) error {
 	var failed error
 	for _, o := range r.book.Overrides {
-		why := ""
+		var why string
 		switch {
 		case !r.now.Before(o.Until):
 			why = "its time is over"
@@ -34,7 +34,7 @@ func (r *running) endOverrides(ctx context.Context) error {
 		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		err := r.Store.DeleteObject(write, store.OverrideObject, o.ID, o.Version, store.Activity{
 			At: r.now, Run: r.report.Run.ID, Actor: record.Actor, Event: store.EventOverrideEnded,
-			Ref: o.Target.Resource, Name: o.ID, Schedule: o.Target.Schedule, Reason: string(o.State.String()), Detail: text,
+			Ref: o.Target.Resource, Name: o.ID, Schedule: o.Target.Schedule, Reason: o.State.String(), Detail: text,
 		})
 		cancel()
 		switch {

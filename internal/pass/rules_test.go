@@ -210,7 +210,7 @@ func TestARuleMeetsAGap(t *testing.T) {
 				w.scopes = scopes[:2]
 				w.live(clockTime(5, 11, 59))
 				text := ""
-				for _, service := range strings.Fields(test.faults) {
+				for service := range strings.FieldsSeq(test.faults) {
 					action := map[string]string{"ec2": "DescribeInstances", "rds": "DescribeDBInstances"}[service]
 					text += strings.Replace(strings.Replace(stop, "%", service, 1), "%", action, 1)
 				}

@@ -276,13 +276,9 @@ func union(a, b []time.Time) []time.Time {
 func (s *scopeState) progress(rule string, kind fleet.Kind, p decide.RuleProgress) {
 	next := s.change()
 	rules := make(map[string]map[fleet.Kind]decide.RuleProgress, len(next.Rules)+1)
-	for name, kinds := range next.Rules {
-		rules[name] = kinds
-	}
+	maps.Copy(rules, next.Rules)
 	kinds := make(map[fleet.Kind]decide.RuleProgress, len(rules[rule])+1)
-	for k, known := range rules[rule] {
-		kinds[k] = known
-	}
+	maps.Copy(kinds, rules[rule])
 	kinds[kind] = p
 	rules[rule] = kinds
 	next.Rules = rules

@@ -104,6 +104,14 @@ func (s *Service) Objects(kind store.ObjectKind) ([]config.Object, error) {
 	return list, nil
 }
 
+// Article is the word before the name of a kind.
+func Article(kind store.ObjectKind) string {
+	if kind == store.ExceptionObject {
+		return "an"
+	}
+	return "a"
+}
+
 func kindNames() string {
 	var names []string
 	for _, kind := range ObjectKinds {
@@ -125,7 +133,7 @@ func (s *Service) Object(ctx context.Context, kind store.ObjectKind, name string
 	}
 	view := ObjectView{Object: *found, Notes: []string{}, Gaps: []Gap{}}
 	if found.Fault != nil {
-		return view, nil
+		return view, nil //nolint:nilerr // why it is set aside is part of the answer
 	}
 	n := noter{s: s, loaded: s.Config, now: s.Now()}
 	if kind == store.ScheduleObject || kind == store.RuleObject {
@@ -312,7 +320,7 @@ func (g *stage) edit(ctx context.Context, change ObjectChange, remove bool) (*ed
 	}
 	switch {
 	case change.Version == 0 && there:
-		return nil, inputError("there is a %s %q already, version %d by %s of %s; update it instead", change.Kind, change.Name, held.Version, somebody(held.Author), stamp(held.Changed))
+		return nil, inputError("there is %s %s %q already, version %d by %s of %s; update it instead", Article(change.Kind), change.Kind, change.Name, held.Version, somebody(held.Author), stamp(held.Changed))
 	case change.Version < PresentVersion:
 		return nil, inputError("version %d: versions begin at 1", change.Version)
 	case change.Version != 0 && !there:
@@ -562,10 +570,16 @@ func (g *stage) view(e *edit) config.Object {
 	return o
 }
 
-// save writes an edit and its row of the record.
+// save writes an edit and its row of the record. The time of the change is that
+// of the write, not of the look before it: a rule that is changed has its new
+// form from then on, and what the old one did in between is done.
 func (g *stage) save(ctx context.Context, e *edit) error {
+	now := store.Instant(g.s.Now())
+	if e.did != Deleted {
+		e.object.Changed = now
+	}
 	row := store.Activity{
-		At: g.now, Actor: e.object.Author, Event: store.EventObject, Name: objectName(e.object.Kind, e.object.Name),
+		At: now, Actor: e.object.Author, Event: store.EventObject, Name: objectName(e.object.Kind, e.object.Name),
 		Reason: e.did, Detail: e.detail(),
 	}
 	switch e.object.Kind { //nolint:exhaustive // the others belong to no single schedule

@@ -42,7 +42,7 @@ type noter struct {
 	notes  []string
 }
 
-func (n *noter) note(format string, args ...any) {
+func (n *noter) notef(format string, args ...any) {
 	n.notes = append(n.notes, fmt.Sprintf(format, args...))
 }
 
@@ -57,7 +57,7 @@ func (g *stage) notes(ctx context.Context, e *edit, effect *Effect) []string {
 	case store.ScheduleObject:
 		if e.did == Deleted {
 			if total, _ := n.carry(name); total > 0 {
-				n.note("%s the tag of this schedule; without it they are left alone.", count(total, "resource carries", "resources carry"))
+				n.notef("%s the tag of this schedule; without it they are left alone.", count(total, "resource carries", "resources carry"))
 			}
 			break
 		}
@@ -117,12 +117,12 @@ func (n *noter) schedule(name string) {
 	if len(n.report.Gaps) > 0 {
 		text += ", as far as the fleet could be seen"
 	}
-	n.note("%s.", text)
+	n.notef("%s.", text)
 	switch {
 	case !s.Enabled:
-		n.note("It is not enabled: it decides nothing.")
+		n.notef("It is not enabled: it decides nothing.")
 	case s.Observe || n.loaded.Book.Observe:
-		n.note("It observes: what it wants is recorded and not done.")
+		n.notef("It observes: what it wants is recorded and not done.")
 	}
 	var next []string
 	at := n.now
@@ -136,12 +136,12 @@ func (n *noter) schedule(name string) {
 	}
 	want := s.Calendar.Wanted(n.now).State
 	if len(next) == 0 {
-		n.note("It wants %s now, and never anything else.", want)
+		n.notef("It wants %s now, and never anything else.", want)
 	} else {
-		n.note("It wants %s now; then %s.", want, strings.Join(next, ", "))
+		n.notef("It wants %s now; then %s.", want, strings.Join(next, ", "))
 	}
 	for _, fact := range s.Calendar.Special(n.now).Facts() {
-		n.note("%s.", sentence(fact.Text))
+		n.notef("%s.", sentence(fact.Text))
 	}
 }
 
@@ -168,7 +168,7 @@ func (n *noter) rule(ctx context.Context, name string) {
 		form = ", as the five fields of Unix cron"
 	}
 	if !rule.Enabled {
-		n.note("It is not enabled: it never fires.")
+		n.notef("It is not enabled: it never fires.")
 	}
 	var list []string
 	for at := later(n.now, rule.Since); len(list) < instantsNoted; {
@@ -184,9 +184,12 @@ func (n *noter) rule(ctx context.Context, name string) {
 		list = append(list, text)
 	}
 	if len(list) == 0 {
-		n.note("%s%s: no instant is to come, it never fires again.", rule.Expression, form)
+		n.notef("%s%s: no instant is to come, it never fires again.", rule.Expression, form)
 	} else {
-		n.note("%s%s. Its next instants: %s.", rule.Expression, form, strings.Join(list, ", "))
+		n.notef("%s%s, on the clock of %s. Its next instants:", rule.Expression, form, zone)
+	}
+	for _, text := range list {
+		n.notef("%s.", text)
 	}
 	n.matches(ctx, rule)
 }
@@ -224,7 +227,7 @@ func (n *noter) matches(ctx context.Context, rule *policy.Rule) {
 			take(&list[i])
 		}
 		for _, gap := range missing {
-			n.note("What it matches is not known whole: %s.", gap.Text)
+			n.notef("What it matches is not known whole: %s.", gap.Text)
 		}
 	}
 	text := fmt.Sprintf("Its filter matches %s now", count(acts, "resource", "resources"))
@@ -234,7 +237,7 @@ func (n *noter) matches(ctx context.Context, rule *policy.Rule) {
 	if untagged > 0 {
 		text += fmt.Sprintf(", and %d more that carry no %s tag and are left alone unless untagged is true", untagged, tagKey)
 	}
-	n.note("%s.", text)
+	n.notef("%s.", text)
 }
 
 // ruleConflicts says what a rule conflicts with.
@@ -245,7 +248,7 @@ func (n *noter) ruleConflicts(name string) {
 	}
 	for _, c := range Conflicts(&n.loaded.Book, resources, n.now) {
 		if c.Rule == name || c.With == RuleWord(name) {
-			n.note("Conflict: %s (%s: %s).", c.Text, count(c.Count, "resource", "resources"), some(c.Examples))
+			n.notef("Conflict: %s (%s: %s).", c.Text, count(c.Count, "resource", "resources"), some(c.Examples))
 		}
 	}
 }
@@ -258,23 +261,23 @@ func (n *noter) holidays(name string) {
 	}
 	years := h.Years()
 	if len(years) == 0 {
-		n.note("It covers no year yet.")
+		n.notef("It covers no year yet.")
 	} else {
-		n.note("It covers %s, with %s.", yearWords(years), count(h.Len(), "day", "days"))
+		n.notef("It covers %s, with %s.", yearWords(years), count(h.Len(), "day", "days"))
 	}
 	this := n.now.UTC().Year()
 	for year := this; year <= this+1; year++ {
 		if !h.Covers(year) {
-			n.note("It does not cover %d: no day of that year counts as a day off or as a make-up day.", year)
+			n.notef("It does not cover %d: no day of that year counts as a day off or as a make-up day.", year)
 		}
 	}
 	for _, address := range n.loaded.Addresses {
 		switch {
 		case address.Calendar != name:
 		case address.Fetched.IsZero():
-			n.note("Its address has not been fetched yet: the daemon does that when it starts, and every %s.", config.Duration(address.Refresh))
+			n.notef("Its address has not been fetched yet: the daemon does that when it starts, and every %s.", config.Duration(address.Refresh))
 		default:
-			n.note("Its address was fetched at %s, %s ago.", stamp(address.Fetched), n.now.Sub(address.Fetched).Round(time.Minute))
+			n.notef("Its address was fetched at %s, %s ago.", stamp(address.Fetched), n.now.Sub(address.Fetched).Round(time.Minute))
 		}
 	}
 }
@@ -306,7 +309,7 @@ func (n *noter) over(spec json.RawMessage) {
 		return
 	}
 	if today := calendar.DateAt(n.now, s.Calendar.Location()); x.To < today {
-		n.note("It is over: today is %s in %s.", today, s.Calendar.Location())
+		n.notef("It is over: today is %s in %s.", today, s.Calendar.Location())
 	}
 }
 
@@ -339,11 +342,11 @@ func (n *noter) exception(g *stage, e *edit, effect *Effect) {
 	lost, gained := movedBoundaries(before.Calendar, after.Calendar, from, to)
 	now := n.now
 	if len(lost)+len(gained) == 0 {
-		n.note("This changes nothing: %s.", unmoved(before.Calendar, x, from, to, e.did))
+		n.notef("This changes nothing: %s.", unmoved(before.Calendar, x, from, to, e.did))
 		return
 	}
 	if !after.Enabled {
-		n.note("Schedule %q is not enabled: it decides nothing, with the exception or without.", def.Schedule)
+		n.notef("Schedule %q is not enabled: it decides nothing, with the exception or without.", def.Schedule)
 	}
 	var next time.Time
 	var over []string
@@ -367,32 +370,33 @@ func (n *noter) exception(g *stage, e *edit, effect *Effect) {
 			if more := len(list) - len(said); more > 0 {
 				text += fmt.Sprintf(" and %d more", more)
 			}
-			n.note("%s: %s.", [...]string{"Left out", "New"}[i], text)
+			n.notef("%s: %s.", [...]string{"Left out", "New"}[i], text)
 		}
 	}
 	with, without := after.Calendar.Wanted(now).State, before.Calendar.Wanted(now).State
 	words := "with the exception %s is wanted now, without it %s"
-	if e.did == Deleted {
+	switch e.did {
+	case Deleted:
 		words = "without the exception %s is wanted now, with it %s"
-	} else if e.did == Changed {
+	case Changed:
 		words = "with the change %s is wanted now, without it %s"
 	}
 	words = fmt.Sprintf(words, with, without)
 	for _, text := range over {
-		n.note("%s is over.", sentence(text))
+		n.notef("%s is over.", sentence(text))
 	}
 	switch {
 	case len(over) == 0 && next.IsZero():
-		n.note("All of it is over: it changes nothing any more.")
+		n.notef("All of it is over: it changes nothing any more.")
 	case with != without:
-		n.note("%s: it takes effect within a pass: %s.", sentence(words), nowWords(effect))
+		n.notef("%s: it takes effect within a pass: %s.", sentence(words), nowWords(effect))
 	case len(over) == 0:
 	case next.IsZero():
-		n.note("%s: it changes nothing any more.", sentence(words))
+		n.notef("%s: it changes nothing any more.", sentence(words))
 	case calendar.DateAt(next, zone) > calendar.DateAt(now, zone):
-		n.note("%s: it changes nothing any more today, and counts from %s on.", sentence(words), clockText(next, zone))
+		n.notef("%s: it changes nothing any more today, and counts from %s on.", sentence(words), clockText(next, zone))
 	default:
-		n.note("%s: it counts from %s on.", sentence(words), clockText(next, zone))
+		n.notef("%s: it counts from %s on.", sentence(words), clockText(next, zone))
 	}
 }
 

@@ -333,23 +333,25 @@ func TestNotesOfObjects(t *testing.T) {
 		return append(slices.Clone(m.resources), bare), []Gap{{Scope: seoul, Text: "no answer"}}
 	}
 	rule := m.must(store.RuleObject, "nightly", `{"expression":"cron(30 22 * * ? *)","timezone":"Asia/Seoul","action":"start","filters":"name=name-*"}`, 0)
-	if len(rule.Notes) != 3 {
+	if len(rule.Notes) != 13 {
 		t.Fatalf("%q", rule.Notes)
 	}
-	if !strings.HasPrefix(rule.Notes[0], "cron(30 22 * * ? *). Its next instants: Mon 2026-08-03 22:30 KST = 2026-08-03T13:30:00Z, Tue 2026-08-04 22:30 KST = ") || strings.Count(rule.Notes[0], "=") != 10 {
-		t.Error(rule.Notes[0])
+	if diff := cmp.Diff([]string{
+		"cron(30 22 * * ? *), on the clock of Asia/Seoul. Its next instants:", "Mon 2026-08-03 22:30 KST = 2026-08-03T13:30:00Z.", "Tue 2026-08-04 22:30 KST = 2026-08-04T13:30:00Z.",
+	}, rule.Notes[:3]); diff != "" {
+		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{
 		"What it matches is not known whole: no answer.",
 		"Its filter matches 1 resource now, and 1 more that are protected and left alone, and 1 more that carry no Schedule tag and are left alone unless untagged is true.",
-	}, rule.Notes[1:]); diff != "" {
+	}, rule.Notes[11:]); diff != "" {
 		t.Error(diff)
 	}
 	if len(rule.Effect.Conflicts) != 1 || !rule.Effect.Conflicts[0].Opposite {
 		t.Errorf("conflicts %+v", rule.Effect.Conflicts)
 	}
 	view, err := m.Object(t.Context(), store.RuleObject, "nightly")
-	if err != nil || len(view.Notes) != 4 || !strings.HasPrefix(view.Notes[3], "Conflict: ") {
+	if err != nil || len(view.Notes) != 14 || !strings.HasPrefix(view.Notes[13], "Conflict: ") {
 		t.Errorf("%q, %v", view.Notes, err)
 	}
 	m.must(store.RuleObject, "once", `{"expression":"at(2026-08-03T07:00:00)","action":"start","filters":"name=x","enabled":false}`, 0)
@@ -382,7 +384,7 @@ func TestNotesOfObjects(t *testing.T) {
 			t.Errorf("%s:\n%s", test.name, diff)
 		}
 	}
-	if view, err := m.Object(t.Context(), store.RuleObject, "unix"); err != nil || !strings.Contains(view.Notes[0], "as the five fields of Unix cron. Its next instants: Mon 2026-08-03 09:00 UTC, ") {
+	if view, err := m.Object(t.Context(), store.RuleObject, "unix"); err != nil || !strings.Contains(view.Notes[0], "as the five fields of Unix cron, on the clock of UTC. Its next instants:") || view.Notes[1] != "Mon 2026-08-03 09:00 UTC." {
 		t.Errorf("%q, %v", view.Notes, err)
 	}
 	if _, err := m.Object(t.Context(), store.ScheduleObject, "seoul-offcie"); err == nil || !strings.Contains(err.Error(), `did you mean "seoul-office"?`) {
@@ -638,5 +640,15 @@ func TestWeeks(t *testing.T) {
 		if diff := cmp.Diff(want, weeks[0].Shifts); diff != "" {
 			t.Errorf("%s: %s", date, diff)
 		}
+	}
+}
+
+// A rule is in its new form from the write on, however long the look before it took.
+func TestChangeCountsFromTheWrite(t *testing.T) {
+	m := newTeam(t, officeFile)
+	m.Looker = &meanwhile{Looker: m.world, do: func() { m.now = m.now.Add(time.Minute) }}
+	answer := m.must(store.RuleObject, "r", `{"expression":"rate(1 hour)","action":"start","filters":"name=a"}`, 0)
+	if want := monday.Add(time.Minute); !answer.Object.Changed.Equal(want) || !answer.Object.Created.Equal(want) || !m.Config.Book.Rules[0].Since.Equal(want) {
+		t.Errorf("%+v, since %s", answer.Object, m.Config.Book.Rules[0].Since)
 	}
 }

@@ -121,8 +121,10 @@ func TestSetOverride(t *testing.T) {
 		{"a resource with an unknown schedule", ask("i-lost", calendar.Stopped, hour), ref + "i-lost stopped until 3T09:00:00; i-lost stop then none"},
 		{"a schedule that never stops", ask("i-starter", calendar.Running, End{}), ref + "i-starter running until 3T18:00:00 boundary; i-starter start then none"},
 		{"a filter", ask("name=name-i-?", calendar.Running, hour), "filter:name=name-i-? running until 3T09:00:00; i-1 start then none; i-2 none then none"},
-		{"a filter to the boundaries of several", ask("filter:instance-id=i-1,instance-id=i-spread", calendar.Running, End{}),
-			"filter:instance-id=i-1,instance-id=i-spread running until 3T18:01:00 boundary; i-1 start then stop warned 17:45 at 3T18:00:00; i-spread start then stop warned 17:51"},
+		{
+			"a filter to the boundaries of several", ask("filter:instance-id=i-1,instance-id=i-spread", calendar.Running, End{}),
+			"filter:instance-id=i-1,instance-id=i-spread running until 3T18:01:00 boundary; i-1 start then stop warned 17:45 at 3T18:00:00; i-spread start then stop warned 17:51",
+		},
 		{"until an instant", ask("i-1", calendar.Running, End{Until: time.Date(2026, 8, 4, 1, 2, 3, 456789, time.FixedZone("KST", 9*3600))}), ref + "i-1 running until 3T16:02:03; i-1 start then none"},
 		{"until a time of day in UTC", ask("i-1", calendar.Running, End{Clock: "22:00"}), ref + "i-1 running until 3T22:00:00; i-1 start then stop warned 21:45"},
 		{"until a time of day that is over for today", ask("i-1", calendar.Running, End{Clock: "7:30"}), ref + "i-1 running until 4T07:30:00; i-1 start then stop warned 07:15"},
@@ -780,7 +782,7 @@ func TestWakeOneDatabase(t *testing.T) {
 	}
 	want := []OverrideLine{{
 		Ref: "111122223333/ap-northeast-2/rds_instance/orders", Name: "name-orders", State: "stopped", Counts: true, Action: "start", Reason: "override-start",
-		Why: "start: " + decide.OverrideStart.Sentence(), Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
+		Why: "start: " + decide.OverrideStart.Sentence() + " Asked for by kim: release.", Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
 	}}
 	if diff := cmp.Diff(want, answer.Resources); diff != "" {
 		t.Error(diff)

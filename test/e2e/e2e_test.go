@@ -24,6 +24,8 @@
 //	clock NAME ZONE OFFSET     set $NAME to the HH:MM that it is in ZONE in OFFSET (-1h) from now
 //	ahead BEGIN LEAD OFFSET    set $BEGIN and $LEAD so that a period with begintime $BEGIN and a
 //	                           schedule with start_lead $LEAD begin OFFSET from now, to the second (UTC)
+//	at NAME OFFSET [LAYOUT]    set $NAME to the instant OFFSET from now in UTC, as 2006-01-02T15:04:05 or in
+//	                           another layout of Go's; "mon" in it is the weekday in lower case
 //	fill FILE NEW              copy FILE with its $VARIABLES filled in
 //	exits CODE PROGRAM ARGS…   run a program and expect this exit code; stdout and stderr then look at its output
 //	person start|stop ACCOUNT REGION NAME…   somebody starts or stops instances (or databases) by name
@@ -100,7 +102,7 @@ func TestMain(m *testing.M) {
 func inCI() bool { return os.Getenv("DAYSHIFT_CI") != "" }
 
 // slow are scripts that `go test -short` leaves out: they wait for real time to pass.
-var slow = []string{"back-off", "daemon", "failing-aws"}
+var slow = []string{"back-off", "daemon", "failing-aws", "overrides"}
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -129,7 +131,7 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "serve": cmdServe, "end": cmdEnd, "clock": cmdClock, "ahead": cmdAhead,
+			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "serve": cmdServe, "end": cmdEnd, "clock": cmdClock, "at": cmdAt, "ahead": cmdAhead,
 			"fill": cmdFill, "exits": cmdExits, "person": cmdPerson, "until": cmdUntil,
 			"states": ask("states"), "judge": ask("judge"), "calls": ask("calls"), "get": ask("get"), "log": ask("log"),
 		},
@@ -199,7 +201,7 @@ func cmdSim(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(p.kill)
 	line, err := p.waitFor(regexp.MustCompile(`(?m)^(http://\S+)$`))
 	ts.Check(err)
-	worldOf(ts).endpoint = line[1]
+	worldOf(ts).endpoint, worldOf(ts).callsSeq = line[1], 0
 	ts.Setenv("AWS_ENDPOINT_URL", line[1])
 }
 
@@ -259,6 +261,19 @@ func cmdClock(ts *testscript.TestScript, neg bool, args []string) {
 	offset, err := time.ParseDuration(args[2])
 	ts.Check(err)
 	ts.Setenv(args[0], time.Now().Add(offset).In(zone).Format("15:04"))
+}
+
+func cmdAt(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "at", args, 2)
+	offset, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	layout := "2006-01-02T15:04:05"
+	if len(args) > 2 {
+		layout = args[2]
+	}
+	at := time.Now().Add(offset).UTC()
+	text := at.Format(layout)
+	ts.Setenv(args[0], strings.ReplaceAll(text, "mon", strings.ToLower(at.Format("Mon"))))
 }
 
 func cmdAhead(ts *testscript.TestScript, neg bool, args []string) {

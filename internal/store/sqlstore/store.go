@@ -545,7 +545,7 @@ func activityQuery(from string, query store.ActivityQuery) (text string, args []
 
 // eachActivity reads rows until each has enough.
 func eachActivity(ctx context.Context, tx *sql.Tx, each func(store.Activity) bool, query string, args ...any) error {
-	rows, err := tx.QueryContext(ctx, query, args...)
+	rows, err := tx.QueryContext(ctx, query, args...) //nolint:gosec // put together of constants; every value is an argument
 	if err != nil {
 		return err
 	}

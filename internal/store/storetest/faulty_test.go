@@ -100,8 +100,7 @@ func TestFaultyIsSlow(t *testing.T) {
 // contract is examined too.
 func TestFaultyFailsInEveryMethod(t *testing.T) {
 	contract := reflect.TypeFor[store.Store]()
-	for i := range contract.NumMethod() {
-		method := contract.Method(i)
+	for method := range contract.Methods() {
 		name := storetest.Method(method.Name)
 		call := func(ctx context.Context, f *storetest.Faulty) error {
 			var args []reflect.Value
@@ -115,7 +114,7 @@ func TestFaultyFailsInEveryMethod(t *testing.T) {
 				}
 			}
 			out := reflect.ValueOf(f).MethodByName(method.Name).Call(args)
-			err, _ := out[len(out)-1].Interface().(error)
+			err, _ := reflect.TypeAssert[error](out[len(out)-1])
 			return err
 		}
 		synctest.Test(t, func(t *testing.T) {

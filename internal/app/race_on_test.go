@@ -1,0 +1,6 @@
+//go:build race
+
+package app
+
+// previewed is how many days a preview is compared with: the race detector makes them some ten times slower.
+const previewed = 3
