@@ -89,6 +89,15 @@ type Tagger interface {
 	Tag(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resources []fleet.Resource, tags map[string]string) error
 }
 
+// SnapshotKeeper lets go of the snapshots that newer ones have replaced.
+type SnapshotKeeper interface {
+	// Replace deletes the snapshots that earlier stops took of the resource under
+	// names that differ from the given one in their time alone. Nothing is deleted
+	// before the given one can be restored from: then the error is ErrNotYet, and
+	// a later Replace lets go of all.
+	Replace(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resource fleet.Resource, snapshot string) error
+}
+
 // Prober finds out what works, for doctor.
 type Prober interface {
 	// Probe tries, without changing anything, each ability that Dayshift needs
@@ -109,6 +118,9 @@ type Target struct {
 	fleet.Resource
 	// Type is the wanted type of a Resize; empty otherwise.
 	Type string
+	// Snapshot is the name of a snapshot that a Stop takes first, the same at every try of one stop; empty: none. What AWS
+	// does not do in one step fails with ErrNotYet until the snapshot is there.
+	Snapshot string
 	// Size is what a Start of a scaled kind brings back; empty: the kind knows nothing better than one.
 	Size string
 }
@@ -140,6 +152,7 @@ var (
 	ErrCredentials          = errors.New("no valid credentials")   // no role, wrong external ID, expired
 	ErrRegionDisabled       = errors.New("region not enabled")     // not opted in
 	ErrTransient            = errors.New("temporary failure")      // 5xx, reset, time-out, garbage: the same call may go through
+	ErrNotYet               = errors.New("not yet")                // something else was begun that has to end first: the same call goes through later
 	ErrInvalid              = errors.New("refused as invalid")     // the provider calls the request wrong
 	ErrNotPermitted         = errors.New("not permitted any more") // see WithPermit: nothing was sent
 )

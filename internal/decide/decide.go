@@ -57,6 +57,9 @@ type Decision struct {
 	Type string
 	// Size is what a start of a scaled resource brings back, in the kind's own form.
 	Size string
+	// Snapshot is the name of the snapshot that a stop takes first; empty: none. SnapshotBegins: no try before asked for it.
+	Snapshot       string
+	SnapshotBegins bool
 	// Resize marks a stop that only makes way for another type: a start follows.
 	Resize bool
 	Want   calendar.Want
@@ -813,7 +816,7 @@ func (x *decider) row(rule, condition string) {
 func (x *decider) none(reason Reason, next Remembered) {
 	m := x.m
 	x.Reason = reason
-	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
 	x.remember(next)
 	if next == WasStopped {
 		m.ResizeTo = ""
@@ -829,6 +832,7 @@ func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
 		x.m.Attempts, x.m.LastError = 0, ""
 	}
 	x.m.NotBefore, x.m.ByRule = time.Time{}, ""
+	x.chooseSnapshot()
 	x.remember(next)
 	x.Until = x.until
 	if b, ok := x.in.Policy.NextState(x.now); ok && x.until.IsZero() {

@@ -292,6 +292,7 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	x.Before = &before
 	x.Fire, x.Verb, x.Reason, x.Until = f, verb, reason, f.Until
 	m.Fire, m.NotBefore = Fire{}, time.Time{}
+	x.chooseSnapshot()
 	switch {
 	case verb == fleet.Start:
 		if f.Halfway {

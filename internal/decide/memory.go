@@ -56,6 +56,9 @@ type Memory struct {
 	// BarredUntil is set when the provider refused a stop because the resource is
 	// protected against it: not tried again before the next change of what is wanted.
 	BarredUntil time.Time `json:"barred_until,omitzero"`
+	// Snapshot is the name of the snapshot that belongs to the stop that is wanted, kept from its first try until it has
+	// stopped or need not any more: every try asks for the same one.
+	Snapshot string `json:"snapshot,omitempty"`
 	// ResizeTo is set while a resource is stopped only to change its type.
 	ResizeTo string `json:"resize_to,omitempty"`
 	// RefusedType is the wanted type that it could not be started with; it runs
@@ -115,6 +118,8 @@ type Intent struct {
 	From fleet.State `json:"from"`
 	// Accepted is when the provider took the call; zero while that is not known.
 	Accepted time.Time `json:"accepted,omitzero"`
+	// Snapshot is the snapshot that a stop takes first; empty: none.
+	Snapshot string `json:"snapshot,omitempty"`
 	// Override is the override that it carries out; empty for one of a schedule or rule.
 	Override string `json:"override,omitempty"`
 	// Fire is the rule's action that it carries out; zero for one of a schedule or override.

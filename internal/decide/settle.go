@@ -64,6 +64,8 @@ type Outcome struct {
 	// Recovered: the process ended between the intent and its outcome, which was
 	// found out now from what the resource looks like.
 	Recovered bool
+	// Snapshot is the snapshot that a stop took first; empty: none.
+	Snapshot string
 	// Why is the provider's reason, or a sentence, where it failed.
 	Why string
 }
@@ -98,6 +100,10 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	at := intentTime(intent)
 	age := now.Sub(at)
 	deadline := r.Kind.Traits().Arrival
+	if intent.Snapshot != "" {
+		deadline += snapshotLasts
+		out.Snapshot = intent.Snapshot
+	}
 	target := fleet.Stopped
 	if intent.Verb == fleet.Start {
 		target = fleet.Running
@@ -115,7 +121,7 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	}
 	failed := func(why string) (Memory, Outcome) {
 		out.Ended, out.Why, out.Recovered = HasFailed, why, !accepted
-		m.Intent = nil
+		m.Intent, m.Snapshot = nil, intent.Snapshot
 		if !intent.Fire.IsZero() {
 			return failedFire(m, intent.Fire, now, why), out
 		}
@@ -180,7 +186,7 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 }
 
 func void(m Memory, out Outcome) (Memory, Outcome) {
-	m.Intent = nil
+	m.Intent, m.Snapshot = nil, m.Intent.Snapshot // it may have been begun
 	out.Ended, out.Recovered = NeverMade, true
 	return m, out
 }
@@ -190,7 +196,7 @@ func void(m Memory, out Outcome) (Memory, Outcome) {
 // the rest is made up for.
 func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 	m.Intent = nil
-	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
 	start := intent.Verb == fleet.Start
 	if !intent.Fire.IsZero() { // the schedule's memory is none of a rule's business
 		if state := byRule(intent.Verb, intent.Fire); state != "" {

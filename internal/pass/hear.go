@@ -115,6 +115,9 @@ func (r *running) hearSettled(settled Settled) {
 	switch settled.Ended {
 	case decide.HasStopped:
 		event = store.EventStopped
+		if settled.Snapshot != "" {
+			detail += fmt.Sprintf("; its snapshot %s takes the place of those of earlier stops", settled.Snapshot)
+		}
 	case decide.HasFailed:
 		event, detail = store.EventFailed, settled.Why
 		if settled.Memory.Attempts == tellFailuresAt {

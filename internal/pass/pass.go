@@ -62,6 +62,8 @@ type Pass struct {
 	Config string
 	// Windows lists SSM maintenance windows; nil: there are none.
 	Windows cloud.WindowLister
+	// Snapshots lets go of snapshots that newer ones have replaced; nil: none are.
+	Snapshots cloud.SnapshotKeeper
 	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
 	All    bool
@@ -190,6 +192,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 		return r.report, err
 	}
 	r.act(ctx, planned)
+	r.letGo(ctx)
 	err = errors.Join(r.endOverrides(ctx), r.recordRun(ctx))
 	r.notify(ctx)
 	return r.report, err

@@ -238,6 +238,8 @@ func Remember(o Outcome) decide.Memory {
 			why = o.Err.Error()
 		}
 		return d.Failed(o.At, why)
+	case Waiting:
+		return d.Waits(o.At)
 	case Uncertain:
 		return d.Unclear()
 	default: // Skipped, Deferred: no call was made

@@ -69,6 +69,7 @@ type Resource struct {
 	Name        string  `json:"name"`
 	Type        string  `json:"type,omitempty"`
 	Zone        string  `json:"zone,omitempty"`
+	Members     int     `json:"members,omitempty"` // instances of a cluster
 	State       string  `json:"state"`
 	NativeState string  `json:"native_state"`
 	Schedule    string  `json:"schedule"`
@@ -156,7 +157,7 @@ func resource(book *policy.Book, d *decide.Decision, at time.Time) Resource {
 	r := &d.Resource
 	line := Resource{
 		Ref: r.Ref.String(), Account: string(r.Scope.Account), Region: string(r.Scope.Region), Kind: string(r.Kind), ID: r.ID,
-		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: string(r.State), NativeState: r.Native,
+		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, Members: r.Members, State: string(r.State), NativeState: r.Native,
 		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: noAction, Reason: string(d.Reason), Why: d.Sentence(), Tags: r.Tags,
 	}
 	governs := book.Governs(*r)

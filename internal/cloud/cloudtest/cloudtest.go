@@ -84,6 +84,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"a listing by id leaves out what is gone", (*exam).byID},
 		{"a large fleet is listed whole", (*exam).large},
 		{"a start is seen to run, a stop to end", (*exam).startStop},
+		{"a stop with a snapshot waits for it", (*exam).snapshot},
 		{"doing it twice is as doing it once", (*exam).twice},
 		{"a bad member is named and nothing is done", (*exam).badMember},
 		{"hibernation that is not set up is unsupported", (*exam).hibernate},
@@ -348,6 +349,43 @@ func (e *exam) startStop() {
 		list = e.list(kind, cloud.Query{})
 		e.wantStates(list, fleet.Stopped, "a", "bystander")
 		e.wantStates(list, fleet.Running, "b")
+	}
+}
+
+// snapshot stops databases with a snapshot: each try asks for the same one, and
+// goes through once it is there; what came before it is let go of only then.
+func (e *exam) snapshot() {
+	for _, kind := range []fleet.Kind{fleet.RDSInstance, fleet.RDSCluster} {
+		e.open(e.seed(kind, "orders", fleet.Running), e.seed(kind, "bystander", fleet.Running))
+		keeper, keeps := e.Cloud.(cloud.SnapshotKeeper)
+		if !keeps {
+			e.Skip("keeps no snapshots")
+		}
+		for night := 1; night <= 2; night++ {
+			name := fmt.Sprintf("test-stopped-orders-2027030%d180000", night)
+			orders := e.list(kind, cloud.Query{})["orders"]
+			if err := keeper.Replace(e.ctx, e.Scopes[0], kind, orders, name); !errors.Is(err, cloud.ErrNotYet) {
+				e.Errorf("%s: older ones go before there is a new one: %v", kind, err)
+			}
+			err := cloud.ErrNotYet
+			for tries := 0; errors.Is(err, cloud.ErrNotYet) && tries < 120; tries++ {
+				orders = e.list(kind, cloud.Query{})["orders"]
+				if orders.State == fleet.Running {
+					err = e.do(kind, fleet.Stop, cloud.Target{Resource: orders, Snapshot: name})
+				}
+				e.Pass(30 * time.Second)
+			}
+			e.must(err)
+			e.Pass(settling)
+			list := e.list(kind, cloud.Query{})
+			e.wantStates(list, fleet.Stopped, "orders")
+			e.wantStates(list, fleet.Running, "bystander")
+			e.must(keeper.Replace(e.ctx, e.Scopes[0], kind, list["orders"], name))
+			e.must(keeper.Replace(e.ctx, e.Scopes[0], kind, list["orders"], name))
+			e.wantError("let go of nobody's", keeper.Replace(e.ctx, e.Scopes[0], kind, list["orders"], "by-hand"), cloud.ErrInvalid)
+			e.must(e.do(kind, fleet.Start, target(list["orders"])))
+			e.Pass(settling)
+		}
 	}
 }
 

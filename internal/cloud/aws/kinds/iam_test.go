@@ -119,6 +119,9 @@ func compose(partition string, choose func(Permission) bool) policyDocument {
 				continue
 			}
 			next.Sid = sid(kind.Kind, permission.Action)
+			if ours(next) {
+				next.Sid += "Snapshot"
+			}
 			document.Statement = append(document.Statement, next)
 		}
 	}
@@ -127,6 +130,11 @@ func compose(partition string, choose func(Permission) bool) policyDocument {
 		document.Statement[0].Sid = "Dayshift"
 	}
 	return document
+}
+
+// ours reports whether a statement is about nothing but the snapshots that stops take.
+func ours(s statement) bool {
+	return !slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.HasSuffix(resource, "snapshot:"+ourSnapshots) })
 }
 
 // joined puts together the statements that allow the same under the same
@@ -312,6 +320,12 @@ func judge(partition string, s statement) (complaints []string) {
 			if !has("StringEquals", "application-autoscaling:service-namespace", "ecs") || !has("StringEquals", "application-autoscaling:scalable-dimension", "ecs:service:DesiredCount") {
 				complain("%s may change the scaling of other things than services of ECS", action)
 			}
+		case ours(s): // by their names, which nobody else gives
+			switch operation {
+			case createDBSnapshot, stopDBInstance, deleteDBSnapshot, createDBClusterSnapshot, deleteDBClusterSnapshot:
+			default:
+				complain("%s is granted on snapshots", action)
+			}
 		case !has("Null", "aws:ResourceTag/"+defaultTag, "false"):
 			complain("%s is granted on resources without a schedule tag", action)
 		case action == string(modifyInstanceAttribute) && !has("Null", "ec2:Attribute/InstanceType", "false"):
@@ -343,6 +357,8 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"any attribute":          {Action: []string{"ec2:ModifyInstanceAttribute"}, Resource: instances, Condition: tagged},
 		"any tag":                {Action: []string{"ec2:CreateTags"}, Resource: instances, Condition: tagged},
 		"no tag named":           {Action: []string{"ec2:DeleteTags"}, Resource: instances, Condition: map[string]map[string][]string{"Null": tagged["Null"], "ForAllValues:StringEquals": {"aws:TagKeys": {fleet.TagLastAction, fleet.TagError}}}},
+		"any snapshot":           {Action: []string{"rds:DeleteDBSnapshot"}, Resource: []string{"arn:aws:rds:*:*:snapshot:*"}},
+		"more of our snapshots":  {Action: []string{"rds:ModifyDBSnapshotAttribute"}, Resource: []string{"arn:aws:rds:*:*:snapshot:" + ourSnapshots}},
 		"another partition":      {Action: []string{"ec2:StopInstances"}, Resource: []string{"arn:aws-cn:ec2:*:*:instance/*"}, Condition: tagged},
 		"grants to anybody":      {Action: []string{"kms:CreateGrant"}, Resource: []string{"arn:aws:kms:*:*:key/*"}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},

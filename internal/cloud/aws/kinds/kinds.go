@@ -57,6 +57,8 @@ type Handle struct {
 	Do map[fleet.Verb]func(ctx context.Context, targets []cloud.Target) (confirmed []string, err error)
 	// Tag sets and removes (empty value) tags.
 	Tag func(ctx context.Context, resources []fleet.Resource, tags map[string]string) error
+	// Replace deletes the snapshots that the named one has taken the place of (cloud.SnapshotKeeper); nil where there are none.
+	Replace func(ctx context.Context, resource fleet.Resource, snapshot string) error
 	// Probe tries each ability without changing anything. tagKey picks an
 	// example to try on; it may be empty.
 	Probe func(ctx context.Context, tagKey string) []cloud.Finding

@@ -21,6 +21,10 @@ const (
 	startDBCluster     Operation = "rds:StartDBCluster"
 	stopDBCluster      Operation = "rds:StopDBCluster"
 	rebootDBCluster    Operation = "rds:RebootDBCluster"
+
+	createDBClusterSnapshot    Operation = "rds:CreateDBClusterSnapshot"
+	describeDBClusterSnapshots Operation = "rds:DescribeDBClusterSnapshots"
+	deleteDBClusterSnapshot    Operation = "rds:DeleteDBClusterSnapshot"
 )
 
 // rdsCluster are the clusters of Aurora, Neptune and DocumentDB, which all
@@ -41,6 +45,10 @@ var rdsCluster = Kind{
 		{Action: rebootDBCluster, For: "reboot Multi-AZ DB clusters by a rule", Resource: "cluster:*", Conditions: []Condition{onlyTagged}, Optional: true},
 		{Action: addTags, For: "write dayshift:last-action and dayshift:error", Resource: "cluster:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{Action: removeTags, For: "remove dayshift:error once it is settled", Resource: "cluster:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
+		{Action: describeDBClusterSnapshots, For: "find the snapshots of snapshot_before_stop", Resource: "*", Optional: true},
+		{Action: createDBClusterSnapshot, For: "take a snapshot of a cluster before it is stopped", Resource: "cluster:*", Conditions: []Condition{onlyTagged}, Optional: true},
+		{Action: createDBClusterSnapshot, For: "the same: the snapshot that is made", Resource: "cluster-snapshot:" + ourSnapshots, Optional: true},
+		{Action: deleteDBClusterSnapshot, For: "delete the snapshot of an earlier stop once there is a newer one", Resource: "cluster-snapshot:" + ourSnapshots, Optional: true},
 	},
 	Open: openClusters,
 }
@@ -50,6 +58,9 @@ type clusterClient struct {
 	describe func(context.Context, *rds.DescribeDBClustersInput, ...func(*rds.Options)) (*rds.DescribeDBClustersOutput, error)
 	start    func(context.Context, *rds.StartDBClusterInput, ...func(*rds.Options)) (*rds.StartDBClusterOutput, error)
 	stop     func(context.Context, *rds.StopDBClusterInput, ...func(*rds.Options)) (*rds.StopDBClusterOutput, error)
+	save     func(context.Context, *rds.CreateDBClusterSnapshotInput, ...func(*rds.Options)) (*rds.CreateDBClusterSnapshotOutput, error)
+	saved    func(context.Context, *rds.DescribeDBClusterSnapshotsInput, ...func(*rds.Options)) (*rds.DescribeDBClusterSnapshotsOutput, error)
+	drop     func(context.Context, *rds.DeleteDBClusterSnapshotInput, ...func(*rds.Options)) (*rds.DeleteDBClusterSnapshotOutput, error)
 	reboot   func(context.Context, *rds.RebootDBClusterInput, ...func(*rds.Options)) (*rds.RebootDBClusterOutput, error)
 }
 
@@ -63,7 +74,10 @@ func openClusters(env Env) Handle {
 	c := rds.NewFromConfig(env.SDK)
 	k := &clusters{
 		rdsTagger{env, c.AddTagsToResource, c.RemoveTagsFromResource},
-		clusterClient{describe: c.DescribeDBClusters, start: c.StartDBCluster, stop: c.StopDBCluster, reboot: c.RebootDBCluster},
+		clusterClient{
+			describe: c.DescribeDBClusters, start: c.StartDBCluster, stop: c.StopDBCluster, reboot: c.RebootDBCluster,
+			save: c.CreateDBClusterSnapshot, saved: c.DescribeDBClusterSnapshots, drop: c.DeleteDBClusterSnapshot,
+		},
 	}
 	return Handle{
 		List: k.list,
@@ -72,8 +86,9 @@ func openClusters(env Env) Handle {
 			fleet.Stop:   k.stop,
 			fleet.Reboot: k.reboot,
 		},
-		Tag:   k.tag,
-		Probe: k.probe,
+		Tag:     k.tag,
+		Replace: k.saved().replace,
+		Probe:   k.probe,
 	}
 }
 
@@ -163,11 +178,73 @@ func (k *clusters) start(ctx context.Context, targets []cloud.Target) ([]string,
 	})
 }
 
+// stop stops a cluster. AWS takes no snapshot of its own in that call, so it is
+// begun by a first try, and a later one finds it there and stops the cluster.
+// Meanwhile the cluster is backing-up or available again, and stays in use.
 func (k *clusters) stop(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	if name := targets[0].Snapshot; name != "" {
+		err := k.saved().ready(ctx, targets[0].ID, name, func() error { return k.save(ctx, targets[0].ID, name) })
+		if err != nil {
+			return nil, err
+		}
+	}
 	return nil, k.Once(ctx, stopDBCluster, func(ctx context.Context) error {
 		_, err := k.api.stop(ctx, &rds.StopDBClusterInput{DBClusterIdentifier: sdk.String(targets[0].ID)})
 		return err
 	})
+}
+
+// save begins a snapshot. The room that was reserved for the stop is used for it.
+func (k *clusters) save(ctx context.Context, id, name string) error {
+	err := k.Once(ctx, createDBClusterSnapshot, func(ctx context.Context) error {
+		_, err := k.api.save(ctx, &rds.CreateDBClusterSnapshotInput{DBClusterIdentifier: sdk.String(id), DBClusterSnapshotIdentifier: sdk.String(name)})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the snapshot %s was begun: %w", name, cloud.ErrNotYet)
+}
+
+// saved are the snapshots of clusters.
+func (k *clusters) saved() snapshots {
+	return snapshots{
+		list: func(ctx context.Context, id, named string) ([]snapshot, error) {
+			in := &rds.DescribeDBClusterSnapshotsInput{DBClusterIdentifier: sdk.String(id), SnapshotType: sdk.String("manual"), MaxRecords: sdk.Int32(databasePage)}
+			if named != "" {
+				in = &rds.DescribeDBClusterSnapshotsInput{DBClusterSnapshotIdentifier: sdk.String(named)}
+			}
+			chain := pager{what: "list the snapshots of " + id + " in " + k.Scope.String()}
+			var list []snapshot
+			for {
+				var page *rds.DescribeDBClusterSnapshotsOutput
+				err := k.Read(ctx, describeDBClusterSnapshots, func(ctx context.Context) (err error) {
+					page, err = k.api.saved(ctx, in)
+					return err
+				})
+				if err != nil {
+					return nil, err
+				}
+				for _, s := range page.DBClusterSnapshots {
+					list = append(list, snapshot{
+						sdk.ToString(s.DBClusterSnapshotIdentifier), sdk.ToString(s.DBClusterIdentifier), sdk.ToString(s.DbClusterResourceId),
+						snapshotState(sdk.ToString(s.Status)), sdk.ToTime(s.SnapshotCreateTime),
+					})
+				}
+				more, err := chain.next(page.Marker)
+				if err != nil || !more {
+					return list, err
+				}
+				in.Marker = page.Marker
+			}
+		},
+		drop: func(ctx context.Context, name string) error {
+			return k.Read(ctx, deleteDBClusterSnapshot, func(ctx context.Context) error {
+				_, err := k.api.drop(ctx, &rds.DeleteDBClusterSnapshotInput{DBClusterSnapshotIdentifier: sdk.String(name)})
+				return err
+			})
+		},
+	}
 }
 
 // reboot restarts a Multi-AZ DB cluster in place, the one sort that AWS reboots as a whole.

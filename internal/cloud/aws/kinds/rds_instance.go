@@ -20,6 +20,9 @@ const (
 	startDBInstance     Operation = "rds:StartDBInstance"
 	stopDBInstance      Operation = "rds:StopDBInstance"
 	rebootDBInstance    Operation = "rds:RebootDBInstance"
+	createDBSnapshot    Operation = "rds:CreateDBSnapshot"
+	describeDBSnapshots Operation = "rds:DescribeDBSnapshots"
+	deleteDBSnapshot    Operation = "rds:DeleteDBSnapshot"
 )
 
 var rdsInstance = Kind{
@@ -37,6 +40,11 @@ var rdsInstance = Kind{
 		{Action: rebootDBInstance, For: "reboot databases by a rule", Resource: "db:*", Conditions: []Condition{onlyTagged}, Optional: true},
 		{Action: addTags, For: "write dayshift:last-action and dayshift:error", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{Action: removeTags, For: "remove dayshift:error once it is settled", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
+		{Action: describeDBSnapshots, For: "find the snapshots of snapshot_before_stop", Resource: "*", Optional: true},
+		{Action: createDBSnapshot, For: "take a snapshot before a stop, which AWS does in the call that stops", Resource: "db:*", Conditions: []Condition{onlyTagged}, Optional: true},
+		{Action: createDBSnapshot, For: "the same: the snapshot that is made", Resource: "snapshot:" + ourSnapshots, Optional: true},
+		{Action: stopDBInstance, For: "the same: stop with a snapshot", Resource: "snapshot:" + ourSnapshots, Optional: true},
+		{Action: deleteDBSnapshot, For: "delete the snapshot of an earlier stop once there is a newer one", Resource: "snapshot:" + ourSnapshots, Optional: true},
 		{
 			Action: "kms:CreateGrant", For: "start databases that are encrypted with a key of the customer", Resource: "key/*",
 			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"rds.*"}}}, Optional: true,
@@ -50,6 +58,8 @@ type rdsClient struct {
 	describe func(context.Context, *rds.DescribeDBInstancesInput, ...func(*rds.Options)) (*rds.DescribeDBInstancesOutput, error)
 	start    func(context.Context, *rds.StartDBInstanceInput, ...func(*rds.Options)) (*rds.StartDBInstanceOutput, error)
 	stop     func(context.Context, *rds.StopDBInstanceInput, ...func(*rds.Options)) (*rds.StopDBInstanceOutput, error)
+	saved    func(context.Context, *rds.DescribeDBSnapshotsInput, ...func(*rds.Options)) (*rds.DescribeDBSnapshotsOutput, error)
+	drop     func(context.Context, *rds.DeleteDBSnapshotInput, ...func(*rds.Options)) (*rds.DeleteDBSnapshotOutput, error)
 	reboot   func(context.Context, *rds.RebootDBInstanceInput, ...func(*rds.Options)) (*rds.RebootDBInstanceOutput, error)
 }
 
@@ -63,7 +73,10 @@ func openRDS(env Env) Handle {
 	c := rds.NewFromConfig(env.SDK)
 	k := &databases{
 		rdsTagger{env, c.AddTagsToResource, c.RemoveTagsFromResource},
-		rdsClient{describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance},
+		rdsClient{
+			describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance,
+			saved: c.DescribeDBSnapshots, drop: c.DeleteDBSnapshot,
+		},
 	}
 	return Handle{
 		List: k.list,
@@ -72,8 +85,9 @@ func openRDS(env Env) Handle {
 			fleet.Stop:   k.stop,
 			fleet.Reboot: k.reboot,
 		},
-		Tag:   k.tag,
-		Probe: k.probe,
+		Tag:     k.tag,
+		Replace: k.saved().replace,
+		Probe:   k.probe,
 	}
 }
 
@@ -157,11 +171,64 @@ func (k *databases) start(ctx context.Context, targets []cloud.Target) ([]string
 	})
 }
 
+// stop stops a database. AWS takes a snapshot in the same call, and stops it once
+// that is there; one that an earlier try of this stop began is not asked for again.
 func (k *databases) stop(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	in := &rds.StopDBInstanceInput{DBInstanceIdentifier: sdk.String(targets[0].ID)}
+	if name := targets[0].Snapshot; name != "" {
+		err := k.saved().ready(ctx, targets[0].ID, name, func() error {
+			in.DBSnapshotIdentifier = sdk.String(name)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return nil, k.Once(ctx, stopDBInstance, func(ctx context.Context) error {
-		_, err := k.api.stop(ctx, &rds.StopDBInstanceInput{DBInstanceIdentifier: sdk.String(targets[0].ID)})
+		_, err := k.api.stop(ctx, in)
 		return err
 	})
+}
+
+// saved are the snapshots of databases.
+func (k *databases) saved() snapshots {
+	return snapshots{
+		list: func(ctx context.Context, id, named string) ([]snapshot, error) {
+			in := &rds.DescribeDBSnapshotsInput{DBInstanceIdentifier: sdk.String(id), SnapshotType: sdk.String("manual"), MaxRecords: sdk.Int32(databasePage)}
+			if named != "" {
+				in = &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: sdk.String(named)}
+			}
+			chain := pager{what: "list the snapshots of " + id + " in " + k.Scope.String()}
+			var list []snapshot
+			for {
+				var page *rds.DescribeDBSnapshotsOutput
+				err := k.Read(ctx, describeDBSnapshots, func(ctx context.Context) (err error) {
+					page, err = k.api.saved(ctx, in)
+					return err
+				})
+				if err != nil {
+					return nil, err
+				}
+				for _, s := range page.DBSnapshots {
+					list = append(list, snapshot{
+						sdk.ToString(s.DBSnapshotIdentifier), sdk.ToString(s.DBInstanceIdentifier), sdk.ToString(s.DbiResourceId),
+						snapshotState(sdk.ToString(s.Status)), sdk.ToTime(s.SnapshotCreateTime),
+					})
+				}
+				more, err := chain.next(page.Marker)
+				if err != nil || !more {
+					return list, err
+				}
+				in.Marker = page.Marker
+			}
+		},
+		drop: func(ctx context.Context, name string) error {
+			return k.Read(ctx, deleteDBSnapshot, func(ctx context.Context) error {
+				_, err := k.api.drop(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: sdk.String(name)})
+				return err
+			})
+		},
+	}
 }
 
 // reboot restarts a database in place: it is rebooting for a while and then available again.
