@@ -59,6 +59,12 @@ func configuration(s shape, tags bool, place, schedules string) string {
 	return text.String()
 }
 
+// wholeBucket is a part of a configuration that leaves nothing to others.
+const wholeBucket = "aws: {api_share: 1}\n"
+
+// defaultShare is the part of AWS's buckets that the product uses unless told otherwise.
+const defaultShare = 0.8
+
 // officeSchedules has what the fleets of most sections follow: office hours,
 // and a schedule that always wants its resources running.
 const officeSchedules = `
@@ -92,7 +98,7 @@ func wire(ctx context.Context, text string, clk clock.Clock, transport http.Roun
 	}
 	p := &product{loaded: loaded, clock: clk}
 	if p.cloud, err = aws.New(aws.Config{
-		Accounts: accounts, TagKey: loaded.Config.Tag, Transport: transport, Endpoint: endpoint,
+		Accounts: accounts, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Transport: transport, Endpoint: endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(hub, "bench", ""), Now: clk.Now, Sleep: clk.Sleep,
 	}); err != nil {
 		return nil, err

@@ -33,21 +33,35 @@ type job struct {
 	verb fleet.Verb
 	good int // instances that can be started or stopped
 	bad  int // those that AWS refuses to start
+	// neighbour: somebody else uses half of every bucket.
+	neighbour bool
+}
+
+// neighbourEats is the share of every bucket that a neighbour uses.
+const neighbourEats = 0.5
+
+// left is the part of the buckets that the neighbour leaves.
+func (j job) left() float64 {
+	if j.neighbour {
+		return 1 - neighbourEats
+	}
+	return 1
 }
 
 // calls is how many it takes at least: AWS names one bad id in each refusal.
 func (j job) calls() int { return (j.good+bucketSize-1)/bucketSize + j.bad }
 
-// floor is the least time that AWS's buckets of instances and of calls allow,
-// whatever one does: the bucket at once, the rest as it comes back, and a round trip.
-func (j job) floor() time.Duration {
+// floor is the least time that a share of AWS's buckets of instances and of calls
+// allows, whatever one does: the bucket at once, the rest as it comes back, and a round trip.
+func (j job) floor(share float64) time.Duration {
 	instances, burst, calls := startsPerSecond, startBurst, startCallsPerSecond
 	if j.verb == fleet.Stop {
 		instances, burst, calls = stopsPerSecond, stopBurst, stopCallsPerSecond
 	}
-	forInstances := time.Duration(max(0, j.good-bucketSize)) * time.Second / time.Duration(instances)
-	forCalls := time.Duration(max(0, j.calls()-burst)) * time.Second / time.Duration(calls)
-	return max(forInstances, forCalls) + roundTrip
+	wait := func(n, size, perSecond int) time.Duration {
+		return time.Duration(max(0, float64(n)-share*float64(size)) / (share * float64(perSecond)) * float64(time.Second))
+	}
+	return max(wait(j.good, bucketSize, instances), wait(j.calls(), burst, calls)) + roundTrip
 }
 
 // ratioFrom is the shortest floor that a time is divided by: a shorter one is
@@ -59,6 +73,9 @@ func (j job) String() string {
 	if j.bad > 0 {
 		text += fmt.Sprintf(" beside %d that can not be started", j.bad)
 	}
+	if j.neighbour {
+		text += " beside a neighbour"
+	}
 	return text
 }
 
@@ -67,6 +84,7 @@ type feat struct {
 	took      time.Duration // from the boundary to the answer of the last call that was accepted
 	calls     int           // that start or stop
 	looks     int           // other calls
+	before    int           // of them, those before the first that acts
 	throttled int
 	lost      int // good instances that were not started or stopped
 }
@@ -74,14 +92,17 @@ type feat struct {
 // strategy does a job.
 type strategy struct {
 	name, how string
+	share     float64 // of AWS's buckets that it uses
+	alone     bool    // it takes it that nobody else uses them, which does not go with a neighbour
 	run       func(ctx context.Context, site *site) error
 }
 
 var strategies = []strategy{
-	{"Dayshift", "a whole pass at the boundary, listings included", runProduct},
-	{"one by one", "one id in each call", oneByOne},
-	{"chunks of 10", "ten ids in each call; an id that is named as bad is left out", chunksOfTen},
-	{"one call, halved", "up to 1,000 ids in one call; a call that fails for any reason is halved", halving},
+	{"Dayshift", "a whole pass at the boundary, listings included; `api_share` 0.8, the default", defaultShare, false, runProduct},
+	{"Dayshift, alone", "the same with `api_share: 1`", 1, true, runProduct},
+	{"one by one (replica)", "one id in each call", 1, false, oneByOne},
+	{"chunks of 10 (replica)", "ten ids in each call; an id that is named as bad is left out", 1, false, chunksOfTen},
+	{"one call, halved (replica)", "up to 1,000 ids in one call; a call that fails for any reason is halved", 1, false, halving},
 }
 
 // site is one account and region at the moment of a boundary.
@@ -95,13 +116,13 @@ type site struct {
 }
 
 // newSite makes the fleet, and lets the product see it ten minutes before the boundary.
-func newSite(ctx context.Context, j job) (*site, error) {
+func newSite(ctx context.Context, j job, share float64) (*site, error) {
 	s := &site{job: j, clock: &stepping{now: at(8, 50)}}
 	running := j.verb == fleet.Stop
 	if running {
 		s.clock.set(at(17, 50))
 	}
-	s.sim = awssim.New(awssim.Options{Now: s.clock.Now, Seed: 1})
+	s.sim = awssim.New(awssim.Options{Now: s.clock.Now, Seed: 1, Limits: awssim.Limits{Neighbour: 1 - j.left()}})
 	one := shape{1, 1, j.good + j.bad}
 	parts := []part{{each: j.good, schedule: "office", running: running}}
 	if j.bad > 0 {
@@ -115,8 +136,12 @@ func newSite(ctx context.Context, j job) (*site, error) {
 		return nil, err
 	}
 	transport := distant{s.clock, s.sim.Transport()}
+	settings := officeSchedules
+	if share == 1 {
+		settings += wholeBucket
+	}
 	var err error
-	if s.product, err = wire(ctx, configuration(one, false, "memory:", officeSchedules), s.clock, transport, ""); err != nil {
+	if s.product, err = wire(ctx, configuration(one, false, "memory:", settings), s.clock, transport, ""); err != nil {
 		return nil, err
 	}
 	report, err := s.product.run(ctx)
@@ -135,7 +160,7 @@ func newSite(ctx context.Context, j job) (*site, error) {
 
 // measure lets the strategy do the job and counts.
 func measure(ctx context.Context, j job, how strategy) (feat, error) {
-	s, err := newSite(ctx, j)
+	s, err := newSite(ctx, j, how.share)
 	if err != nil {
 		return feat{}, err
 	}
@@ -155,6 +180,9 @@ func measure(ctx context.Context, j job, how strategy) (feat, error) {
 		}
 		if !call.Mutating {
 			f.looks++
+			if f.calls == 0 {
+				f.before++
+			}
 			continue
 		}
 		f.calls++
@@ -279,22 +307,33 @@ func halving(ctx context.Context, s *site) error {
 
 func startsSection(ctx context.Context, l *lab) (string, error) {
 	jobs := []job{
-		{fleet.Start, 1000, 0},
-		{fleet.Start, 1000, 10},
-		{fleet.Start, 2000, 0},
-		{fleet.Start, 2000, 10},
-		{fleet.Start, 5000, 0},
-		{fleet.Stop, 1000, 0},
-		{fleet.Stop, 2000, 0},
-		{fleet.Stop, 5000, 0},
+		{verb: fleet.Start, good: 1000},
+		{verb: fleet.Start, good: 1000, bad: 10},
+		{verb: fleet.Start, good: 2000},
+		{verb: fleet.Start, good: 2000, bad: 10},
+		{verb: fleet.Start, good: 5000},
+		{verb: fleet.Stop, good: 1000},
+		{verb: fleet.Stop, good: 2000},
+		{verb: fleet.Stop, good: 5000},
+		{verb: fleet.Start, good: 1000, neighbour: true},
+		{verb: fleet.Start, good: 2000, neighbour: true},
+		{verb: fleet.Start, good: 5000, neighbour: true},
+		{verb: fleet.Stop, good: 1000, neighbour: true},
+		{verb: fleet.Stop, good: 2000, neighbour: true},
+		{verb: fleet.Stop, good: 5000, neighbour: true},
 	}
 	if l.small {
-		jobs = []job{{fleet.Start, 1020, 2}, {fleet.Stop, 1010, 0}}
+		jobs = []job{{verb: fleet.Start, good: 1020, bad: 2}, {verb: fleet.Stop, good: 1010, neighbour: true}}
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `Instances of one account and region that all have to start, or to stop, at one boundary. AWS lets %d go at once and then %d starts
-or %d stops in a second, and not every number of calls; the floor is that and one round trip of %s. Time runs from the boundary to the answer of the last call that AWS accepted.
-Dayshift's is that of a whole pass with its listings. A floor of less than 10 s is made of round trips, so nothing is divided by it.
+or %d stops in a second, and not every number of calls. The floor is what the share of these buckets that is in use allows, and one round trip of %s:
+%d %% of them for Dayshift as it comes, which leaves the rest to others, all of them for everybody else. Time runs from the boundary to the answer of the last call that AWS accepted.
+Dayshift's is that of a whole pass: it looks before it acts, and since nothing runs side by side on this clock, each call before the first that acts adds a round trip to its floor.
+A floor of less than 10 s is made of round trips, so nothing is divided by it.
+
+The neighbour of the last rows uses half of every bucket, of its size and of its refill, and nobody knows of it; the floor there is that of the share in use, but at most the half that is left.
+While it is there Dayshift makes small calls, one in a second or two, because what is left in the bucket the neighbour takes.
 
 The others are replicas, small and written for this table, of ways that other tools act: they are handed the ids, do not list or decide, and do not know AWS's buckets.
 They make a throttled call %d times, 1, 2, 4 and 8 seconds apart, as boto3 does by default, and then give it up. A good instance is lost when nobody tries it any more.
@@ -302,25 +341,25 @@ They make a throttled call %d times, 1, 2, 4 and 8 seconds apart, as boto3 does 
 Counted in the simulated AWS's own log, with AWS's published buckets, in virtual time: a clock that only waiting moves. Every run gives the same numbers.
 Waits that would run side by side add up on it, so the times err on the high side, by some round trips.
 
-`, bucketSize, startsPerSecond, stopsPerSecond, roundTrip, replicaTries)
-	text.WriteString("| | how | time | above the floor | time ÷ floor | calls that act | other calls | throttled | lost |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+`, bucketSize, startsPerSecond, stopsPerSecond, roundTrip, int(defaultShare*100), replicaTries)
+	text.WriteString("| | how | time | floor | time ÷ floor | calls that act | least | other calls | throttled | throttled ÷ calls | lost |\n| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, j := range jobs {
-		fmt.Fprintf(&text, "| **%s** | the floor | %s | | | %d | | | |\n", j, seconds(j.floor()), j.calls())
+		fmt.Fprintf(&text, "| **%s** | | | | | | | | | | |\n", j)
 		for _, how := range strategies {
+			if j.neighbour && how.alone {
+				continue // who has a neighbour is not alone
+			}
 			f, err := measure(ctx, j, how)
 			if err != nil {
 				return "", fmt.Errorf("%s: %s: %w", j, how.name, err)
 			}
-			name := how.name
-			if how.name != strategies[0].name {
-				name += " (replica)"
-			}
 			ratio := "–"
-			if floor := j.floor(); floor >= ratioFrom {
+			floor := j.floor(min(how.share, j.left())) + time.Duration(f.before)*roundTrip
+			if floor >= ratioFrom {
 				ratio = fmt.Sprintf("%.3f×", f.took.Seconds()/floor.Seconds())
 			}
-			fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %d | %d |\n", name, how.how,
-				seconds(f.took), seconds(f.took-j.floor()), ratio, f.calls, f.looks, f.throttled, f.lost)
+			fmt.Fprintf(&text, "| %s | %s | %s | %s | %s | %d | %d | %d | %d | %.2f %% | %d |\n", how.name, how.how,
+				seconds(f.took), seconds(floor), ratio, f.calls, j.calls(), f.looks, f.throttled, 100*float64(f.throttled)/float64(f.calls+f.looks), f.lost)
 		}
 	}
 	return text.String(), nil

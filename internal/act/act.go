@@ -275,7 +275,7 @@ func (l *lane) finish(items []*item, status plan.Status, err error) {
 // clueless reports outcomes that say nothing about an earlier try without an
 // answer, or that such a try explains.
 func clueless(status plan.Status, err error) bool {
-	return status == plan.Deferred || status == plan.Skipped || status == plan.Failed && errors.Is(err, cloud.ErrWrongState)
+	return status == plan.Deferred || status == plan.Skipped || status == plan.Waiting || status == plan.Failed && errors.Is(err, cloud.ErrWrongState)
 }
 
 // errChanged is the reason of a skipped action.
@@ -483,7 +483,7 @@ func (e *notAllowedError) Unwrap() error { return e.err }
 func (l *lane) send(ctx context.Context, c call) error {
 	targets := make([]cloud.Target, len(c.items))
 	for i, it := range c.items {
-		targets[i] = cloud.Target{Resource: it.resource}
+		targets[i] = cloud.Target{Resource: it.resource, Size: it.action.Size, Snapshot: it.action.Snapshot}
 		if c.verb == fleet.Resize {
 			targets[i].Type = it.action.Type
 		}
@@ -509,6 +509,8 @@ func (l *lane) send(ctx context.Context, c call) error {
 		return err
 	case errors.Is(err, cloud.ErrThrottled):
 		return l.putBackThrottled(ctx, c, err)
+	case errors.Is(err, cloud.ErrNotYet) && len(c.items) == 1:
+		l.finish(c.items, plan.Waiting, err)
 	case errors.As(err, &member):
 		l.isolate(c, member)
 	case errors.Is(err, cloud.ErrInsufficientCapacity):
@@ -537,7 +539,7 @@ func (l *lane) send(ctx context.Context, c call) error {
 
 // lasting reports refusals that the same call will meet again.
 func lasting(err error) bool {
-	for _, class := range []error{cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrUnsupported, cloud.ErrProtected, cloud.ErrInvalid} {
+	for _, class := range []error{cloud.ErrNotYet, cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrUnsupported, cloud.ErrProtected, cloud.ErrInvalid} {
 		if errors.Is(err, class) {
 			return true
 		}

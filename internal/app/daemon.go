@@ -57,9 +57,10 @@ type Daemon struct {
 
 	mu       sync.Mutex // guards App's Config and Cloud, which a reload replaces whole
 	known    pass.Known
-	heldAt   time.Time            // when the stops that are held back were first held; zero: there are none
-	heeded   int64                // Seq of the last confirmation that was acted on
-	confirms map[fleet.Scope]bool // whose next pass does what is held back
+	slow     map[fleet.Scope]time.Time // scopes that others do not wait for, until then
+	heldAt   time.Time                 // when the stops that are held back were first held; zero: there are none
+	heeded   int64                     // Seq of the last confirmation that was acted on
+	confirms map[fleet.Scope]bool      // whose next pass does what is held back
 	lastPass time.Time
 	refused  string // why the last reload was refused; empty: it was not
 	problem  string // why the last pass failed; empty: it did not
@@ -201,16 +202,20 @@ func (d *Daemon) loop(ctx context.Context) {
 	}
 }
 
-// apart gives each scope that could not be seen whole last time a pass of its
-// own: a region that hangs holds back nobody who has answered before.
+// slowFor is how long a scope that others did not wait for has passes of its own.
+const slowFor = 24 * time.Hour
+
+// apart gives each scope that could not be seen whole last time, or took much
+// longer than the others, a pass of its own: a region that hangs holds back nobody.
 func (d *Daemon) apart(whole round) []round {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	seen := whole
 	seen.scopes = nil
 	var parts []round
+	now := d.Clock.Now()
 	for _, scope := range whole.scopes {
-		if _, gap := d.known.Gaps[scope]; !gap {
+		if _, gap := d.known.Gaps[scope]; !gap && !now.Before(d.slow[scope]) {
 			seen.scopes = append(seen.scopes, scope)
 			continue
 		}
@@ -239,6 +244,23 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	}
 	d.mu.Unlock()
 	p.Lease, p.MayAct = d.leader.Lease, d.leader.MayAct
+	p.Foreseen = func(estimates []pass.Estimate) {
+		for _, e := range pass.Long(estimates) {
+			d.Log.InfoContext(ctx, "AWS's request limits make this take a while", slog.String("what", e.String()), slog.Duration("takes", e.Takes.Round(time.Second)))
+		}
+	}
+	if len(round.scopes) > 1 {
+		p.Left = func(scopes []fleet.Scope) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.slow == nil {
+				d.slow = map[fleet.Scope]time.Time{}
+			}
+			for _, scope := range scopes {
+				d.slow[scope] = d.Clock.Now().Add(slowFor)
+			}
+		}
+	}
 	given := map[fleet.Scope]bool{}
 	var mu sync.Mutex
 	p.ScopeDone = func(scope fleet.Scope, due time.Time) {
@@ -390,6 +412,11 @@ func (d *Daemon) count(report *pass.Report) {
 	d.mu.Unlock()
 	for _, scope := range report.Scopes {
 		d.Metrics.Gap(string(scope.Account), string(scope.Region), gaps[scope])
+		reason := ""
+		if b := report.Breakers[scope]; b.Quarantined() {
+			reason = string(b.Trouble)
+		}
+		d.Metrics.Quarantined(string(scope.Account), string(scope.Region), reason)
 		for _, kind := range kinds {
 			for _, state := range []fleet.State{fleet.Running, fleet.Stopped, fleet.Starting, fleet.Stopping, fleet.Other} {
 				d.Metrics.Resources(string(scope.Account), string(scope.Region), string(kind), string(state), states[key{scope, kind, state}])

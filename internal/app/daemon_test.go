@@ -40,16 +40,21 @@ schedules:
 // newDaemon wires a daemon over a simulated AWS without an HTTP surface.
 func newDaemon(t *testing.T, text string, kept store.Store, sim *awssim.Cloud) *Daemon {
 	t.Helper()
+	return newDaemonOf(t, text, kept, sim, map[fleet.AccountID]sdk.CredentialsProvider{
+		"111122223333": credentials.NewStaticCredentialsProvider("111122223333", "any", ""),
+	})
+}
+
+// newDaemonOf is newDaemon for other accounts than the one, with the keys of each.
+func newDaemonOf(t *testing.T, text string, kept store.Store, sim *awssim.Cloud, keys map[fleet.AccountID]sdk.CredentialsProvider) *Daemon {
+	t.Helper()
 	loaded, err := config.Parse("dayshift.yaml", []byte(text), config.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &App{
 		Config: loaded, Store: kept, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Senders: []notify.Sender{},
-		transport: sim.Transport(),
-		credentials: map[fleet.AccountID]sdk.CredentialsProvider{
-			"111122223333": credentials.NewStaticCredentialsProvider("111122223333", "any", ""),
-		},
+		transport: sim.Transport(), credentials: keys,
 	}
 	if a.Cloud, err = a.cloud(loaded, nil); err != nil {
 		t.Fatal(err)
@@ -332,8 +337,9 @@ func TestAHangingRegionIsLookedAtApart(t *testing.T) {
 		if len(starts) != 1 || len(starts[0].Resources) != 3 {
 			t.Fatalf("two seconds after nine, with a region that hangs: %+v", starts)
 		}
-		if rows, err := d.Store.Activity(t.Context(), store.ActivityQuery{Event: store.EventGap}); err != nil || len(rows) != 1 {
-			t.Errorf("the gap is told once: %+v, %v", rows, err)
+		rows, err := d.Store.Activity(t.Context(), store.ActivityQuery{Event: store.EventGap})
+		if err != nil || len(rows) != 2 || rows[0].Reason != "gap" || rows[1].Reason != "quarantined" {
+			t.Errorf("the gap is told once, and the quarantine: %+v, %v", rows, err)
 		}
 		stop()
 	})

@@ -26,6 +26,8 @@ type OnceOptions struct {
 	// Wait is how long to wait for the end of what was begun; 0 does not wait.
 	Wait    time.Duration
 	Observe func([]plan.Outcome)
+	// Foreseen is told how long the pass will take, before it acts.
+	Foreseen func([]pass.Estimate)
 	// Waiting is called when another process holds the lease.
 	Waiting func(held store.Lease)
 }
@@ -54,6 +56,7 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	run := func(trigger string, scopes []fleet.Scope) (pass.Report, error) {
 		p := a.Pass(trigger, scopes)
 		p.Lease, p.MayAct, p.Confirmed, p.Observe, p.Known = leader.Lease, leader.MayAct, options.Confirmed, options.Observe, report.Known
+		p.Foreseen = options.Foreseen
 		return pass.Run(keeping, p)
 	}
 	report, err = run("command", nil)
@@ -99,6 +102,6 @@ func (a *App) Service() *service.Service {
 	bounds := a.Config.Config.Overrides
 	return &service.Service{
 		Overrides: service.OverrideLimits{MaxDuration: time.Duration(bounds.MaxDuration), MaxPerWeek: bounds.MaxPerWeek},
-		Looker:    a, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble, Matching: a.Matching,
+		Looker:    a, Estimator: a.Cloud, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble, Matching: a.Matching,
 	}
 }

@@ -20,7 +20,11 @@ func clientFleet(t *testing.T) *Server {
 		Resources: []Resource{
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "ecs", Cluster: "web", Name: "cart-##", Count: 12, Desired: 2, Min: 1, Max: 4, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds", Name: "shop-db", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "asg", Name: "workers", Min: 1, Desired: 2, Max: 4, Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "orders", Engine: "docdb", Members: 1, Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "ledger", Members: 2},
 		},
 		Windows: []Window{
 			{Account: "444455556666", Region: "cn-north-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Timezone: "Asia/Shanghai", Hours: 3},
@@ -68,7 +72,15 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
 		{"ssm describe-maintenance-windows --filters Key=Colour,Values=red", "", "(ValidationException) when calling the DescribeMaintenanceWindows operation"},
+		{"autoscaling update-auto-scaling-group --auto-scaling-group-name workers --min-size 0 --max-size 0 --desired-capacity 0", "", ""},
+		{"autoscaling describe-auto-scaling-groups --filters Name=tag-key,Values=Schedule --query AutoScalingGroups[].[AutoScalingGroupName,MinSize,DesiredCapacity,MaxSize,length(Instances),Tags[0].Value] --output text", "workers\t0\t0\t0\t0\tcn-office-hours", ""},
+		{"autoscaling update-auto-scaling-group --auto-scaling-group-name ghost --min-size 0", "", "(ValidationError) when calling the UpdateAutoScalingGroup operation: AutoScalingGroup name not found"},
 		{"rds stop-db-instance --db-instance-identifier shop-db --query DBInstance.DBInstanceStatus --output text", "stopping", ""},
+		{"rds describe-db-clusters --filters Name=db-cluster-id,Values=orders --query DBClusters[].[Engine,Status,DBClusterMembers[0].DBInstanceIdentifier,TagList[0].Value] --output text", "docdb\tavailable\torders-1\tcn-office-hours", ""},
+		{"docdb stop-db-cluster --db-cluster-identifier orders --query DBCluster.Status --output text", "stopping", ""},
+		{"rds create-db-cluster-snapshot --db-cluster-identifier ledger --db-cluster-snapshot-identifier safe --query DBClusterSnapshot.Status --output text", "creating", ""},
+		{"rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier ghost", "", "(DBClusterSnapshotNotFoundFault)"},
+		{"ecs update-service --cluster web --service cart-01 --desired-count 0 --query service.[desiredCount,runningCount,status,schedulingStrategy] --output text", "0\t2\tACTIVE\tREPLICA", ""},
 		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},
 	} {
 		out, errs, err := program(t, s, "aws", strings.Fields(tc.cmd)...)
@@ -96,12 +108,42 @@ rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="new", WaiterC
 db = rds.describe_db_instances(Filters=[{"Name": "engine", "Values": ["mysql"]}])["DBInstances"][0]
 rds.add_tags_to_resource(ResourceName=db["DBInstanceArn"], Tags=[{"Key": "c", "Value": "d"}])
 print(db["DBInstanceStatus"], len(rds.list_tags_for_resource(ResourceName=db["DBInstanceArn"])["TagList"]))
+rds.stop_db_instance(DBInstanceIdentifier="new", DBSnapshotIdentifier="before")
+rds.get_waiter("db_snapshot_available").wait(DBSnapshotIdentifier="before", WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+rds.create_db_cluster_snapshot(DBClusterIdentifier="ledger", DBClusterSnapshotIdentifier="safe", Tags=[{"Key": "a", "Value": "b"}])
+rds.get_waiter("db_cluster_snapshot_available").wait(DBClusterSnapshotIdentifier="safe", WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+rds.stop_db_cluster(DBClusterIdentifier="ledger")
+print([(c["DBClusterIdentifier"], c["Status"], len(c["DBClusterMembers"])) for p in rds.get_paginator("describe_db_clusters").paginate() for c in p["DBClusters"]])
 c = sts.assume_role(RoleArn="arn:aws-cn:iam::444455556666:role/dayshift", RoleSessionName="me", ExternalId="s3cret")["Credentials"]
 s = boto3.client("sts", aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"], aws_session_token=c["SessionToken"])
 print(s.get_caller_identity()["Arn"])
 ssm = boto3.client("ssm")
 windows = [w for p in ssm.get_paginator("describe_maintenance_windows").paginate(PaginationConfig={"PageSize": 10}) for w in p["WindowIdentities"]]
 print([(w["Name"], w["NextExecutionTime"][-12:-6]) for w in windows if w["Enabled"] and "ScheduleTimezone" in w])
+asg = boto3.client("autoscaling")
+asg.create_or_update_tags(Tags=[{"ResourceType": "auto-scaling-group", "ResourceId": "workers", "Key": "dayshift:saved", "Value": "1-2-4", "PropagateAtLaunch": False}])
+asg.suspend_processes(AutoScalingGroupName="workers", ScalingProcesses=["AZRebalance"])
+asg.set_desired_capacity(AutoScalingGroupName="workers", DesiredCapacity=3)
+group = asg.describe_auto_scaling_groups(AutoScalingGroupNames=["workers"])["AutoScalingGroups"][0]
+print(group["DesiredCapacity"], len(group["Instances"]), [p["ProcessName"] for p in group["SuspendedProcesses"]], {t["Key"]: t["Value"] for t in group["Tags"]}["dayshift:saved"])
+ecs = boto3.client("ecs")
+arns = [a for p in ecs.get_paginator("list_services").paginate(cluster="web", PaginationConfig={"PageSize": 5}) for a in p["serviceArns"]]
+ecs.tag_resource(resourceArn=arns[0], tags=[{"key": "dayshift:saved", "value": "1-2-4 suspended=in+out"}])
+ecs.update_service(cluster="web", service=arns[0], desiredCount=3)
+ecs.get_waiter("services_stable").wait(cluster="web", services=[arns[0]], WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+d = ecs.describe_services(cluster="web", services=[arns[0], "ghost"], include=["TAGS"])
+print(len(arns), d["services"][0]["runningCount"], d["services"][0]["tags"][-1]["value"], d["failures"][0]["reason"])
+scaling = boto3.client("application-autoscaling")
+one = {"ServiceNamespace": "ecs", "ResourceId": "service/web/cart-02", "ScalableDimension": "ecs:service:DesiredCount"}
+scaling.register_scalable_target(SuspendedState={"DynamicScalingOutSuspended": True}, **one)
+t = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[one["ResourceId"]])["ScalableTargets"][0]
+found = boto3.client("resourcegroupstaggingapi").get_paginator("get_resources").paginate(TagFilters=[{"Key": "Schedule"}], ResourceTypeFilters=["ecs:service"], PaginationConfig={"PageSize": 5})
+print(t["MinCapacity"], t["MaxCapacity"], t["SuspendedState"]["DynamicScalingOutSuspended"], sum(len(p["ResourceTagMappingList"]) for p in found))
+ecs.untag_resource(resourceArn=arns[0], tagKeys=["dayshift:saved"])
+try:
+    ecs.tag_resource(resourceArn=arns[0], tags=[{"key": "dayshift:saved", "value": "3;1"}])
+except ClientError as e:
+    print(e.response["Error"]["Code"], len(ecs.list_tags_for_resource(resourceArn=arns[0])["tags"]))
 try:
     ec2.describe_volumes()
 except ClientError as e:
@@ -117,7 +159,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\n12 3 1-2-4 suspended=in+out MISSING\n1 4 True 12\nInvalidParameterException 1\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}

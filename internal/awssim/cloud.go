@@ -124,22 +124,26 @@ type scope struct {
 	region  *region
 	net     network
 
-	mu        sync.Mutex
-	buckets   buckets
-	seq       uint64
-	instances []*instance // by seq
-	byID      map[string]*instance
-	named     map[address]bool  // addresses that were chosen
-	tokens    map[string]launch // client tokens of RunInstances
-	leaving   int               // terminated instances still listed
-	dbs       []*database       // by identifier
-	dbByID    map[string]*database
-	snapshots map[string]*snapshot
-	windows   []*window // in the order in which they were made
+	mu               sync.Mutex
+	buckets          buckets
+	seq              uint64
+	instances        []*instance // by seq
+	byID             map[string]*instance
+	named            map[address]bool  // addresses that were chosen
+	tokens           map[string]launch // client tokens of RunInstances
+	leaving          int               // terminated instances still listed
+	dbs              []*database       // by identifier
+	dbByID           map[string]*database
+	snapshots        map[string]*snapshot
+	clusters         []*cluster // by identifier
+	clusterSnapshots map[string]*clusterSnapshot
+	groups           []*scalingGroup        // by name
+	windows          []*window              // in the order in which they were made
+	ecs              map[string]*ecsService // services of ECS, by cluster/name
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
-// opt could not be meant: a negative speed, an unknown duration, a fault that
+// opt could not be meant: a negative speed, a greedy neighbour, an unknown duration, a fault that
 // SetFaults refuses.
 func New(opt Options) *Cloud {
 	if opt.Now == nil {
@@ -159,6 +163,9 @@ func New(opt Options) *Cloud {
 	}
 	if opt.Limits.Scale == 0 {
 		opt.Limits.Scale = 1
+	}
+	if n := opt.Limits.Neighbour; n < 0 || n >= 1 {
+		panic(fmt.Sprintf("awssim: a neighbour that uses %v of the buckets: give 0 to less than 1", n))
 	}
 	c := &Cloud{opt: opt, seed: opt.Seed, clock: newClock(opt.Now, opt.Start, opt.Speed), services: services(), durations: map[string]span{}}
 	for name, d := range DefaultDurations() {
@@ -188,7 +195,10 @@ func DefaultDurations() map[string][2]time.Duration {
 		"ec2-hibernating":   {40 * time.Second, 90 * time.Second},
 		"ec2-shutting-down": {20 * time.Second, 50 * time.Second},
 		"ec2-fall-back":     {3 * time.Second, 8 * time.Second},     // pending before it gives up
+		"asg-notices":       {30 * time.Second, 90 * time.Second},   // a group, that a member is gone
 		"ec2-initializing":  {120 * time.Second, 180 * time.Second}, // status checks after running
+		"ecs-starting":      {20 * time.Second, 70 * time.Second},   // of a task: provisioning, pulling its image
+		"ecs-stopping":      {5 * time.Second, 35 * time.Second},    // of a task: 30 s until it is killed
 		"rds-creating":      {4 * time.Minute, 9 * time.Minute},
 		"rds-starting":      {3 * time.Minute, 8 * time.Minute},
 		"rds-stopping":      {2 * time.Minute, 6 * time.Minute},
@@ -293,7 +303,8 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 		s = &scope{
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
-			tokens: map[string]launch{}, snapshots: map[string]*snapshot{},
+			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{},
+			clusterSnapshots: map[string]*clusterSnapshot{},
 		}
 		c.scopes[key] = s
 	}

@@ -1,4 +1,4 @@
-// Package awssim is a simulated AWS: EC2, RDS, Systems Manager's
+// Package awssim is a simulated AWS: EC2, Auto Scaling, RDS, ECS, Systems Manager's
 // maintenance windows and STS over their real wire
 // protocols, for tests, benchmarks, the demo and rehearsals. Any client can use
 // it: the SDKs, boto3, the aws command line, with their endpoint set to it.
@@ -52,7 +52,7 @@
 //
 // # What it leaves out
 //
-// Volumes, networks, Auto Scaling, public addresses, quotas on vCPUs, prices,
+// Volumes, networks, scaling policies, public addresses, quotas on vCPUs, prices,
 // interruption and renewed launches of Spot instances, and IAM beyond roles with
 // allowed and denied actions.
 package awssim

@@ -73,7 +73,7 @@ type Capacity struct {
 type Resource struct {
 	Account string            `yaml:"account"`
 	Region  string            `yaml:"region"`
-	Kind    string            `yaml:"kind"`            // ec2 or rds
+	Kind    string            `yaml:"kind"`            // ec2, rds, rds_cluster, ecs or asg
 	Count   int               `yaml:"count,omitempty"` // default 1
 	ID      string            `yaml:"id,omitempty"`    // rds: the identifier, default the name
 	Name    string            `yaml:"name,omitempty"`  // ec2: the tag Name
@@ -113,6 +113,31 @@ type Resource struct {
 	ReplicaOf string `yaml:"replica_of,omitempty"`
 	Window    string `yaml:"maintenance_window,omitempty"` // ddd:hh:mm-ddd:hh:mm, UTC
 	Protected bool   `yaml:"deletion_protection,omitempty"`
+	// Of rds_cluster, which uses most of those of rds: Engine is aurora-postgresql
+	// unless said otherwise, mysql or postgres make a Multi-AZ DB cluster, ReplicaOf
+	// names a cluster. Entries of rds may join it by Cluster; where none does and
+	// Members is not said, it gets two members of Type (three with Multi-AZ).
+	Members       int    `yaml:"members,omitempty"`
+	EngineMode    string `yaml:"engine_mode,omitempty"`    // provisioned (default) or serverless, which is Aurora Serverless v1
+	GlobalCluster string `yaml:"global_cluster,omitempty"` // the global database it is part of
+
+	// Of ecs, whose Name is the service's, Cluster (default: default) its cluster
+	// and Type its launch type, default FARGATE. Desired is how many tasks run,
+	// default 1, none while stopped. With Max it has a scalable target from Min to
+	// Max, of which Suspended (in, out, scheduled) are suspended.
+	Desired    int      `yaml:"desired,omitempty"`
+	Min        int      `yaml:"min,omitempty"`
+	Max        int      `yaml:"max,omitempty"`
+	Suspended  []string `yaml:"suspended,omitempty"`
+	Scheduling string   `yaml:"scheduling,omitempty"` // REPLICA (default) or DAEMON
+	Controller string   `yaml:"controller,omitempty"` // ECS (default), CODE_DEPLOY or EXTERNAL
+
+	// Of asg, which is an Auto Scaling group with Min, Desired (default 1) and Max
+	// (default Desired) instances of Type, none while stopped. Suspended are
+	// processes. With Propagate its instances inherit its tags.
+	Propagate         bool `yaml:"propagate,omitempty"`
+	ScaleInProtection bool `yaml:"scale_in_protection,omitempty"` // of new instances
+
 	// StoppedFor is how long a stopped database has been stopped; RDS starts it
 	// after seven days.
 	StoppedFor Duration `yaml:"stopped_for,omitempty"`
@@ -328,10 +353,6 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 	if r.StartError != "" && !codeForm.MatchString(r.StartError) {
 		bad("start_error", "%q is not an error code, such as IncorrectInstanceState or Client.InternalError", r.StartError)
 	}
-	type stray struct {
-		field string
-		set   bool
-	}
 	none := func(kind string, list ...stray) {
 		for _, s := range list {
 			if s.set {
@@ -344,10 +365,15 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 			bad(field, "%q is not known: %s", v, strings.Join(allowed, ", "))
 		}
 	}
+	if r.Kind != "asg" {
+		none(r.Kind, r.ofGroups()...)
+	}
 	switch r.Kind {
 	case "ec2":
 		none("ec2", stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""}, stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""},
 			stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		none("ec2", r.ofClusters()...)
+		none("ec2", r.ofServices()...)
 		t := instanceTypes[cmp.Or(r.Type, "t3.micro")]
 		if t == nil {
 			bad("type", "%q is not an instance type the simulator knows: m5.large, t3.micro, c6g.xlarge …", r.Type)
@@ -371,10 +397,16 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped", "terminated")
 		oneOf("spot", cmp.Or(r.Spot, "one-time"), "one-time", "persistent")
 		oneOf("root", cmp.Or(r.Root, "ebs"), "ebs", "instance-store", "missing")
-	case "rds":
-		none("rds", stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+	case "rds", "rds_cluster":
+		none(r.Kind, r.ofServices()...)
+		none(r.Kind, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
 			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
 			stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""})
+		if r.Kind == "rds" {
+			none(r.Kind, r.ofClusters()...)
+		} else {
+			none(r.Kind, stray{"cluster", r.Cluster != ""}, stray{"multi_az", r.MultiAZ}, stray{"zone", r.Zone != ""})
+		}
 		id := cmp.Or(r.ID, r.Name)
 		if name := r.numbered(id, 1); len(name) > 63 || !dbNameForm.MatchString(name) {
 			bad("id", "%q is not a database identifier: 1 to 63 letters, digits and single hyphens, a letter first", id)
@@ -385,11 +417,7 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		if r.Type != "" && !dbClassForm.MatchString(r.Type) {
 			bad("type", "%q is not a database class, such as db.t3.micro", r.Type)
 		}
-		if e := engines[cmp.Or(r.Engine, "postgres")]; e == nil {
-			bad("engine", "%q is not known: %s", r.Engine, strings.Join(engineNames(), ", "))
-		} else if e.cluster != (r.Cluster != "") {
-			bad("cluster", "engine %s and a cluster do not go together", e.name)
-		}
+		r.checkEngine(bad)
 		if r.Window != "" && !dbWindowForm.MatchString(r.Window) {
 			bad("maintenance_window", "%q: write ddd:hh:mm-ddd:hh:mm in UTC, such as sun:18:00-sun:18:30", r.Window)
 		}
@@ -397,8 +425,71 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		if r.StoppedFor != 0 && r.State != "stopped" {
 			bad("stopped_for", "belongs to state stopped")
 		}
+	case "ecs":
+		none("ecs", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"zone", r.Zone != ""}, stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		none("ecs", r.ofClusters()...)
+		r.checkECS(bad)
+		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped")
+		oneOf("type", cmp.Or(r.Type, "FARGATE"), "FARGATE", "EC2", "EXTERNAL")
+		oneOf("scheduling", cmp.Or(r.Scheduling, "REPLICA"), "REPLICA", "DAEMON")
+		oneOf("controller", cmp.Or(r.Controller, "ECS"), "ECS", "CODE_DEPLOY", "EXTERNAL")
+	case "asg":
+		none("asg", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"start_error", r.StartError != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected},
+			stray{"stopped_for", r.StoppedFor != 0}, stray{"scheduling", r.Scheduling != ""}, stray{"controller", r.Controller != ""})
+		none("asg", r.ofClusters()...)
+		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped")
+		r.checkGroup(bad)
 	default:
-		bad("kind", "%q is not known: ec2 or rds", r.Kind)
+		bad("kind", "%q is not known: ec2, rds, rds_cluster, ecs or asg", r.Kind)
+	}
+}
+
+// stray is a field that does not belong to a kind, if it is set.
+type stray struct {
+	field string
+	set   bool
+}
+
+// ofClusters are the fields that belong to clusters alone.
+func (r *Resource) ofClusters() []stray {
+	return []stray{{"members", r.Members != 0}, {"engine_mode", r.EngineMode != ""}, {"global_cluster", r.GlobalCluster != ""}}
+}
+
+// mostMembers is how many instances AWS allows in a cluster.
+const mostMembers = 16
+
+// checkEngine checks what a database or cluster says of its engine, and of its members.
+func (r *Resource) checkEngine(bad func(field, format string, args ...any)) {
+	name := "postgres"
+	if r.Kind == "rds_cluster" {
+		name = defaultClusterEngine
+	}
+	e := engines[cmp.Or(r.Engine, name)]
+	switch {
+	case e == nil:
+		bad("engine", "%q is not known: %s", r.Engine, strings.Join(engineNames(), ", "))
+	case r.Kind == "rds" && e.cluster && r.Cluster == "", r.Cluster != "" && !clusterEngine(e):
+		bad("cluster", "engine %s and a cluster do not go together", e.name)
+	case r.Kind == "rds_cluster" && !clusterEngine(e):
+		bad("engine", "%s does not come in clusters", e.name)
+	}
+	if r.Kind != "rds_cluster" {
+		return
+	}
+	if r.Members < 0 || r.Members > mostMembers {
+		bad("members", "%d: must be between 1 and %d", r.Members, mostMembers)
+	}
+	if mode := cmp.Or(r.EngineMode, "provisioned"); mode != "provisioned" && mode != "serverless" {
+		bad("engine_mode", "%q is not known: provisioned, serverless", mode)
+	}
+	if r.EngineMode == "serverless" && r.Members != 0 {
+		bad("members", "Aurora Serverless v1 has none")
 	}
 }
 
@@ -421,9 +512,13 @@ func (c *Cloud) Load(f Fleet) error {
 	}
 	// Made first and listed after, so that a conflict leaves nothing behind.
 	type made struct {
-		s    *scope
-		list []*instance
-		dbs  []*database
+		s        *scope
+		list     []*instance
+		dbs      []*database
+		clusters []*cluster
+		services []*ecsService
+		groups   []*scalingGroup
+		entry    *Resource
 	}
 	now := c.Now().UnixNano()
 	ids := map[string]bool{}
@@ -441,10 +536,10 @@ func (c *Cloud) Load(f Fleet) error {
 		images[im.ID] = &image{id: im.ID, name: cmp.Or(im.Name, im.ID), arch: cmp.Or(im.Arch, x86), owner: c.opt.DefaultAccount, root: "/dev/xvda"}
 	}
 	var todo []made
-	dbNames := map[string]bool{}
+	dbNames, services, groups := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range f.Resources {
 		r := &f.Resources[i]
-		m := made{s: c.scopeLocked(c.accountLocked(r.Account), regions[r.Region])}
+		m := made{s: c.scopeLocked(c.accountLocked(r.Account), regions[r.Region]), entry: r}
 		tags := sortedTags(r)
 		places := map[string]*place{} // by zone
 		for n := range max(1, r.Count) {
@@ -469,6 +564,36 @@ func (c *Cloud) Load(f Fleet) error {
 				m.list = append(m.list, in)
 				continue
 			}
+			if r.Kind == "ecs" {
+				v := c.serviceOf(r, n, tags, now)
+				key := r.Account + " " + r.Region + " " + v.id()
+				m.s.mu.Lock()
+				taken := m.s.ecs[v.id()] != nil
+				m.s.mu.Unlock()
+				if taken || services[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: service %s exists already in account %s, %s", i, v.id(), r.Account, r.Region)
+				}
+				services[key] = true
+				m.services = append(m.services, v)
+				continue
+			}
+			if r.Kind == "asg" {
+				g := c.scalingGroupOf(m.s, r, n, tags, now)
+				key := r.Account + " " + r.Region + " " + g.name
+				m.s.mu.Lock()
+				taken := m.s.group(g.name) != nil
+				m.s.mu.Unlock()
+				if taken || groups[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: group %s exists already in account %s, %s", i, g.name, r.Account, r.Region)
+				}
+				groups[key] = true
+				m.groups = append(m.groups, g)
+				continue
+			}
+			if r.Kind == "rds_cluster" {
+				m.clusters = append(m.clusters, c.clusterOf(m.s, r, n, tags, now))
+				continue
+			}
 			d := c.databaseOf(m.s, r, n, tags, now)
 			key := r.Account + " " + r.Region + " " + d.id
 			m.s.mu.Lock()
@@ -481,6 +606,36 @@ func (c *Cloud) Load(f Fleet) error {
 			m.dbs = append(m.dbs, d)
 		}
 		todo = append(todo, m)
+	}
+	// Clusters get their members once it is known which entries join them.
+	joined := map[string]int{}
+	for _, m := range todo {
+		for _, d := range m.dbs {
+			joined[m.entry.Account+" "+m.entry.Region+" "+d.cluster]++
+		}
+	}
+	for i := range todo {
+		m := &todo[i]
+		for _, cl := range m.clusters {
+			place := m.entry.Account + " " + m.entry.Region + " "
+			m.s.mu.Lock()
+			taken := m.s.clusterByID(cl.id) != nil
+			m.s.mu.Unlock()
+			if taken || dbNames["cluster "+place+cl.id] {
+				return fmt.Errorf("load fleet: resources[%d].id: cluster %s exists already in account %s, %s", i, cl.id, m.entry.Account, m.entry.Region)
+			}
+			dbNames["cluster "+place+cl.id] = true
+			for _, d := range c.clusterMembersOf(m.s, m.entry, cl, joined[place+cl.id], now) {
+				m.s.mu.Lock()
+				taken := m.s.dbByID[d.id] != nil
+				m.s.mu.Unlock()
+				if taken || dbNames[place+d.id] {
+					return fmt.Errorf("load fleet: resources[%d].members: database %s exists already in account %s, %s", i, d.id, m.entry.Account, m.entry.Region)
+				}
+				dbNames[place+d.id] = true
+				m.dbs = append(m.dbs, d)
+			}
+		}
 	}
 	windows := make([]*window, len(f.Windows))
 	for i := range f.Windows {
@@ -524,6 +679,30 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		for _, d := range m.dbs {
 			m.s.addDB(d)
+		}
+		for _, g := range m.groups {
+			m.s.settleGroup(g)
+		}
+		for _, v := range m.services {
+			m.s.ecs[v.id()] = v
+		}
+		for _, cl := range m.clusters {
+			m.s.addCluster(cl)
+		}
+		m.s.mu.Unlock()
+	}
+	for _, m := range todo { // all members are there
+		m.s.mu.Lock()
+		for _, cl := range m.clusters {
+			c.settleCluster(m.s, m.entry, cl, now)
+		}
+		for _, d := range m.dbs { // a member without a cluster that is described makes a plain one
+			if d.cluster != "" && m.s.clusterByID(d.cluster) == nil {
+				plain := Resource{ID: d.cluster, Engine: d.engine.name, Version: d.version, Type: d.class, VPC: d.vpc, State: m.entry.State, StoppedFor: m.entry.StoppedFor}
+				cl := c.clusterOf(m.s, &plain, 0, nil, now)
+				m.s.addCluster(cl)
+				c.settleCluster(m.s, &plain, cl, now)
+			}
 		}
 		m.s.mu.Unlock()
 	}
@@ -699,15 +878,27 @@ func (c *Cloud) Snapshot() Fleet {
 	slices.SortFunc(f.Images, func(a, b Image) int { return strings.Compare(a.ID, b.ID) })
 	for _, s := range c.allScopes() {
 		s.mu.Lock()
+		s.tend(now)
 		for _, i := range s.instances {
-			if !i.gone(now) {
+			if !i.gone(now) && !s.isMember(i) {
 				f.Resources = append(f.Resources, s.describe(i))
+			}
+		}
+		for _, g := range s.groups {
+			if !g.deleting {
+				f.Resources = append(f.Resources, s.describeGroup(g))
 			}
 		}
 		for _, d := range s.dbs {
 			if d.state(now) != dbGone {
 				f.Resources = append(f.Resources, s.describeDB(d, now))
 			}
+		}
+		for _, cl := range s.clusters {
+			f.Resources = append(f.Resources, s.describeCluster(cl, now))
+		}
+		for _, v := range s.sortedServices(func(*ecsService) bool { return true }) {
+			f.Resources = append(f.Resources, s.describeECS(v))
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)

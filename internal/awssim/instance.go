@@ -125,8 +125,10 @@ func (s *scope) find(seq uint64) (int, bool) {
 	return slices.BinarySearchFunc(s.instances, seq, func(i *instance, seq uint64) int { return cmp.Compare(i.seq, seq) })
 }
 
-// sweep forgets instances that were terminated more than an hour ago.
+// sweep forgets instances that were terminated more than an hour ago, after the
+// groups did what was due.
 func (s *scope) sweep(now int64) {
+	s.tend(now)
 	if s.leaving == 0 {
 		return
 	}

@@ -38,14 +38,23 @@ type Limits struct {
 	// Scale multiplies every refill rate; 0 means 1. Bucket sizes stay, so
 	// that a test in real time sees the same bursts and waits less.
 	Scale float64
+	// Neighbour is the share of every bucket, of its size and of its refill, that
+	// somebody else uses up: from 0 to less than 1.
+	Neighbour float64
+}
+
+// left is what the neighbour leaves of a bucket.
+func (l Limits) left(b Bucket) Bucket {
+	return Bucket{b.Max * (1 - l.Neighbour), b.Refill * (1 - l.Neighbour)}
 }
 
 // AWSLimits gives AWS's default buckets per account and region.
 //
 // Source: "Request throttling for the Amazon EC2 API" (the row of a mutating
 // action that the page does not list is its stated default), "Amazon RDS API
-// throttling", "IAM and AWS STS quotas". For Systems Manager there is no figure;
-// its bucket is made small on purpose.
+// throttling", "IAM and AWS STS quotas", "Request throttling for the Amazon ECS
+// API". For Systems Manager, both kinds of Auto Scaling and the Resource Groups
+// Tagging API there is no figure; their buckets are made small on purpose.
 func AWSLimits() []Limit {
 	unpaged := func(action string) Limit {
 		return Limit{Service: "ec2", Action: action, Unpaged: true, Request: Bucket{50, 10}}
@@ -64,7 +73,16 @@ func AWSLimits() []Limit {
 		read("Describe*"), read("Get*"), read("List*"), read("Search*"),
 		{Service: "ec2", Action: "*", Request: Bucket{50, 5}},
 		{Service: "rds", Action: "*", Shared: true, Request: Bucket{300, 12}},
+		// ECS's categories share a bucket each.
+		{Service: "ecs", Action: "*Clusters", Shared: true, Request: Bucket{50, 20}},
+		{Service: "ecs", Action: "*Services", Shared: true, Request: Bucket{100, 20}},
+		{Service: "ecs", Action: "*Service", Shared: true, Request: Bucket{50, 5}},
+		{Service: "ecs", Action: "ListTagsForResource", Request: Bucket{50, 20}},
+		{Service: "ecs", Action: "*agResource", Shared: true, Request: Bucket{20, 10}},
+		{Service: "application-autoscaling", Action: "*", Shared: true, Request: Bucket{20, 5}},
+		{Service: "tagging", Action: "GetResources", Request: Bucket{15, 15}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
+		{Service: "autoscaling", Action: "*", Shared: true, Request: Bucket{30, 5}},
 		{Service: "sts", Action: "*", Shared: true, Request: Bucket{600, 600}},
 	}
 }
@@ -78,6 +96,7 @@ func (l Limits) find(service, action string, unpaged bool) (Limit, string) {
 		if row.Service != service || !glob(row.Action, action) || (row.Unpaged && !unpaged) {
 			continue
 		}
+		row.Request, row.Resource = l.left(row.Request), l.left(row.Resource)
 		switch {
 		case row.Shared:
 			return row, service + ":" + row.Action
@@ -137,5 +156,5 @@ func throttled(svc *service) *Error {
 }
 
 func isThrottle(code string) bool {
-	return code == "RequestLimitExceeded" || strings.HasPrefix(code, "Throttling")
+	return code == "RequestLimitExceeded" || strings.HasPrefix(code, "Throttl")
 }

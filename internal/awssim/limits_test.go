@@ -91,6 +91,31 @@ func TestResourceBucketsCountInstances(t *testing.T) {
 	}
 }
 
+func TestANeighbourLeavesItsShareOfEveryBucket(t *testing.T) {
+	k := newCaller(t, Options{Limits: Limits{Table: AWSLimits(), Neighbour: 0.5}})
+	k.load(Resource{Name: "web-####", Count: 600, State: "stopped"})
+	var all []string
+	for _, i := range k.c.Instances("", "") {
+		all = append(all, i.ID)
+	}
+	k.fails("RequestLimitExceeded", "StartInstances", ids(all[:501]...)...)
+	k.clock.pass(2 * time.Second)
+	k.ok("StartInstances", ids(all[:500]...)...)
+	k.clock.pass(time.Second) // one more instance in place of two
+	k.fails("RequestLimitExceeded", "StartInstances", ids(all[500:502]...)...)
+	k.clock.pass(500 * time.Millisecond) // a request takes as long
+	k.ok("StartInstances", ids(all[500])...)
+	if n := k.to("sts").admitted("Throttling", "GetCallerIdentity"); n != 300 {
+		t.Errorf("%d calls of STS, want half of 600", n)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a neighbour that leaves nothing was taken")
+		}
+	}()
+	New(Options{Limits: Limits{Neighbour: 1}})
+}
+
 func TestRDSSharesOneBucket(t *testing.T) {
 	k := newCaller(t, Options{Limits: Limits{Table: AWSLimits()}}).to("rds")
 	for i := range 300 {

@@ -20,9 +20,10 @@ const (
 	dbDeleting
 	dbGone
 	dbRebooting
+	dbBackingUp
 )
 
-var dbStateNames = [...]string{"available", "stopped", "starting", "stopping", "creating", "deleting", "gone", "rebooting"}
+var dbStateNames = [...]string{"available", "stopped", "starting", "stopping", "creating", "deleting", "gone", "rebooting", "backing-up"}
 
 // maxStopped is how long RDS leaves a database stopped before it starts it.
 const maxStopped = int64(7 * 24 * time.Hour)
@@ -83,6 +84,8 @@ var engines = func() map[string]*engine {
 		{"sqlserver-web", "15.00.4415.2.v1", 1433, "license-included", false},
 		{"aurora-mysql", "8.0.mysql_aurora.3.08.0", 3306, "general-public-license", true},
 		{"aurora-postgresql", "16.6", 5432, "postgresql-license", true},
+		{"neptune", "1.3.4.0", 8182, "amazon-license", true},
+		{"docdb", "5.0.0", 27017, "na", true},
 	} {
 		m[e.name] = &e
 	}
@@ -228,23 +231,12 @@ func (c *Cloud) stoppedFrom(d *database, at int64) []phase {
 	return []phase{{at: at, state: dbStopped}, {at: restart, state: dbStarting}, {at: restart + c.lasts("rds-starting", d.id, restart), state: dbAvailable}}
 }
 
-func (c *Cloud) stopDB(d *database, now int64) {
-	end := now + c.lasts("rds-stopping", d.id, now)
-	d.line.turn(now, append([]phase{{at: now, state: dbStopping}}, c.stoppedFrom(d, end)...)...)
-}
+func (c *Cloud) stopDB(d *database, now int64) { c.stopDBAfter(d, now, now) }
 
-// autoRestart is when RDS starts the database, if it is stopped.
-func (d *database) autoRestart(t int64) (int64, bool) {
-	p := d.line.when(t)
-	if p == nil || p.state != dbStopped {
-		return 0, false
-	}
-	for _, next := range d.line {
-		if next.at > p.at && next.state == dbStarting {
-			return next.at, true
-		}
-	}
-	return 0, false
+// stopDBAfter stops a database that is not stopped before an instant: its snapshot is taken first.
+func (c *Cloud) stopDBAfter(d *database, now, snapped int64) {
+	end := max(now, snapped) + c.lasts("rds-stopping", d.id, now)
+	d.line.turn(now, append([]phase{{at: now, state: dbStopping}}, c.stoppedFrom(d, end)...)...)
 }
 
 func stopDBInstance(k *call, w *xw, d *database, now int64) *Error {
@@ -257,12 +249,15 @@ func stopDBInstance(k *call, w *xw, d *database, now int64) *Error {
 	if d.state(now) != dbAvailable {
 		return invalidState("Instance %s is not in available state.", d.id)
 	}
-	if snap, ok := k.p["DBSnapshotIdentifier"]; ok {
-		if _, e := k.snap(d, snap, nil); e != nil {
+	snapped := now
+	if id, ok := k.p["DBSnapshotIdentifier"]; ok {
+		snap, e := k.snap(d, id, nil)
+		if e != nil {
 			return e
 		}
+		snapped = snap.ready
 	}
-	k.c.stopDB(d, now)
+	k.c.stopDBAfter(d, now, snapped)
 	k.writeDB(w, d, now)
 	return nil
 }
@@ -307,7 +302,7 @@ func createDBInstance(k *call, w *xw) *Error {
 	}
 	d := &database{
 		id: strings.ToLower(p["DBInstanceIdentifier"]), class: p["DBInstanceClass"], engine: eng, version: cmp.Or(p["EngineVersion"], eng.version),
-		zone: p["AvailabilityZone"], cluster: p["DBClusterIdentifier"], user: p["MasterUsername"], dbName: p["DBName"],
+		zone: p["AvailabilityZone"], cluster: strings.ToLower(p["DBClusterIdentifier"]), user: p["MasterUsername"], dbName: p["DBName"],
 		license: cmp.Or(p["LicenseModel"], eng.license), storType: cmp.Or(p["StorageType"], "gp3"),
 		window: strings.ToLower(p["PreferredMaintenanceWindow"]), backup: p["PreferredBackupWindow"], created: k.ns(),
 	}
@@ -405,6 +400,9 @@ func (k *call) create(w *xw, d *database) *Error {
 	if _, e := k.findDB(d.id); e == nil {
 		return refuse("DBInstanceAlreadyExists", "DB instance already exists")
 	}
+	if d.cluster != "" && k.scope.clusterByID(d.cluster) == nil {
+		return refuse("DBClusterNotFoundFault", "DBCluster %s not found.", d.cluster)
+	}
 	if len(k.scope.dbs) >= maxPerScope {
 		return refuse("InstanceQuotaExceeded", "The simulator holds %d databases for one account and region.", maxPerScope)
 	}
@@ -423,14 +421,21 @@ func (c *Cloud) complete(s *scope, d *database) {
 		zones := s.region.zoneNames()
 		d.zone = zones[h%uint64(len(zones))]
 	}
-	if d.window == "" {
+	d.window, d.backup = c.windowsOf(s, "db", d.id, d.window, d.backup)
+}
+
+// windowsOf fills in the windows for maintenance and backups that are not said.
+func (c *Cloud) windowsOf(s *scope, what, id, maintenance, backup string) (string, string) {
+	h := hash(c.seed, what, s.account.id, s.region.name, id)
+	if maintenance == "" {
 		at := int(h >> 8 % (7 * 24 * 60))
-		d.window = weekMinute(at) + "-" + weekMinute(at+30)
+		maintenance = weekMinute(at) + "-" + weekMinute(at+30)
 	}
-	if d.backup == "" {
+	if backup == "" {
 		at := int(h >> 24 % (24 * 60))
-		d.backup = weekMinute(at)[4:] + "-" + weekMinute(at + 30)[4:]
+		backup = weekMinute(at)[4:] + "-" + weekMinute(at + 30)[4:]
 	}
+	return maintenance, backup
 }
 
 // weekMinute writes a minute of the week as RDS does: ddd:hh24:mi.
@@ -468,20 +473,23 @@ func deleteDBInstance(k *call, w *xw, d *database, now int64) *Error {
 }
 
 // seenDB is the instant whose news a listing shows of a database.
-func (k *call) seenDB(d *database) int64 {
+func (k *call) seenDB(d *database) int64 { return k.seen(d.id, d.line, d.old) }
+
+// seen is the instant whose news a listing shows of what has this timeline.
+func (k *call) seen(id string, line timeline, old *lateView) int64 {
 	now := k.ns()
 	at := now
 	if ec := k.c.opt.EventualConsistency; ec > 0 {
-		last := d.line.changed(now)
-		if d.old != nil {
-			last = max(last, d.old.until)
+		last := line.changed(now)
+		if old != nil {
+			last = max(last, old.until)
 		}
-		if last != always && now < last+int64(hash(k.c.seed, "lag", d.id, last)%uint64(ec)) {
+		if last != always && now < last+int64(hash(k.c.seed, "lag", id, last)%uint64(ec)) {
 			at = last - 1
 		}
 	}
 	if k.hasFault(FaultStale) {
-		if f := k.strikes(FaultStale, d.id, ""); f != nil {
+		if f := k.strikes(FaultStale, id, ""); f != nil {
 			at = min(at, now-int64(f.For))
 		}
 	}
@@ -630,7 +638,7 @@ func (k *call) writeDB(w *xw, d *database, t int64) {
 	w.el("DBInstanceClass", d.class)
 	w.el("Engine", d.engine.name)
 	w.el("DBInstanceStatus", dbStateNames[p.state])
-	if at, ok := d.autoRestart(t); ok {
+	if at, ok := d.line.autoRestart(t); ok {
 		w.time("AutomaticRestartTime", instant(at))
 	}
 	w.some("MasterUsername", d.user)
@@ -701,6 +709,20 @@ func (k *call) tagged() (tags *[]Tag, before func(), e *Error) {
 		}
 		return &d.tags, func() { d.old = &lateView{until: k.ns(), tags: d.tags} }, nil
 	}
+	if id, ok := strings.CutPrefix(arn, k.scope.dbARN("cluster", "")); ok {
+		cl, e := k.findCluster(id)
+		if e != nil {
+			return nil, nil, e
+		}
+		return &cl.tags, func() { cl.old = &lateView{until: k.ns(), tags: cl.tags} }, nil
+	}
+	if id, ok := strings.CutPrefix(arn, k.scope.dbARN("cluster-snapshot", "")); ok {
+		s := k.scope.clusterSnapshots[id]
+		if s == nil {
+			return nil, nil, refuse("DBClusterSnapshotNotFoundFault", "DBClusterSnapshot not found: %s", id)
+		}
+		return &s.tags, func() {}, nil
+	}
 	if id, ok := strings.CutPrefix(arn, k.scope.dbARN("snapshot", "")); ok {
 		s := k.scope.snapshots[id]
 		if s == nil {
@@ -770,8 +792,8 @@ func (k *call) snap(d *database, id string, tags []Tag) (*snapshot, *Error) {
 	if k.scope.snapshots[id] != nil {
 		return nil, refuse("DBSnapshotAlreadyExists", "Cannot create the snapshot because a snapshot with the identifier %s already exists.", id)
 	}
-	if len(k.scope.snapshots) >= 10_000 { // bounds memory; AWS's own quota is 100
-		return nil, refuse("SnapshotQuotaExceeded", "Cannot create more than 10000 manual snapshots")
+	if len(k.scope.snapshots) >= maxSnapshots {
+		return nil, refuse("SnapshotQuotaExceeded", "Cannot create more than %d manual snapshots", maxSnapshots)
 	}
 	now := k.ns()
 	was := *d
@@ -840,10 +862,8 @@ func describeDBSnapshots(k *call, w *xw) *Error {
 	if e != nil {
 		return e
 	}
-	switch t := k.p["SnapshotType"]; t {
-	case "", "manual", "automated", "shared", "public", "awsbackup":
-	default:
-		return refuse("InvalidParameterValue", "Invalid snapshot type: %s", t)
+	if e := checkSnapshotType(k.p["SnapshotType"]); e != nil {
+		return e
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()

@@ -115,7 +115,7 @@ func TestRDSRefusesWith(t *testing.T) {
 		{"tag of AWS", "InvalidParameterValue", "AddTagsToResource", []string{"ResourceName", arn + "shop", "Tags.Tag.1.Key", "aws:a", "Tags.Tag.1.Value", "b"}, ""},
 		{"snapshot of a ghost", "DBInstanceNotFound", "CreateDBSnapshot", []string{"DBInstanceIdentifier", "ghost", "DBSnapshotIdentifier", "s"}, ""},
 		{"unknown snapshot", "DBSnapshotNotFound", "DeleteDBSnapshot", []string{"DBSnapshotIdentifier", "s"}, ""},
-		{"unknown action", "InvalidAction", "StopDBCluster", []string{"DBClusterIdentifier", "clu"}, "StopDBCluster"},
+		{"unknown action", "InvalidAction", "FailoverDBCluster", []string{"DBClusterIdentifier", "clu"}, "FailoverDBCluster"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			k := k

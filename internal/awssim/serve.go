@@ -346,7 +346,7 @@ func (k *call) admit(form url.Values, paramErr *Error) *Error {
 	if e := k.drawRequest(); e != nil {
 		return e
 	}
-	if k.who.role != nil && !k.who.role.permits(k.serviceName+":"+k.actionName) {
+	if k.who.role != nil && !k.who.role.permits(k.svc.permission(k.actionName)) {
 		return k.denied()
 	}
 	return paramErr

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -20,8 +21,14 @@ type service struct {
 	version   string
 	protocol  protocol
 	namespace string // of the answer's XML; of a service in JSON the prefix of X-Amz-Target
-	actions   map[string]*action
+	iam       string // its prefix in IAM's actions where that is not name
+	// words are its own names of common refusals.
+	words   map[string]string
+	actions map[string]*action
 }
+
+// permission is what IAM calls an action of the service.
+func (s *service) permission(action string) string { return cmp.Or(s.iam, s.name) + ":" + action }
 
 // action is one API action that is modelled. A parameter that takes does not
 // list is refused, so that no client believes in an effect that is not there.
@@ -143,6 +150,13 @@ func services() map[string]*service {
 				"AddTagsToResource":           does(write, "ResourceName Tags.N.Key Tags.N.Value", "ResourceName", addTagsToResource),
 				"RemoveTagsFromResource":      does(write, "ResourceName TagKeys.N", "ResourceName", removeTagsFromResource),
 				"ListTagsForResource":         does(read, "ResourceName", "ResourceName", listTagsForResource),
+				"DescribeDBClusters":          does(read, "DBClusterIdentifier IncludeShared MaxRecords Marker Filters.N.Name Filters.N.Values.N", "DBClusterIdentifier", describeDBClusters),
+				"StartDBCluster":              does(write, "DBClusterIdentifier", "DBClusterIdentifier", onCluster(startDBCluster)),
+				"StopDBCluster":               does(write, "DBClusterIdentifier", "DBClusterIdentifier", onCluster(stopDBCluster)),
+				"RebootDBCluster":             does(write, "DBClusterIdentifier", "DBClusterIdentifier", onCluster(rebootDBCluster)),
+				"CreateDBClusterSnapshot":     does(write, "DBClusterSnapshotIdentifier DBClusterIdentifier Tags.N.Key Tags.N.Value", "DBClusterIdentifier DBClusterSnapshotIdentifier", createDBClusterSnapshot),
+				"DeleteDBClusterSnapshot":     does(write, "DBClusterSnapshotIdentifier", "DBClusterSnapshotIdentifier", deleteDBClusterSnapshot),
+				"DescribeDBClusterSnapshots":  does(read, "DBClusterIdentifier DBClusterSnapshotIdentifier SnapshotType MaxRecords Marker Filters.N.Name Filters.N.Values.N", "DBClusterSnapshotIdentifier DBClusterIdentifier", describeDBClusterSnapshots),
 				"CreateDBSnapshot":            does(write, "DBSnapshotIdentifier DBInstanceIdentifier Tags.N.Key Tags.N.Value", "DBInstanceIdentifier DBSnapshotIdentifier", createDBSnapshot),
 				"DeleteDBSnapshot":            does(write, "DBSnapshotIdentifier", "DBSnapshotIdentifier", deleteDBSnapshot),
 				"DescribeDBSnapshots":         does(read, "DBInstanceIdentifier DBSnapshotIdentifier SnapshotType MaxRecords Marker Filters.N.Name Filters.N.Values.N", "DBSnapshotIdentifier DBInstanceIdentifier", describeDBSnapshots),
@@ -164,6 +178,8 @@ func services() map[string]*service {
 			},
 		},
 	}
+	all = append(all, ecsServices()...)
+	all = append(all, autoscalingService())
 	out := map[string]*service{}
 	for _, s := range all {
 		for name, a := range s.actions {

@@ -266,7 +266,14 @@ var jsonCodes = map[string]string{
 
 // inWordsOf gives a common refusal as the service words it.
 func (e *Error) inWordsOf(svc *service) *Error {
-	if code, other := jsonCodes[e.Code]; other && svc != nil && svc.protocol == awsJSON {
+	if svc == nil {
+		return e
+	}
+	code, other := svc.words[e.Code]
+	if !other && svc.protocol == awsJSON {
+		code, other = jsonCodes[e.Code]
+	}
+	if other {
 		return &Error{Code: code, Message: e.Message, Status: statusFor(code)}
 	}
 	return e

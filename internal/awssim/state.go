@@ -58,6 +58,7 @@ func tagMap(tags []Tag) map[string]string {
 func (c *Cloud) holder(id string) (*scope, *instance) {
 	for _, s := range c.allScopes() {
 		s.mu.Lock()
+		s.tend(c.Now().UnixNano())
 		if i := s.byID[id]; i != nil && !i.gone(c.Now().UnixNano()) {
 			return s, i
 		}
@@ -86,6 +87,7 @@ func (c *Cloud) Instances(account, region string) []Instance {
 			continue
 		}
 		s.mu.Lock()
+		s.tend(now)
 		for _, i := range s.instances {
 			if !i.gone(now) {
 				out = append(out, s.instanceNow(i, now))
@@ -115,7 +117,7 @@ func (c *Cloud) Databases(account, region string) []Database {
 				ID: d.id, ARN: s.dbARN("db", d.id), Account: s.account.id, Region: s.region.name, Zone: d.zone, Class: d.class, Engine: d.engine.name,
 				State: dbStateNames[p.state], Since: since(p), Tags: tagMap(d.tags),
 			}
-			if at, ok := d.autoRestart(now); ok {
+			if at, ok := d.line.autoRestart(now); ok {
 				v.Restart = instant(at)
 			}
 			out = append(out, v)

@@ -182,6 +182,9 @@ func previewNotes(w io.Writer, p service.Preview, cost bool) error {
 	for _, gap := range p.Gaps {
 		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text))
 	}
+	for _, e := range p.Estimates {
+		_, _ = fmt.Fprintf(w, "from %s: %s\n", short(e.At), plain(e.Text))
+	}
 	if cost {
 		_, _ = fmt.Fprintf(w, "runs %.0f of %.0f hours; costs about %.2f instead of %.2f USD (%s)\n",
 			p.Cost.RunningHours, p.Cost.AllHours, p.Cost.USD, p.Cost.AllUSD, p.Cost.Basis)
@@ -432,7 +435,7 @@ and roles, regions, listing, and the permission to start and stop.`,
 				return err
 			}
 			defer closing(a, &err)
-			checkups := service.Doctor(cmd.Context(), a.Cloud, a.Config.Scopes)
+			checkups := service.Doctor(cmd.Context(), a.Cloud, a.Store, a.Config.Scopes)
 			if err := write(cmd.OutOrStdout(), c.output, checkups, func() table { return doctorTable(checkups) }); err != nil {
 				return err
 			}

@@ -49,10 +49,22 @@ type runAnswer struct {
 	Deferred  int       `json:"deferred"` // not begun: the process was told to stop, or its time was over
 	Held      int       `json:"held"`
 	Actions   []runLine `json:"actions"`
-	Gaps      []string  `json:"gaps"`
+	// Estimates are the actions for which AWS's request limits have no room at once.
+	Estimates []runEstimate `json:"estimates"`
+	Gaps      []string      `json:"gaps"`
 	// Announced are the stops that were said beforehand: of new resources, and those
 	// that people asked to be warned of.
 	Announced []announcement `json:"announced"`
+}
+
+// runEstimate says how long AWS's request limits make some actions take.
+type runEstimate struct {
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Kind    string `json:"kind"`
+	Action  string `json:"action"`
+	Count   int    `json:"count"`
+	Seconds int    `json:"seconds"` // until the last can be acted on
 }
 
 // announcement is one stop that was said beforehand.
@@ -71,7 +83,8 @@ func runCommand(c *common) *cobra.Command {
 		Use:   "run",
 		Short: "Make one pass now, then exit",
 		Long: `Lists every account and region, decides on every scheduled resource, starts and
-stops what has to be, and waits a little for it to arrive.
+stops what has to be, and waits a little for it to arrive. Where AWS's request
+limits make that take more than a minute it says so first.
 
 Exit code 3 means that it was done in part: some scopes could not be listed or
 some resources failed or were not begun; everything else was done.
@@ -103,6 +116,11 @@ refused; run --yes then hands it the confirmation of what it holds back.`,
 				report, err = a.Once(cmd.Context(), app.OnceOptions{
 					Confirmed: yes, Wait: wait,
 					Observe: progress(cmd.ErrOrStderr(), c.output),
+					Foreseen: func(estimates []pass.Estimate) {
+						if c.output == "table" {
+							foreseen(cmd.ErrOrStderr(), estimates)
+						}
+					},
 					Waiting: func(held store.Lease) {
 						_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "waiting: %s is at work on this store\n", held.Holder)
 					},
@@ -121,6 +139,9 @@ refused; run --yes then hands it the confirmation of what it holds back.`,
 			answer := runLines(&report, dryRun)
 			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return runTable(&answer) }); err != nil {
 				return err
+			}
+			if dryRun {
+				foreseen(cmd.ErrOrStderr(), report.Estimates)
 			}
 			runSummary(cmd.ErrOrStderr(), &answer)
 			if len(answer.Gaps) > 0 || answer.Failed > 0 || answer.Deferred > 0 {
@@ -148,6 +169,13 @@ func person() string {
 	return name
 }
 
+// foreseen says what will take more than a minute.
+func foreseen(w io.Writer, estimates []pass.Estimate) {
+	for _, e := range pass.Long(estimates) {
+		_, _ = fmt.Fprintln(w, plain(e.String()))
+	}
+}
+
 // progress says on standard error what happens while a pass is paced.
 func progress(w io.Writer, format string) func([]plan.Outcome) {
 	if format != "table" {
@@ -169,7 +197,7 @@ func progress(w io.Writer, format string) func([]plan.Outcome) {
 }
 
 func runLines(report *pass.Report, dryRun bool) runAnswer {
-	answer := runAnswer{Run: report.Run.ID, At: report.At, DryRun: dryRun, Resources: len(report.Decisions), Actions: []runLine{}, Gaps: []string{}, Announced: []announcement{}}
+	answer := runAnswer{Run: report.Run.ID, At: report.At, DryRun: dryRun, Resources: len(report.Decisions), Actions: []runLine{}, Estimates: []runEstimate{}, Gaps: []string{}, Announced: []announcement{}}
 	for i := range report.Decisions {
 		d := &report.Decisions[i]
 		for _, notice := range []*decide.Notice{d.Announce, d.Warn} {
@@ -180,6 +208,13 @@ func runLines(report *pass.Report, dryRun bool) runAnswer {
 	}
 	for _, gap := range report.Gaps {
 		answer.Gaps = append(answer.Gaps, gap.String())
+	}
+	for _, e := range report.Estimates {
+		if e.Takes > 0 {
+			answer.Estimates = append(answer.Estimates, runEstimate{
+				string(e.Scope.Account), string(e.Scope.Region), string(e.Kind), string(e.Verb), e.Count, int(e.Takes.Round(time.Second).Seconds()),
+			})
+		}
 	}
 	line := func(d *decide.Decision, status, detail string) runLine {
 		return runLine{

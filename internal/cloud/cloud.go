@@ -74,11 +74,28 @@ type Actor interface {
 	Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, targets []Target) error
 }
 
+// Estimator predicts how long the rate limits make a verb take.
+type Estimator interface {
+	// Estimate says how long it takes until the last of n resources of the kind in
+	// the scope can be acted on, from what is known of the rate limits now and with
+	// nobody else using them; 0 when all go at once. It asks nobody.
+	Estimate(scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, n int) time.Duration
+}
+
 // Tagger writes informational tags.
 type Tagger interface {
 	// Tag sets the tags on the resources and removes those whose value is empty.
 	// Keys are the caller's own (dayshift:…). Failures are reported, never fatal.
 	Tag(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resources []fleet.Resource, tags map[string]string) error
+}
+
+// SnapshotKeeper lets go of the snapshots that newer ones have replaced.
+type SnapshotKeeper interface {
+	// Replace deletes the snapshots that earlier stops took of the resource under
+	// names that differ from the given one in their time alone. Nothing is deleted
+	// before the given one can be restored from: then the error is ErrNotYet, and
+	// a later Replace lets go of all.
+	Replace(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resource fleet.Resource, snapshot string) error
 }
 
 // Prober finds out what works, for doctor.
@@ -101,6 +118,11 @@ type Target struct {
 	fleet.Resource
 	// Type is the wanted type of a Resize; empty otherwise.
 	Type string
+	// Snapshot is the name of a snapshot that a Stop takes first, the same at every try of one stop; empty: none. What AWS
+	// does not do in one step fails with ErrNotYet until the snapshot is there.
+	Snapshot string
+	// Size is what a Start of a scaled kind brings back; empty: the kind knows nothing better than one.
+	Size string
 }
 
 // Finding is one line of a probe.
@@ -130,6 +152,7 @@ var (
 	ErrCredentials          = errors.New("no valid credentials")   // no role, wrong external ID, expired
 	ErrRegionDisabled       = errors.New("region not enabled")     // not opted in
 	ErrTransient            = errors.New("temporary failure")      // 5xx, reset, time-out, garbage: the same call may go through
+	ErrNotYet               = errors.New("not yet")                // something else was begun that has to end first: the same call goes through later
 	ErrInvalid              = errors.New("refused as invalid")     // the provider calls the request wrong
 	ErrNotPermitted         = errors.New("not permitted any more") // see WithPermit: nothing was sent
 )
@@ -181,6 +204,15 @@ func Permitted(ctx context.Context) error {
 	}
 	return nil
 }
+
+type onceKey struct{}
+
+// WithOneTry returns a context whose reading calls are made once: where failures
+// are expected, several tries in a row only cost.
+func WithOneTry(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+// OneTry reports whether reading calls of the context are made once.
+func OneTry(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
 
 // RetryAfter is implemented by errors of a provider that said when to come back.
 type RetryAfter interface{ RetryAfter() time.Duration }

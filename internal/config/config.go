@@ -44,6 +44,8 @@ type Config struct {
 	ResyncInterval Duration `yaml:"resync_interval" default:"5m" min:"10s" max:"24h"`
 	// Which informational tags are written on resources.
 	Tags Tags `yaml:"tags"`
+	// How the names of the snapshots begin that snapshot_before_stop takes: `PREFIX-stopped-DATABASE-TIME`. The policies of the role allow the default.
+	SnapshotPrefix string `yaml:"snapshot_prefix" default:"dayshift" form:"snapshotprefix"`
 	// How AWS is called.
 	AWS AWS `yaml:"aws"`
 	// What is logged and how.
@@ -111,6 +113,8 @@ type Schedule struct {
 	SSMMaintenanceWindow Names `yaml:"ssm_maintenance_window" example:"[patching]" form:"window"`
 	// true: EC2 instances are hibernated instead of stopped, where they can be.
 	Hibernate bool `yaml:"hibernate" default:"false"`
+	// true: a snapshot of a database or cluster is taken before it is stopped, and the one of its stop before that is deleted once the new one is there. Without the snapshot it is not stopped. Snapshots cost money, and AWS counts them: 100 of each sort in a region, by default.
+	SnapshotBeforeStop bool `yaml:"snapshot_before_stop" default:"false"`
 	// The holiday calendars that hold for it. On their days off none of its periods holds; on their make-up days it is another weekday. Where two of them differ, the first one named counts.
 	Holidays []string `yaml:"holidays" example:"[company, cn]" form:"text"`
 	// `running` or `stopped`: wanted at all times, whatever the periods say.
@@ -250,8 +254,8 @@ type Tags struct {
 
 // AWS says how AWS is called.
 type AWS struct {
-	// The share of AWS's request limits that Dayshift may use in each account and region. 1: all of it; take less where other programs start and stop instances in the same account.
-	APIShare float64 `yaml:"api_share" default:"1" min:"0.05" max:"1"`
+	// The share of AWS's request limits that Dayshift may use in each account and region; the rest is left to other programs. 1: all of it, where nothing else starts and stops instances in the same account.
+	APIShare float64 `yaml:"api_share" default:"0.8" min:"0.05" max:"1"`
 }
 
 // Log says what is logged and how.

@@ -28,6 +28,7 @@ var fieldDocs = map[string]string{
 	"Schedule.use_maintenance_window": "true: maintenance windows count as running time: the preferred windows of databases from 10 minutes before until their end, and those of ssm_maintenance_window.",
 	"Schedule.ssm_maintenance_window": "The names of SSM maintenance windows, as a list or as text with commas: its EC2 instances run from resync_interval and 10 minutes before such a window until it ends.",
 	"Schedule.hibernate":              "true: EC2 instances are hibernated instead of stopped, where they can be.",
+	"Schedule.snapshot_before_stop":   "true: a snapshot of a database or cluster is taken before it is stopped, and the one of its stop before that is deleted once the new one is there. Without the snapshot it is not stopped. Snapshots cost money, and AWS counts them: 100 of each sort in a region, by default.",
 	"Schedule.holidays":               "The holiday calendars that hold for it. On their days off none of its periods holds; on their make-up days it is another weekday. Where two of them differ, the first one named counts.",
 	"Schedule.override_status":        "`running` or `stopped`: wanted at all times, whatever the periods say.",
 	"Schedule.mode":                   "`start-only` never stops anything, `stop-only` never starts anything.",

@@ -46,6 +46,22 @@ func faultsOf(t *testing.T, text string) Faults {
 	return faults
 }
 
+func TestSnapshotsAreTakenWhereTheScheduleSaysSo(t *testing.T) {
+	const file = small + "\nsnapshot_prefix: nightly\n"
+	saving := strings.Replace(file, "{periods: [office]}", "{periods: [office], snapshot_before_stop: true}", 1)
+	if got := mustParse(t, file).Book.Schedules["office"].Snapshot; got != "" {
+		t.Errorf("a snapshot %q nobody asked for", got)
+	}
+	if got := mustParse(t, saving).Book.Schedules["office"].Snapshot; got != "nightly" {
+		t.Errorf("prefix %q", got)
+	}
+	for _, prefix := range []string{"-a", "a-", "a--b", "Nightly", "1a", "a_b", strings.Repeat("a", 21)} {
+		if faults := faultsOf(t, strings.Replace(file, "nightly", prefix, 1)); len(faults) != 1 || faults[0].Path != "snapshot_prefix" {
+			t.Errorf("%q: %+v", prefix, faults)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	loaded := mustParse(t, small)
 	want := Config{
@@ -60,7 +76,8 @@ func TestDefaults(t *testing.T) {
 		Limits:         Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10},
 		ResyncInterval: Duration(5 * time.Minute),
 		Tags:           Tags{LastAction: true, Error: true},
-		AWS:            AWS{APIShare: 1},
+		SnapshotPrefix: "dayshift",
+		AWS:            AWS{APIShare: 0.8},
 		Log:            Log{Level: "info", Format: "text"},
 		Listen:         "127.0.0.1:8080",
 	}

@@ -32,6 +32,7 @@ const (
 	patternAccount    = `^[0-9]{12}$`
 	patternRegion     = `^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`
 	patternRole       = `^arn:(aws|aws-cn|aws-us-gov):iam::([0-9]{12}):role/[\x21-\x7e]{1,512}$`
+	patternSnapshot   = `^[a-z](-?[a-z0-9]){0,19}$`
 	patternSession    = `^[A-Za-z0-9_+=,.@-]{2,64}$`
 	patternExternalID = `^[A-Za-z0-9_+=,.@:/-]{2,}$`
 	patternStore      = `^(sqlite:[^?#]+|memory:?)$`
@@ -40,6 +41,7 @@ const (
 
 var (
 	rolePattern       = regexp.MustCompile(patternRole)
+	snapshotPattern   = regexp.MustCompile(patternSnapshot)
 	sessionPattern    = regexp.MustCompile(patternSession)
 	windowPattern     = regexp.MustCompile(patternWindow)
 	externalIDPattern = regexp.MustCompile(patternExternalID)
@@ -47,6 +49,9 @@ var (
 
 // builder turns what was decoded into what the program works with, name by
 // name, so that objects can join what a file says.
+// maxSnapshotPrefix leaves room for the name of a database in the 63 characters of a snapshot's.
+const maxSnapshotPrefix = 20
+
 type builder struct {
 	*decoder
 	c   *Config
@@ -132,6 +137,12 @@ func (b *builder) top() {
 	c, l := b.c, b.l
 	l.Book.Observe = c.Observe
 	l.Book.WindowLead = time.Duration(c.ResyncInterval) + windowSlack
+	if !snapshotPattern.MatchString(c.SnapshotPrefix) || len(c.SnapshotPrefix) > maxSnapshotPrefix {
+		b.faultAt("snapshot_prefix", Fault{
+			Text: c.SnapshotPrefix, Problem: "can not begin the name of a snapshot",
+			Allowed: fmt.Sprintf("1 to %d small letters, digits and single hyphens, a letter first and no hyphen last", maxSnapshotPrefix),
+		})
+	}
 	if problem := badTagText(c.Tag, maxTagKey); problem != "" {
 		b.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
 	} else if strings.HasPrefix(strings.ToLower(c.Tag), "aws:") {
@@ -487,8 +498,12 @@ func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 		period, _, _ := strings.Cut(ref, "@")
 		b.used[strings.TrimSpace(period)] = true
 	}
+	snapshot := ""
+	if s.SnapshotBeforeStop {
+		snapshot = b.c.SnapshotPrefix
+	}
 	return &policy.Schedule{
-		Name: name, Description: s.Description, Calendar: compiled,
+		Name: name, Description: s.Description, Calendar: compiled, Snapshot: snapshot,
 		Enabled: s.Enabled, Enforced: s.Enforced, RetainRunning: s.RetainRunning,
 		StopNewInstances: s.StopNewInstances, NewResourceGrace: time.Duration(s.NewResourceGrace),
 		UseMaintenanceWindow: s.UseMaintenanceWindow, SSMWindows: b.windows(path, s), Hibernate: s.Hibernate, Mode: s.Mode,

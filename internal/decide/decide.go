@@ -55,6 +55,11 @@ type Decision struct {
 	// Type is the type that a stop makes way for, or the first of Types where
 	// the resource has another one.
 	Type string
+	// Size is what a start of a scaled resource brings back, in the kind's own form.
+	Size string
+	// Snapshot is the name of the snapshot that a stop takes first; empty: none. SnapshotBegins: no try before asked for it.
+	Snapshot       string
+	SnapshotBegins bool
 	// Resize marks a stop that only makes way for another type: a start follows.
 	Resize bool
 	Want   calendar.Want
@@ -314,6 +319,9 @@ func (x *decider) observe() {
 		m.SeenSince = seenAt
 	}
 	m.Seen, m.SeenType, m.SeenAt = r.State, r.Type, seenAt
+	if r.State == fleet.Running && r.Size != "" {
+		m.Size = r.Size
+	}
 	if m.Intent == nil && r.State.Settled() && r.State != m.ByRule {
 		m.ByRule = ""
 	}
@@ -345,7 +353,7 @@ func (x *decider) forget() {
 		Schedule: x.Schedule, Last: Unknown,
 		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
 		Ref: m.Ref, Name: m.Name,
-		AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
+		Size: m.Size, AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
 		Reached: m.Reached, Fire: m.Fire, ByRule: m.ByRule, Observed: m.Observed,
 	}
 }
@@ -616,13 +624,34 @@ func (x *decider) startNow(reason Reason) {
 
 // chooseTypes says which types a start asks for.
 func (x *decider) chooseTypes() {
-	if x.Resource.Kind != fleet.EC2Instance {
+	if x.Resource.Kind.Traits().Scaled {
+		size, from := x.size()
+		x.Size = size
+		x.say("size", func() string {
+			if size == "" {
+				return "nobody knows what it brings back: it was never seen running, and no tag says it"
+			}
+			return "brings back " + size + " of " + from
+		})
+	}
+	if !x.Resource.Kind.Traits().Types {
 		return
 	}
 	x.Types = x.types()
 	if len(x.Types) > 0 && x.Types[0] != x.Resource.Type {
 		x.Type = x.Types[0]
 	}
+}
+
+// size is what a scaled resource is started with: as its owner's tag wants it,
+// as it was when it was stopped, as it was seen running last. from says which.
+func (x *decider) size() (size, from string) {
+	for _, tag := range [...]string{fleet.TagSize, fleet.TagMinDesiredMax, fleet.TagSaved} {
+		if size := strings.TrimSpace(x.Resource.Tags[tag]); size != "" {
+			return size, "tag " + tag
+		}
+	}
+	return x.m.Size, "the time it was last seen running"
 }
 
 // leftToOwner reports whether a bar forbids to start singly as well: an owner
@@ -668,7 +697,10 @@ func (x *decider) runs() {
 	}
 	m.AutoRestartAt = time.Time{}
 	switch {
-	case wanted == "" || r.Kind != fleet.EC2Instance:
+	case r.Held && x.s.Mode != policy.StopOnly && !leftToOwner(r.Bar):
+		// It came up halfway, or by a person's hand: without its scaling.
+		x.startNow(HeldStart)
+	case wanted == "" || !r.Kind.Traits().Types:
 		m.ResizeTo = ""
 		x.none(AlreadyRunning, WasRunning)
 	case r.Type == wanted:
@@ -784,7 +816,7 @@ func (x *decider) row(rule, condition string) {
 func (x *decider) none(reason Reason, next Remembered) {
 	m := x.m
 	x.Reason = reason
-	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
 	x.remember(next)
 	if next == WasStopped {
 		m.ResizeTo = ""
@@ -800,6 +832,7 @@ func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
 		x.m.Attempts, x.m.LastError = 0, ""
 	}
 	x.m.NotBefore, x.m.ByRule = time.Time{}, ""
+	x.chooseSnapshot()
 	x.remember(next)
 	x.Until = x.until
 	if b, ok := x.in.Policy.NextState(x.now); ok && x.until.IsZero() {

@@ -299,10 +299,11 @@ func TestStatesAreLeftAlone(t *testing.T) {
 }
 
 func TestBars(t *testing.T) {
-	both := map[fleet.Bar]bool{fleet.GroupMember: true, fleet.ReadReplica: true, fleet.ReplicaSource: true, fleet.ClusterMember: true, fleet.SQLServerMultiAZ: true}
+	both := map[fleet.Bar]bool{fleet.GroupMember: true, fleet.ReadReplica: true, fleet.ReplicaSource: true, fleet.ClusterMember: true, fleet.SQLServerMultiAZ: true, fleet.ServerlessV1: true, fleet.GlobalDatabase: true, fleet.MultiAZCluster: true, fleet.DaemonService: true, fleet.ExternalDeployer: true}
 	for _, bar := range []fleet.Bar{
 		fleet.GroupMember, fleet.InstanceStoreRoot, fleet.SpotOneTime, fleet.StopProtected,
 		fleet.ReadReplica, fleet.ReplicaSource, fleet.ClusterMember, fleet.SQLServerMultiAZ,
+		fleet.ServerlessV1, fleet.GlobalDatabase, fleet.MultiAZCluster, fleet.DaemonService, fleet.ExternalDeployer,
 	} {
 		barred := func(r *fleet.Resource) { r.Bar = bar }
 		start := row{name: string(bar) + ": start", now: morning, state: fleet.Stopped, memory: WasStopped, resource: barred, verb: fleet.Start, reason: PeriodBegan, next: WasRunning}

@@ -245,7 +245,7 @@ func (x *decider) fireVerb(f Fire) (fleet.Verb, Reason, bool) {
 		return "", RuleNothing, false
 	case (f.Verb == fleet.Stop || f.Verb == fleet.Hibernate) && !running:
 		return "", RuleNothing, false
-	case f.Verb == fleet.Resize && r.Kind != fleet.EC2Instance:
+	case f.Verb == fleet.Resize && !r.Kind.Traits().Types:
 		return "", RuleUnsupported, false
 	case f.Verb == fleet.Resize && !f.Halfway && r.Type == f.Type:
 		return "", RuleNothing, false
@@ -292,6 +292,7 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	x.Before = &before
 	x.Fire, x.Verb, x.Reason, x.Until = f, verb, reason, f.Until
 	m.Fire, m.NotBefore = Fire{}, time.Time{}
+	x.chooseSnapshot()
 	switch {
 	case verb == fleet.Start:
 		if f.Halfway {

@@ -43,10 +43,12 @@ type Memory struct {
 	Warned time.Time `json:"warned,omitzero"`
 	// Seen, SeenType and SeenAt are the state of the last listing that showed it;
 	// SeenSince is the first listing in a row that showed this state.
-	Seen      fleet.State `json:"seen"`
-	SeenType  string      `json:"seen_type,omitempty"`
-	SeenAt    time.Time   `json:"seen_at"`
-	SeenSince time.Time   `json:"seen_since,omitzero"`
+	Seen     fleet.State `json:"seen"`
+	SeenType string      `json:"seen_type,omitempty"`
+	// Size is what a scaled resource was set to when it was last seen running.
+	Size      string    `json:"size,omitempty"`
+	SeenAt    time.Time `json:"seen_at"`
+	SeenSince time.Time `json:"seen_since,omitzero"`
 	// ManualSince is when it was first seen running against a wanted stop, started by a person; zero otherwise.
 	ManualSince time.Time `json:"manual_since,omitzero"`
 	// AutoRestartAt is the provider's own restart, remembered while stopped (RDS).
@@ -54,6 +56,9 @@ type Memory struct {
 	// BarredUntil is set when the provider refused a stop because the resource is
 	// protected against it: not tried again before the next change of what is wanted.
 	BarredUntil time.Time `json:"barred_until,omitzero"`
+	// Snapshot is the name of the snapshot that belongs to the stop that is wanted, kept from its first try until it has
+	// stopped or need not any more: every try asks for the same one.
+	Snapshot string `json:"snapshot,omitempty"`
 	// ResizeTo is set while a resource is stopped only to change its type.
 	ResizeTo string `json:"resize_to,omitempty"`
 	// RefusedType is the wanted type that it could not be started with; it runs
@@ -113,6 +118,8 @@ type Intent struct {
 	From fleet.State `json:"from"`
 	// Accepted is when the provider took the call; zero while that is not known.
 	Accepted time.Time `json:"accepted,omitzero"`
+	// Snapshot is the snapshot that a stop takes first; empty: none.
+	Snapshot string `json:"snapshot,omitempty"`
 	// Override is the override that it carries out; empty for one of a schedule or rule.
 	Override string `json:"override,omitempty"`
 	// Fire is the rule's action that it carries out; zero for one of a schedule or override.

@@ -18,7 +18,7 @@ func (d *Decision) Intend(run string, term int64) Memory {
 }
 
 func (d *Decision) intent() Intent {
-	intent := Intent{Verb: d.Verb, Type: d.Type, At: d.now, From: d.Resource.State, Fire: d.Fire}
+	intent := Intent{Verb: d.Verb, Type: d.Type, Snapshot: d.Snapshot, At: d.now, From: d.Resource.State, Fire: d.Fire}
 	if d.Override != nil {
 		intent.Override = d.Override.ID
 	}
@@ -74,6 +74,7 @@ func (d *Decision) Accepted(at time.Time, changed string) Memory {
 func (d *Decision) Failed(at time.Time, why string) Memory {
 	m := d.Untouched()
 	m.Attempts = d.Memory.Attempts // those of the same action alone
+	m.Snapshot = d.Snapshot
 	if !d.Fire.IsZero() {
 		return failedFire(m, d.Fire, at, why)
 	}
@@ -85,6 +86,18 @@ func (d *Decision) Failed(at time.Time, why string) Memory {
 	}
 	m.Announced = time.Time{}
 	return fail(m, d.Verb, d.Resize, at, why)
+}
+
+// snapshotLook is how soon a stop is tried again that waits for its snapshot:
+// AWS takes a minute for a small one and hours for a large one.
+const snapshotLook = 30 * time.Second
+
+// Waits is what to remember when the action was asked for at an instant and
+// something has to come first: the same is decided again soon.
+func (d *Decision) Waits(at time.Time) Memory {
+	m := d.Untouched()
+	m.Snapshot, m.NotBefore = d.Snapshot, at.Add(snapshotLook)
+	return m
 }
 
 // barredFor is how long a protected resource is left alone where nothing else

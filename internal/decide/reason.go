@@ -47,12 +47,14 @@ const (
 
 // Running is wanted.
 const (
-	PeriodBegan    Reason = "period-began"
-	EnforcedStart  Reason = "enforced-start"
-	RetryStart     Reason = "retry-start"
-	MissedStart    Reason = "missed-start"
-	ResizeStop     Reason = "resize-stop"
-	ResizeStart    Reason = "resize-start"
+	PeriodBegan   Reason = "period-began"
+	EnforcedStart Reason = "enforced-start"
+	RetryStart    Reason = "retry-start"
+	MissedStart   Reason = "missed-start"
+	ResizeStop    Reason = "resize-stop"
+	ResizeStart   Reason = "resize-start"
+	// HeldStart: it runs, and what was switched off beside it for a stop is still off.
+	HeldStart      Reason = "held-start"
 	Retained       Reason = "retained"
 	TypeRefused    Reason = "type-refused"
 	ManualStop     Reason = "manual-stop"
@@ -109,6 +111,13 @@ const (
 	ReplicaSource     = Reason(fleet.ReplicaSource)
 	ClusterMember     = Reason(fleet.ClusterMember)
 	SQLServerMultiAZ  = Reason(fleet.SQLServerMultiAZ)
+	ServerlessV1      = Reason(fleet.ServerlessV1)
+	GlobalDatabase    = Reason(fleet.GlobalDatabase)
+	MultiAZCluster    = Reason(fleet.MultiAZCluster)
+	ServiceManaged    = Reason(fleet.ServiceManaged)
+	ScalingSuspended  = Reason(fleet.ScalingSuspended)
+	DaemonService     = Reason(fleet.DaemonService)
+	ExternalDeployer  = Reason(fleet.ExternalDeployer)
 )
 
 // Reasons are all reasons in the order of the documentation.
@@ -117,7 +126,7 @@ var Reasons = []Reason{
 	ActionUnderWay, Changing, Busy, BackingOff,
 	PeriodEnded, EnforcedStop, NewResourceStop, RetryStop, MissedStop, ManualUptimeOver, ProviderRestart,
 	NewResourceAnnounced, NewResourceGrace, NewResourceKept, RetainedAtEnd, ManualStart, AlreadyStopped, ModeStartOnly,
-	PeriodBegan, EnforcedStart, RetryStart, MissedStart, ResizeStop, ResizeStart,
+	PeriodBegan, EnforcedStart, RetryStart, MissedStart, ResizeStop, ResizeStart, HeldStart,
 	Retained, TypeRefused, ManualStop, AlreadyRunning, ModeStopOnly,
 	LeftAlone,
 	OverrideStart, OverrideStop, OverrideRunning, OverrideStopped, OverrideEnded,
@@ -125,6 +134,9 @@ var Reasons = []Reason{
 	RuleStart, RuleStop, RuleReboot, RuleResize, RuleRunning, RuleStopped,
 	RuleNothing, RuleOverridden, RuleEnforced, RuleOvertaken, RuleLate, RuleUnsupported,
 	GroupMember, InstanceStoreRoot, SpotOneTime, StopProtected, ReadReplica, ReplicaSource, ClusterMember, SQLServerMultiAZ,
+	ServerlessV1, GlobalDatabase, MultiAZCluster,
+	ServiceManaged, ScalingSuspended,
+	DaemonService, ExternalDeployer,
 }
 
 var sentences = map[Reason]string{
@@ -161,6 +173,7 @@ var sentences = map[Reason]string{
 	MissedStart:    "Its start fell into a time in which nothing was decided, and is made up for.",
 	ResizeStop:     "The period wants another instance type; it is stopped to be changed and started again.",
 	ResizeStart:    "It was stopped to change its type and is started again.",
+	HeldStart:      "It runs, but its scaling is still switched off from a stop; that is switched on again.",
 	Retained:       "A person had started it before the period began; it is left to that person.",
 	TypeRefused:    "The type that the period wants could not be had, or a rule gave it another one; it runs with that until its next start.",
 	ManualStop:     "A person stopped it inside its period; that is respected until the next begin.",
@@ -202,6 +215,13 @@ var sentences = map[Reason]string{
 	ReplicaSource:     "It is the source of a read replica, which can not be stopped.",
 	ClusterMember:     "It belongs to a database cluster, which is started and stopped as a whole.",
 	SQLServerMultiAZ:  "SQL Server in several zones can not be stopped.",
+	ServerlessV1:      "It is an Aurora Serverless v1 cluster, which can not be stopped.",
+	GlobalDatabase:    "It is part of a global database, which can not be stopped.",
+	MultiAZCluster:    "It is a Multi-AZ DB cluster, which can not be stopped.",
+	ServiceManaged:    "Another service of the provider scales it; it is left to that service.",
+	ScalingSuspended:  "Its owner suspended the launch or the end of its instances, so it would not go down or not come back.",
+	DaemonService:     "It is a daemon service, which runs one task on each machine of its cluster and has no number of its own.",
+	ExternalDeployer:  "Another program deploys it and decides how many tasks it has; it is left to that program.",
 }
 
 // Sentence describes the reason to people, in one sentence.

@@ -18,6 +18,8 @@ type ScopeMemory struct {
 	Windows []policy.Window `json:"windows,omitempty"`
 	// Config is the fingerprint of the configuration that the scope was last acted on under.
 	Config string `json:"config,omitempty"`
+	// Breaker says for how long the scope could not be seen, and when it is looked at again; zero: it was seen.
+	Breaker Breaker `json:"breaker,omitzero"`
 }
 
 // RuleProgress is how far a rule has come in a scope.

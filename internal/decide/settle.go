@@ -20,14 +20,6 @@ const consistencyAllowance = 30 * time.Second
 // to within a second or two.
 const clockSkew = 5 * time.Second
 
-// How long a resource may take to arrive before the action counts as failed.
-// EC2 takes a minute, minutes with hibernation; a database with a large log to
-// recover or a snapshot to take can need the better part of an hour.
-const (
-	ec2Deadline = 15 * time.Minute
-	rdsDeadline = 60 * time.Minute
-)
-
 // Failed actions are tried again after 30 s, 1, 2, 4, 8 and then 15 minutes:
 // soon enough for a hiccup, and a lasting shortage or a missing permission
 // costs four calls an hour.
@@ -72,6 +64,8 @@ type Outcome struct {
 	// Recovered: the process ended between the intent and its outcome, which was
 	// found out now from what the resource looks like.
 	Recovered bool
+	// Snapshot is the snapshot that a stop took first; empty: none.
+	Snapshot string
 	// Why is the provider's reason, or a sentence, where it failed.
 	Why string
 }
@@ -105,9 +99,10 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	}
 	at := intentTime(intent)
 	age := now.Sub(at)
-	deadline := ec2Deadline
-	if r.Kind != fleet.EC2Instance {
-		deadline = rdsDeadline
+	deadline := r.Kind.Traits().Arrival
+	if intent.Snapshot != "" {
+		deadline += snapshotLasts
+		out.Snapshot = intent.Snapshot
 	}
 	target := fleet.Stopped
 	if intent.Verb == fleet.Start {
@@ -126,7 +121,7 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	}
 	failed := func(why string) (Memory, Outcome) {
 		out.Ended, out.Why, out.Recovered = HasFailed, why, !accepted
-		m.Intent = nil
+		m.Intent, m.Snapshot = nil, intent.Snapshot
 		if !intent.Fire.IsZero() {
 			return failedFire(m, intent.Fire, now, why), out
 		}
@@ -163,6 +158,8 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 		return m, out
 	case age < consistencyAllowance:
 		return m, out
+	case accepted && r.Kind.Traits().Scaled:
+		return done() // its numbers changed with the call, so what is seen now somebody did since
 	case target == fleet.Running: // it is stopped
 		switch {
 		case launchedSince && stoppedByPerson(r.StateReason):
@@ -189,7 +186,7 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 }
 
 func void(m Memory, out Outcome) (Memory, Outcome) {
-	m.Intent = nil
+	m.Intent, m.Snapshot = nil, m.Intent.Snapshot // it may have been begun
 	out.Ended, out.Recovered = NeverMade, true
 	return m, out
 }
@@ -199,7 +196,7 @@ func void(m Memory, out Outcome) (Memory, Outcome) {
 // the rest is made up for.
 func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 	m.Intent = nil
-	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
 	start := intent.Verb == fleet.Start
 	if !intent.Fire.IsZero() { // the schedule's memory is none of a rule's business
 		if state := byRule(intent.Verb, intent.Fire); state != "" {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,11 +37,31 @@ type Request struct {
 	// Whole: in these scopes what one of the filters matches is listed as well,
 	// with the tag or without.
 	Whole map[fleet.Scope][]fleet.Filter
+	// Doubtful scopes did not answer last time: each call is made once, and the
+	// other kinds are asked only where the first does not tell that it is in vain.
+	Doubtful map[fleet.Scope]bool
+	// LeaveSlow: when all but a few scopes are listed, those that take far longer
+	// are left: their gap is ErrSlow. They have to be listed by themselves then.
+	LeaveSlow bool
 	// Concurrency is the number of listings at once; 0 means DefaultConcurrency.
 	Concurrency int
 	// Timeout bounds one listing; 0 means DefaultTimeout.
 	Timeout time.Duration
 }
+
+// ErrSlow is the reason of a gap that only says that others did not want to wait.
+var ErrSlow = errors.New("it takes much longer than the others, which did not wait for it")
+
+// Patience is how long those that are listed wait at least for the last ones;
+// where listing them took longer than that, they wait as long again.
+const Patience = time.Second
+
+// slowOnes is which part of the scopes may be left as slow, at least one and no
+// more than slowMost: more of them are not slow, there is just much to list.
+const (
+	slowOnes = 10
+	slowMost = 16
+)
 
 // Gap is a part of the fleet that could not be seen.
 type Gap struct {
@@ -95,21 +116,57 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 		}
 	}
 
+	ctx, left := context.WithCancelCause(ctx)
+	defer left(nil)
+	waiting := newWaiting(request, len(lister.Kinds()), left)
+	defer waiting.stop()
+
 	var group errgroup.Group
 	group.SetLimit(cmp.Or(request.Concurrency, DefaultConcurrency))
 	timeout := cmp.Or(request.Timeout, DefaultTimeout)
-	for _, p := range parts {
-		group.Go(func() error {
-			filters := request.Whole[p.scope]
-			if len(filters) == 0 || request.TagKey == "" { // without a key everything is listed anyway
-				p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, request.TagKey, timeout)
-				return nil
+	list := func(ctx context.Context, p *part) {
+		defer waiting.listed(p.scope)
+		filters := request.Whole[p.scope]
+		if len(filters) == 0 || request.TagKey == "" { // without a key everything is listed anyway
+			p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, request.TagKey, timeout)
+			return
+		}
+		p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, "", timeout)
+		p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
+			_, tagged := r.Tags[request.TagKey]
+			return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
+		})
+	}
+	// Carefully: parts are those of one scope.
+	carefully := func(parts []*part) {
+		once := cloud.WithOneTry(ctx)
+		list(once, parts[0])
+		if ofScope(parts[0].err) != nil {
+			for _, p := range parts[1:] {
+				p.err = parts[0].err
+				waiting.listed(p.scope)
 			}
-			p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, "", timeout)
-			p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
-				_, tagged := r.Tags[request.TagKey]
-				return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
-			})
+			return
+		}
+		var others sync.WaitGroup
+		for _, p := range parts[1:] {
+			others.Go(func() { list(once, p) })
+		}
+		others.Wait()
+	}
+	for rest := parts; len(rest) > 0; {
+		n := 1
+		if request.Doubtful[rest[0].scope] {
+			n = len(lister.Kinds())
+		}
+		these := rest[:n]
+		rest = rest[n:]
+		group.Go(func() error {
+			if n == 1 && !request.Doubtful[these[0].scope] {
+				list(ctx, these[0])
+			} else {
+				carefully(these)
+			}
 			return nil
 		})
 	}
@@ -175,10 +232,64 @@ func (s *Seen) addGap(scope fleet.Scope, kind fleet.Kind, err error) {
 // reason: bad credentials and a region that is not enabled are matters of the
 // scope, however the provider words them for each kind.
 func sameReason(a, b error) bool {
-	for _, ofScope := range []error{cloud.ErrCredentials, cloud.ErrRegionDisabled} {
-		if errors.Is(a, ofScope) && errors.Is(b, ofScope) {
-			return true
-		}
+	if class := ofScope(a); class != nil && errors.Is(b, class) {
+		return true
 	}
 	return a.Error() == b.Error()
+}
+
+// ofScope gives the contract's error where a failure is a matter of the whole
+// scope, whatever is asked of it; nil where it is not.
+func ofScope(err error) error {
+	for _, class := range []error{cloud.ErrCredentials, cloud.ErrRegionDisabled} {
+		if errors.Is(err, class) {
+			return class
+		}
+	}
+	return nil
+}
+
+// waiting watches which scopes are still being listed, and leaves the slow ones.
+type waiting struct {
+	leave func(cause error)
+	began time.Time
+	few   int // so many may be left; 0: none
+
+	mu    sync.Mutex
+	kinds map[fleet.Scope]int // still to be listed
+	timer *time.Timer
+}
+
+func newWaiting(request Request, kinds int, leave func(error)) *waiting {
+	w := &waiting{leave: leave, began: time.Now(), kinds: map[fleet.Scope]int{}} //nolint:forbidigo // how long others took decides nothing about resources
+	for _, scope := range request.Scopes {
+		w.kinds[scope] = kinds
+	}
+	if request.LeaveSlow && len(w.kinds) > 1 {
+		w.few = min(max(1, len(w.kinds)/slowOnes), slowMost)
+	}
+	return w
+}
+
+// listed is told that a kind of the scope was listed, or could not be.
+func (w *waiting) listed(scope fleet.Scope) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.kinds[scope]--; w.kinds[scope] > 0 {
+		return
+	}
+	delete(w.kinds, scope)
+	if len(w.kinds) > w.few || len(w.kinds) == 0 || w.timer != nil {
+		return
+	}
+	took := time.Since(w.began) //nolint:forbidigo // as above
+	w.timer = time.AfterFunc(max(Patience, took), func() { w.leave(ErrSlow) })
+}
+
+func (w *waiting) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 }

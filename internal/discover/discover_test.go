@@ -35,7 +35,7 @@ type lister struct {
 	keys      []string
 }
 
-func (*lister) Kinds() []fleet.Kind { return fleet.Kinds }
+func (*lister) Kinds() []fleet.Kind { return []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} }
 
 func (l *lister) List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query cloud.Query) ([]fleet.Resource, error) {
 	l.mu.Lock()
@@ -378,4 +378,106 @@ func (l *byTag) List(_ context.Context, scope fleet.Scope, _ fleet.Kind, query c
 		list = slices.DeleteFunc(list, func(r fleet.Resource) bool { _, tagged := r.Tags[query.TagKey]; return !tagged })
 	}
 	return list, nil
+}
+
+// A scope that did not answer last time is asked once where that tells enough,
+// and each of its calls is made once.
+func TestDoubtfulScopesAreAskedCarefully(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		err   error
+		asked int
+		gaps  int
+	}{
+		{"bad credentials", cloud.ErrCredentials, 1, 1},
+		{"a region that is off", fmt.Errorf("ec2: %w", cloud.ErrRegionDisabled), 1, 1},
+		{"no answer of one kind says nothing of the other", cloud.ErrTransient, 2, 1},
+		{"it answers again", nil, 2, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := &lister{answer: func(ctx context.Context, scope fleet.Scope, kind fleet.Kind) ([]fleet.Resource, error) {
+				if scope == paris {
+					if cloud.OneTry(ctx) {
+						t.Error("the others are asked carefully too")
+					}
+					return one(ctx, scope, kind)
+				}
+				if !cloud.OneTry(ctx) {
+					t.Error("several tries")
+				}
+				if test.err != nil {
+					return nil, test.err
+				}
+				return one(ctx, scope, kind)
+			}}
+			seen := List(t.Context(), l, Request{Scopes: []fleet.Scope{seoul, paris}, TagKey: "Schedule", Doubtful: map[fleet.Scope]bool{seoul: true}})
+			if l.asked != test.asked+2 || len(seen.Gaps) != test.gaps {
+				t.Errorf("%d asked, want %d; gaps %v", l.asked, test.asked+2, seen.Gaps)
+			}
+			if test.gaps > 0 && (len(seen.Gaps[0].Kinds) != 2 || seen.Complete(seoul, fleet.RDSInstance)) {
+				t.Errorf("the gap covers %v", seen.Gaps[0].Kinds)
+			}
+			if !seen.Complete(paris, fleet.EC2Instance) {
+				t.Error("the other scope was not listed")
+			}
+		})
+	}
+}
+
+// Scopes that take much longer than the rest are left, and are no listing; where
+// many are slow, or one is alone, it is waited for.
+func TestSlowScopesAreLeft(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		scopes, few int // of which few take a minute
+		each        time.Duration
+		leave       bool
+		gaps        int
+		took        time.Duration
+	}{
+		{"one of fifty", 50, 1, 100 * time.Millisecond, true, 1, 100*time.Millisecond + Patience},
+		{"five of fifty", 50, 5, 100 * time.Millisecond, true, 5, 100*time.Millisecond + Patience},
+		{"six of fifty: that is how it is", 50, 6, 100 * time.Millisecond, true, 0, time.Minute},
+		{"the others take long too", 10, 1, 5 * time.Second, true, 1, 10 * time.Second},
+		{"one of two", 2, 1, time.Second, true, 1, 2 * time.Second},
+		{"alone", 1, 1, time.Second, true, 0, time.Minute},
+		{"everybody is waited for", 50, 1, time.Second, false, 0, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var scopes []fleet.Scope
+				slow := map[fleet.Scope]bool{}
+				for n := range test.scopes {
+					scope := fleet.Scope{Account: fleet.AccountID(fmt.Sprintf("%012d", n+1)), Region: "eu-west-3"}
+					scopes = append(scopes, scope)
+					slow[scope] = n < test.few
+				}
+				l := &lister{answer: func(ctx context.Context, scope fleet.Scope, kind fleet.Kind) ([]fleet.Resource, error) {
+					takes := test.each
+					if slow[scope] && kind == fleet.RDSInstance {
+						takes = time.Minute
+					}
+					select {
+					case <-time.After(takes):
+						return one(ctx, scope, kind)
+					case <-ctx.Done():
+						return nil, ctx.Err()
+					}
+				}}
+				began := time.Now()
+				seen := List(t.Context(), l, Request{Scopes: scopes, TagKey: "Schedule", LeaveSlow: test.leave, Concurrency: 200})
+				if took := time.Since(began); took != test.took {
+					t.Errorf("took %v, want %v", took, test.took)
+				}
+				if len(seen.Gaps) != test.gaps {
+					t.Errorf("gaps %v", seen.Gaps)
+				}
+				for _, gap := range seen.Gaps {
+					if !errors.Is(gap.Err, ErrSlow) || !slow[gap.Scope] || seen.Complete(gap.Scope, fleet.RDSInstance) || !seen.Complete(gap.Scope, fleet.EC2Instance) {
+						t.Errorf("%v", gap)
+					}
+				}
+			})
+		})
+	}
 }

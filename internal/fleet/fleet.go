@@ -83,12 +83,48 @@ type Kind string
 
 // The kinds of resource that Dayshift schedules.
 const (
-	EC2Instance Kind = "ec2_instance"
-	RDSInstance Kind = "rds_instance"
+	EC2Instance      Kind = "ec2_instance"
+	RDSInstance      Kind = "rds_instance"
+	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ DB clusters, Neptune, DocumentDB
+	AutoScalingGroup Kind = "autoscaling_group"
+	ECSService       Kind = "ecs_service"
 )
 
 // Kinds are all kinds, in the order in which they are listed to people.
-var Kinds = []Kind{EC2Instance, RDSInstance}
+var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup, ECSService}
+
+// Traits are what the rules have to know of a kind.
+type Traits struct {
+	// Types: it has an instance type of its own that can be changed while it is stopped.
+	Types bool
+	// Database: it comes up slowly and others need it, so it is started first and stopped last.
+	Database bool
+	// Scaled: stopped means scaled to nothing; a start brings back the Size that it had.
+	Scaled bool
+	// Arrival is how long it may take to come up or go down before that counts as failed.
+	Arrival time.Duration
+}
+
+// EC2 takes a minute, minutes with hibernation; a database with a large log to
+// recover or a snapshot to take can need the better part of an hour, and a
+// cluster starts its members one after the other. A group waits for instances,
+// a service for tasks.
+var traits = map[Kind]Traits{
+	EC2Instance:      {Types: true, Arrival: 15 * time.Minute},
+	RDSInstance:      {Database: true, Arrival: time.Hour},
+	RDSCluster:       {Database: true, Arrival: 90 * time.Minute},
+	AutoScalingGroup: {Scaled: true, Arrival: 15 * time.Minute},
+	ECSService:       {Scaled: true, Arrival: 15 * time.Minute},
+}
+
+// Traits tells what the rules have to know of the kind. A kind that is not
+// known has those of a database without a type: nothing is hurried.
+func (k Kind) Traits() Traits {
+	if known, ok := traits[k]; ok {
+		return known
+	}
+	return traits[RDSInstance]
+}
 
 // Ref identifies a resource over its whole life: the key of everything that is
 // remembered about it.
@@ -170,6 +206,13 @@ const (
 	ReplicaSource     Bar = "replica-source"
 	ClusterMember     Bar = "cluster-member"
 	SQLServerMultiAZ  Bar = "sqlserver-multi-az"
+	ServerlessV1      Bar = "serverless-v1"
+	GlobalDatabase    Bar = "global-database"
+	MultiAZCluster    Bar = "multi-az-cluster"
+	ServiceManaged    Bar = "service-managed"   // another service of the provider scales it
+	ScalingSuspended  Bar = "scaling-suspended" // its owner suspended what would stop it or bring it back
+	DaemonService     Bar = "daemon-service"
+	ExternalDeployer  Bar = "external-deployer"
 )
 
 // Resource is one resource as its listing showed it at SeenAt.
@@ -182,6 +225,9 @@ type Resource struct {
 	Tags   map[string]string `json:"tags"`
 	Type   string            `json:"type"` // instance type or class
 	Zone   string            `json:"zone"`
+	// Size is what a scaled kind is set to while it runs, in the kind's own form, such as "1-2-4" for minimum, desired and
+	// maximum of a group; empty while it is stopped and for other kinds.
+	Size string `json:"size,omitempty"`
 	// VPC, Subnet and PrivateIP say where it is in the network; empty where the listing does not say.
 	VPC       string `json:"vpc,omitempty"`
 	Subnet    string `json:"subnet,omitempty"`
@@ -192,8 +238,12 @@ type Resource struct {
 	LaunchedAt time.Time `json:"launched_at,omitzero"`
 	// Bar forbids a single stop; NoBar for the ordinary resource.
 	Bar Bar `json:"bar,omitempty"`
+	// Held: it runs, and what was switched off beside it for a stop (its scaling) is still off. A start switches that on again.
+	Held bool `json:"held,omitempty"`
 	// CanHibernate: hibernation was enabled at launch (EC2).
 	CanHibernate bool `json:"can_hibernate,omitempty"`
+	// Members is how many instances a database cluster consists of, which are started and stopped with it; 0 for other kinds.
+	Members int `json:"members,omitempty"`
 	// AutoRestartAt is when AWS will start a stopped database by itself (RDS, seven days after its stop).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
 	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS); empty: none.
@@ -222,4 +272,9 @@ const (
 	TagError         = "dayshift:error"          // informational, written
 	// TagPreferredInstanceTypes is the same list under AWS Instance Scheduler's name.
 	TagPreferredInstanceTypes = "IS-PreferredInstanceTypes"
+	// TagSize is the size to start a scaled resource with, as its owner wants it; TagMinDesiredMax the same under AWS
+	// Instance Scheduler's name. TagSaved is the size that it had when it was stopped, written before it is touched.
+	TagSize          = "dayshift:size"
+	TagMinDesiredMax = "IS-MinDesiredMax"
+	TagSaved         = "dayshift:saved"
 )

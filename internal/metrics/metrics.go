@@ -25,6 +25,7 @@ type Set struct {
 	calls        *prometheus.CounterVec
 	throttles    *prometheus.CounterVec
 	gaps         *prometheus.GaugeVec
+	quarantined  *prometheus.GaugeVec
 	resources    *prometheus.GaugeVec
 	held         prometheus.Gauge
 	leader       prometheus.Gauge
@@ -43,6 +44,7 @@ func New() *Set {
 		throttles:    counter("dayshift_aws_throttles_total", "Calls that AWS refused as too many, by account, region and operation.", "account", "region", "operation"),
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
+		quarantined:  gauge("dayshift_scope_quarantined", "1 for each scope that failed so often in a row that it is looked at at growing gaps alone.", "account", "region", "reason"),
 		resources:    gauge("dayshift_resources", "Scheduled resources seen by the last pass over their scope, by kind and state.", "account", "region", "kind", "state"),
 		held:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_stops_held", Help: "Stops that the last pass held back because of a limit."}),
 		leader:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_leader", Help: "1 while this process holds the lease and acts."}),
@@ -56,7 +58,7 @@ func New() *Set {
 			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2, 5, 30, 300},
 		}),
 	}
-	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps,
+	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps, s.quarantined,
 		s.resources, s.held, s.leader, s.reloads, s.configLoaded,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
@@ -106,6 +108,14 @@ func (s *Set) Gap(account, region string, gap bool) {
 		s.gaps.WithLabelValues(account, region).Set(1)
 	} else {
 		s.gaps.DeleteLabelValues(account, region)
+	}
+}
+
+// Quarantined says why a scope is in quarantine; empty: it is not.
+func (s *Set) Quarantined(account, region, reason string) {
+	s.quarantined.DeletePartialMatch(prometheus.Labels{"account": account, "region": region})
+	if reason != "" {
+		s.quarantined.WithLabelValues(account, region, reason).Set(1)
 	}
 }
 

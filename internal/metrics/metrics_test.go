@@ -20,6 +20,8 @@ func fill(s *Set) {
 	s.Call("111122223333", "ap-northeast-2", "ec2:StopInstances", true)
 	s.Call("111122223333", "ap-northeast-2", "ec2:StopInstances", false)
 	s.Gap("444455556666", "cn-north-1", true)
+	s.Quarantined("444455556666", "cn-north-1", "no-answer")
+	s.Quarantined("444455556666", "cn-north-1", "credentials")
 	s.Resources("111122223333", "ap-northeast-2", "ec2_instance", "running", 7)
 	s.Held(2)
 	s.Leader(true)
@@ -50,6 +52,7 @@ func TestValues(t *testing.T) {
 		`dayshift_aws_calls_total{account="111122223333",operation="ec2:StopInstances",region="ap-northeast-2"} 2`,
 		`dayshift_aws_throttles_total{account="111122223333",operation="ec2:StopInstances",region="ap-northeast-2"} 1`,
 		`dayshift_gaps{account="444455556666",region="cn-north-1"} 1`,
+		`dayshift_scope_quarantined{account="444455556666",reason="credentials",region="cn-north-1"} 1`,
 		`dayshift_resources{account="111122223333",kind="ec2_instance",region="ap-northeast-2",state="running"} 7`,
 		`dayshift_stops_held 2`,
 		`dayshift_leader 1`,
@@ -64,8 +67,9 @@ func TestValues(t *testing.T) {
 	s.Leader(false)
 	s.Gap("444455556666", "cn-north-1", false)
 	s.Gap("111122223333", "eu-west-3", false) // was none
+	s.Quarantined("444455556666", "cn-north-1", "")
 	page = scrape(t, s)
-	if strings.Contains(page, "dayshift_gaps{") || !strings.Contains(page, "dayshift_leader 0\n") {
+	if strings.Contains(page, "dayshift_scope_quarantined{") || strings.Contains(page, "dayshift_gaps{") || !strings.Contains(page, "dayshift_leader 0\n") {
 		t.Error("a gap that was closed, or a lease that was lost, is still shown")
 	}
 }

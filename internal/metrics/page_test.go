@@ -27,6 +27,7 @@ var watch = map[string]string{
 	"dayshift_aws_calls_total":                 "Every attempt counts.",
 	"dayshift_aws_throttles_total":             "Stays at 0 where Dayshift is alone; others use the account's limits where it grows. Lower `aws.api_share`.",
 	"dayshift_gaps":                            "A scope without a gap has no series. Alert when one stays for longer than a few minutes.",
+	"dayshift_scope_quarantined":               "Reasons: `credentials`, `unauthorized`, `region-disabled`, `no-answer`. [What it means](operations.md#quarantine). A scope that is well has no series.",
 	"dayshift_resources":                       "",
 	"dayshift_stops_held":                      "Above 0: somebody has to look, and to [confirm](operations.md#limits-and-confirming) or to mend the schedule.",
 	"dayshift_leader":                          "Over all processes of a store the sum is 1. 0 for longer than half a minute: nobody acts.",
@@ -61,6 +62,7 @@ func table(t *testing.T) string {
 	s.Action("start", "accepted")
 	s.Call("111122223333", "eu-west-1", "ec2:StartInstances", true)
 	s.Gap("111122223333", "eu-west-1", true)
+	s.Quarantined("111122223333", "eu-west-1", "no-answer")
 	s.Resources("111122223333", "eu-west-1", "ec2_instance", "running", 1)
 	s.Held(1)
 	s.Leader(true)

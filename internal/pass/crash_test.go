@@ -143,6 +143,33 @@ func crashes() []crash {
 				w.wantRows("its end", 1, store.EventOverrideEnded)
 			},
 		},
+		{
+			name: "a period ends over a group", begins: clockTime(5, 18, 0), lasts: time.Second,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T17:59:00+08:00")
+				return newWorld(t, office(t, nil), groupAt("workers", "running", nil))
+			},
+			wants: map[string]string{"workers": "0-0-0"},
+			check: func(t *testing.T, w *world) {
+				t.Helper()
+				w.live(clockTime(8, 9, 2))
+				w.expect("on Monday", map[string]string{"workers": "2-7-9"})
+			},
+		},
+		{
+			name: "a period begins over a group", begins: clockTime(5, 9, 0), lasts: time.Second,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T08:59:00+08:00")
+				return newWorld(t, office(t, nil), groupAt("workers", "stopped", map[string]string{"dayshift:saved": "2-7-9"}))
+			},
+			wants: map[string]string{"workers": "2-7-9"},
+			check: func(t *testing.T, w *world) {
+				t.Helper()
+				if m := w.memory("workers"); m.Intent != nil || m.Size != "2-7-9" {
+					t.Errorf("left behind: %+v", m)
+				}
+			},
+		},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // hear turns what was found out before acting into rows of the record and
 // events for people.
-func (r *running) hear(seen discover.Seen, planned plan.Plan) {
+func (r *running) hear(gaps []discover.Gap, planned plan.Plan) {
 	r.report.Plan = planned
 	for _, settled := range r.report.Settled {
 		r.hearSettled(settled)
@@ -31,7 +31,7 @@ func (r *running) hear(seen discover.Seen, planned plan.Plan) {
 	}
 	r.hearFired()
 	r.hearHeld(planned)
-	r.hearGaps(seen)
+	r.hearGaps(gaps)
 }
 
 // hearFired records the rules that fired or were missed, and the actions of
@@ -115,6 +115,9 @@ func (r *running) hearSettled(settled Settled) {
 	switch settled.Ended {
 	case decide.HasStopped:
 		event = store.EventStopped
+		if settled.Snapshot != "" {
+			detail += fmt.Sprintf("; its snapshot %s takes the place of those of earlier stops", settled.Snapshot)
+		}
 	case decide.HasFailed:
 		event, detail = store.EventFailed, settled.Why
 		if settled.Memory.Attempts == tellFailuresAt {
@@ -171,20 +174,25 @@ func (r *running) hearHeld(planned plan.Plan) {
 	}
 }
 
-func (r *running) hearGaps(seen discover.Seen) {
+func (r *running) hearGaps(gaps []discover.Gap) {
 	r.report.Known.Gaps = maps.Clone(r.Known.Gaps)
 	if r.report.Known.Gaps == nil {
 		r.report.Known.Gaps = map[fleet.Scope]string{}
 	}
 	open := map[fleet.Scope]string{}
-	for _, gap := range seen.Gaps {
+	for _, gap := range gaps {
 		open[gap.Scope] += gap.String()
 	}
 	for _, scope := range r.Scopes {
+		if r.slow[scope] { // what is known of it is for its own pass to say
+			continue
+		}
 		before, was := r.Known.Gaps[scope]
 		now, is := open[scope]
 		whole := fleet.Resource{Ref: fleet.Ref{Scope: scope}}
 		switch {
+		case is && r.quiet(scope):
+			r.report.Known.Gaps[scope] = now
 		case is && before != now:
 			r.report.Known.Gaps[scope] = now
 			r.row(store.EventGap, whole, "", "gap", now)

@@ -139,7 +139,7 @@ func TestAKindThatIsNeverSeenMakesNoSurge(t *testing.T) {
 		}
 		// A scope that could not be seen at all when the configuration changed is looked at when it can be.
 		w.live(clockTime(9, 12, 0))
-		w.faults("- {kind: denied, action: 'Describe*'}\n")
+		w.faults("- {kind: denied, action: 'Describe*'}\n- {kind: denied, action: 'List*'}\n- {kind: denied, action: GetResources}\n")
 		w.config = "three"
 		w.live(clockTime(9, 12, 30))
 		w.book.Schedules["cn-office-hours"].Enforced = true

@@ -62,9 +62,22 @@ type Pass struct {
 	Config string
 	// Windows lists SSM maintenance windows; nil: there are none.
 	Windows cloud.WindowLister
+	// Snapshots lets go of snapshots that newer ones have replaced; nil: none are.
+	Snapshots cloud.SnapshotKeeper
 	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
 	All    bool
+	// Left, when not nil, is told of scopes that take much longer to list than the
+	// others, which do not wait for them: they are due again at once, for a pass of
+	// their own. nil: everybody is waited for.
+	Left func([]fleet.Scope)
+	// Resync is how often everything is looked at anyway, which bounds how long a
+	// scope that does not answer is left alone; 0: nothing does.
+	Resync time.Duration
+	// Estimator predicts how long the rate limits make the plan take; nil: nobody does.
+	Estimator cloud.Estimator
+	// Foreseen, when not nil, is told the predictions before anything is done; not in a dry run.
+	Foreseen func([]Estimate)
 	// Trigger says what started the pass: start, boundary, resync, settle, command …
 	Trigger string
 	// Confirmed: a person has seen what the limits hold back, and wants it done.
@@ -106,10 +119,13 @@ type Report struct {
 	Settled   []Settled
 	Fired     []Fired // rules that fired or were missed
 	Plan      plan.Plan
+	Estimates []Estimate     // of the plan, ordered; none where nobody predicts
 	Outcomes  []plan.Outcome // in the order in which they became known
 	Gaps      []discover.Gap
-	Messages  []notify.Message
-	Known     Known // for the next pass
+	// Breakers are those of the scopes of which nothing could be seen.
+	Breakers map[fleet.Scope]decide.Breaker
+	Messages []notify.Message
+	Known    Known // for the next pass
 	// Windows are the SSM maintenance windows that were decided with, by scope; nil where no schedule names any.
 	Windows map[fleet.Scope][]policy.Window
 	// Due is, for each scope, when an answer can change without anything
@@ -157,7 +173,9 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	}
 	r.hearWindows(ctx)
 	r.askRules()
-	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole()})
+	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole(), Doubtful: r.doubtful(), LeaveSlow: r.Left != nil})
+	gaps := r.leaveSlow(&seen)
+	r.judge(ctx, gaps)
 	r.fire(seen)
 	decisions := r.decide(seen)
 	guards, err := r.guards(ctx, decisions)
@@ -166,7 +184,8 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	}
 	planned := plan.Make(decisions, guards)
 	r.recheck(planned)
-	r.hear(seen, planned)
+	r.hear(gaps, planned)
+	r.estimate(planned)
 	if p.DryRun {
 		return r.report, nil
 	}
@@ -174,6 +193,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 		return r.report, err
 	}
 	r.act(ctx, planned)
+	r.letGo(ctx)
 	err = errors.Join(r.endOverrides(ctx), r.recordRun(ctx))
 	r.notify(ctx)
 	return r.report, err
@@ -205,7 +225,8 @@ type running struct {
 	runs     map[fleet.Scope]int // governed resources that run
 	rows     []store.Activity    // found out before acting
 	gone     []fleet.Ref
-	ended    int // overrides, whose rows name the run
+	slow     map[fleet.Scope]bool // were not waited for
+	ended    int                  // overrides, whose rows name the run
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
 	report Report
@@ -271,7 +292,7 @@ func (r *running) decide(seen discover.Seen) []decide.Decision {
 		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource, Fires: r.fires[resource.Ref]})
 		decisions = append(decisions, decision)
 	}
-	r.report.Decisions, r.report.Gaps = decisions, seen.Gaps
+	r.report.Decisions = decisions
 	r.report.Run.Counts.Resources = len(decisions)
 	r.absent(seen)
 	return decisions
@@ -316,6 +337,7 @@ func (r *running) recheck(planned plan.Plan) {
 		}
 		r.due(decision.Resource.Scope, at)
 	}
+	r.quarantines()
 }
 
 // due notes when a scope has to be looked at again; zero is never.

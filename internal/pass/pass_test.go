@@ -3,7 +3,9 @@ package pass_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -99,21 +101,28 @@ func newWorldOf(t *testing.T, book *policy.Book, contents awssim.Fleet) *world {
 	if err := w.sim.Load(contents); err != nil {
 		t.Fatal(err)
 	}
+	w.cloud = w.connect(w.sim.Transport())
 	var err error
-	w.cloud, err = aws.New(aws.Config{
-		Accounts: []aws.Account{
-			{ID: shop, Regions: []fleet.Region{"cn-north-1", "cn-northwest-1"}},
-			{ID: china, RoleARN: "arn:aws-cn:iam::" + china + ":role/dayshift", ExternalID: "x-42", Regions: []fleet.Region{"cn-north-1", "cn-northwest-1"}},
-		},
-		Transport: w.sim.Transport(), Credentials: credentials.NewStaticCredentialsProvider(shop, "any", ""), Now: w.now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if w.lease, err = w.store.Acquire(t.Context(), "scheduler", "test", time.Now(), 1000*time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// connect makes a cloud as a process does, over its own way to the simulator.
+func (w *world) connect(transport http.RoundTripper) *aws.Cloud {
+	w.t.Helper()
+	c, err := aws.New(aws.Config{
+		Accounts: []aws.Account{
+			{ID: shop, Regions: []fleet.Region{"cn-north-1", "cn-northwest-1"}},
+			{ID: china, RoleARN: "arn:aws-cn:iam::" + china + ":role/dayshift", ExternalID: "x-42", Regions: []fleet.Region{"cn-north-1", "cn-northwest-1"}},
+		},
+		Transport: transport, Credentials: credentials.NewStaticCredentialsProvider(shop, "any", ""), Now: w.now,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
 }
 
 var scopes = []fleet.Scope{
@@ -126,7 +135,7 @@ var scopes = []fleet.Scope{
 func (w *world) pass() *pass.Pass {
 	return &pass.Pass{
 		Cloud: w.cloud, Store: w.store, Clock: shiftedClock{w}, Book: w.book, Limits: w.limit, Trigger: "test", Known: w.known,
-		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows,
+		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows, Snapshots: w.cloud,
 		Lease: func() store.Lease { return w.lease }, MayAct: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -165,6 +174,9 @@ func (w *world) states() map[string]string {
 		}
 		for _, database := range w.sim.Databases(string(scope.Account), string(scope.Region)) {
 			states[database.ID] = database.State
+		}
+		for _, group := range w.sim.Groups(string(scope.Account), string(scope.Region)) {
+			states[group.Name] = fmt.Sprintf("%d-%d-%d", group.Min, group.Desired, group.Max)
 		}
 	}
 	return states

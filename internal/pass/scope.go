@@ -51,6 +51,10 @@ func (r *running) hearWindows(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(windowListings)
 	for i, scope := range r.Scopes {
+		if r.scopes[scope].Breaker.Fails > 0 { // it did not answer last time
+			heard[i] = r.scopes[scope].Windows
+			continue
+		}
 		group.Go(func() error {
 			limited, cancel := context.WithTimeout(ctx, windowTimeout)
 			defer cancel()
@@ -365,7 +369,10 @@ func (r *running) guards(ctx context.Context, decisions []decide.Decision) (plan
 // count: where it lacks the permission for good, every evening would be measured
 // against the day before.
 func (r *running) changedScopes(planned plan.Plan) []decide.ScopeMemory {
-	waits := map[fleet.Scope]bool{}
+	waits := maps.Clone(r.slow)
+	if waits == nil {
+		waits = map[fleet.Scope]bool{}
+	}
 	for i := range planned.Held {
 		if planned.Held[i].Guard == plan.Surge {
 			waits[planned.Held[i].Resource.Scope] = true

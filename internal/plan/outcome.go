@@ -11,6 +11,8 @@ const (
 	Failed   Status = "failed"   // the provider refused it, or every try failed
 	Barred   Status = "barred"   // the provider protects the resource from it; a person has to lift that
 	Skipped  Status = "skipped"  // the resource was no longer in the state that was decided on
+	// Waiting: something has to come first, such as a snapshot, and was asked for; the action is tried again soon.
+	Waiting  Status = "waiting"
 	Deferred Status = "deferred" // no call was made: the time, the lease or the process ended first
 	// Uncertain: a call was made and what became of it is not known: the process
 	// ended while it was under way, or it got no answer and could not be made

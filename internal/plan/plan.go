@@ -207,7 +207,7 @@ func compare(a, b *decide.Decision) int {
 
 // turn is the place of a verb on a kind in a scope's order.
 func turn(d *decide.Decision) int {
-	database := d.Resource.Kind != fleet.EC2Instance
+	database := d.Resource.Kind.Traits().Database
 	switch {
 	case d.Verb == fleet.Start && database:
 		return 0
@@ -238,6 +238,8 @@ func Remember(o Outcome) decide.Memory {
 			why = o.Err.Error()
 		}
 		return d.Failed(o.At, why)
+	case Waiting:
+		return d.Waits(o.At)
 	case Uncertain:
 		return d.Unclear()
 	default: // Skipped, Deferred: no call was made

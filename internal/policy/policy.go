@@ -59,10 +59,12 @@ type Schedule struct {
 	NewResourceGrace     time.Duration
 	UseMaintenanceWindow bool
 	Hibernate            bool
-	Mode                 Mode          // empty is Both
-	MaxManualUptime      time.Duration // 0: none
-	NotifyBeforeStop     time.Duration // 0: no warning
-	Jitter               time.Duration // 0: none
+	// Snapshot is the prefix of the snapshots that are taken of databases before they are stopped; empty: none are.
+	Snapshot         string
+	Mode             Mode          // empty is Both
+	MaxManualUptime  time.Duration // 0: none
+	NotifyBeforeStop time.Duration // 0: no warning
+	Jitter           time.Duration // 0: none
 	// SSMWindows are the names of the SSM maintenance windows that count as running time (EC2).
 	SSMWindows []string
 	// Observe: decide and record, but do not act.

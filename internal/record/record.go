@@ -149,6 +149,12 @@ func (r *Recorder) rows(outcome plan.Outcome) []store.Activity {
 	case plan.Uncertain:
 		row.Event = store.EventFailed
 		row.Detail = joinSentences(fmt.Sprintf("%s: whether it was carried out is not known, the next listing tells: %v", decision.Verb, outcome.Err), outcome.Note)
+	case plan.Waiting:
+		if !decision.SnapshotBegins {
+			return rows // it was said when it began
+		}
+		row.Event = store.EventSkipped
+		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)
 	case plan.Skipped, plan.Barred:
 		row.Event = store.EventSkipped
 		row.Detail = joinSentences(fmt.Sprintf("%s: %v", decision.Verb, outcome.Err), outcome.Note)

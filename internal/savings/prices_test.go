@@ -24,6 +24,7 @@ func TestPerHour(t *testing.T) {
 		{fleet.EC2Instance, "m5", 0, false},
 		{fleet.EC2Instance, "", 0, false},
 		{fleet.RDSInstance, "db.x9.large", 0, false},
+		{fleet.AutoScalingGroup, "", 0, false}, // a listing does not say what it launches
 	} {
 		price, known := PerHour(test.kind, test.instance)
 		if known != test.known || math.Abs(price-test.price) > 1e-9 {

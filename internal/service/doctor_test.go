@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/store"
+	"dayshift/internal/store/memory"
 )
 
 type prober func(ctx context.Context, scope fleet.Scope) []cloud.Finding
@@ -52,7 +55,7 @@ func TestDoctor(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			return []cloud.Finding{good}
-		}), scopes(40))
+		}), memory.New(), scopes(40))
 		if took := time.Since(began); took != doctorTimeout {
 			t.Errorf("took %s", took)
 		}
@@ -81,8 +84,51 @@ func TestDoctorInterrupted(t *testing.T) {
 		cancel()
 		<-ctx.Done()
 		return nil
-	}), scopes(1))
+	}), memory.New(), scopes(1))
 	if c := checkups[0]; c.OK || len(c.Findings) != 1 || strings.Contains(c.Findings[0].Detail, "did not answer") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// remembered gives the breaker of each region.
+type remembered map[fleet.Region]decide.Breaker
+
+func (r remembered) ScopeMemory(_ context.Context, scope fleet.Scope) (decide.ScopeMemory, error) {
+	b, known := r[scope.Region]
+	if !known {
+		return decide.ScopeMemory{}, store.ErrCorrupt
+	}
+	return decide.ScopeMemory{Scope: scope, Breaker: b}, nil
+}
+
+func TestDoctorTellsOfQuarantine(t *testing.T) {
+	since, next := monday, monday.Add(time.Hour)
+	breaker := func(trouble decide.Trouble, fails int) decide.Breaker {
+		return decide.Breaker{Trouble: trouble, Why: "it was refused", Fails: fails, Since: since, Next: next}
+	}
+	checkups := Doctor(t.Context(), prober(func(_ context.Context, scope fleet.Scope) []cloud.Finding {
+		if scope.Region == "r-2" {
+			return []cloud.Finding{{Ability: "use the region", Missing: "region", Detail: "enable it"}}
+		}
+		return []cloud.Finding{{Ability: "list EC2 instances", OK: true}}
+	}), remembered{"r-0": {}, "r-1": breaker(decide.NoAnswer, 7), "r-2": breaker(decide.RegionDisabled, 1), "r-3": breaker(decide.NoAnswer, 4)}, scopes(5))
+	if c := checkups[0]; !c.OK || c.Quarantine != nil || len(c.Findings) != 1 {
+		t.Errorf("a scope that is well: %+v", c)
+	}
+	c := checkups[1]
+	if c.OK || c.Quarantine == nil || *c.Quarantine != (Quarantine{decide.NoAnswer, "it was refused", since, next, 7}) || len(c.Findings) != 2 {
+		t.Fatalf("%+v", c)
+	}
+	if want := "in quarantine since 2026-08-03T08:00:00Z (no-answer, 7 looks in a row failed); the next look is at 2026-08-03T09:00:00Z: it was refused"; c.Findings[1].Detail != want {
+		t.Errorf("%q", c.Findings[1].Detail)
+	}
+	if c := checkups[2]; c.OK || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Detail, "enable it; in quarantine since") {
+		t.Errorf("a region that is off has one line: %+v", c)
+	}
+	if c := checkups[3]; !c.OK || c.Quarantine != nil {
+		t.Errorf("some failures are no quarantine yet: %+v", c)
+	}
+	if c := checkups[4]; c.OK || len(c.Findings) != 2 {
+		t.Errorf("a store that does not tell: %+v", c)
 	}
 }

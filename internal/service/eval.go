@@ -63,6 +63,7 @@ type ignoredFlags struct {
 	SSMMaintenanceWindow json.RawMessage `json:"ssm_maintenance_window"`
 	UseMetrics           json.RawMessage `json:"use_metrics"`
 	Hibernate            json.RawMessage `json:"hibernate"`
+	SnapshotBeforeStop   json.RawMessage `json:"snapshot_before_stop"`
 	Mode                 json.RawMessage `json:"mode"`
 	MaxManualUptime      json.RawMessage `json:"max_manual_uptime"`
 	NotifyBeforeStop     json.RawMessage `json:"notify_before_stop"`

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/cloud"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
@@ -23,7 +24,22 @@ type Preview struct {
 	To     time.Time      `json:"to"`
 	Events []PreviewEvent `json:"events"` // in the order of time
 	Cost   PreviewCost    `json:"cost"`
-	Gaps   []Gap          `json:"gaps"`
+	// Estimates are the boundaries that AWS's request limits spread over more than a minute.
+	Estimates []PreviewEstimate `json:"estimates"`
+	Gaps      []Gap             `json:"gaps"`
+}
+
+// PreviewEstimate says how long the starts, or stops, of one instant take in an account and region.
+type PreviewEstimate struct {
+	At      time.Time `json:"at"`
+	Account string    `json:"account"`
+	Region  string    `json:"region"`
+	Kind    string    `json:"kind"`
+	Action  string    `json:"action"`
+	Count   int       `json:"count"`
+	// Seconds until the last can be acted on, with request limits that nobody else uses.
+	Seconds int    `json:"seconds"`
+	Text    string `json:"text"`
 }
 
 // PreviewEvent is one start or stop.
@@ -80,9 +96,10 @@ func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, err
 	}
 	answer.Gaps = gaps(report)
 	book := with(s.Book, &report)
+	volumes := map[volume]int{}
 	for i := range report.Decisions {
 		d := &report.Decisions[i]
-		part := lived{answer: &answer}
+		part := lived{answer: &answer, volumes: volumes}
 		walk := walker{
 			policy: book.Governs(d.Resource), rules: rulesOf(book, &d.Resource), resource: d.Resource, memory: begin(d),
 			to: answer.To, fired: report.At, act: part.act, live: part.live,
@@ -98,7 +115,33 @@ func (s *Service) Preview(ctx context.Context, from, to time.Time) (Preview, err
 		part.cost(d.Resource.Kind, d.Resource.Type, walk.resource.Type)
 	}
 	answer.sort()
+	answer.estimate(s.Estimator, volumes)
 	return answer, nil
+}
+
+// volume is what happens to one kind in one scope at one instant.
+type volume struct {
+	at    int64 // Unix nanoseconds
+	scope fleet.Scope
+	kind  fleet.Kind
+	verb  fleet.Verb
+}
+
+// estimate predicts how long boundaries take that move much at once.
+func (p *Preview) estimate(estimator cloud.Estimator, volumes map[volume]int) {
+	if estimator == nil {
+		return
+	}
+	for v, n := range volumes {
+		e := pass.Estimate{Scope: v.scope, Kind: v.kind, Verb: v.verb, Count: n, Takes: estimator.Estimate(v.scope, v.kind, v.verb, n)}
+		if e.Takes > pass.Tellable {
+			p.Estimates = append(p.Estimates, PreviewEstimate{
+				At: time.Unix(0, v.at).UTC(), Account: string(v.scope.Account), Region: string(v.scope.Region), Kind: string(v.kind), Action: string(v.verb),
+				Count: n, Seconds: int(e.Takes.Round(time.Second).Seconds()), Text: e.String(),
+			})
+		}
+	}
+	slices.SortFunc(p.Estimates, func(a, b PreviewEstimate) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Text, b.Text)) })
 }
 
 // PreviewSchedule tells the boundaries of one schedule. It asks no cloud.
@@ -131,7 +174,7 @@ func (s *Service) PreviewSchedule(name string, from, to time.Time) (Preview, err
 }
 
 func (s *Service) preview(from, to time.Time) (Preview, error) {
-	answer := Preview{From: from.UTC(), To: to.UTC(), Events: []PreviewEvent{}, Gaps: []Gap{}, Cost: PreviewCost{Basis: savings.PriceBasis}}
+	answer := Preview{From: from.UTC(), To: to.UTC(), Events: []PreviewEvent{}, Estimates: []PreviewEstimate{}, Gaps: []Gap{}, Cost: PreviewCost{Basis: savings.PriceBasis}}
 	switch {
 	case !from.Before(to):
 		return answer, inputError("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
@@ -341,6 +384,7 @@ func with(book *policy.Book, report *pass.Report) *policy.Book {
 // lived is one resource's part of a preview.
 type lived struct {
 	answer  *Preview
+	volumes map[volume]int // what is done, at once
 	running time.Duration
 	usd     float64
 }
@@ -354,6 +398,9 @@ func (l *lived) act(d *decide.Decision, at time.Time) error {
 			previewEvents, l.answer.From.Format(time.RFC3339), l.answer.To.Format(time.RFC3339))
 	}
 	l.answer.Events = append(l.answer.Events, eventOf(d, at))
+	if !d.Observe {
+		l.volumes[volume{at.UnixNano(), d.Resource.Scope, d.Resource.Kind, d.Verb}]++
+	}
 	return nil
 }
 

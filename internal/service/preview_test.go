@@ -332,3 +332,38 @@ func passesDo(w *world, r fleet.Resource, to time.Time) []string {
 	}
 	return done
 }
+
+// slow takes a minute and a second for each resource but the first.
+type slow struct{}
+
+func (slow) Estimate(_ fleet.Scope, _ fleet.Kind, _ fleet.Verb, n int) time.Duration {
+	return time.Duration(n-1) * (time.Minute + time.Second)
+}
+
+func TestPreviewSaysWhatTheRequestLimitsSpread(t *testing.T) {
+	w := newWorld(schedule(t, "office", nil, officeHours), schedule(t, "alone", nil, calendar.PeriodDef{BeginTime: "10:00", EndTime: "11:00"}),
+		schedule(t, "watched", func(s *policy.Schedule) { s.Observe = true }, officeHours))
+	for _, id := range []string{"i-1", "i-2", "i-3"} {
+		w.add(id, "office", fleet.Stopped, decide.WasStopped)
+	}
+	w.add("i-4", "alone", fleet.Stopped, decide.WasStopped)
+	w.add("i-5", "watched", fleet.Stopped, decide.WasStopped)
+	s := w.service()
+	if answer, err := s.Preview(t.Context(), w.now, w.now.Add(24*time.Hour)); err != nil || len(answer.Estimates) != 0 {
+		t.Fatalf("nobody predicts: %+v, %v", answer.Estimates, err)
+	}
+	s.Estimator = slow{}
+	answer, err := s.Preview(t.Context(), w.now, w.now.Add(24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(hour int, action string) PreviewEstimate {
+		return PreviewEstimate{
+			At: monday.Add(time.Duration(hour-8) * time.Hour), Account: "111122223333", Region: "ap-northeast-2", Kind: "ec2_instance", Action: action,
+			Count: 3, Seconds: 122, Text: "111122223333/ap-northeast-2: 3 " + action + "s of ec2_instance: about 3 minutes",
+		}
+	}
+	if diff := cmp.Diff([]PreviewEstimate{of(9, "start"), of(18, "stop")}, answer.Estimates); diff != "" {
+		t.Error(diff)
+	}
+}

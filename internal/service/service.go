@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
@@ -31,9 +32,11 @@ type Looker interface {
 // Service answers.
 type Service struct {
 	Looker Looker
-	Book   *policy.Book
-	Store  store.Store
-	Now    func() time.Time
+	// Estimator predicts how long the rate limits make something take; nil: nobody does.
+	Estimator cloud.Estimator
+	Book      *policy.Book
+	Store     store.Store
+	Now       func() time.Time
 	// Overrides bound what people may override.
 	Overrides OverrideLimits
 	// Config is the configuration in force, Assemble makes the one that other
@@ -66,6 +69,7 @@ type Resource struct {
 	Name        string  `json:"name"`
 	Type        string  `json:"type,omitempty"`
 	Zone        string  `json:"zone,omitempty"`
+	Members     int     `json:"members,omitempty"` // instances of a cluster
 	State       string  `json:"state"`
 	NativeState string  `json:"native_state"`
 	Schedule    string  `json:"schedule"`
@@ -153,7 +157,7 @@ func resource(book *policy.Book, d *decide.Decision, at time.Time) Resource {
 	r := &d.Resource
 	line := Resource{
 		Ref: r.Ref.String(), Account: string(r.Scope.Account), Region: string(r.Scope.Region), Kind: string(r.Kind), ID: r.ID,
-		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: string(r.State), NativeState: r.Native,
+		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, Members: r.Members, State: string(r.State), NativeState: r.Native,
 		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: noAction, Reason: string(d.Reason), Why: d.Sentence(), Tags: r.Tags,
 	}
 	governs := book.Governs(*r)

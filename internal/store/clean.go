@@ -56,7 +56,7 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 		}
 		if m.Intent != nil {
 			intent := *m.Intent
-			intent.Type, intent.Run = Text(intent.Type), Text(intent.Run)
+			intent.Type, intent.Run, intent.Snapshot = Text(intent.Type), Text(intent.Run), Text(intent.Snapshot)
 			intent.Verb, intent.From, intent.Override = Text(intent.Verb), Text(intent.From), Text(intent.Override)
 			cleanFire(&intent.Fire)
 			m.Intent = &intent
@@ -69,8 +69,8 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 			}
 		}
 		m.Name, m.Schedule, m.Last = Text(m.Name), Text(m.Schedule), Text(m.Last)
-		m.Seen, m.SeenType = Text(m.Seen), Text(m.SeenType)
-		m.ResizeTo, m.RefusedType, m.LastError = Text(m.ResizeTo), Text(m.RefusedType), Text(m.LastError)
+		m.Seen, m.SeenType, m.Size = Text(m.Seen), Text(m.SeenType), Text(m.Size)
+		m.ResizeTo, m.RefusedType, m.LastError, m.Snapshot = Text(m.ResizeTo), Text(m.RefusedType), Text(m.LastError), Text(m.Snapshot)
 		m.Override, m.Reached, m.Observed, m.ByRule = Text(m.Override), Text(m.Reached), Text(m.Observed), Text(m.ByRule)
 		if n+1 < len(order) && memories[order[n+1]].Ref == m.Ref {
 			continue // the next is later

@@ -166,10 +166,11 @@ func TestOneSessionServesAllCallsUntilItEnds(t *testing.T) {
 		rolling(w)
 		w.on("DescribeInstances", answer(200, instancesPage("")))
 		w.on("DescribeDBInstances", answer(200, databasesPage("")))
+		w.on("DescribeDBClusters", answer(200, clustersPage()))
 		c := w.open(roleAccount)
 		var group sync.WaitGroup
 		for range 20 {
-			for _, kind := range c.Kinds() {
+			for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
 				group.Go(func() {
 					if _, err := list(c, kind, cloud.Query{}); err != nil {
 						t.Error(err)

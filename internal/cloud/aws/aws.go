@@ -227,6 +227,8 @@ type handleKey struct {
 var (
 	_ cloud.Cloud        = (*Cloud)(nil)
 	_ cloud.WindowLister = (*Cloud)(nil)
+
+	_ cloud.SnapshotKeeper = (*Cloud)(nil)
 )
 
 // New checks the configuration. It makes no call: credentials are looked for
@@ -449,6 +451,18 @@ func unconfirmed(scope fleet.Scope, operation kinds.Operation, targets []cloud.T
 	}
 	return &cloud.PartialError{IDs: missing, Err: fmt.Errorf("%s in %s: accepted, but the answer does not name %d of %d: %w",
 		operation, scope, len(missing), len(targets), cloud.ErrTransient)}
+}
+
+// Replace implements cloud.SnapshotKeeper.
+func (c *Cloud) Replace(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resource fleet.Resource, snapshot string) error {
+	handle, err := c.open(ctx, scope, kind)
+	if err != nil {
+		return fmt.Errorf("let go of snapshots of %s: %w", resource.ID, err)
+	}
+	if handle.Replace == nil {
+		return fmt.Errorf("%s have no snapshots: %w", kind, cloud.ErrUnsupported)
+	}
+	return handle.Replace(ctx, resource, snapshot)
 }
 
 // ownTag is the prefix of the tags that may be written.

@@ -121,6 +121,9 @@ func (c *Cloud) again(ctx context.Context, scope fleet.Scope, operation kinds.Op
 		case errors.Is(err, cloud.ErrTransient):
 			transient++
 			used, most = transient, transientTries
+			if cloud.OneTry(ctx) {
+				return err
+			}
 		default:
 			return err
 		}
@@ -161,7 +164,7 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 	if err != nil && !errors.Is(err, io.EOF) {
 		return out, metadata, fmt.Errorf("read the answer: %w", err)
 	}
-	if awsmiddleware.GetServiceID(ctx) == jsonService {
+	if jsonServices[awsmiddleware.GetServiceID(ctx)] {
 		// Whether it is the operation's, who asked tells by what has to be in it.
 		if !bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) {
 			return out, metadata, errNotJSON
@@ -180,8 +183,10 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 // rootWithin is how far into an answer its root element begins at the latest.
 const rootWithin = 1 << 10
 
-// jsonService is the one service that does not answer in XML: Systems Manager.
-const jsonService = "SSM"
+// jsonServices do not answer in XML.
+var jsonServices = map[string]bool{
+	"SSM": true, "ECS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true,
+}
 
 var errNotJSON = errors.New("the answer is not a JSON object")
 

@@ -26,6 +26,9 @@ import (
 // EC2: https://docs.aws.amazon.com/ec2/latest/devguide/errors-overview.html
 // RDS: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html and
 // the errors of API_StartDBInstance and API_StopDBInstance
+// Auto Scaling: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html
+// ECS: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+// Application Auto Scaling: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
 // STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var codes = map[string]error{
 	// Too many calls. EC2 says RequestLimitExceeded, RDS Throttling or
@@ -75,27 +78,44 @@ var codes = map[string]error{
 	"DBInstanceNotFound":                 cloud.ErrNotFound,
 	"DBInstanceNotFoundFault":            cloud.ErrNotFound,
 	"DBClusterNotFoundFault":             cloud.ErrNotFound,
+	"ServiceNotFoundException":           cloud.ErrNotFound,
+	"ClusterNotFoundException":           cloud.ErrNotFound,
+	"ResourceNotFoundException":          cloud.ErrNotFound,
+	"ObjectNotFoundException":            cloud.ErrNotFound,
 	"DBSubnetGroupNotFoundFault":         cloud.ErrWrongState, // the database is there, what it needs is not
+	"DBSnapshotNotFound":                 cloud.ErrNotFound,
+	"DBSnapshotNotFoundFault":            cloud.ErrNotFound,
+	"DBClusterSnapshotNotFoundFault":     cloud.ErrNotFound,
 	"InvalidVolume.NotFound":             cloud.ErrWrongState, // the instance is there, its volume is not
 	"InvalidVolumeID.NotFound":           cloud.ErrWrongState,
 	"InvalidNetworkInterfaceID.NotFound": cloud.ErrWrongState,
 
 	// Not now, in this state.
-	"IncorrectInstanceState":          cloud.ErrWrongState,
-	"IncorrectState":                  cloud.ErrWrongState,
-	"IncorrectSpotRequestState":       cloud.ErrWrongState,
-	"InvalidState":                    cloud.ErrWrongState,
-	"InvalidHostState":                cloud.ErrWrongState,
-	"InvalidDBInstanceState":          cloud.ErrWrongState,
-	"InvalidDBInstanceStateFault":     cloud.ErrWrongState,
-	"VolumeInUse":                     cloud.ErrWrongState,
-	"VolumeModificationInProgress":    cloud.ErrWrongState,
-	"InvalidVPCNetworkStateFault":     cloud.ErrWrongState,
-	"InvalidSubnet":                   cloud.ErrWrongState,
-	"KMSKeyNotAccessibleFault":        cloud.ErrWrongState,
-	"KMSKeyNotAccessible":             cloud.ErrWrongState,
-	"DBUpgradeDependencyFailure":      cloud.ErrWrongState,
-	"DBUpgradeDependencyFailureFault": cloud.ErrWrongState,
+	"IncorrectInstanceState":              cloud.ErrWrongState,
+	"IncorrectState":                      cloud.ErrWrongState,
+	"ServiceNotActiveException":           cloud.ErrWrongState,
+	"UpdateInProgressException":           cloud.ErrWrongState,
+	"IncorrectSpotRequestState":           cloud.ErrWrongState,
+	"InvalidState":                        cloud.ErrWrongState,
+	"InvalidHostState":                    cloud.ErrWrongState,
+	"InvalidDBInstanceState":              cloud.ErrWrongState,
+	"InvalidDBInstanceStateFault":         cloud.ErrWrongState,
+	"InvalidDBSnapshotState":              cloud.ErrWrongState,
+	"InvalidDBSnapshotStateFault":         cloud.ErrWrongState,
+	"InvalidDBClusterSnapshotStateFault":  cloud.ErrWrongState,
+	"DBSnapshotAlreadyExists":             cloud.ErrWrongState,
+	"DBSnapshotAlreadyExistsFault":        cloud.ErrWrongState,
+	"DBClusterSnapshotAlreadyExistsFault": cloud.ErrWrongState,
+	"SnapshotQuotaExceeded":               cloud.ErrUnsupported, // the account has as many as it may: a person has to make room
+	"SnapshotQuotaExceededFault":          cloud.ErrUnsupported,
+	"VolumeInUse":                         cloud.ErrWrongState,
+	"VolumeModificationInProgress":        cloud.ErrWrongState,
+	"InvalidVPCNetworkStateFault":         cloud.ErrWrongState,
+	"InvalidSubnet":                       cloud.ErrWrongState,
+	"KMSKeyNotAccessibleFault":            cloud.ErrWrongState,
+	"KMSKeyNotAccessible":                 cloud.ErrWrongState,
+	"DBUpgradeDependencyFailure":          cloud.ErrWrongState,
+	"DBUpgradeDependencyFailureFault":     cloud.ErrWrongState,
 
 	// Never, for this resource.
 	"UnsupportedOperation":                cloud.ErrUnsupported,
@@ -105,7 +125,7 @@ var codes = map[string]error{
 	"UnsupportedHostConfiguration":        cloud.ErrUnsupported,
 	"InvalidInstanceType":                 cloud.ErrUnsupported,
 	"InvalidInstanceAttributeValue":       cloud.ErrUnsupported,
-	"InvalidDBClusterStateFault":          cloud.ErrUnsupported, // a member of a cluster is not stopped singly
+	"InvalidDBClusterStateFault":          cloud.ErrUnsupported, // a member of a cluster is not stopped singly; of a cluster see translate
 	"InvalidDBClusterState":               cloud.ErrUnsupported,
 	"OperationNotPermitted":               cloud.ErrProtected, // stop protection, termination protection
 
@@ -139,17 +159,32 @@ var codes = map[string]error{
 	"PackedPolicyTooLarge":        cloud.ErrCredentials,
 
 	// It may pass next time.
-	"InternalError":          cloud.ErrTransient,
-	"InternalFailure":        cloud.ErrTransient,
-	"InternalServerError":    cloud.ErrTransient,
-	"ServerInternal":         cloud.ErrTransient,
-	"ServiceUnavailable":     cloud.ErrTransient,
-	"Unavailable":            cloud.ErrTransient,
-	"RequestTimeout":         cloud.ErrTransient,
-	"UnknownError":           cloud.ErrTransient, // what the SDK calls an error document without a code
-	"InvalidNextToken":       cloud.ErrTransient, // a page token that grew old: the listing is begun again
-	"InvalidPaginationToken": cloud.ErrTransient,
+	"InternalError": cloud.ErrTransient,
+	// Auto Scaling is busy with the group, or with the role it works with; nothing was done.
+	"ScalingActivityInProgress":       cloud.ErrTransient,
+	"ScalingActivityInProgressFault":  cloud.ErrTransient,
+	"ResourceContention":              cloud.ErrTransient,
+	"ResourceContentionFault":         cloud.ErrTransient,
+	"ServiceLinkedRoleFailure":        cloud.ErrTransient,
+	"InternalFailure":                 cloud.ErrTransient,
+	"InternalServerError":             cloud.ErrTransient,
+	"ServerInternal":                  cloud.ErrTransient,
+	"ServiceUnavailable":              cloud.ErrTransient,
+	"Unavailable":                     cloud.ErrTransient,
+	"RequestTimeout":                  cloud.ErrTransient,
+	"UnknownError":                    cloud.ErrTransient, // what the SDK calls an error document without a code
+	"InvalidNextToken":                cloud.ErrTransient, // a page token that grew old: the listing is begun again
+	"InvalidPaginationToken":          cloud.ErrTransient,
+	"PaginationTokenExpiredException": cloud.ErrTransient,
+	"InvalidNextTokenException":       cloud.ErrTransient,
+	"ConcurrentUpdateException":       cloud.ErrTransient, // something else changes the same target just now
+	"InternalServiceException":        cloud.ErrTransient,
+	"ServerException":                 cloud.ErrTransient,
 }
+
+// groupValidation is Auto Scaling's code for every fault in a request, a group
+// that does not exist among them; only the message tells ("AutoScalingGroup name not found").
+const groupValidation = "ValidationError"
 
 // expiredCodes are refusals after which new credentials are fetched once.
 var expiredCodes = []string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -255,6 +290,12 @@ func translate(caller context.Context, scope fleet.Scope, operation kinds.Operat
 			return fmt.Errorf("%w (%w)", kinds.ErrDryRun, err)
 		}
 		e.class = classify(e.Code, e.Status)
+		if e.Code == groupValidation && strings.Contains(e.Message, "not found") {
+			e.class = cloud.ErrNotFound
+		}
+		if strings.HasPrefix(e.Code, "InvalidDBClusterState") && strings.Contains(string(operation), "DBCluster") {
+			e.class = cloud.ErrWrongState // it is about the cluster itself, not a member
+		}
 		return e
 	}
 	e.class = cloud.ErrTransient

@@ -138,7 +138,62 @@ func databaseXML(id, status, more string) string {
 	return "<DBInstanceIdentifier>" + id + "</DBInstanceIdentifier><DBInstanceStatus>" + status + "</DBInstanceStatus><Engine>postgres</Engine>" + more
 }
 
+func clustersPage(clusters ...string) string {
+	var b strings.Builder
+	b.WriteString(`<DescribeDBClustersResponse xmlns="http://rds.amazonaws.com/doc/2014-10-31/"><DescribeDBClustersResult><DBClusters>`)
+	for _, cluster := range clusters {
+		b.WriteString("<DBCluster>" + cluster + "</DBCluster>")
+	}
+	b.WriteString(`</DBClusters></DescribeDBClustersResult><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></DescribeDBClustersResponse>`)
+	return b.String()
+}
+
+func clusterXML(id, status, more string) string {
+	return "<DBClusterIdentifier>" + id + "</DBClusterIdentifier><Status>" + status + "</Status><Engine>aurora-mysql</Engine><EngineMode>provisioned</EngineMode>" + more
+}
+
 func TestBarsAndStatesAreReadOffTheListing(t *testing.T) {
+	t.Run("clusters", func(t *testing.T) {
+		members := "<DBClusterMembers><DBClusterMember><DBInstanceIdentifier>a</DBInstanceIdentifier></DBClusterMember><DBClusterMember><DBInstanceIdentifier>b</DBInstanceIdentifier></DBClusterMember></DBClusterMembers>"
+		w := newWire(t)
+		w.on("DescribeDBClusters", answer(200, clustersPage(
+			clusterXML("plain", "available", members),
+			strings.Replace(clusterXML("v1", "available", ""), "provisioned", "serverless", 1),
+			clusterXML("v2", "available", "<ServerlessV2ScalingConfiguration><MinCapacity>0.5</MinCapacity></ServerlessV2ScalingConfiguration>"),
+			clusterXML("world", "available", "<GlobalClusterIdentifier>earth</GlobalClusterIdentifier>"),
+			strings.Replace(clusterXML("old-world", "available", ""), "provisioned", "global", 1),
+			clusterXML("forwards", "available", "<GlobalWriteForwardingStatus>enabled</GlobalWriteForwardingStatus>"),
+			clusterXML("does-not", "available", "<GlobalWriteForwardingStatus>disabled</GlobalWriteForwardingStatus>"),
+			clusterXML("replica", "available", "<ReplicationSourceIdentifier>arn:aws:rds:us-east-1:111122223333:cluster:plain</ReplicationSourceIdentifier>"),
+			clusterXML("source", "available", "<ReadReplicaIdentifiers><ReadReplicaIdentifier>r</ReadReplicaIdentifier></ReadReplicaIdentifiers>"),
+			strings.Replace(clusterXML("three", "available", "<DBClusterInstanceClass>db.m5d.large</DBClusterInstanceClass>"), "aurora-mysql", "mysql", 1),
+			clusterXML("down", "stopped", "<AutomaticRestartTime>2027-01-11T08:00:00Z</AutomaticRestartTime>"),
+			clusterXML("up", "starting", ""), clusterXML("ending", "stopping", ""), clusterXML("saved", "backing-up", ""), clusterXML("new", "some-new-word", ""),
+		)))
+		got, err := list(w.open(nil), fleet.RDSCluster, cloud.Query{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{
+			"plain": "running aurora-mysql 2 ", "v1": "running aurora-mysql 0 serverless-v1", "v2": "running aurora-mysql 0 ",
+			"world": "running aurora-mysql 0 global-database", "old-world": "running aurora-mysql 0 global-database",
+			"forwards": "running aurora-mysql 0 global-database", "does-not": "running aurora-mysql 0 ",
+			"replica": "running aurora-mysql 0 read-replica", "source": "running aurora-mysql 0 replica-source", "three": "running db.m5d.large 0 multi-az-cluster",
+			"down": "stopped aurora-mysql 0 ", "up": "starting aurora-mysql 0 ", "ending": "stopping aurora-mysql 0 ", "saved": "other aurora-mysql 0 ", "new": "other aurora-mysql 0 ",
+		}
+		for _, r := range got {
+			if is := fmt.Sprintf("%s %s %d %s", r.State, r.Type, r.Members, r.Bar); is != want[r.ID] {
+				t.Errorf("%s: %q, want %q", r.ID, is, want[r.ID])
+			}
+			if r.ID == "down" && !r.AutoRestartAt.Equal(time.Date(2027, 1, 11, 8, 0, 0, 0, time.UTC)) {
+				t.Errorf("restart at %v", r.AutoRestartAt)
+			}
+			delete(want, r.ID)
+		}
+		if len(want) > 0 {
+			t.Errorf("not listed: %v", want)
+		}
+	})
 	t.Run("databases", func(t *testing.T) {
 		replicas := "<ReadReplicaDBInstanceIdentifiers><ReadReplicaDBInstanceIdentifier>r</ReadReplicaDBInstanceIdentifier></ReadReplicaDBInstanceIdentifiers>"
 		w := newWire(t)

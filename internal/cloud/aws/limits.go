@@ -26,6 +26,7 @@ type Rate struct{ Max, PerSecond float64 }
 // (StopInstances has a row in the table of resources only; by the page's rule its
 // requests count as any other mutating action's).
 // RDS: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-api-throttling.html
+// ECS, whose categories of actions share a bucket each: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 // STS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 var (
 	ec2Reading  = Limit{Request: Rate{100, 20}}
@@ -36,11 +37,29 @@ var (
 		"ec2:CreateTags":     {Request: Rate{100, 10}},
 		"ec2:DeleteTags":     {Request: Rate{100, 10}},
 	}
+	ecsLimits = map[kinds.Operation]Limit{
+		"ecs:ListClusters":     {Group: "ecs cluster read", Request: Rate{50, 20}},
+		"ecs:ListServices":     {Group: "ecs service read", Request: Rate{100, 20}},
+		"ecs:DescribeServices": {Group: "ecs service read", Request: Rate{100, 20}},
+		"ecs:UpdateService":    {Group: "ecs service modify", Request: Rate{50, 5}},
+		"ecs:TagResource":      {Group: "ecs tag modify", Request: Rate{20, 10}},
+		"ecs:UntagResource":    {Group: "ecs tag modify", Request: Rate{20, 10}},
+	}
 	rdsShared = Limit{Group: "rds", Request: Rate{300, 12}}
 	// For Systems Manager's maintenance windows AWS publishes no figure. A pass
 	// needs a call per scope, so a small bucket costs no time.
 	ssmShared = Limit{Group: "ssm", Request: Rate{10, 2}}
-	stsShared = Limit{Group: "sts", Request: Rate{600, 600}}
+	// All APIs of Auto Scaling share one bucket whose figures AWS does not publish
+	// (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html). This one
+	// is small enough not to be in the way of the groups' own scaling: a stop of a
+	// hundred groups, three calls each, takes a minute.
+	autoscalingShared = Limit{Group: "autoscaling", Request: Rate{30, 5}}
+	// Of Application Auto Scaling and the Resource Groups Tagging API AWS publishes
+	// no figures either. A stop or start of a service with scaling makes two calls
+	// of the first; a listing one call of the second for a hundred services.
+	appScalingShared = Limit{Group: "application-autoscaling", Request: Rate{20, 5}}
+	taggingShared    = Limit{Group: "tag", Request: Rate{10, 5}}
+	stsShared        = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
 // LimitOf returns the buckets of an operation.
@@ -52,6 +71,14 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = rdsShared
 	case service == "ssm":
 		limit = ssmShared
+	case service == "autoscaling":
+		limit = autoscalingShared
+	case service == "ecs":
+		limit = ecsLimits[operation]
+	case service == "application-autoscaling":
+		limit = appScalingShared
+	case service == "tag":
+		limit = taggingShared
 	case service == "sts":
 		limit = stsShared
 	case known:

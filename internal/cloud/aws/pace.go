@@ -26,17 +26,25 @@ const (
 	// answerWithin is when a call that took room is taken to have been given up:
 	// longer than any call's time-out.
 	answerWithin = 2 * time.Minute
-	// shrink is what is left of the rate after a throttled call, floorFactor the
-	// least that is left, and regrowTime how long the whole rate takes to come
-	// back: slowly, so that beside a greedy neighbour fewer than one call in a
-	// hundred is refused.
+	// shrink is what is left of the share after a throttled call, floorFactor the
+	// least that is left, and regrowTime how long the whole share takes to come
+	// back, 5 % in 45 s: slowly, so that beside a neighbour that eats half of the
+	// bucket fewer than one call in a hundred is refused.
 	shrink      = 0.5
-	floorFactor = 1.0 / 16
-	regrowTime  = 10 * time.Minute
+	floorFactor = 0.05
+	regrowTime  = 15 * time.Minute
+	// crowdedCalls is how many tokens of the request bucket come back between two
+	// calls that have to wait while the mirror is shrunk. What is left in a bucket
+	// for long is then taken by others, and a large call would be refused whole; so
+	// small calls go as soon as there is something, with most requests left to others.
+	crowdedCalls = 5
 	// backoffFirst and backoffMost bound the pause after throttled calls, which
 	// doubles with each one in a row.
 	backoffFirst = 500 * time.Millisecond
 	backoffMost  = 20 * time.Second
+	// sparePart of what the share leaves to others is counted on while calls are
+	// under way: enough for seconds, and the most that others can miss.
+	sparePart = 0.25
 	// wakeAfter bounds a single wait, so that after a suspended machine or a
 	// changed clock the present is looked at again soon.
 	wakeAfter = 30 * time.Second
@@ -76,17 +84,22 @@ type meter struct {
 	request, resource level
 	at                time.Time // of the last refill
 	flights           []flight  // calls that AWS has not answered yet
-	factor            float64   // what throttling left of the rate
+	factor            float64   // what throttling left of size and refill
 	notBefore         time.Time // pause after a throttled call
 	strikes           int       // throttled calls in a row
 }
 
-type level struct{ tokens, max, perSecond float64 }
+type level struct {
+	tokens, max, perSecond float64
+	// spare is how much of what comes back during calls under way is counted on.
+	spare float64
+}
 
 // flight is a call under way. AWS takes its tokens when it arrives, later than
 // we do, and until then its bucket may be full and let refill go by. So the mirror
 // holds no more than the bucket's size less what is under way: what comes back
-// before the answer is not counted on.
+// before the answer is not counted on, but for a part of what the share leaves to
+// others, which is in the bucket all the same when nobody takes it.
 type flight struct {
 	n  int
 	at time.Time
@@ -145,7 +158,7 @@ func (p *Pacer) level(rate Rate) level {
 		return level{}
 	}
 	size := max(1, rate.Max*p.share)
-	return level{tokens: size, max: size, perSecond: rate.PerSecond * p.share}
+	return level{tokens: size, max: size, perSecond: rate.PerSecond * p.share, spare: max(0, rate.Max-size) * sparePart}
 }
 
 // take waits until a call of the operation on some of want resources may leave
@@ -187,8 +200,8 @@ func (m *meter) try(now time.Time, want, most int) (n int, wait time.Duration) {
 	n = min(want, most)
 	if m.resource.max > 0 {
 		// What one call can have: all that is there when that is worth a call, else
-		// as much as comes in chunkTime.
-		worth := min(n, chunkMax, max(1, int(m.resource.perSecond*m.factor*chunkTime.Seconds())), int(m.resource.max))
+		// as much as comes in the time between two calls.
+		worth := min(n, chunkMax, max(1, int(m.resource.perSecond*m.factor*m.between().Seconds())), int(m.resource.size(m.factor)))
 		if wait = m.resource.until(float64(worth), m.factor); wait > 0 {
 			return 0, wait
 		}
@@ -203,6 +216,14 @@ func (m *meter) try(now time.Time, want, most int) (n int, wait time.Duration) {
 	}
 	m.flights = append(m.flights, flight{n, now})
 	return n, 0
+}
+
+// between is how long calls that have to wait for resources are apart.
+func (m *meter) between() time.Duration {
+	if m.factor < 1 {
+		return min(chunkTime, time.Duration(crowdedCalls/m.limit.Request.PerSecond*float64(time.Second)))
+	}
+	return chunkTime
 }
 
 // refill adds what came back since the last look.
@@ -240,9 +261,16 @@ func (m *meter) land(n int) int {
 }
 
 func (l *level) add(d time.Duration, factor float64, underWay int) {
-	most := max(l.tokens, l.max-float64(underWay))
+	size, spare := l.size(factor), l.spare
+	if factor < 1 { // others do take it
+		spare = 0
+	}
+	most := max(l.tokens, min(size, size-float64(underWay)+spare))
 	l.tokens = min(most, l.tokens+d.Seconds()*l.perSecond*factor*(1-clockTolerance))
 }
+
+// size is how much the bucket holds when throttling left factor of it: still a call.
+func (l *level) size(factor float64) float64 { return max(min(1, l.max), l.max*factor) }
 
 // until is how long it takes until n tokens are there.
 func (l *level) until(n, factor float64) time.Duration {
@@ -261,10 +289,11 @@ func (p *Pacer) answered(scope fleet.Scope, operation kinds.Operation, n, acted 
 	m.refill(p.now())
 	m.strikes = 0
 	back := m.land(n) - acted
-	m.resource.tokens = min(m.resource.max, m.resource.tokens+float64(back))
+	m.resource.tokens = max(m.resource.tokens, min(m.resource.size(m.factor), m.resource.tokens+float64(back)))
 }
 
-// throttled empties the mirror: AWS's bucket is emptier than it showed. Nobody
+// throttled empties the mirror, because AWS's bucket is emptier than it showed,
+// and halves its size and refill, because others draw on the bucket too. Nobody
 // calls before after has passed, or before a pause with jitter when AWS gave no time.
 func (p *Pacer) throttled(scope fleet.Scope, operation kinds.Operation, n int, after time.Duration) {
 	m := p.meter(scope, operation)

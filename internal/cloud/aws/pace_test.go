@@ -31,37 +31,47 @@ func carryOut(t *testing.T, c *Cloud, verb fleet.Verb, targets []cloud.Target) {
 	}
 }
 
-// With the whole bucket in use, the last of n resources is accepted at AWS's own
-// floor: (n − 1000) / refill. No call is throttled.
+// The last of n resources is accepted at the floor of the share in use:
+// (n − share × 1000) / (share × refill). No call is throttled, nothing is lost.
 func TestManyAreDoneAtTheFloorOfTheBuckets(t *testing.T) {
 	const millisecond = time.Millisecond
 	for _, test := range []struct {
+		share   float64
 		verb    fleet.Verb
 		n       int
 		latency time.Duration
 		floor   time.Duration
 		calls   int
 	}{
-		{fleet.Start, 1, 0, 0, 1},
-		{fleet.Start, 1000, 0, 0, 1},
-		{fleet.Start, 2000, 0, 500 * time.Second, 18},
-		{fleet.Start, 2000, 300 * millisecond, 500 * time.Second, 18},
-		{fleet.Start, 1001, 300 * millisecond, 500 * millisecond, 2},
-		{fleet.Stop, 1000, 0, 0, 1},
-		{fleet.Stop, 5000, 300 * millisecond, 200 * time.Second, 21},
+		{1, fleet.Start, 1, 0, 0, 1},
+		{1, fleet.Start, 1000, 0, 0, 1},
+		{1, fleet.Start, 2000, 0, 500 * time.Second, 18},
+		{1, fleet.Start, 2000, 300 * millisecond, 500 * time.Second, 18},
+		{1, fleet.Start, 1001, 300 * millisecond, 500 * millisecond, 2},
+		{1, fleet.Stop, 1000, 0, 0, 1},
+		{1, fleet.Stop, 5000, 300 * millisecond, 200 * time.Second, 21},
+
+		{0.8, fleet.Start, 800, 300 * millisecond, 0, 1},
+		{0.8, fleet.Start, 1000, 300 * millisecond, 125 * time.Second, 6},
+		{0.8, fleet.Start, 2000, 300 * millisecond, 750 * time.Second, 26},
+		{0.8, fleet.Start, 5000, 300 * millisecond, 2625 * time.Second, 89},
+		{0.8, fleet.Stop, 1000, 300 * millisecond, 12500 * millisecond, 2},
+		{0.8, fleet.Stop, 2000, 300 * millisecond, 75 * time.Second, 7},
+		{0.8, fleet.Stop, 5000, 300 * millisecond, 262500 * millisecond, 22},
 	} {
-		t.Run(fmt.Sprintf("%s %d over %v", test.verb, test.n, test.latency), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %d with %v over %v", test.verb, test.n, test.share, test.latency), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				state := "stopped"
 				if test.verb == fleet.Stop {
 					state = "running"
 				}
-				c, sim := simulate(t, awssim.Options{Latency: test.latency}, fleetOf(test.n, state), nil)
+				c, sim := simulate(t, awssim.Options{Latency: test.latency}, fleetOf(test.n, state), func(config *Config) { config.Share = test.share })
 				all := targets(t, c)
 				if len(all) != test.n {
 					t.Fatalf("%d targets, want %d", len(all), test.n)
 				}
 				sim.ResetCalls()
+				predicted := c.Estimate(testScope, fleet.EC2Instance, test.verb, test.n)
 				began := time.Now()
 				carryOut(t, c, test.verb, all)
 				took := time.Since(began)
@@ -78,7 +88,10 @@ func TestManyAreDoneAtTheFloorOfTheBuckets(t *testing.T) {
 				if took < test.floor || took > most {
 					t.Errorf("took %v, want %v to %v", took, test.floor, most)
 				}
-				t.Logf("%v, floor %v (×%.4f), %d calls", took, test.floor, float64(took)/float64(max(test.floor, 1)), stats.Calls)
+				if predicted < test.floor || predicted > most {
+					t.Errorf("predicted %v, want %v to %v", predicted, test.floor, most)
+				}
+				t.Logf("%v, predicted %v, floor %v (×%.4f), %d calls", took, predicted, test.floor, float64(took)/float64(max(test.floor, 1)), stats.Calls)
 			})
 		})
 	}
@@ -244,38 +257,57 @@ func TestWhoGivesUpFreesTheLine(t *testing.T) {
 	})
 }
 
-// A neighbour empties half of each bucket. The mirror finds out, nothing is
-// lost, and few calls are refused.
+// A neighbour eats half of every bucket, of which the mirror knows nothing. It
+// finds out by the first call that is refused; nothing is lost, few calls are
+// refused, and it takes little longer than what the neighbour leaves allows.
 func TestANeighbourShrinksTheMirror(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		limits := awssim.Limits{Table: []awssim.Limit{
-			{Service: "ec2", Action: "StopInstances", Request: awssim.Bucket{Max: 25, Refill: 2.5}, Resource: awssim.Bucket{Max: 500, Refill: 10}},
-		}}
-		c, sim := simulate(t, awssim.Options{Limits: limits}, fleetOf(2500, "running"), nil)
-		left := targets(t, c)
-		sim.ResetCalls()
-		began := time.Now()
-		for len(left) > 0 {
-			n, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, len(left))
-			if err != nil {
-				t.Fatal(err)
-			}
-			switch err := c.Do(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, left[:n]); {
-			case err == nil:
-				left = left[n:]
-			case !errors.Is(err, cloud.ErrThrottled):
-				t.Fatal(err)
-			}
-		}
-		stats := sim.Stats()
-		t.Logf("%v for a floor of 200s, %d of %d calls throttled", time.Since(began), stats.Throttled, stats.Calls)
-		if took := time.Since(began); took > 300*time.Second {
-			t.Errorf("took %v", took)
-		}
-		if stats.Throttled > 4 {
-			t.Errorf("%d of %d calls throttled", stats.Throttled, stats.Calls)
-		}
-	})
+	for _, test := range []struct {
+		verb  fleet.Verb
+		n     int
+		floor time.Duration // of half a bucket: (n − 500) / half of the refill
+	}{
+		{fleet.Start, 1000, 500 * time.Second},
+		{fleet.Start, 2000, 1500 * time.Second},
+		{fleet.Start, 5000, 4500 * time.Second},
+		{fleet.Stop, 1000, 50 * time.Second},
+		{fleet.Stop, 2000, 150 * time.Second},
+		{fleet.Stop, 5000, 450 * time.Second},
+	} {
+		t.Run(fmt.Sprintf("%s %d", test.verb, test.n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				state := "stopped"
+				if test.verb == fleet.Stop {
+					state = "running"
+				}
+				c, sim := simulate(t, awssim.Options{Limits: awssim.Limits{Neighbour: 0.5}, Latency: 300 * time.Millisecond},
+					fleetOf(test.n, state), func(config *Config) { config.Share = 0.8 })
+				left := targets(t, c)
+				sim.ResetCalls()
+				began := time.Now()
+				for len(left) > 0 {
+					n, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, test.verb, len(left))
+					if err != nil {
+						t.Fatal(err)
+					}
+					switch err := c.Do(t.Context(), testScope, fleet.EC2Instance, test.verb, left[:n]); {
+					case err == nil:
+						left = left[n:]
+					case !errors.Is(err, cloud.ErrThrottled):
+						t.Fatal(err)
+					}
+				}
+				stats, took := sim.Stats(), time.Since(began)
+				t.Logf("%v for a floor of %v (×%.2f), %d of %d calls throttled (%.2f %%)", took, test.floor, took.Seconds()/test.floor.Seconds(),
+					stats.Throttled, stats.Calls, 100*float64(stats.Throttled)/float64(stats.Calls))
+				if took > test.floor*3 {
+					t.Errorf("took %v", took)
+				}
+				if stats.Throttled < 1 || stats.Throttled*100 > stats.Calls {
+					t.Errorf("%d of %d calls throttled, want 1 %% at most", stats.Throttled, stats.Calls)
+				}
+			})
+		})
+	}
 }
 
 func TestThrottlingEmptiesTheMirrorAndPauses(t *testing.T) {

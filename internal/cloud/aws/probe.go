@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws/kinds"
@@ -28,7 +29,12 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 			findings = append(findings, cloud.Finding{Ability: "list " + row.Title, Detail: err.Error()})
 			continue
 		}
-		findings = append(findings, handle.Probe(ctx, c.config.TagKey)...)
+		found := handle.Probe(ctx, c.config.TagKey)
+		if off := slices.IndexFunc(found, func(f cloud.Finding) bool { return f.Missing == kinds.RegionMissing }); off >= 0 {
+			// One line says all: nothing of the region can be used.
+			return append(findings[:1], cloud.Finding{Ability: "use the region", Missing: kinds.RegionMissing, Detail: found[off].Detail})
+		}
+		findings = append(findings, found...)
 	}
 	if c.config.Windows {
 		windows, err := c.openWindows(ctx, scope)

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -65,16 +66,23 @@ func simulateFleet(t *testing.T, opt awssim.Options, holds awssim.Fleet, change 
 }
 
 func simResource(seed fleet.Resource) awssim.Resource {
-	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds"}[seed.Kind]
+	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg"}[seed.Kind]
 	state := string(seed.State)
-	if seed.Kind == fleet.RDSInstance && seed.State == fleet.Running {
+	if (seed.Kind == fleet.RDSInstance || seed.Kind == fleet.RDSCluster) && seed.State == fleet.Running {
 		state = "available"
 	}
-	return awssim.Resource{
+	class, engine := seed.Type, ""
+	if seed.Kind == fleet.RDSCluster {
+		class, engine = "", seed.Type
+	}
+	r := awssim.Resource{
 		Account: string(cmp.Or(seed.Scope.Account, hub)), Region: string(cmp.Or(seed.Scope.Region, "eu-central-1")), Kind: kind,
-		Name: seed.Name, Type: seed.Type, State: state, Tags: seed.Tags,
+		Name: seed.Name, Type: class, Engine: engine, State: state, Tags: seed.Tags,
 		VPC: seed.VPC, Subnet: seed.Subnet, PrivateIP: seed.PrivateIP, Window: seed.MaintenanceWindow,
 	}
+	// A size that is none leaves the defaults.
+	_, _ = fmt.Sscanf(seed.Size, "%d-%d-%d", &r.Min, &r.Desired, &r.Max)
+	return r
 }
 
 func simWindow(seed cloudtest.Window) awssim.Window {

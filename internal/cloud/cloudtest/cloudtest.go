@@ -28,8 +28,9 @@ type Harness struct {
 	Scopes []fleet.Scope
 	// Open makes a cloud that holds exactly the seeds. Of a seed count Scope, Kind,
 	// Name (which is unique, and the ID where the kind's identifiers are chosen),
-	// State (Running or Stopped), Type, Tags, VPC, of machines Subnet and PrivateIP
-	// and of databases MaintenanceWindow.
+	// State (Running or Stopped), Type, Tags, VPC, of machines Subnet and PrivateIP,
+	// of databases and clusters MaintenanceWindow and of running scaled kinds Size, as
+	// minimum-desired-maximum. The Type of a cluster is its engine.
 	Open func(t *testing.T, seeds []fleet.Resource) World
 	// OpenWindows makes a cloud that holds these maintenance windows and nothing
 	// else; nil where the implementation is no cloud.WindowLister.
@@ -83,6 +84,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"a listing by id leaves out what is gone", (*exam).byID},
 		{"a large fleet is listed whole", (*exam).large},
 		{"a start is seen to run, a stop to end", (*exam).startStop},
+		{"a stop with a snapshot waits for it", (*exam).snapshot},
 		{"doing it twice is as doing it once", (*exam).twice},
 		{"a bad member is named and nothing is done", (*exam).badMember},
 		{"hibernation that is not set up is unsupported", (*exam).hibernate},
@@ -94,6 +96,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"what is not configured is invalid", (*exam).strangers},
 		{"tags are set and removed", (*exam).tags},
 		{"a probe finds each ability and changes nothing", (*exam).probe},
+		{"what is scaled comes back as it was", (*exam).scaled},
 		{"windows are listed by name", (*exam).windows},
 		{"a window moves on to its next execution", (*exam).nextWindow},
 		{"many windows are listed whole", (*exam).manyWindows},
@@ -114,7 +117,7 @@ type exam struct {
 
 // seed describes a resource of the first scope that carries the tag.
 func (e *exam) seed(kind fleet.Kind, name string, state fleet.State) fleet.Resource {
-	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro"}
+	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro"}
 	return fleet.Resource{
 		Ref: fleet.Ref{Scope: e.Scopes[0], Kind: kind}, Name: name, State: state, Type: types[kind],
 		Tags: map[string]string{TagKey: "office"},
@@ -178,13 +181,19 @@ func (e *exam) wantError(what string, err error, class error) {
 	}
 }
 
-func target(resource fleet.Resource) cloud.Target { return cloud.Target{Resource: resource} }
+func target(resource fleet.Resource) cloud.Target {
+	t := cloud.Target{Resource: resource}
+	if resource.Kind == fleet.AutoScalingGroup { // which does not know by itself what to bring back
+		t.Size = "1-1-1"
+	}
+	return t
+}
 
 func (e *exam) kinds() {
 	e.open()
 	kinds := e.Cloud.Kinds()
-	if !slices.Contains(kinds, fleet.EC2Instance) || !slices.Contains(kinds, fleet.RDSInstance) {
-		e.Errorf("kinds %v: want EC2 and RDS instances among them", kinds)
+	if !slices.Contains(kinds, fleet.EC2Instance) || !slices.Contains(kinds, fleet.RDSInstance) || !slices.Contains(kinds, fleet.RDSCluster) {
+		e.Errorf("kinds %v: want EC2 and RDS instances and RDS clusters among them", kinds)
 	}
 	for _, kind := range kinds {
 		if list := e.list(kind, cloud.Query{TagKey: TagKey}); len(list) != 0 {
@@ -196,7 +205,7 @@ func (e *exam) kinds() {
 func (e *exam) listing() {
 	other := e.seed(fleet.EC2Instance, "elsewhere", fleet.Running)
 	other.Scope = e.Scopes[1]
-	e.open(e.seed(fleet.EC2Instance, "web", fleet.Running), e.seed(fleet.RDSInstance, "shop-db", fleet.Stopped), other)
+	e.open(e.seed(fleet.EC2Instance, "web", fleet.Running), e.seed(fleet.RDSInstance, "shop-db", fleet.Stopped), e.seed(fleet.RDSCluster, "orders", fleet.Running), other)
 	web := e.list(fleet.EC2Instance, cloud.Query{})
 	if diff := cmp.Diff([]string{"web"}, names(web)); diff != "" {
 		e.Fatal(diff)
@@ -211,6 +220,10 @@ func (e *exam) listing() {
 	database := e.list(fleet.RDSInstance, cloud.Query{})["shop-db"]
 	if database.State != fleet.Stopped || database.ID != "shop-db" || database.Type != "db.t3.micro" || database.Tags[TagKey] != "office" {
 		e.Errorf("database: %+v", database)
+	}
+	cluster := e.list(fleet.RDSCluster, cloud.Query{})["orders"]
+	if cluster.State != fleet.Running || cluster.ID != "orders" || cluster.Type != "aurora-mysql" || cluster.Tags[TagKey] != "office" || cluster.Members == 0 || cluster.Bar != fleet.NoBar {
+		e.Errorf("cluster: %+v", cluster)
 	}
 	if diff := cmp.Diff([]string{"elsewhere"}, names(e.listIn(e.Scopes[1], fleet.EC2Instance, cloud.Query{}))); diff != "" {
 		e.Error(diff)
@@ -240,16 +253,19 @@ func (e *exam) places() {
 }
 
 func (e *exam) tagged() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		plain := e.seed(kind, "plain", fleet.Running)
 		plain.Tags = map[string]string{"schedule": "case counts", "Team": "a"}
-		star := e.seed(kind, "star", fleet.Running)
-		star.Tags = map[string]string{"Sched*": "no pattern"}
+		star, pattern := e.seed(kind, "star", fleet.Running), "Sched*"
+		if kind == fleet.ECSService { // takes no star in a tag
+			pattern = "Sched.+"
+		}
+		star.Tags = map[string]string{pattern: "no pattern"}
 		e.open(e.seed(kind, "ours", fleet.Running), plain, star)
 		if diff := cmp.Diff([]string{"ours"}, names(e.list(kind, cloud.Query{TagKey: TagKey}))); diff != "" {
 			e.Error(kind, diff)
 		}
-		if diff := cmp.Diff([]string{"star"}, names(e.list(kind, cloud.Query{TagKey: "Sched*"}))); diff != "" {
+		if diff := cmp.Diff([]string{"star"}, names(e.list(kind, cloud.Query{TagKey: pattern}))); diff != "" {
 			e.Error(kind, "a key is not a pattern", diff)
 		}
 		if diff := cmp.Diff([]string{"ours", "plain", "star"}, names(e.list(kind, cloud.Query{}))); diff != "" {
@@ -259,8 +275,8 @@ func (e *exam) tagged() {
 }
 
 func (e *exam) byID() {
-	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone"}
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone"}
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		var seeds []fleet.Resource
 		for i := range 250 {
 			seeds = append(seeds, e.seed(kind, fmt.Sprintf("m%03d", i), fleet.Running))
@@ -290,6 +306,7 @@ func (e *exam) byID() {
 const (
 	manyMachines  = 2300
 	manyDatabases = 230
+	manyClusters  = 120
 )
 
 func (e *exam) large() {
@@ -300,7 +317,13 @@ func (e *exam) large() {
 	for i := range manyDatabases {
 		seeds = append(seeds, e.seed(fleet.RDSInstance, fmt.Sprintf("db%04d", i), fleet.Stopped))
 	}
+	for i := range manyClusters {
+		seeds = append(seeds, e.seed(fleet.RDSCluster, fmt.Sprintf("cluster%04d", i), fleet.Stopped))
+	}
 	e.open(seeds...)
+	if got := len(e.list(fleet.RDSCluster, cloud.Query{TagKey: TagKey})); got != manyClusters {
+		e.Errorf("%d clusters, want %d", got, manyClusters)
+	}
 	if got := len(e.list(fleet.EC2Instance, cloud.Query{TagKey: TagKey})); got != manyMachines {
 		e.Errorf("%d machines, want %d", got, manyMachines)
 	}
@@ -310,7 +333,7 @@ func (e *exam) large() {
 }
 
 func (e *exam) startStop() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		e.open(e.seed(kind, "a", fleet.Stopped), e.seed(kind, "b", fleet.Stopped), e.seed(kind, "bystander", fleet.Stopped))
 		list := e.list(kind, cloud.Query{})
 		e.must(e.do(kind, fleet.Start, target(list["a"]), target(list["b"])))
@@ -326,6 +349,43 @@ func (e *exam) startStop() {
 		list = e.list(kind, cloud.Query{})
 		e.wantStates(list, fleet.Stopped, "a", "bystander")
 		e.wantStates(list, fleet.Running, "b")
+	}
+}
+
+// snapshot stops databases with a snapshot: each try asks for the same one, and
+// goes through once it is there; what came before it is let go of only then.
+func (e *exam) snapshot() {
+	for _, kind := range []fleet.Kind{fleet.RDSInstance, fleet.RDSCluster} {
+		e.open(e.seed(kind, "orders", fleet.Running), e.seed(kind, "bystander", fleet.Running))
+		keeper, keeps := e.Cloud.(cloud.SnapshotKeeper)
+		if !keeps {
+			e.Skip("keeps no snapshots")
+		}
+		for night := 1; night <= 2; night++ {
+			name := fmt.Sprintf("test-stopped-orders-2027030%d180000", night)
+			orders := e.list(kind, cloud.Query{})["orders"]
+			if err := keeper.Replace(e.ctx, e.Scopes[0], kind, orders, name); !errors.Is(err, cloud.ErrNotYet) {
+				e.Errorf("%s: older ones go before there is a new one: %v", kind, err)
+			}
+			err := cloud.ErrNotYet
+			for tries := 0; errors.Is(err, cloud.ErrNotYet) && tries < 120; tries++ {
+				orders = e.list(kind, cloud.Query{})["orders"]
+				if orders.State == fleet.Running {
+					err = e.do(kind, fleet.Stop, cloud.Target{Resource: orders, Snapshot: name})
+				}
+				e.Pass(30 * time.Second)
+			}
+			e.must(err)
+			e.Pass(settling)
+			list := e.list(kind, cloud.Query{})
+			e.wantStates(list, fleet.Stopped, "orders")
+			e.wantStates(list, fleet.Running, "bystander")
+			e.must(keeper.Replace(e.ctx, e.Scopes[0], kind, list["orders"], name))
+			e.must(keeper.Replace(e.ctx, e.Scopes[0], kind, list["orders"], name))
+			e.wantError("let go of nobody's", keeper.Replace(e.ctx, e.Scopes[0], kind, list["orders"], "by-hand"), cloud.ErrInvalid)
+			e.must(e.do(kind, fleet.Start, target(list["orders"])))
+			e.Pass(settling)
+		}
 	}
 }
 
@@ -371,6 +431,14 @@ func (e *exam) badMember() {
 	}
 	up.ID, up.ARN = "long-gone", ""
 	e.wantError("stop of a database that is gone", e.do(fleet.RDSInstance, fleet.Stop, target(up)), cloud.ErrNotFound)
+
+	e.open(e.seed(fleet.RDSCluster, "up", fleet.Running), e.seed(fleet.RDSCluster, "down", fleet.Stopped))
+	clusters := e.list(fleet.RDSCluster, cloud.Query{})
+	e.wantError("start of a cluster that runs", e.do(fleet.RDSCluster, fleet.Start, target(clusters["up"])), cloud.ErrWrongState)
+	e.wantError("stop of a cluster that is stopped", e.do(fleet.RDSCluster, fleet.Stop, target(clusters["down"])), cloud.ErrWrongState)
+	gone = clusters["up"]
+	gone.ID, gone.ARN = "long-gone", ""
+	e.wantError("stop of a cluster that is gone", e.do(fleet.RDSCluster, fleet.Stop, target(gone)), cloud.ErrNotFound)
 }
 
 func (e *exam) hibernate() {
@@ -425,7 +493,66 @@ func (e *exam) reboot() {
 	e.wantStates(databases, fleet.Stopped, "down-db")
 	gone := databases["up-db"]
 	gone.ID, gone.ARN = "long-gone", ""
+	e.open(e.seed(fleet.RDSCluster, "orders", fleet.Running))
+	cluster := e.list(fleet.RDSCluster, cloud.Query{})["orders"]
+	e.wantError("reboot of a cluster that has to be rebooted singly", e.do(fleet.RDSCluster, fleet.Reboot, target(cluster)), cloud.ErrUnsupported)
 	e.wantError("reboot of a database that is gone", e.do(fleet.RDSInstance, fleet.Reboot, target(gone)), cloud.ErrNotFound)
+}
+
+// scaledKinds are those of the cloud that are scaled to nothing and back.
+func (e *exam) scaledKinds() []fleet.Kind {
+	e.open()
+	return slices.DeleteFunc(slices.Clone(e.Cloud.Kinds()), func(kind fleet.Kind) bool { return !kind.Traits().Scaled })
+}
+
+// scaled: seven come back as seven, also when the calls come twice and with news
+// that are old, and as their owner wishes where a tag says so.
+func (e *exam) scaled() {
+	for _, kind := range e.scaledKinds() {
+		seven, wish := e.seed(kind, "seven", fleet.Running), e.seed(kind, "wish", fleet.Running)
+		seven.Size, wish.Size = "2-7-9", "2-7-9"
+		wish.Tags[fleet.TagSize] = "1-3-5"
+		e.open(seven, wish)
+		before := e.list(kind, cloud.Query{})
+		if before["seven"].Size != "2-7-9" {
+			e.Errorf("%s: has size %q, want 2-7-9", kind, before["seven"].Size)
+		}
+		for range 2 {
+			e.must(e.do(kind, fleet.Stop, target(before["seven"])))
+		}
+		e.must(e.do(kind, fleet.Stop, target(before["wish"])))
+		e.Pass(settling)
+		for range 2 { // of what is stopped by now
+			e.must(e.do(kind, fleet.Stop, target(before["seven"])))
+		}
+		stopped := e.list(kind, cloud.Query{TagKey: TagKey})
+		e.wantStates(stopped, fleet.Stopped, "seven", "wish")
+		saved := stopped["seven"].Tags[fleet.TagSaved]
+		if stopped["seven"].Size != "" || !strings.HasPrefix(saved, "2-7-9") {
+			e.Errorf("%s: stopped with size %q, saved %q", kind, stopped["seven"].Size, saved)
+		}
+		bad := cloud.Target{Resource: stopped["seven"], Size: "many"}
+		err := e.do(kind, fleet.Start, bad)
+		e.wantError("start with a size that is none", err, cloud.ErrInvalid)
+		var member *cloud.MemberError
+		if !errors.As(err, &member) || !slices.Equal(member.IDs, []string{bad.ID}) {
+			e.Errorf("%s: %v does not name it", kind, err)
+		}
+		for range 2 {
+			e.must(e.do(kind, fleet.Start, cloud.Target{Resource: stopped["seven"], Size: saved}))
+		}
+		e.must(e.do(kind, fleet.Start, cloud.Target{Resource: stopped["wish"], Size: "1-3-5"}))
+		e.Pass(settling)
+		after := e.list(kind, cloud.Query{})
+		e.wantStates(after, fleet.Running, "seven", "wish")
+		if after["seven"].Size != "2-7-9" || after["seven"].Held || after["wish"].Size != "1-3-5" {
+			e.Errorf("%s: came back as %q (held: %v) and %q, want 2-7-9 and 1-3-5", kind, after["seven"].Size, after["seven"].Held, after["wish"].Size)
+		}
+		gone := after["seven"]
+		gone.ID, gone.ARN = "long/gone", ""
+		e.wantError("stop of what is gone", e.do(kind, fleet.Stop, target(gone)), cloud.ErrNotFound)
+		e.wantError("start of what is gone", e.do(kind, fleet.Start, cloud.Target{Resource: gone, Size: "1-1-1"}), cloud.ErrNotFound)
+	}
 }
 
 func (e *exam) unknownVerb() {
@@ -441,7 +568,7 @@ func (e *exam) unknownVerb() {
 
 func (e *exam) reserve() {
 	e.open()
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		for _, want := range []int{1, 2, 700} {
 			n, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], kind, fleet.Stop, want)
 			e.must(err)
@@ -492,7 +619,7 @@ func (e *exam) strangers() {
 }
 
 func (e *exam) tags() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
 		e.open(e.seed(kind, "a", fleet.Running), e.seed(kind, "b", fleet.Running), e.seed(kind, "c", fleet.Running))
 		list := e.list(kind, cloud.Query{})
 		both := []fleet.Resource{list["a"], list["b"]}
@@ -535,6 +662,9 @@ func (e *exam) probe() {
 	for _, ability := range []string{
 		"list EC2 instances", "start EC2 instances", "stop EC2 instances", "tag EC2 instances",
 		"list RDS instances", "start RDS instances", "stop RDS instances", "tag RDS instances",
+		"list RDS clusters", "start RDS clusters", "stop RDS clusters", "tag RDS clusters",
+		"list Auto Scaling groups", "start Auto Scaling groups", "stop Auto Scaling groups", "tag Auto Scaling groups",
+		"list ECS services", "start ECS services", "stop ECS services", "tag ECS services",
 	} {
 		if !seen[ability] {
 			e.Errorf("nothing about %q in %+v", ability, findings)

@@ -69,7 +69,7 @@ var policyKinds = []struct {
 
 func isReading(operation Operation) bool {
 	_, action, _ := strings.Cut(string(operation), ":")
-	return strings.HasPrefix(action, "Describe")
+	return strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Get")
 }
 
 func service(operation Operation) string {
@@ -119,13 +119,37 @@ func compose(partition string, choose func(Permission) bool) policyDocument {
 				continue
 			}
 			next.Sid = sid(kind.Kind, permission.Action)
+			if ours(next) {
+				next.Sid += "Snapshot"
+			}
 			document.Statement = append(document.Statement, next)
 		}
 	}
+	document.Statement = joined(document.Statement)
 	if len(document.Statement) == 1 {
 		document.Statement[0].Sid = "Dayshift"
 	}
 	return document
+}
+
+// ours reports whether a statement is about nothing but the snapshots that stops take.
+func ours(s statement) bool {
+	return !slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.HasSuffix(resource, "snapshot:"+ourSnapshots) })
+}
+
+// joined puts together the statements that allow the same under the same
+// conditions, on resources of several kinds: a role's policies have a quota.
+func joined(statements []statement) []statement {
+	var out []statement
+	for _, s := range statements {
+		same := func(o statement) bool { return slices.Equal(o.Action, s.Action) && cmp.Equal(o.Condition, s.Condition) }
+		if at := slices.IndexFunc(out, same); at >= 0 {
+			out[at].Resource = append(out[at].Resource, s.Resource...)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // sid names a statement after its kind and its first action; IAM takes letters and digits alone.
@@ -186,13 +210,20 @@ func TestIAM(t *testing.T) {
 	}
 }
 
+// IAM's bounds, in characters without blanks: of one managed policy, and of all inline policies of a role.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const (
+	managedPolicyMost  = 6_144
+	inlinePoliciesMost = 10_240
+)
+
 // TestPoliciesGrantTheLeast reads the shipped files as IAM would.
 func TestPoliciesGrantTheLeast(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(iamFolder, "*.json"))
 	if err != nil || len(files) != len(partitions)*len(policyKinds) {
 		t.Fatalf("%d policies: %v", len(files), err)
 	}
-	granted := map[string]map[Operation]bool{}
+	granted, together := map[string]map[Operation]bool{}, map[string]int{}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -212,9 +243,14 @@ func TestPoliciesGrantTheLeast(t *testing.T) {
 		if granted[partition] == nil {
 			granted[partition] = map[Operation]bool{}
 		}
-		// The quota of all inline policies of a role together, blanks not counted.
-		if compact := len(strings.Join(strings.Fields(string(data)), "")); compact > 10_240/len(policyKinds) {
+		compact := len(strings.Join(strings.Fields(string(data)), "")) // AWS counts no blanks
+		if compact > managedPolicyMost {
 			t.Errorf("%s: %d characters", file, compact)
+		}
+		if kind := strings.TrimPrefix(name, partition+"-"); kind != "trust" && kind != "hub" { // those are not of the role in the account
+			if together[partition] += compact; together[partition] > inlinePoliciesMost {
+				t.Errorf("%s: %d characters with the others of its role", file, together[partition])
+			}
 		}
 		sids := map[string]bool{}
 		for _, s := range document.Statement {
@@ -280,16 +316,35 @@ func judge(partition string, s statement) (complaints []string) {
 			if !has("Bool", "kms:GrantIsForAWSResource", "true") || len(s.Condition["StringLike"]["kms:ViaService"]) != 1 {
 				complain("%s is granted to more than AWS's own services", action)
 			}
+		case operation == registerTarget: // a target of Application Auto Scaling has tags of its own, not the service's
+			if !has("StringEquals", "application-autoscaling:service-namespace", "ecs") || !has("StringEquals", "application-autoscaling:scalable-dimension", "ecs:service:DesiredCount") {
+				complain("%s may change the scaling of other things than services of ECS", action)
+			}
+		case ours(s): // by their names, which nobody else gives
+			switch operation {
+			case createDBSnapshot, stopDBInstance, deleteDBSnapshot, createDBClusterSnapshot, deleteDBClusterSnapshot:
+			default:
+				complain("%s is granted on snapshots", action)
+			}
 		case !has("Null", "aws:ResourceTag/"+defaultTag, "false"):
 			complain("%s is granted on resources without a schedule tag", action)
 		case action == string(modifyInstanceAttribute) && !has("Null", "ec2:Attribute/InstanceType", "false"):
 			complain("%s may change more than the type", action)
 		case strings.Contains(action, "Tags") &&
-			(!has("ForAllValues:StringEquals", "aws:TagKeys", fleet.TagLastAction, fleet.TagError) || !has("Null", "aws:TagKeys", "false")):
+			(!has("ForAllValues:StringEquals", "aws:TagKeys", tagsOf(operation)...) || !has("Null", "aws:TagKeys", "false")):
 			complain("%s may write other tags than Dayshift's own", action)
 		}
 	}
 	return complaints
+}
+
+// tagsOf are the tags of its own that a kind writes with an operation.
+func tagsOf(operation Operation) []string {
+	own := []string{fleet.TagLastAction, fleet.TagError}
+	if s := service(operation); s == "autoscaling" || s == "ecs" { // what is scaled to nothing carries its size
+		own = append(own, fleet.TagSaved)
+	}
+	return own
 }
 
 func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
@@ -302,8 +357,11 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"any attribute":          {Action: []string{"ec2:ModifyInstanceAttribute"}, Resource: instances, Condition: tagged},
 		"any tag":                {Action: []string{"ec2:CreateTags"}, Resource: instances, Condition: tagged},
 		"no tag named":           {Action: []string{"ec2:DeleteTags"}, Resource: instances, Condition: map[string]map[string][]string{"Null": tagged["Null"], "ForAllValues:StringEquals": {"aws:TagKeys": {fleet.TagLastAction, fleet.TagError}}}},
+		"any snapshot":           {Action: []string{"rds:DeleteDBSnapshot"}, Resource: []string{"arn:aws:rds:*:*:snapshot:*"}},
+		"more of our snapshots":  {Action: []string{"rds:ModifyDBSnapshotAttribute"}, Resource: []string{"arn:aws:rds:*:*:snapshot:" + ourSnapshots}},
 		"another partition":      {Action: []string{"ec2:StopInstances"}, Resource: []string{"arn:aws-cn:ec2:*:*:instance/*"}, Condition: tagged},
 		"grants to anybody":      {Action: []string{"kms:CreateGrant"}, Resource: []string{"arn:aws:kms:*:*:key/*"}},
+		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
 		"trusts without ID":      {Action: []string{"sts:AssumeRole"}, Principal: map[string]string{"AWS": "arn:aws:iam::111122223333:role/hub"}},
 		"trusts a whole account": {Action: []string{"sts:AssumeRole"}, Principal: map[string]string{"AWS": "*"}, Condition: map[string]map[string][]string{"StringEquals": {"sts:ExternalId": {"x"}}}},

@@ -57,6 +57,8 @@ type Handle struct {
 	Do map[fleet.Verb]func(ctx context.Context, targets []cloud.Target) (confirmed []string, err error)
 	// Tag sets and removes (empty value) tags.
 	Tag func(ctx context.Context, resources []fleet.Resource, tags map[string]string) error
+	// Replace deletes the snapshots that the named one has taken the place of (cloud.SnapshotKeeper); nil where there are none.
+	Replace func(ctx context.Context, resource fleet.Resource, snapshot string) error
 	// Probe tries each ability without changing anything. tagKey picks an
 	// example to try on; it may be empty.
 	Probe func(ctx context.Context, tagKey string) []cloud.Finding
@@ -116,6 +118,8 @@ var (
 	// onlyOurTags: writes and removes no tags but its own, so that it cannot tag
 	// itself more power, lift a protection or move a resource to another schedule.
 	onlyOurTags = Condition{"ForAllValues:StringEquals", "aws:TagKeys", []string{fleet.TagLastAction, fleet.TagError}}
+	// onlySavedTags is the same for a kind that writes down on the resource what it was before it was stopped.
+	onlySavedTags = Condition{"ForAllValues:StringEquals", "aws:TagKeys", []string{fleet.TagLastAction, fleet.TagError, fleet.TagSaved}}
 	// namingTags belongs to it: "for all values" holds of no values too, and a
 	// DeleteTags that names no tag removes every tag of the resource.
 	namingTags = Condition{"Null", "aws:TagKeys", []string{"false"}}

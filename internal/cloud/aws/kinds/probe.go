@@ -7,6 +7,9 @@ import (
 	"dayshift/internal/cloud"
 )
 
+// RegionMissing is what a finding misses where the region is off.
+const RegionMissing = "region"
+
 // probeFinding judges a call that was really made.
 func probeFinding(ability string, operation Operation, err error) cloud.Finding {
 	if err == nil {
@@ -18,7 +21,7 @@ func probeFinding(ability string, operation Operation, err error) cloud.Finding 
 		finding.Missing = string(operation)
 		finding.Detail = fmt.Sprintf("allow %s in the policy of the role: %v", operation, err)
 	case errors.Is(err, cloud.ErrRegionDisabled):
-		finding.Missing = "region"
+		finding.Missing = RegionMissing
 		finding.Detail = fmt.Sprintf("enable the region in the account's settings, or take it out of the account's regions: %v", err)
 	}
 	return finding

@@ -3,7 +3,6 @@ package kinds
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -21,16 +20,9 @@ const (
 	startDBInstance     Operation = "rds:StartDBInstance"
 	stopDBInstance      Operation = "rds:StopDBInstance"
 	rebootDBInstance    Operation = "rds:RebootDBInstance"
-	addTags             Operation = "rds:AddTagsToResource"
-	removeTags          Operation = "rds:RemoveTagsFromResource"
-)
-
-const (
-	// databasePage is the largest page of DescribeDBInstances.
-	databasePage = 100
-	// databaseIDs is how many identifiers go into one filter. AWS states no
-	// bound; a page's worth keeps every chunk to one call.
-	databaseIDs = 100
+	createDBSnapshot    Operation = "rds:CreateDBSnapshot"
+	describeDBSnapshots Operation = "rds:DescribeDBSnapshots"
+	deleteDBSnapshot    Operation = "rds:DeleteDBSnapshot"
 )
 
 var rdsInstance = Kind{
@@ -48,6 +40,11 @@ var rdsInstance = Kind{
 		{Action: rebootDBInstance, For: "reboot databases by a rule", Resource: "db:*", Conditions: []Condition{onlyTagged}, Optional: true},
 		{Action: addTags, For: "write dayshift:last-action and dayshift:error", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 		{Action: removeTags, For: "remove dayshift:error once it is settled", Resource: "db:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
+		{Action: describeDBSnapshots, For: "find the snapshots of snapshot_before_stop", Resource: "*", Optional: true},
+		{Action: createDBSnapshot, For: "take a snapshot before a stop, which AWS does in the call that stops", Resource: "db:*", Conditions: []Condition{onlyTagged}, Optional: true},
+		{Action: createDBSnapshot, For: "the same: the snapshot that is made", Resource: "snapshot:" + ourSnapshots, Optional: true},
+		{Action: stopDBInstance, For: "the same: stop with a snapshot", Resource: "snapshot:" + ourSnapshots, Optional: true},
+		{Action: deleteDBSnapshot, For: "delete the snapshot of an earlier stop once there is a newer one", Resource: "snapshot:" + ourSnapshots, Optional: true},
 		{
 			Action: "kms:CreateGrant", For: "start databases that are encrypted with a key of the customer", Resource: "key/*",
 			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"rds.*"}}}, Optional: true,
@@ -58,26 +55,29 @@ var rdsInstance = Kind{
 
 // rdsClient is what the kind needs of RDS.
 type rdsClient struct {
-	describe   func(context.Context, *rds.DescribeDBInstancesInput, ...func(*rds.Options)) (*rds.DescribeDBInstancesOutput, error)
-	start      func(context.Context, *rds.StartDBInstanceInput, ...func(*rds.Options)) (*rds.StartDBInstanceOutput, error)
-	stop       func(context.Context, *rds.StopDBInstanceInput, ...func(*rds.Options)) (*rds.StopDBInstanceOutput, error)
-	reboot     func(context.Context, *rds.RebootDBInstanceInput, ...func(*rds.Options)) (*rds.RebootDBInstanceOutput, error)
-	addTags    func(context.Context, *rds.AddTagsToResourceInput, ...func(*rds.Options)) (*rds.AddTagsToResourceOutput, error)
-	removeTags func(context.Context, *rds.RemoveTagsFromResourceInput, ...func(*rds.Options)) (*rds.RemoveTagsFromResourceOutput, error)
+	describe func(context.Context, *rds.DescribeDBInstancesInput, ...func(*rds.Options)) (*rds.DescribeDBInstancesOutput, error)
+	start    func(context.Context, *rds.StartDBInstanceInput, ...func(*rds.Options)) (*rds.StartDBInstanceOutput, error)
+	stop     func(context.Context, *rds.StopDBInstanceInput, ...func(*rds.Options)) (*rds.StopDBInstanceOutput, error)
+	saved    func(context.Context, *rds.DescribeDBSnapshotsInput, ...func(*rds.Options)) (*rds.DescribeDBSnapshotsOutput, error)
+	drop     func(context.Context, *rds.DeleteDBSnapshotInput, ...func(*rds.Options)) (*rds.DeleteDBSnapshotOutput, error)
+	reboot   func(context.Context, *rds.RebootDBInstanceInput, ...func(*rds.Options)) (*rds.RebootDBInstanceOutput, error)
 }
 
 // databases is the kind at work in a scope.
 type databases struct {
-	Env
+	rdsTagger
 	api rdsClient
 }
 
 func openRDS(env Env) Handle {
 	c := rds.NewFromConfig(env.SDK)
-	k := &databases{Env: env, api: rdsClient{
-		describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance,
-		addTags: c.AddTagsToResource, removeTags: c.RemoveTagsFromResource,
-	}}
+	k := &databases{
+		rdsTagger{env, c.AddTagsToResource, c.RemoveTagsFromResource},
+		rdsClient{
+			describe: c.DescribeDBInstances, start: c.StartDBInstance, stop: c.StopDBInstance, reboot: c.RebootDBInstance,
+			saved: c.DescribeDBSnapshots, drop: c.DeleteDBSnapshot,
+		},
+	}
 	return Handle{
 		List: k.list,
 		Do: map[fleet.Verb]func(context.Context, []cloud.Target) ([]string, error){
@@ -85,55 +85,17 @@ func openRDS(env Env) Handle {
 			fleet.Stop:   k.stop,
 			fleet.Reboot: k.reboot,
 		},
-		Tag:   k.tag,
-		Probe: k.probe,
+		Tag:     k.tag,
+		Replace: k.saved().replace,
+		Probe:   k.probe,
 	}
 }
 
-// list asks for every database: RDS filters by identifier but not by tag, so
-// the tag is looked at here.
 func (k *databases) list(ctx context.Context, query cloud.Query) ([]fleet.Resource, error) {
 	seenAt := k.Now()
-	var all gathered
-	for _, ids := range chunks(query, databaseIDs) {
-		var filters []types.Filter
-		if ids != nil {
-			filters = []types.Filter{{Name: sdk.String("db-instance-id"), Values: ids}}
-		}
-		err := k.pages(ctx, filters, func(database *types.DBInstance) {
-			resource := k.resource(database, seenAt)
-			if _, tagged := resource.Tags[query.TagKey]; tagged || query.TagKey == "" {
-				all.add(resource)
-			}
-		})
-		// An identifier that is gone may fail the filter instead of matching nothing.
-		if err != nil && (ids == nil || !errors.Is(err, cloud.ErrNotFound)) {
-			return nil, err
-		}
-		if err != nil && len(ids) > 1 {
-			if err := k.oneByOne(ctx, ids, query.TagKey, seenAt, &all); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return all.list, nil
-}
-
-// oneByOne asks for each identifier alone, so that one that is gone does not
-// hide the others.
-func (k *databases) oneByOne(ctx context.Context, ids []string, tagKey string, seenAt time.Time, all *gathered) error {
-	for _, id := range ids {
-		err := k.pages(ctx, []types.Filter{{Name: sdk.String("db-instance-id"), Values: []string{id}}}, func(database *types.DBInstance) {
-			resource := k.resource(database, seenAt)
-			if _, tagged := resource.Tags[tagKey]; tagged || tagKey == "" {
-				all.add(resource)
-			}
-		})
-		if err != nil && !errors.Is(err, cloud.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
+	return taggedDatabases(query, "db-instance-id", func(filters []types.Filter, each func(fleet.Resource)) error {
+		return k.pages(ctx, filters, func(database *types.DBInstance) { each(k.resource(database, seenAt)) })
+	})
 }
 
 // pages calls each with every database of every page.
@@ -162,14 +124,6 @@ func (k *databases) pages(ctx context.Context, filters []types.Filter, each func
 	}
 }
 
-// databaseStates translates RDS's words; all others are left alone (SEMANTICS 8).
-var databaseStates = map[string]fleet.State{
-	"available": fleet.Running,
-	"stopped":   fleet.Stopped,
-	"starting":  fleet.Starting,
-	"stopping":  fleet.Stopping,
-}
-
 func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet.Resource {
 	id, native := sdk.ToString(database.DBInstanceIdentifier), sdk.ToString(database.DBInstanceStatus)
 	r := fleet.Resource{
@@ -178,7 +132,7 @@ func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet
 		Name:          id,
 		State:         cmp.Or(databaseStates[native], fleet.Other),
 		Native:        native,
-		Tags:          make(map[string]string, len(database.TagList)),
+		Tags:          databaseTags(database.TagList),
 		Type:          sdk.ToString(database.DBInstanceClass),
 		Zone:          sdk.ToString(database.AvailabilityZone),
 		AutoRestartAt: sdk.ToTime(database.AutomaticRestartTime),
@@ -188,9 +142,6 @@ func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet
 	}
 	if database.DBSubnetGroup != nil {
 		r.VPC = sdk.ToString(database.DBSubnetGroup.VpcId)
-	}
-	for _, tag := range database.TagList {
-		r.Tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
 	}
 	r.Bar = databaseBar(database)
 	return r
@@ -220,11 +171,64 @@ func (k *databases) start(ctx context.Context, targets []cloud.Target) ([]string
 	})
 }
 
+// stop stops a database. AWS takes a snapshot in the same call, and stops it once
+// that is there; one that an earlier try of this stop began is not asked for again.
 func (k *databases) stop(ctx context.Context, targets []cloud.Target) ([]string, error) {
+	in := &rds.StopDBInstanceInput{DBInstanceIdentifier: sdk.String(targets[0].ID)}
+	if name := targets[0].Snapshot; name != "" {
+		err := k.saved().ready(ctx, targets[0].ID, name, func() error {
+			in.DBSnapshotIdentifier = sdk.String(name)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return nil, k.Once(ctx, stopDBInstance, func(ctx context.Context) error {
-		_, err := k.api.stop(ctx, &rds.StopDBInstanceInput{DBInstanceIdentifier: sdk.String(targets[0].ID)})
+		_, err := k.api.stop(ctx, in)
 		return err
 	})
+}
+
+// saved are the snapshots of databases.
+func (k *databases) saved() snapshots {
+	return snapshots{
+		list: func(ctx context.Context, id, named string) ([]snapshot, error) {
+			in := &rds.DescribeDBSnapshotsInput{DBInstanceIdentifier: sdk.String(id), SnapshotType: sdk.String("manual"), MaxRecords: sdk.Int32(databasePage)}
+			if named != "" {
+				in = &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: sdk.String(named)}
+			}
+			chain := pager{what: "list the snapshots of " + id + " in " + k.Scope.String()}
+			var list []snapshot
+			for {
+				var page *rds.DescribeDBSnapshotsOutput
+				err := k.Read(ctx, describeDBSnapshots, func(ctx context.Context) (err error) {
+					page, err = k.api.saved(ctx, in)
+					return err
+				})
+				if err != nil {
+					return nil, err
+				}
+				for _, s := range page.DBSnapshots {
+					list = append(list, snapshot{
+						sdk.ToString(s.DBSnapshotIdentifier), sdk.ToString(s.DBInstanceIdentifier), sdk.ToString(s.DbiResourceId),
+						snapshotState(sdk.ToString(s.Status)), sdk.ToTime(s.SnapshotCreateTime),
+					})
+				}
+				more, err := chain.next(page.Marker)
+				if err != nil || !more {
+					return list, err
+				}
+				in.Marker = page.Marker
+			}
+		},
+		drop: func(ctx context.Context, name string) error {
+			return k.Read(ctx, deleteDBSnapshot, func(ctx context.Context) error {
+				_, err := k.api.drop(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: sdk.String(name)})
+				return err
+			})
+		},
+	}
 }
 
 // reboot restarts a database in place: it is rebooting for a while and then available again.
@@ -235,33 +239,6 @@ func (k *databases) reboot(ctx context.Context, targets []cloud.Target) ([]strin
 	})
 }
 
-func (k *databases) tag(ctx context.Context, resources []fleet.Resource, tags map[string]string) error {
-	set, remove := splitTags(tags)
-	var written []types.Tag
-	for _, tag := range set {
-		written = append(written, types.Tag{Key: sdk.String(tag[0]), Value: sdk.String(tag[1])})
-	}
-	var failures []error
-	for _, resource := range resources {
-		if len(written) > 0 {
-			failures = append(failures, k.Read(ctx, addTags, func(ctx context.Context) error {
-				_, err := k.api.addTags(ctx, &rds.AddTagsToResourceInput{ResourceName: sdk.String(resource.ARN), Tags: written})
-				return err
-			}))
-		}
-		if len(remove) > 0 {
-			failures = append(failures, k.Read(ctx, removeTags, func(ctx context.Context) error {
-				_, err := k.api.removeTags(ctx, &rds.RemoveTagsFromResourceInput{ResourceName: sdk.String(resource.ARN), TagKeys: remove})
-				return err
-			}))
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// probeRecords is the smallest page that DescribeDBInstances takes.
-const probeRecords = 20
-
 func (k *databases) probe(ctx context.Context, _ string) []cloud.Finding {
 	err := k.Read(ctx, describeDBInstances, func(ctx context.Context) error {
 		_, err := k.api.describe(ctx, &rds.DescribeDBInstancesInput{MaxRecords: sdk.Int32(probeRecords)})
@@ -271,7 +248,6 @@ func (k *databases) probe(ctx context.Context, _ string) []cloud.Finding {
 	if err != nil {
 		return findings
 	}
-	const noDryRun = "not known: RDS has no dry run; the role needs "
 	return append(findings,
 		untested("start RDS instances", noDryRun+string(startDBInstance)),
 		untested("stop RDS instances", noDryRun+string(stopDBInstance)),
