@@ -729,8 +729,12 @@ var ecsNameForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 // ofServices are the fields that belong to services alone.
 func (r *Resource) ofServices() []stray {
 	return []stray{
-		{"desired", r.Desired != 0}, {"min", r.Min != 0}, {"max", r.Max != 0}, {"suspended", len(r.Suspended) > 0},
-		{"scheduling", r.Scheduling != ""}, {"controller", r.Controller != ""},
+		{"desired", r.Desired != 0},
+		{"min", r.Min != 0},
+		{"max", r.Max != 0},
+		{"suspended", len(r.Suspended) > 0},
+		{"scheduling", r.Scheduling != ""},
+		{"controller", r.Controller != ""},
 	}
 }
 

@@ -65,7 +65,7 @@ func (b Breaker) Failed(trouble Trouble, why string, now time.Time, most time.Du
 }
 
 // Quarantined reports whether the scope has failed so often in a row that it is
-// looked at at growing gaps alone.
+// asked at growing gaps alone.
 func (b Breaker) Quarantined() bool { return b.Trouble != NoTrouble && b.Fails >= b.trips() }
 
 // trips is the failure with which the quarantine begins: at once for a region

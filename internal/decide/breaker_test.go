@@ -39,7 +39,7 @@ func TestTheBreakerLooksAgainAtGrowingGaps(t *testing.T) {
 				at = b.Next
 			}
 			var want []time.Duration
-			for _, word := range strings.Fields(test.want) {
+			for word := range strings.FieldsSeq(test.want) {
 				d, err := time.ParseDuration(word)
 				if err != nil {
 					t.Fatal(err)

@@ -283,7 +283,7 @@ func (w *waiting) listed(scope fleet.Scope) {
 		return
 	}
 	took := time.Since(w.began) //nolint:forbidigo // as above
-	w.timer = time.AfterFunc(max(Patience, took), func() { w.leave(ErrSlow) })
+	w.timer = time.AfterFunc(max(Patience, took), func() { w.leave(ErrSlow) }) //nolint:forbidigo // as above
 }
 
 func (w *waiting) stop() {

@@ -44,7 +44,7 @@ func New() *Set {
 		throttles:    counter("dayshift_aws_throttles_total", "Calls that AWS refused as too many, by account, region and operation.", "account", "region", "operation"),
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
-		quarantined:  gauge("dayshift_scope_quarantined", "1 for each scope that failed so often in a row that it is looked at at growing gaps alone.", "account", "region", "reason"),
+		quarantined:  gauge("dayshift_scope_quarantined", "1 for each scope that failed so often in a row that it is asked at growing gaps alone.", "account", "region", "reason"),
 		resources:    gauge("dayshift_resources", "Scheduled resources seen by the last pass over their scope, by kind and state.", "account", "region", "kind", "state"),
 		held:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_stops_held", Help: "Stops that the last pass held back because of a limit."}),
 		leader:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_leader", Help: "1 while this process holds the lease and acts."}),

@@ -125,7 +125,7 @@ func (r *running) judge(ctx context.Context, gaps []discover.Gap) {
 		}
 		whole := fleet.Resource{Ref: fleet.Ref{Scope: scope}}
 		switch {
-		case after.Quarantined() && !(before.Quarantined() && before.Trouble == after.Trouble):
+		case after.Quarantined() && (!before.Quarantined() || before.Trouble != after.Trouble):
 			text := fmt.Sprintf("%s is in quarantine (%s): it is looked at again at growing gaps, next at %s", scope, after.Trouble, after.Next.Format(time.RFC3339))
 			r.row(store.EventGap, whole, "", "quarantined", text)
 			r.Log.WarnContext(ctx, "a scope goes into quarantine", slog.String("scope", scope.String()), slog.String("trouble", string(after.Trouble)),

@@ -497,9 +497,12 @@ func parseTaskSize(text string) (taskSize, error) {
 	bad := fmt.Errorf("size %.60q: expected a number of tasks such as 3, or minimum-desired-maximum such as 1-3-10, with 1 to %d tasks; write it in the tag %s: %w", text, mostTasks, fleet.TagSize, cloud.ErrInvalid)
 	parts := strings.Split(strings.TrimSpace(text), "-")
 	var n [3]int
+	if len(parts) > len(n) {
+		return taskSize{}, bad
+	}
 	for i, part := range parts {
 		count, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || i >= len(n) || count < 0 || count > mostTasks || strings.HasPrefix(strings.TrimSpace(part), "+") {
+		if err != nil || count < 0 || count > mostTasks || strings.HasPrefix(strings.TrimSpace(part), "+") {
 			return taskSize{}, bad
 		}
 		n[i] = count

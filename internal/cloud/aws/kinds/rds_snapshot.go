@@ -126,7 +126,7 @@ func (s snapshots) replace(ctx context.Context, resource fleet.Resource, name st
 	var failures []error
 	for _, old := range list {
 		of := snapshotName.FindStringSubmatch(old.name)
-		ours := of != nil && of[1] == form[1] && strings.EqualFold(old.of, id) && newest.resource != "" && old.resource == newest.resource
+		ours := len(of) > 1 && of[1] == form[1] && strings.EqualFold(old.of, id) && newest.resource != "" && old.resource == newest.resource
 		if !ours || old.state == snapshotTaking || old.name >= name || !old.created.Before(newest.created) {
 			continue
 		}
