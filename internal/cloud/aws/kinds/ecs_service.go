@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
-	taggingtypes "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
@@ -26,7 +25,6 @@ import (
 
 // Operations of the kind.
 const (
-	getTagged       Operation = "tag:GetResources"
 	listClusters    Operation = "ecs:ListClusters"
 	listServices    Operation = "ecs:ListServices"
 	describeService Operation = "ecs:DescribeServices"
@@ -39,10 +37,10 @@ const (
 
 // Bounds of AWS's calls.
 const (
-	servicePage     = 100 // of ListClusters, ListServices and GetResources
-	serviceBatch    = 10  // services of one DescribeServices
-	targetBatch     = 50  // targets of one DescribeScalableTargets, and of its page
-	mostECSTagValue = 255 // characters
+	servicePage       = 100 // of ListClusters and ListServices
+	serviceBatch      = 10  // services of one DescribeServices
+	targetBatch       = 50  // targets of one DescribeScalableTargets, and of its page
+	mostPlainTagValue = 255 // characters
 )
 
 // comingUp is how long after a change of its number a service with fewer tasks
@@ -87,7 +85,7 @@ var ecsService = Kind{
 
 // ecsClient is what the kind needs of three services.
 type ecsClient struct {
-	tagged   func(context.Context, *tagging.GetResourcesInput, ...func(*tagging.Options)) (*tagging.GetResourcesOutput, error)
+	tagged   getResources
 	clusters func(context.Context, *ecs.ListClustersInput, ...func(*ecs.Options)) (*ecs.ListClustersOutput, error)
 	services func(context.Context, *ecs.ListServicesInput, ...func(*ecs.Options)) (*ecs.ListServicesOutput, error)
 	describe func(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
@@ -206,31 +204,7 @@ func (b byCluster) addARN(text string) {
 }
 
 func (k *services) listTagged(ctx context.Context, tagKey string, into byCluster) error {
-	chain := pager{what: "find ECS services by tag in " + k.Scope.String()}
-	in := &tagging.GetResourcesInput{
-		ResourceTypeFilters: []string{serviceType}, ResourcesPerPage: sdk.Int32(servicePage),
-		TagFilters: []taggingtypes.TagFilter{{Key: sdk.String(tagKey)}},
-	}
-	for {
-		var page *tagging.GetResourcesOutput
-		err := k.Read(ctx, getTagged, func(ctx context.Context) (err error) {
-			if page, err = k.api.tagged(ctx, in); err == nil && page.ResourceTagMappingList == nil {
-				err = errNotTheAnswer("ResourceTagMappingList")
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, mapping := range page.ResourceTagMappingList {
-			into.addARN(sdk.ToString(mapping.ResourceARN))
-		}
-		more, err := chain.next(page.PaginationToken)
-		if err != nil || !more {
-			return err
-		}
-		in.PaginationToken = page.PaginationToken
-	}
+	return k.tagged(ctx, k.api.tagged, "ECS services", serviceType, tagKey, into.addARN)
 }
 
 func (k *services) listAll(ctx context.Context, into byCluster) error {
@@ -764,7 +738,7 @@ func (k *services) tag(ctx context.Context, resources []fleet.Resource, tags map
 	set, remove := splitTags(tags)
 	var written []types.Tag
 	for _, tag := range set {
-		written = append(written, types.Tag{Key: sdk.String(tag[0]), Value: sdk.String(ecsTagValue(tag[1]))})
+		written = append(written, types.Tag{Key: sdk.String(tag[0]), Value: sdk.String(plainTagValue(tag[1]))})
 	}
 	var failures []error
 	for _, resource := range resources {
@@ -778,9 +752,9 @@ func (k *services) tag(ctx context.Context, resources []fleet.Resource, tags map
 	return errors.Join(failures...)
 }
 
-// ecsTagValue makes a sentence fit for a tag of ECS, which takes letters, digits,
-// blanks and few signs.
-func ecsTagValue(text string) string {
+// plainTagValue makes a sentence fit for a tag of ECS or EKS, which take letters,
+// digits, blanks and few signs.
+func plainTagValue(text string) string {
 	runes := []rune(strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsLetter(r), unicode.IsNumber(r), strings.ContainsRune("_.:/=+-@", r):
@@ -790,7 +764,7 @@ func ecsTagValue(text string) string {
 		}
 		return '-'
 	}, text))
-	return string(runes[:min(len(runes), mostECSTagValue)])
+	return string(runes[:min(len(runes), mostPlainTagValue)])
 }
 
 func (k *services) probe(ctx context.Context, tagKey string) []cloud.Finding {

@@ -50,7 +50,7 @@ func FuzzECSTagValue(f *testing.F) {
 	f.Add("no room (RESOURCE:MEMORY)")
 	f.Add("\x00\xff전원")
 	f.Fuzz(func(t *testing.T, text string) {
-		if got := ecsTagValue(text); utf8.RuneCountInString(got) > mostECSTagValue || got != ecsTagValue(got) || !utf8.ValidString(got) {
+		if got := plainTagValue(text); utf8.RuneCountInString(got) > mostPlainTagValue || got != plainTagValue(got) || !utf8.ValidString(got) {
 			t.Errorf("%q becomes %q", text, got)
 		}
 	})
