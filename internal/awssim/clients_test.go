@@ -16,7 +16,8 @@ func clientFleet(t *testing.T) *Server {
 	t.Helper()
 	c := New(Options{Speed: 600}) // minutes of RDS in a second
 	if err := c.Load(Fleet{
-		Accounts: []Account{{ID: "444455556666", Partition: "aws-cn", Roles: []Role{{Name: "dayshift", ExternalID: "s3cret"}}}},
+		Organization: &Organization{Management: "444455556666"},
+		Accounts: []Account{{ID: "444455556666", Name: "shop", Partition: "aws-cn", Roles: []Role{{Name: "dayshift", ExternalID: "s3cret"}}}},
 		Resources: []Resource{
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
@@ -71,6 +72,8 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ec2 describe-spot-instance-requests --spot-instance-request-ids sir-00000000", "", "(InvalidSpotInstanceRequestID.NotFound) when calling the DescribeSpotInstanceRequests operation: The spot instance request ID 'sir-00000000' does not exist"},
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
+		{"organizations list-accounts --query Accounts[].[Id,Name,State] --output text", "444455556666\tshop\tACTIVE", ""},
+		{"organizations list-accounts-for-parent --parent-id r-else1", "", "(ParentNotFoundException) when calling the ListAccountsForParent operation"},
 		{"ssm describe-maintenance-windows --filters Key=Colour,Values=red", "", "(ValidationException) when calling the DescribeMaintenanceWindows operation"},
 		{"autoscaling update-auto-scaling-group --auto-scaling-group-name workers --min-size 0 --max-size 0 --desired-capacity 0", "", ""},
 		{"autoscaling describe-auto-scaling-groups --filters Name=tag-key,Values=Schedule --query AutoScalingGroups[].[AutoScalingGroupName,MinSize,DesiredCapacity,MaxSize,length(Instances),Tags[0].Value] --output text", "workers\t0\t0\t0\t0\tcn-office-hours", ""},

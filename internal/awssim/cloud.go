@@ -70,7 +70,10 @@ type Cloud struct {
 	scopes   map[scopeKey]*scope
 	sessions map[string]*session
 	images   map[string]*image
-	minted   atomic.Uint64 // ids given out, all kinds
+	// organization is nil where there is none.
+	organization *Organization
+
+	minted atomic.Uint64 // ids given out, all kinds
 
 	faultMu sync.Mutex
 	faults  []*faultState
@@ -104,6 +107,9 @@ type account struct {
 	roles     map[string]*role
 	optIn     map[string]bool // regions that are not on by default
 	disabled  map[string]bool
+	// declared by a fleet's accounts; unit and state are as there.
+	declared    bool
+	unit, state string
 }
 
 // role is an IAM role that can be assumed.
@@ -239,7 +245,7 @@ func (c *Cloud) Advance(d time.Duration) (time.Time, error) {
 func (c *Cloud) Reset() {
 	c.mu.Lock()
 	c.accounts, c.scopes, c.sessions = map[string]*account{}, map[scopeKey]*scope{}, map[string]*session{}
-	c.images = wellKnownImages()
+	c.images, c.organization = wellKnownImages(), nil
 	c.mu.Unlock()
 	c.poolMu.Lock()
 	c.pools = map[poolKey]*int{}

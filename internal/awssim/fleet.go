@@ -24,6 +24,8 @@ type Fleet struct {
 	Resources []Resource `yaml:"resources,omitempty"`
 	Windows   []Window   `yaml:"windows,omitempty"`
 	Faults    []Fault    `yaml:"faults,omitempty"`
+	// Organization is the one of AWS Organizations; nil: none, or the one there is.
+	Organization *Organization `yaml:"organization,omitempty"`
 }
 
 // Account is an account of a fleet. Accounts that resources name need no entry
@@ -40,6 +42,10 @@ type Account struct {
 	// A region with resources is on.
 	OptIn    []string `yaml:"opt_in,omitempty"`
 	Disabled []string `yaml:"disabled,omitempty"`
+	// Unit is its place in the organization: a unit or the root, which is the
+	// default; none: it is not a member. State is the one of its life, default ACTIVE.
+	Unit  string `yaml:"unit,omitempty"`
+	State string `yaml:"state,omitempty"`
 }
 
 // Role is an IAM role.
@@ -243,6 +249,7 @@ func (f *Fleet) check(at func(path string) string) []error {
 		}
 		seen[a.ID] = true
 		parts[a.ID] = a.Partition
+		a.checkMember(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, f.Organization)
 		if a.Partition != "" && a.Partition != "aws" && a.Partition != "aws-cn" && a.Partition != "aws-us-gov" {
 			bad(path+".partition", "%q is not a partition: aws, aws-cn or aws-us-gov", a.Partition)
 		}
@@ -264,6 +271,9 @@ func (f *Fleet) check(at func(path string) string) []error {
 				}
 			}
 		}
+	}
+	if f.Organization != nil {
+		f.Organization.check(func(field, format string, args ...any) { bad("organization."+field, format, args...) }, f.Accounts)
 	}
 	known := wellKnownImages()
 	for n, im := range f.Images {
@@ -656,6 +666,11 @@ func (c *Cloud) Load(f Fleet) error {
 	for i := range f.Accounts {
 		c.declare(&f.Accounts[i])
 	}
+	if f.Organization != nil {
+		o := *f.Organization
+		o.ID, o.Root = cmp.Or(o.ID, fmt.Sprintf("o-%016x", hash(c.seed, "organization"))), cmp.Or(o.Root, defaultRoot)
+		c.organization = &o
+	}
 	for _, m := range todo { // before others get addresses by number
 		m.s.mu.Lock()
 		for _, in := range m.list {
@@ -727,7 +742,7 @@ func (c *Cloud) Load(f Fleet) error {
 // declare enters an account of a fleet; the cloud's lock is held.
 func (c *Cloud) declare(f *Account) {
 	a := c.accountLocked(f.ID)
-	a.name, a.partition = f.Name, f.Partition
+	a.name, a.partition, a.unit, a.state, a.declared = f.Name, f.Partition, f.Unit, f.State, true
 	for _, r := range f.OptIn {
 		a.optIn[r] = true
 	}
@@ -851,8 +866,12 @@ func (c *Cloud) Snapshot() Fleet {
 	var f Fleet
 	now := c.Now().UnixNano()
 	c.mu.RLock()
+	f.Organization = c.organization
 	for _, a := range c.accounts {
-		out := Account{ID: a.id, Name: a.name, Partition: a.partition}
+		out := Account{ID: a.id, Name: a.name, Partition: a.partition, Unit: a.unit, State: a.state}
+		if c.organization != nil && !a.declared { // listed by the fleet that is made, it would be a member
+			out.Unit = outside
+		}
 		for r := range a.optIn {
 			out.OptIn = append(out.OptIn, r)
 		}

@@ -53,8 +53,8 @@ func (l Limits) left(b Bucket) Bucket {
 // Source: "Request throttling for the Amazon EC2 API" (the row of a mutating
 // action that the page does not list is its stated default), "Amazon RDS API
 // throttling", "IAM and AWS STS quotas", "Request throttling for the Amazon ECS
-// API". For Systems Manager, both kinds of Auto Scaling and the Resource Groups
-// Tagging API there is no figure; their buckets are made small on purpose.
+// API". For Systems Manager, both kinds of Auto Scaling, Organizations and the Resource Groups
+// Tagging API no figure is known here; their buckets are made small on purpose.
 func AWSLimits() []Limit {
 	unpaged := func(action string) Limit {
 		return Limit{Service: "ec2", Action: action, Unpaged: true, Request: Bucket{50, 10}}
@@ -83,6 +83,7 @@ func AWSLimits() []Limit {
 		{Service: "tagging", Action: "GetResources", Request: Bucket{15, 15}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
 		{Service: "autoscaling", Action: "*", Shared: true, Request: Bucket{30, 5}},
+		{Service: "organizations", Action: "*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "sts", Action: "*", Shared: true, Request: Bucket{600, 600}},
 	}
 }
@@ -156,5 +157,5 @@ func throttled(svc *service) *Error {
 }
 
 func isThrottle(code string) bool {
-	return code == "RequestLimitExceeded" || strings.HasPrefix(code, "Throttl")
+	return code == "RequestLimitExceeded" || code == "TooManyRequestsException" || strings.HasPrefix(code, "Throttl")
 }

@@ -179,7 +179,7 @@ func services() map[string]*service {
 		},
 	}
 	all = append(all, ecsServices()...)
-	all = append(all, autoscalingService())
+	all = append(all, autoscalingService(), organizationsService())
 	out := map[string]*service{}
 	for _, s := range all {
 		for name, a := range s.actions {
