@@ -50,8 +50,10 @@ type Decision struct {
 	Verb   fleet.Verb
 	Reason Reason
 	// Types are the instance types to start with, best first; empty: start it as
-	// it is. The first may be the one it has.
+	// it is. The first may be the one it has. Those without capacity in the present round are left out.
 	Types []string
+	// Preferred is the best of the types that it accepts; empty where it has no choice.
+	Preferred string
 	// Type is the type that a stop makes way for, or the first of Types where
 	// the resource has another one.
 	Type string
@@ -78,6 +80,8 @@ type Decision struct {
 	// Announce is set when the stop of a new resource has to be said, Warn when
 	// people asked to be warned of a stop; each once.
 	Announce, Warn *Notice
+	// GaveUp is set when its start is given up for lack of capacity, once.
+	GaveUp bool
 	// Memory is what to remember when nothing is to be done or the action is accepted.
 	Memory Memory
 	// Before is what to remember when the action is not carried out; nil without an action.
@@ -97,6 +101,8 @@ type Decision struct {
 
 	now     time.Time
 	catchUp bool
+	// capacityDeadline is how long a start that meets missing capacity is tried; 0: as long as it is wanted.
+	capacityDeadline time.Duration
 }
 
 // Dropped is the action of a rule that is not carried out.
@@ -172,6 +178,7 @@ func run(in *Input, steps *[]Step) Decision {
 	if back := in.Memory.DecidedAt.Sub(in.Now); back > 0 && back <= clockBack {
 		d.now = in.Memory.DecidedAt
 	}
+	d.capacityDeadline = p.CapacityDeadline()
 	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
 	x.observe()
 	x.decide()
@@ -353,7 +360,7 @@ func (x *decider) forget() {
 		Schedule: x.Schedule, Last: Unknown,
 		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
 		Ref: m.Ref, Name: m.Name,
-		Size: m.Size, AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, RefusedType: m.RefusedType, Intent: m.Intent,
+		Size: m.Size, AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, ResizeFrom: m.ResizeFrom, RefusedType: m.RefusedType, Intent: m.Intent,
 		Reached: m.Reached, Fire: m.Fire, ByRule: m.ByRule, Observed: m.Observed,
 	}
 }
@@ -495,7 +502,8 @@ func (x *decider) stopNow(reason Reason, hibernate bool) {
 	x.retry = x.last == StopFailed
 	x.act(x.stopVerb(hibernate), reason, WasStopped)
 	m.ManualSince, m.AutoRestartAt = time.Time{}, time.Time{}
-	m.ResizeTo, m.RefusedType = "", ""
+	m.ResizeTo, m.ResizeFrom, m.RefusedType = "", "", ""
+	m.Shortage = Shortage{}
 }
 
 // barred reports whether the provider forbids to stop it, and why.
@@ -613,17 +621,20 @@ func (x *decider) startNow(reason Reason) {
 	case leftToOwner(x.Resource.Bar):
 		x.hold(Reason(x.Resource.Bar))
 		return
+	case x.givenUp():
+		return
 	case x.last == StartFailed && x.backingOff():
 		return
 	}
 	x.retry = x.last == StartFailed
+	x.chooseSize()
 	x.chooseTypes()
 	x.act(fleet.Start, reason, WasRunning)
 	x.m.RefusedType = ""
 }
 
-// chooseTypes says which types a start asks for.
-func (x *decider) chooseTypes() {
+// chooseSize says what a start of a scaled resource brings back.
+func (x *decider) chooseSize() {
 	if x.Resource.Kind.Traits().Scaled {
 		size, from := x.size()
 		x.Size = size
@@ -633,13 +644,6 @@ func (x *decider) chooseTypes() {
 			}
 			return "brings back " + size + " of " + from
 		})
-	}
-	if !x.Resource.Kind.Traits().Types {
-		return
-	}
-	x.Types = x.types()
-	if len(x.Types) > 0 && x.Types[0] != x.Resource.Type {
-		x.Type = x.Types[0]
 	}
 }
 
@@ -659,7 +663,7 @@ func (x *decider) size() (size, from string) {
 // What merely can not be stopped may be started.
 func leftToOwner(bar fleet.Bar) bool {
 	switch bar {
-	case fleet.NoBar, fleet.InstanceStoreRoot, fleet.SpotOneTime, fleet.StopProtected:
+	case fleet.NoBar, fleet.InstanceStoreRoot, fleet.SpotOneTime, fleet.StopProtected, fleet.HSMCluster, fleet.NoAutoSnapshots:
 		return false
 	}
 	return true
@@ -723,7 +727,7 @@ func (x *decider) runs() {
 		x.Resize, x.Type = true, wanted
 		x.retry = x.last == WasRunning && m.Attempts > 0
 		x.act(fleet.Stop, ResizeStop, WasRunning)
-		m.ResizeTo = wanted
+		m.ResizeTo, m.ResizeFrom = wanted, r.Type
 	}
 }
 
@@ -817,6 +821,7 @@ func (x *decider) none(reason Reason, next Remembered) {
 	m := x.m
 	x.Reason = reason
 	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
+	m.ResizeFrom, m.Shortage = "", Shortage{}
 	x.remember(next)
 	if next == WasStopped {
 		m.ResizeTo = ""
@@ -873,10 +878,17 @@ func (x *decider) remember(next Remembered) {
 // backingOff reports whether the next try has to wait. An end further away than
 // any back-off lasts comes from a clock that was set back and counts as over.
 func (x *decider) backingOff() bool {
-	if !x.now.Before(x.m.NotBefore) || x.m.NotBefore.After(x.now.Add(backoffCap)) {
+	due := x.m.NotBefore
+	if due.After(x.now.Add(backoffCap + shortageGrid)) {
 		return false
 	}
-	x.Due = x.m.NotBefore
+	if end := x.CapacityEnd(x.m.Shortage); !end.IsZero() && end.Before(due) && x.m.Shortage.At.Before(end) {
+		due = end
+	}
+	if !x.now.Before(due) {
+		return false
+	}
+	x.Due = due
 	x.hold(BackingOff)
 	x.recheckAt(x.Due)
 	return true

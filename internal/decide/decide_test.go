@@ -304,6 +304,7 @@ func TestBars(t *testing.T) {
 		fleet.GroupMember, fleet.InstanceStoreRoot, fleet.SpotOneTime, fleet.StopProtected,
 		fleet.ReadReplica, fleet.ReplicaSource, fleet.ClusterMember, fleet.SQLServerMultiAZ,
 		fleet.ServerlessV1, fleet.GlobalDatabase, fleet.MultiAZCluster, fleet.DaemonService, fleet.ExternalDeployer,
+		fleet.HSMCluster, fleet.NoAutoSnapshots,
 	} {
 		barred := func(r *fleet.Resource) { r.Bar = bar }
 		start := row{name: string(bar) + ": start", now: morning, state: fleet.Stopped, memory: WasStopped, resource: barred, verb: fleet.Start, reason: PeriodBegan, next: WasRunning}

@@ -275,6 +275,12 @@ func (x *decider) fireVerb(f Fire) (fleet.Verb, Reason, bool) {
 func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	m := x.m
 	m.Attempts, m.NotBefore, m.LastError = 0, time.Time{}, ""
+	if was := &x.in.Memory; was.Fire == f {
+		m.Shortage = was.Shortage
+	}
+	if f.Halfway {
+		m.ResizeFrom = x.in.Memory.ResizeFrom
+	}
 	if was := &x.in.Memory; was.Fire == f && was.Attempts > 0 {
 		m.Attempts, m.NotBefore, m.LastError = was.Attempts, was.NotBefore, was.LastError
 		if x.backingOff() {
@@ -299,10 +305,11 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 			x.Until = time.Time{} // it must come up again, however late
 			x.Want.InstanceType = f.Type
 		}
+		x.chooseSize()
 		x.chooseTypes()
 	case f.Verb == fleet.Resize && verb == fleet.Stop:
 		x.Resize, x.Type = true, f.Type
-		m.Fire = halfway(f)
+		m.Fire, m.ResizeFrom = halfway(f), x.Resource.Type
 	case verb == fleet.Resize:
 		x.Type = f.Type
 	}

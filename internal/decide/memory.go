@@ -61,6 +61,8 @@ type Memory struct {
 	Snapshot string `json:"snapshot,omitempty"`
 	// ResizeTo is set while a resource is stopped only to change its type.
 	ResizeTo string `json:"resize_to,omitempty"`
+	// ResizeFrom is the type that it had before it was stopped to be changed.
+	ResizeFrom string `json:"resize_from,omitempty"`
 	// RefusedType is the wanted type that it could not be started with; it runs
 	// with another one and is not stopped for this type again before its next start.
 	RefusedType string `json:"refused_type,omitempty"`
@@ -71,6 +73,8 @@ type Memory struct {
 	Attempts  int       `json:"attempts,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
 	LastError string    `json:"last_error,omitempty"`
+	// Shortage is the missing capacity that its start has met.
+	Shortage Shortage `json:"shortage,omitzero"`
 	// Override is the override that was in force at the last decision.
 	Override string `json:"override,omitempty"`
 	// Reached are the overrides that ended for this resource because they had been reached, the latest last, blanks

@@ -61,8 +61,8 @@ func (d *Decision) Accepted(at time.Time, changed string) Memory {
 		if has == "" {
 			has = d.Resource.Type
 		}
-		if len(d.Types) > 0 && has != d.Types[0] {
-			m.RefusedType = d.Types[0]
+		if d.Preferred != "" && has != d.Preferred {
+			m.RefusedType = d.Preferred
 		}
 	}
 	m.Intent = &intent

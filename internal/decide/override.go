@@ -18,7 +18,7 @@ func (x *decider) override() {
 	o, m := x.Override, x.m
 	x.row("row-o", "an override is in force")
 	if x.in.Memory.Override != o.ID && (x.last == StartFailed || x.last == StopFailed) {
-		x.last = Unknown // the back-off was that of another wish
+		x.last, m.Shortage = Unknown, Shortage{} // the back-off was that of another wish
 	}
 	m.ManualSince = time.Time{}
 	running := x.Resource.State == fleet.Running

@@ -43,6 +43,7 @@ var sections = []struct {
 		{Changing, "Wait: somebody else began this."},
 		{Busy, "Wait: a database is being changed, upgraded or backed up, or is in trouble; its state is in the table."},
 		{BackingOff, "Read the last error in `explain`: a permission, a capacity, a quota. `run` does not shorten the wait."},
+		{CapacityGivenUp, "It is tried again at the next boundary of its schedule, or at once when the list in its tag `dayshift:instance-types` changes or somebody runs `dayshift start`. `capacity_deadline` says how long it is tried."},
 	}},
 	{"Stopped is wanted", "", []remedy{
 		{PeriodEnded, ""},
@@ -104,7 +105,7 @@ var sections = []struct {
 		{RuleLate, "The failures before it say what was in the way: a permission, a capacity, a change that did not end in time."},
 		{RuleUnsupported, "Only EC2 instances change their type. Give the rule `resource-type` in its filter."},
 	}},
-	{"It must not be stopped singly", "Of these, instance-store, one-time Spot and stop-protected instances may be started; all others are left alone both ways.", []remedy{
+	{"It must not be stopped singly", "Of these, instance-store, one-time Spot and stop-protected instances and Redshift clusters with HSM or without automated snapshots may be started; all others are left alone both ways.", []remedy{
 		{GroupMember, "Take the schedule tag off; the group would replace a member that stops. Tag the group instead."},
 		{InstanceStoreRoot, "AWS can only terminate it."},
 		{SpotOneTime, "AWS can only terminate it. Without the permission `ec2:DescribeSpotInstanceRequests` every Spot instance counts as one."},
@@ -115,11 +116,13 @@ var sections = []struct {
 		{SQLServerMultiAZ, "AWS does not stop it."},
 		{ServerlessV1, "AWS does not stop it. It can pause by itself (`AutoPause`), or be upgraded to Serverless v2, which can be stopped."},
 		{GlobalDatabase, "AWS does not stop its primary or secondary clusters. Take the cluster out of the global database, or the schedule tag off."},
-		{MultiAZCluster, "AWS does not stop it. A Multi-AZ DB instance can be stopped."},
+		{MultiAZCluster, "AWS does not stop a Multi-AZ DB cluster (a Multi-AZ DB instance it does), nor pause a Redshift cluster in two zones."},
 		{ServiceManaged, "Take the schedule tag off the group, and tag what owns it: the EKS node group, for instance."},
 		{ScalingSuspended, "Resume the processes Launch and Terminate of the group (`aws autoscaling resume-processes --auto-scaling-group-name NAME`)."},
 		{DaemonService, "Take the schedule tag off. Its tasks end when the machines of the cluster stop: schedule these."},
 		{ExternalDeployer, "Take the schedule tag off, or schedule it in the program that deploys it."},
+		{HSMCluster, "AWS does not pause it. Encrypted with a KMS key it could be."},
+		{NoAutoSnapshots, "Give it a retention (`aws redshift modify-cluster --cluster-identifier ID --automated-snapshot-retention-period 1`): AWS resumes from such a snapshot."},
 	}},
 }
 

@@ -25,6 +25,8 @@ const (
 	Changing       Reason = "changing"
 	Busy           Reason = "busy"
 	BackingOff     Reason = "backing-off"
+	// CapacityGivenUp: no capacity for its start until the deadline.
+	CapacityGivenUp Reason = "capacity-given-up"
 )
 
 // Stopped is wanted.
@@ -118,12 +120,14 @@ const (
 	ScalingSuspended  = Reason(fleet.ScalingSuspended)
 	DaemonService     = Reason(fleet.DaemonService)
 	ExternalDeployer  = Reason(fleet.ExternalDeployer)
+	HSMCluster        = Reason(fleet.HSMCluster)
+	NoAutoSnapshots   = Reason(fleet.NoAutoSnapshots)
 )
 
 // Reasons are all reasons in the order of the documentation.
 var Reasons = []Reason{
 	ProtectedByTag, ProtectedByFilter, NoSchedule, UnknownSchedule, ScheduleInvalid, ScheduleDisabled,
-	ActionUnderWay, Changing, Busy, BackingOff,
+	ActionUnderWay, Changing, Busy, BackingOff, CapacityGivenUp,
 	PeriodEnded, EnforcedStop, NewResourceStop, RetryStop, MissedStop, ManualUptimeOver, ProviderRestart,
 	NewResourceAnnounced, NewResourceGrace, NewResourceKept, RetainedAtEnd, ManualStart, AlreadyStopped, ModeStartOnly,
 	PeriodBegan, EnforcedStart, RetryStart, MissedStart, ResizeStop, ResizeStart, HeldStart,
@@ -137,6 +141,7 @@ var Reasons = []Reason{
 	ServerlessV1, GlobalDatabase, MultiAZCluster,
 	ServiceManaged, ScalingSuspended,
 	DaemonService, ExternalDeployer,
+	HSMCluster, NoAutoSnapshots,
 }
 
 var sentences = map[Reason]string{
@@ -151,6 +156,8 @@ var sentences = map[Reason]string{
 	Changing:       "It is on its way up or down; it is looked at again when it has arrived.",
 	Busy:           "It is in a state in which it can be neither started nor stopped; it is looked at again.",
 	BackingOff:     "The last try failed; the next one waits.",
+
+	CapacityGivenUp: "AWS had no capacity for it until the deadline, so its start is given up until something else is wanted of it.",
 
 	PeriodEnded:          "Its schedule wants it stopped since the period ended.",
 	EnforcedStop:         "Its schedule wants it stopped and enforces that at every pass.",
@@ -217,11 +224,13 @@ var sentences = map[Reason]string{
 	SQLServerMultiAZ:  "SQL Server in several zones can not be stopped.",
 	ServerlessV1:      "It is an Aurora Serverless v1 cluster, which can not be stopped.",
 	GlobalDatabase:    "It is part of a global database, which can not be stopped.",
-	MultiAZCluster:    "It is a Multi-AZ DB cluster, which can not be stopped.",
+	MultiAZCluster:    "It is a cluster in several zones, which can not be stopped.",
 	ServiceManaged:    "Another service of the provider scales it; it is left to that service.",
 	ScalingSuspended:  "Its owner suspended the launch or the end of its instances, so it would not go down or not come back.",
 	DaemonService:     "It is a daemon service, which runs one task on each machine of its cluster and has no number of its own.",
 	ExternalDeployer:  "Another program deploys it and decides how many tasks it has; it is left to that program.",
+	HSMCluster:        "It is encrypted with a hardware security module (HSM), so it can not be paused.",
+	NoAutoSnapshots:   "Its automated snapshots are off, so it can not be paused.",
 }
 
 // Sentence describes the reason to people, in one sentence.

@@ -29,6 +29,8 @@ func (d *Decision) Sentence() string {
 	case d.Due.IsZero():
 	case d.Reason == NewResourceAnnounced || d.Reason == NewResourceGrace || d.Reason == ManualStart:
 		fmt.Fprintf(&b, " It will be stopped at %s.", instantForm(d.Due))
+	case d.Reason == CapacityGivenUp:
+		fmt.Fprintf(&b, " There was none from %s; it is tried again at %s.", instantForm(d.Memory.Shortage.Since), instantForm(d.Due))
 	case d.Reason == BackingOff:
 		fmt.Fprintf(&b, " The next try is at %s.", instantForm(d.Due))
 	}
@@ -40,7 +42,7 @@ func (d *Decision) Sentence() string {
 		}
 		b.WriteByte('.')
 	}
-	if d.Memory.LastError != "" && (d.Reason == BackingOff || d.Reason == RetryStart || d.Reason == RetryStop) {
+	if d.Memory.LastError != "" && (d.Reason == BackingOff || d.Reason == CapacityGivenUp || d.Reason == RetryStart || d.Reason == RetryStop) {
 		fmt.Fprintf(&b, " Last error: %s.", strings.TrimRight(d.Memory.LastError, "."))
 	}
 	return b.String()
@@ -110,6 +112,15 @@ func (x *decider) memoryFact() string {
 	}
 	if m.Attempts > 0 {
 		text += fmt.Sprintf(", %d failed in a row (%s)", m.Attempts, m.LastError)
+	}
+	if s := m.Shortage; !s.IsZero() {
+		text += ", no capacity since " + instantForm(s.Since)
+		if s.Refused != "" {
+			text += " for " + strings.Join(s.Types(), ", ")
+		}
+		if !s.GaveUp.IsZero() {
+			text += ", given up at " + instantForm(s.GaveUp)
+		}
 	}
 	if m.Intent != nil {
 		text += fmt.Sprintf(", %s begun at %s is under way", m.Intent.Verb, instantForm(intentTime(*m.Intent)))

@@ -66,6 +66,8 @@ type Outcome struct {
 	Recovered bool
 	// Snapshot is the snapshot that a stop took first; empty: none.
 	Snapshot string
+	// Shortage is the missing capacity that the start had met before; zero: none.
+	Shortage Shortage
 	// Why is the provider's reason, or a sentence, where it failed.
 	Why string
 }
@@ -115,13 +117,17 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	done := func() (Memory, Outcome) {
 		out.Ended, out.Recovered = HasStopped, !accepted
 		if target == fleet.Running {
-			out.Ended = Started
+			out.Ended, out.Shortage = Started, m.Shortage
 		}
 		return arrived(m, r, intent, accepted), out
 	}
 	failed := func(why string) (Memory, Outcome) {
 		out.Ended, out.Why, out.Recovered = HasFailed, why, !accepted
 		m.Intent, m.Snapshot = nil, intent.Snapshot
+		if target == fleet.Running && r.State == fleet.Stopped && shortOf(r) {
+			m.Shortage = m.Shortage.Refuse(r.Type, now)
+			out.Shortage = m.Shortage
+		}
 		if !intent.Fire.IsZero() {
 			return failedFire(m, intent.Fire, now, why), out
 		}
@@ -198,6 +204,13 @@ func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 	m.Intent = nil
 	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
 	start := intent.Verb == fleet.Start
+	var refused string // the best type, where the start went on to another one
+	if types := m.Shortage.Types(); start && len(types) > 0 && r.Type != types[0] {
+		refused = types[0]
+	}
+	if start {
+		m.ResizeFrom, m.Shortage = "", Shortage{}
+	}
 	if !intent.Fire.IsZero() { // the schedule's memory is none of a rule's business
 		if state := byRule(intent.Verb, intent.Fire); state != "" {
 			m.ByRule = state
@@ -215,15 +228,15 @@ func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 		m.DecidedAt, m.Announced, m.Retain = intent.At, time.Time{}, false
 		switch {
 		case start:
-			m.Last, m.RefusedType = WasRunning, ""
+			m.Last, m.RefusedType = WasRunning, refused
 			if intent.Type != "" && r.Type != intent.Type {
 				m.RefusedType = intent.Type // it may have been refused: not stopped for it once more
 			}
 		case intent.Type != "":
-			m.Last, m.ResizeTo = WasRunning, intent.Type
+			m.Last, m.ResizeTo, m.ResizeFrom = WasRunning, intent.Type, r.Type
 		default:
 			m.Last, m.ManualSince, m.AutoRestartAt = WasStopped, time.Time{}, time.Time{}
-			m.ResizeTo, m.RefusedType = "", ""
+			m.ResizeTo, m.ResizeFrom, m.RefusedType = "", "", ""
 		}
 	}
 	if start {
@@ -239,7 +252,7 @@ func fail(m Memory, verb fleet.Verb, resize bool, now time.Time, why string) Mem
 	case verb == fleet.Start:
 		m.Last = StartFailed
 	case resize:
-		m.Last, m.ResizeTo = WasRunning, ""
+		m.Last, m.ResizeTo, m.ResizeFrom = WasRunning, "", ""
 	default:
 		m.Last = StopFailed
 	}

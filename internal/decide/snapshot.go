@@ -27,7 +27,7 @@ func (x *decider) chooseSnapshot() {
 	m := x.m
 	before := m.Snapshot
 	m.Snapshot = ""
-	if x.Verb != fleet.Stop || x.s == nil || x.s.Snapshot == "" || !x.Resource.Kind.Traits().Database {
+	if x.Verb != fleet.Stop || x.s == nil || x.s.Snapshot == "" || !x.Resource.Kind.Traits().Snapshots {
 		return
 	}
 	x.Snapshot = before

@@ -63,6 +63,9 @@ func TestTheSnapshotOfAStop(t *testing.T) {
 	if intent := first.Intend("r-1", 1).Intent; intent.Snapshot != first.Snapshot {
 		t.Errorf("the intent names the snapshot %q", intent.Snapshot)
 	}
+	if paused := decideOn(fleet.RedshiftCluster, fleet.Running, nil, evening); paused.Verb != fleet.Stop || paused.Snapshot != "" || paused.SnapshotBegins {
+		t.Errorf("AWS takes a snapshot of its own before it pauses a cluster: %+v", paused)
+	}
 	waits := first.Waits(evening)
 	if waits.Intent != nil || waits.Last != WasRunning || waits.Snapshot != first.Snapshot || !waits.NotBefore.After(evening) {
 		t.Errorf("while it waits: %+v", waits)

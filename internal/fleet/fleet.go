@@ -88,10 +88,13 @@ const (
 	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ DB clusters, Neptune, DocumentDB
 	AutoScalingGroup Kind = "autoscaling_group"
 	ECSService       Kind = "ecs_service"
+	RedshiftCluster  Kind = "redshift_cluster"
+	// SageMakerNotebook is a notebook instance.
+	SageMakerNotebook Kind = "sagemaker_notebook"
 )
 
 // Kinds are all kinds, in the order in which they are listed to people.
-var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup, ECSService}
+var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup, ECSService, RedshiftCluster, SageMakerNotebook}
 
 // Traits are what the rules have to know of a kind.
 type Traits struct {
@@ -99,6 +102,8 @@ type Traits struct {
 	Types bool
 	// Database: it comes up slowly and others need it, so it is started first and stopped last.
 	Database bool
+	// Snapshots: a stop can be asked to take a snapshot first, which is ours to keep and to let go of.
+	Snapshots bool
 	// Scaled: stopped means scaled to nothing; a start brings back the Size that it had.
 	Scaled bool
 	// Arrival is how long it may take to come up or go down before that counts as failed.
@@ -108,13 +113,18 @@ type Traits struct {
 // EC2 takes a minute, minutes with hibernation; a database with a large log to
 // recover or a snapshot to take can need the better part of an hour, and a
 // cluster starts its members one after the other. A group waits for instances,
-// a service for tasks.
+// a service for tasks. Redshift takes a snapshot before it pauses, and nodes
+// with disks of their own get their data back from it; a notebook that finds no
+// machine says so after half an hour, which is also how long AWS's own waiter waits.
 var traits = map[Kind]Traits{
 	EC2Instance:      {Types: true, Arrival: 15 * time.Minute},
-	RDSInstance:      {Database: true, Arrival: time.Hour},
-	RDSCluster:       {Database: true, Arrival: 90 * time.Minute},
+	RDSInstance:      {Database: true, Snapshots: true, Arrival: time.Hour},
+	RDSCluster:       {Database: true, Snapshots: true, Arrival: 90 * time.Minute},
 	AutoScalingGroup: {Scaled: true, Arrival: 15 * time.Minute},
 	ECSService:       {Scaled: true, Arrival: 15 * time.Minute},
+
+	RedshiftCluster:   {Database: true, Arrival: 90 * time.Minute},
+	SageMakerNotebook: {Arrival: 30 * time.Minute},
 }
 
 // Traits tells what the rules have to know of the kind. A kind that is not
@@ -213,6 +223,8 @@ const (
 	ScalingSuspended  Bar = "scaling-suspended" // its owner suspended what would stop it or bring it back
 	DaemonService     Bar = "daemon-service"
 	ExternalDeployer  Bar = "external-deployer"
+	HSMCluster        Bar = "hsm-cluster"            // its keys are in a hardware security module
+	NoAutoSnapshots   Bar = "no-automated-snapshots" // a pause would have nothing to come back from
 )
 
 // Resource is one resource as its listing showed it at SeenAt.
@@ -246,7 +258,7 @@ type Resource struct {
 	Members int `json:"members,omitempty"`
 	// AutoRestartAt is when AWS will start a stopped database by itself (RDS, seven days after its stop).
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
-	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS); empty: none.
+	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS, Redshift); empty: none.
 	MaintenanceWindow string `json:"maintenance_window,omitempty"`
 	// SeenAt is when the listing that showed it began.
 	SeenAt time.Time `json:"seen_at"`
