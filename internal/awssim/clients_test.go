@@ -17,7 +17,7 @@ func clientFleet(t *testing.T) *Server {
 	c := New(Options{Speed: 600}) // minutes of RDS in a second
 	if err := c.Load(Fleet{
 		Organization: &Organization{Management: "444455556666"},
-		Accounts: []Account{{ID: "444455556666", Name: "shop", Partition: "aws-cn", Roles: []Role{{Name: "dayshift", ExternalID: "s3cret"}}}},
+		Accounts:     []Account{{ID: "444455556666", Name: "shop", Partition: "aws-cn", Roles: []Role{{Name: "dayshift", ExternalID: "s3cret"}}}},
 		Resources: []Resource{
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef0", Name: "商城-dev-01", State: "stopped", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef1", Spot: "persistent", State: "stopped"},
