@@ -33,6 +33,11 @@ const (
 // announcement and to mend a tag, short enough not to cost a night.
 const DefaultNewResourceGrace = 10 * time.Minute
 
+// DefaultCapacityDeadline is how long a start that meets missing capacity is
+// tried: shortages mostly end within the hour, and after two of them people
+// have to know that the morning goes without it.
+const DefaultCapacityDeadline = 2 * time.Hour
+
 // Jitter spreads the resources of a schedule over waves, not over every
 // second: each wave is a pass of its own and a batch of its own, so few waves
 // keep passes and calls few, and sixteen already flatten a surge to a sixteenth.
@@ -65,6 +70,8 @@ type Schedule struct {
 	MaxManualUptime  time.Duration // 0: none
 	NotifyBeforeStop time.Duration // 0: no warning
 	Jitter           time.Duration // 0: none
+	// CapacityDeadline is how long a start that meets missing capacity is tried; 0: as long as running is wanted.
+	CapacityDeadline time.Duration
 	// SSMWindows are the names of the SSM maintenance windows that count as running time (EC2).
 	SSMWindows []string
 	// Observe: decide and record, but do not act.
@@ -172,6 +179,15 @@ func (b *Book) Governs(r fleet.Resource) Policy {
 
 // Protected reports whether the resource must not be touched.
 func (p Policy) Protected() bool { return p.Why == ProtectedByTag || p.Why == ProtectedByFilter }
+
+// CapacityDeadline is how long a start that meets missing capacity is tried; 0:
+// as long as running is wanted. Where there is no schedule it is the default.
+func (p Policy) CapacityDeadline() time.Duration {
+	if p.Schedule == nil {
+		return DefaultCapacityDeadline
+	}
+	return p.Schedule.CapacityDeadline
+}
 
 // Hint returns the schedule that an unknown name was most likely meant to be.
 // It compares with every schedule, so it is asked for when somebody reads it.
