@@ -26,7 +26,11 @@ func TestSections(t *testing.T) {
 			if err := os.WriteFile(file, []byte("# Benchmarks\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // the second run replaces what the first wrote
+			times := 2 // the second run replaces what the first wrote
+			if s.name == "million" {
+				times = 1 // it waits for a resync, which can not be more often than every ten seconds
+			}
+			for range times {
 				if err := bench(t.Context(), []string{"-only", s.name, "-rounds", "1", "-time", "1ms", "-small", "-write", file}); err != nil {
 					t.Fatal(err)
 				}

@@ -17,6 +17,9 @@ type lab struct {
 	rounds int
 	time   time.Duration // of one measurement, about
 	small  bool          // fleets and waits of a size that only shows that it works
+
+	scopes  int    // of the fleet of the section million; 0: all of them
+	profile string // folder for profiles of that section; empty: none
 }
 
 // contestant does the same work its own way; run does it n times.

@@ -23,7 +23,11 @@ import (
 )
 
 // daemonSpec names the configuration of a daemon.
-type daemonSpec struct{ File string }
+type daemonSpec struct {
+	File    string
+	Scopes  int    // that it has, for Profile
+	Profile string // path of the profiles, without what tells them apart; empty: none
+}
 
 // made is what a daemon says of each of its passes.
 type made struct {
@@ -31,6 +35,8 @@ type made struct {
 	Scopes    int
 	Resources int
 	CPU       time.Duration // of the process, since its begin
+	Took      time.Duration // the pass, on the wall
+	Gap       string        // the first part of the fleet that could not be seen; empty: none
 }
 
 // daemonRole runs the daemon as `dayshift serve` does and tells of its passes.
@@ -49,8 +55,24 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	prof := profiles{prefix: spec.Profile, left: spec.Scopes}
+	if spec.Profile != "" {
+		if err := prof.begin("whole"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, prof.end("later")) }()
+	}
 	daemon := app.Daemon{App: a, Reports: func(r *pass.Report) {
-		_ = say(made{r.Run.Trigger, len(r.Scopes), len(r.Decisions), usage()}) // whoever does not listen is gone
+		report := made{Trigger: r.Run.Trigger, Scopes: len(r.Scopes), Resources: len(r.Decisions), CPU: usage(), Took: r.Run.Finished.Sub(r.Run.Started)}
+		if len(r.Gaps) > 0 {
+			report.Gap = r.Gaps[0].String()
+		}
+		_ = say(report) // whoever does not listen is gone
+		if spec.Profile != "" {
+			if err := prof.looked(report.Scopes); err != nil {
+				log.Error("the profile can not be written", slog.Any("error", err))
+			}
+		}
 	}}
 	err = daemon.Serve(ctx, "127.0.0.1:0")
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -117,7 +139,7 @@ func (d dawn) watch(ctx context.Context) (result late, err error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return result, err
 	}
-	daemon, err := spawn(ctx, "daemon", daemonSpec{file},
+	daemon, err := spawn(ctx, "daemon", daemonSpec{File: file},
 		"AWS_ENDPOINT_URL="+sim.url, "AWS_ACCESS_KEY_ID="+hub, "AWS_SECRET_ACCESS_KEY=bench", "AWS_EC2_METADATA_DISABLED=true")
 	if err != nil {
 		return result, err

@@ -2,6 +2,7 @@
 // with the command, the machine and the commit that the numbers belong to.
 //
 //	go run . [-only NAME,…] [-rounds N] [-time D] [-small] [-write FILE]
+//	go run . -only million [-scopes N] [-profile FOLDER]
 //
 // It is a module of its own, so that what Dayshift is compared with stays out
 // of the product's dependencies. A section is one file with one row in the list
@@ -36,6 +37,7 @@ type section struct {
 var sections = []section{
 	{"calendar", "Evaluating a schedule", calendarSection, inRounds},
 	{"pass", "A pass over 100,000 resources", passSection, passHow},
+	{"million", "A million instances", millionSection, millionHow},
 	{"store", "Writing to the store", storeSection, inRounds},
 	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
 	{"calls", "Calls to AWS", callsSection, once},
@@ -66,6 +68,8 @@ func bench(ctx context.Context, args []string) error {
 	flags.IntVar(&l.rounds, "rounds", 7, "how often each contestant is measured; medians need at least 5")
 	flags.DurationVar(&l.time, "time", 500*time.Millisecond, "how long each measurement takes, about")
 	flags.BoolVar(&l.small, "small", false, "fleets and waits of a size that only shows that it works")
+	flags.IntVar(&l.scopes, "scopes", 0, "of the section million: only so many accounts and regions of 1,000 instances each, 10 regions to an account")
+	flags.StringVar(&l.profile, "profile", "", "of the section million: write processor and heap profiles of the daemon into this `folder`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

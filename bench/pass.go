@@ -216,9 +216,12 @@ func liveHeap() int64 {
 // resetPeak makes the kernel forget the greatest resident set so far.
 func resetPeak() error { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// status reads a size from /proc/self/status, in bytes.
-func status(field string) (int64, error) {
-	text, err := os.ReadFile("/proc/self/status")
+// status reads a size from this process's status, in bytes.
+func status(field string) (int64, error) { return statusOf(os.Getpid(), field) }
+
+// statusOf reads a size from the status of a process, in bytes.
+func statusOf(pid int, field string) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -228,7 +231,7 @@ func status(field string) (int64, error) {
 			return kilobytes << 10, err
 		}
 	}
-	return 0, fmt.Errorf("/proc/self/status has no %s", field)
+	return 0, fmt.Errorf("/proc/%d/status has no %s", pid, field)
 }
 
 // lister lists instances and nothing else, to hold the listing of a pass against.

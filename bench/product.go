@@ -29,7 +29,10 @@ func (s shape) resources() int { return s.scopes() * s.Each }
 func (s shape) String() string { return fmt.Sprintf("%d × %d × %d", s.Accounts, s.Regions, s.Each) }
 
 // regions that fleets are spread over, all of them on in every account.
-var regions = []string{"us-east-1", "eu-west-1", "ap-northeast-2", "us-west-2"}
+var regions = []string{
+	"us-east-1", "eu-west-1", "ap-northeast-2", "us-west-2",
+	"us-east-2", "us-west-1", "eu-central-1", "eu-west-2", "ap-northeast-1", "ap-southeast-1",
+}
 
 // hub is the account whose keys are at hand; the others are entered by their roles.
 const hub = "200000000001" // the first that awssim.Generate gives out
