@@ -325,7 +325,7 @@ func (x *decider) observe() {
 	if m.SeenSince.IsZero() || m.Seen != r.State {
 		m.SeenSince = seenAt
 	}
-	m.Seen, m.SeenType, m.SeenAt = r.State, r.Type, seenAt
+	m.Seen, m.SeenType, m.SeenAt, m.Missing = r.State, r.Type, seenAt, time.Time{}
 	if r.State == fleet.Running && r.Size != "" {
 		m.Size = r.Size
 	}

@@ -49,6 +49,8 @@ type Memory struct {
 	Size      string    `json:"size,omitempty"`
 	SeenAt    time.Time `json:"seen_at"`
 	SeenSince time.Time `json:"seen_since,omitzero"`
+	// Missing is since when complete listings do not show it; zero while they do.
+	Missing time.Time `json:"missing,omitzero"`
 	// ManualSince is when it was first seen running against a wanted stop, started by a person; zero otherwise.
 	ManualSince time.Time `json:"manual_since,omitzero"`
 	// AutoRestartAt is the provider's own restart, remembered while stopped (RDS).
@@ -147,20 +149,11 @@ func (m *Memory) reach(override string) {
 	m.Reached = strings.Join(reached[max(len(reached)-maxReached, 0):], " ")
 }
 
-// refreshAfter is how old the instant of the last decision may grow before a
-// memory in which nothing else changed is written again. Inside one stretch of
-// the calendar its age does not matter; an hour bounds what a change of the
-// schedule's own past can be mistaken for, at a write per resource and hour.
-const refreshAfter = time.Hour
-
 // Differs reports whether the memory has to be written where old is stored:
-// something changed beyond the instants of the last look and decision, or
-// these have grown old. A fleet at rest costs next to no writes.
+// something changed beyond the instants of the last look and decision, which
+// ScopeMemory.Decided keeps for all that is as it was. A fleet at rest costs no writes.
 func (m Memory) Differs(old Memory) bool {
 	if (m.Intent == nil) != (old.Intent == nil) || m.Intent != nil && *m.Intent != *old.Intent {
-		return true
-	}
-	if m.DecidedAt.Sub(old.DecidedAt).Abs() >= refreshAfter || m.SeenAt.Sub(old.SeenAt).Abs() >= refreshAfter {
 		return true
 	}
 	m.Intent, m.DecidedAt, m.SeenAt = old.Intent, old.DecidedAt, old.SeenAt

@@ -117,6 +117,19 @@ func (d *Decision) Barred(at time.Time) Memory {
 	return m
 }
 
+// Quiet reports whether there is nothing to be done, told or waited for, now or
+// before Recheck, as long as the resource looks the same and the same is
+// configured. What an override holds is never quiet: people wait for its end.
+func (d *Decision) Quiet() bool {
+	return d.Verb == "" && !d.Observed && d.Announce == nil && d.Warn == nil && len(d.Dropped) == 0 && d.Memory.Intent == nil && d.Override == nil
+}
+
+// Decided reports whether the decision is over with it: what it made up for is
+// not made up for again. One with an action is over when that is accepted.
+func (d *Decision) Decided() bool {
+	return d.Verb == "" && !d.Memory.DecidedAt.Before(d.now)
+}
+
 // Fresh reports whether a resource is still as it was when it was decided on;
 // if not, the action is skipped and decided anew. That covers its state, also
 // when it was stopped and started in between, what protects it and the

@@ -18,6 +18,9 @@ type ScopeMemory struct {
 	Windows []policy.Window `json:"windows,omitempty"`
 	// Config is the fingerprint of the configuration that the scope was last acted on under.
 	Config string `json:"config,omitempty"`
+	// Decided is when all resources of a kind were last decided on, together: what is remembered of one that did not change
+	// since counts as of then, however old its own instants are.
+	Decided map[fleet.Kind]time.Time `json:"decided,omitempty"`
 	// Breaker says for how long the scope could not be seen, and when it is looked at again; zero: it was seen.
 	Breaker Breaker `json:"breaker,omitzero"`
 }

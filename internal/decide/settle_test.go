@@ -207,7 +207,7 @@ func TestDiffers(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Memory){
 		"intent gone": func(m *Memory) { m.Intent = nil }, "intent": func(m *Memory) { m.Intent = &Intent{Verb: fleet.Start} },
-		"last": func(m *Memory) { m.Last = WasStopped }, "old": func(m *Memory) { m.DecidedAt = m.DecidedAt.Add(time.Hour) },
+		"last": func(m *Memory) { m.Last = WasStopped }, "missing": func(m *Memory) { m.Missing = evening },
 		"warned": func(m *Memory) { m.Warned = evening },
 	} {
 		changed := m

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,6 +34,9 @@ const DefaultTimeout = 2 * time.Minute
 // Request says what to list.
 type Request struct {
 	Scopes []fleet.Scope
+	// Heard, when not nil, is handed each scope as soon as all of it is listed or known to be a gap, once, and several
+	// scopes at once from different goroutines. What List returns then has the gaps alone: a large fleet is never held whole.
+	Heard  func(fleet.Scope, Seen)
 	TagKey string // only resources with this tag
 	// Whole: in these scopes what one of the filters matches is listed as well,
 	// with the tag or without.
@@ -89,6 +93,23 @@ type Seen struct {
 	Gaps      []Gap            // ordered by scope
 }
 
+// Join puts together what several scopes showed.
+func Join(parts ...Seen) Seen {
+	var all Seen
+	found := 0
+	for i := range parts {
+		found += len(parts[i].Resources)
+	}
+	all.Resources = make([]fleet.Resource, 0, found) // growing it step by step would hold a large fleet several times over
+	for i := range parts {
+		all.Resources = append(all.Resources, parts[i].Resources...)
+		all.Gaps = append(all.Gaps, parts[i].Gaps...)
+	}
+	slices.SortFunc(all.Resources, func(a, b fleet.Resource) int { return a.Ref.Compare(b.Ref) })
+	slices.SortStableFunc(all.Gaps, func(a, b Gap) int { return a.Scope.Compare(b.Scope) })
+	return all
+}
+
 // Complete reports whether the kind was listed whole in the scope, so that a
 // resource absent from Resources is known to be absent.
 func (s Seen) Complete(scope fleet.Scope, kind fleet.Kind) bool {
@@ -100,99 +121,129 @@ func (s Seen) Complete(scope fleet.Scope, kind fleet.Kind) bool {
 	return true
 }
 
+// part is one listing.
+type part struct {
+	scope     *scopePart
+	kind      fleet.Kind
+	resources []fleet.Resource
+	err       error
+}
+
+// scopePart is what is listed of a scope.
+type scopePart struct {
+	fleet.Scope
+	kinds []part
+	left  atomic.Int32 // listings without an answer yet
+}
+
 // List lists every kind in every scope. It never fails: what did not answer is
 // a gap. When ctx ends, what was not listed by then is a gap too.
 func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
-	type part struct {
-		scope     fleet.Scope
-		kind      fleet.Kind
-		resources []fleet.Resource
-		err       error
-	}
-	var parts []*part
-	for _, scope := range request.Scopes {
-		for _, kind := range lister.Kinds() {
-			parts = append(parts, &part{scope: scope, kind: kind})
-		}
-	}
-
 	ctx, left := context.WithCancelCause(ctx)
 	defer left(nil)
-	waiting := newWaiting(request, len(lister.Kinds()), left)
+	waiting := newWaiting(request, left)
 	defer waiting.stop()
 
-	var group errgroup.Group
-	group.SetLimit(cmp.Or(request.Concurrency, DefaultConcurrency))
+	seen := make([]Seen, len(request.Scopes))
+	kinds := lister.Kinds()
 	timeout := cmp.Or(request.Timeout, DefaultTimeout)
 	list := func(ctx context.Context, p *part) {
-		defer waiting.listed(p.scope)
-		filters := request.Whole[p.scope]
-		if len(filters) == 0 || request.TagKey == "" { // without a key everything is listed anyway
-			p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, request.TagKey, timeout)
-			return
+		query := cloud.Query{TagKey: request.TagKey}
+		filters := request.Whole[p.scope.Scope]
+		if len(filters) > 0 {
+			query.TagKey = ""
 		}
-		p.resources, p.err = listOne(ctx, lister, p.scope, p.kind, "", timeout)
-		p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
-			_, tagged := r.Tags[request.TagKey]
-			return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
-		})
+		p.resources, p.err = listOne(ctx, lister, p.scope.Scope, p.kind, query, timeout)
+		if len(filters) > 0 && request.TagKey != "" { // without a key everything is listed anyway
+			p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
+				_, tagged := r.Tags[request.TagKey]
+				return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
+			})
+		}
 	}
-	// Carefully: parts are those of one scope.
-	carefully := func(parts []*part) {
-		once := cloud.WithOneTry(ctx)
-		list(once, parts[0])
-		if ofScope(parts[0].err) != nil {
-			for _, p := range parts[1:] {
-				p.err = parts[0].err
-				waiting.listed(p.scope)
+	var group errgroup.Group
+	group.SetLimit(cmp.Or(request.Concurrency, DefaultConcurrency))
+	for i, scope := range request.Scopes {
+		whole := &scopePart{Scope: scope, kinds: make([]part, len(kinds))}
+		whole.left.Store(int32(len(kinds)))
+		for j, kind := range kinds {
+			whole.kinds[j] = part{scope: whole, kind: kind}
+		}
+		// answered is called after each listing; the last one hands the scope on.
+		answered := func() {
+			if whole.left.Add(-1) > 0 {
+				return
 			}
-			return
-		}
-		var others sync.WaitGroup
-		for _, p := range parts[1:] {
-			others.Go(func() { list(once, p) })
-		}
-		others.Wait()
-	}
-	for rest := parts; len(rest) > 0; {
-		n := 1
-		if request.Doubtful[rest[0].scope] {
-			n = len(lister.Kinds())
-		}
-		these := rest[:n]
-		rest = rest[n:]
-		group.Go(func() error {
-			if n == 1 && !request.Doubtful[these[0].scope] {
-				list(ctx, these[0])
-			} else {
-				carefully(these)
+			waiting.listed(scope)
+			seen[i] = whole.seen()
+			whole.kinds = nil
+			if request.Heard != nil {
+				request.Heard(scope, seen[i])
+				seen[i].Resources = nil
 			}
-			return nil
-		})
-	}
-	_ = group.Wait() // parts carry their own errors
-
-	var seen Seen
-	found := 0
-	for _, p := range parts {
-		found += len(p.resources)
-	}
-	seen.Resources = make([]fleet.Resource, 0, found) // growing it step by step would hold a large fleet several times over
-	for _, p := range parts {
-		if p.err != nil {
-			seen.addGap(p.scope, p.kind, p.err)
+		}
+		if request.Doubtful[scope] {
+			group.Go(func() error {
+				carefully(ctx, whole, list, answered)
+				return nil
+			})
 			continue
 		}
-		seen.Resources = append(seen.Resources, p.resources...)
+		for j := range whole.kinds {
+			p := &whole.kinds[j]
+			group.Go(func() error {
+				list(ctx, p)
+				answered()
+				return nil
+			})
+		}
+	}
+	_ = group.Wait() // parts carry their own errors
+	return Join(seen...)
+}
+
+// carefully lists a scope that is in doubt.
+func carefully(ctx context.Context, whole *scopePart, list func(context.Context, *part), answered func()) {
+	once := cloud.WithOneTry(ctx)
+	first, others := &whole.kinds[0], whole.kinds[1:]
+	list(once, first)
+	vain := ofScope(first.err) != nil
+	var listing sync.WaitGroup
+	for i := range others {
+		if vain {
+			others[i].err = first.err
+		} else {
+			listing.Go(func() { list(once, &others[i]) })
+		}
+	}
+	listing.Wait()
+	for range 1 + len(others) {
+		answered()
+	}
+}
+
+// seen puts the listings of a scope together.
+func (p *scopePart) seen() Seen {
+	var seen Seen
+	found := 0
+	for i := range p.kinds {
+		found += len(p.kinds[i].resources)
+	}
+	seen.Resources = make([]fleet.Resource, 0, found)
+	for i := range p.kinds {
+		if listed := &p.kinds[i]; listed.err != nil {
+			seen.addGap(p.Scope, listed.kind, listed.err)
+		} else {
+			seen.Resources = append(seen.Resources, listed.resources...)
+		}
 	}
 	// A resource that starts or stops while it is being paged can be on two
 	// pages. One is enough: that which shows it on its way, because nothing is
 	// decided on such a one; of two settled ones always the same.
 	slices.SortFunc(seen.Resources, func(a, b fleet.Resource) int {
-		return cmp.Or(a.Ref.Compare(b.Ref), settledLast(a.State, b.State), cmp.Compare(a.State, b.State))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID), settledLast(a.State, b.State), cmp.Compare(a.State, b.State))
 	})
-	seen.Resources = slices.CompactFunc(seen.Resources, func(a, b fleet.Resource) bool { return a.Ref == b.Ref })
-	slices.SortStableFunc(seen.Gaps, func(a, b Gap) int { return a.Scope.Compare(b.Scope) })
+	seen.Resources = slices.CompactFunc(seen.Resources, func(a, b fleet.Resource) bool { return a.ID == b.ID && a.Kind == b.Kind })
 	return seen
 }
 
@@ -206,10 +257,10 @@ func settledLast(a, b fleet.State) int {
 	return -1
 }
 
-func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind fleet.Kind, tagKey string, timeout time.Duration) (resources []fleet.Resource, err error) {
+func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind fleet.Kind, query cloud.Query, timeout time.Duration) (resources []fleet.Resource, err error) {
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no complete answer within %s: %w", timeout, cloud.ErrTransient))
 	defer cancel()
-	resources, err = lister.List(limited, scope, kind, cloud.Query{TagKey: tagKey})
+	resources, err = lister.List(limited, scope, kind, query)
 	if err != nil && limited.Err() != nil {
 		err = fmt.Errorf("%w (%w)", context.Cause(limited), err)
 	}
@@ -256,33 +307,30 @@ type waiting struct {
 	few   int // so many may be left; 0: none
 
 	mu    sync.Mutex
-	kinds map[fleet.Scope]int // still to be listed
+	left  map[fleet.Scope]bool // still to be listed
 	timer *time.Timer
 }
 
-func newWaiting(request Request, kinds int, leave func(error)) *waiting {
-	w := &waiting{leave: leave, began: time.Now(), kinds: map[fleet.Scope]int{}} //nolint:forbidigo // how long others took decides nothing about resources
+func newWaiting(request Request, leave func(error)) *waiting {
+	w := &waiting{leave: leave, began: time.Now(), left: make(map[fleet.Scope]bool, len(request.Scopes))} //nolint:forbidigo // how long others took decides nothing about resources
 	for _, scope := range request.Scopes {
-		w.kinds[scope] = kinds
+		w.left[scope] = true
 	}
-	if request.LeaveSlow && len(w.kinds) > 1 {
-		w.few = min(max(1, len(w.kinds)/slowOnes), slowMost)
+	if request.LeaveSlow && len(w.left) > 1 {
+		w.few = min(max(1, len(w.left)/slowOnes), slowMost)
 	}
 	return w
 }
 
-// listed is told that a kind of the scope was listed, or could not be.
+// listed is told that all of a scope was listed, or could not be.
 func (w *waiting) listed(scope fleet.Scope) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.kinds[scope]--; w.kinds[scope] > 0 {
+	delete(w.left, scope)
+	if len(w.left) > w.few || len(w.left) == 0 || w.timer != nil {
 		return
 	}
-	delete(w.kinds, scope)
-	if len(w.kinds) > w.few || len(w.kinds) == 0 || w.timer != nil {
-		return
-	}
-	took := time.Since(w.began) //nolint:forbidigo // as above
+	took := time.Since(w.began)                                                //nolint:forbidigo // as above
 	w.timer = time.AfterFunc(max(Patience, took), func() { w.leave(ErrSlow) }) //nolint:forbidigo // as above
 }
 

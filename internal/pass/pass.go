@@ -86,6 +86,10 @@ type Pass struct {
 	DryRun bool
 	// At makes a dry run decide for another instant than now.
 	At time.Time
+	// Lean: of decisions in which nothing is to be done, told or waited for, keep none.
+	Lean bool
+	// Rests knows what earlier passes of the process left at rest, which a Lean pass does not decide on again; nil: nothing.
+	Rests *Rests
 	// Chains: keep the chain of reasons of every decision.
 	Chains bool
 	// Tags says which informational tags are written.
@@ -112,9 +116,10 @@ type Known struct {
 
 // Report is what a pass found and did.
 type Report struct {
-	Run       store.Run
-	At        time.Time // the instant that was decided for
-	Scopes    []fleet.Scope
+	Run    store.Run
+	At     time.Time // the instant that was decided for
+	Scopes []fleet.Scope
+	// Decisions are those of all resources; of a Lean pass those with something to do, to tell or to wait for.
 	Decisions []decide.Decision
 	Settled   []Settled
 	Fired     []Fired // rules that fired or were missed
@@ -128,6 +133,9 @@ type Report struct {
 	Known    Known // for the next pass
 	// Windows are the SSM maintenance windows that were decided with, by scope; nil where no schedule names any.
 	Windows map[fleet.Scope][]policy.Window
+	// States counts all resources, Reasons the decisions: what is at rest is not decided on again.
+	States  map[Group]int
+	Reasons map[decide.Reason]int
 	// Due is, for each scope, when an answer can change without anything
 	// happening outside; absent for a scope with nothing scheduled.
 	Due map[fleet.Scope]time.Time
@@ -173,11 +181,14 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	}
 	r.hearWindows(ctx)
 	r.askRules()
-	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole(), Doubtful: r.doubtful(), LeaveSlow: r.Left != nil})
+	seen := discover.List(ctx, p.Cloud, r.request(ctx)) // what is listed is decided on as it comes
 	gaps := r.leaveSlow(&seen)
 	r.judge(ctx, gaps)
-	r.fire(seen)
-	decisions := r.decide(seen)
+	r.fire(r.waiting())
+	decisions, err := r.decide(ctx)
+	if err != nil {
+		return r.report, err
+	}
 	guards, err := r.guards(ctx, decisions)
 	if err != nil {
 		return r.report, err
@@ -189,7 +200,9 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	if p.DryRun {
 		return r.report, nil
 	}
-	if err := r.recordIntents(ctx, planned); err != nil {
+	err = r.recordIntents(ctx, planned)
+	r.rest(err != nil)
+	if err != nil {
 		return r.report, err
 	}
 	r.act(ctx, planned)
@@ -218,9 +231,10 @@ type running struct {
 	term     int64
 	recorder *record.Recorder
 	book     *policy.Book
-	memories map[fleet.Ref]decide.Memory // as loaded
 	scopes   map[fleet.Scope]*scopeState
+	looks    map[fleet.Scope]*look
 	rules    []dueRule
+	ruled    map[fleet.Scope]bool // in which a rule has something to do
 	fires    map[fleet.Ref][]decide.Fire
 	runs     map[fleet.Scope]int // governed resources that run
 	rows     []store.Activity    // found out before acting
@@ -237,14 +251,15 @@ type running struct {
 
 func newRunning(p *Pass, now time.Time) *running {
 	r := &running{
-		Pass: p, now: now, term: anyTerm, book: p.Book, memories: map[fleet.Ref]decide.Memory{}, scopes: map[fleet.Scope]*scopeState{},
+		Pass: p, now: now, term: anyTerm, book: p.Book,
+		scopes: make(map[fleet.Scope]*scopeState, len(p.Scopes)), looks: make(map[fleet.Scope]*look, len(p.Scopes)), ruled: map[fleet.Scope]bool{},
 		fires: map[fleet.Ref][]decide.Fire{}, runs: map[fleet.Scope]int{}, places: map[fleet.Scope][]int{},
 	}
 	if !p.At.IsZero() {
 		r.now = p.At
 	}
 	r.report = Report{
-		At: r.now, Scopes: p.Scopes, Due: map[fleet.Scope]time.Time{},
+		At: r.now, Scopes: p.Scopes, Due: map[fleet.Scope]time.Time{}, States: map[Group]int{}, Reasons: map[decide.Reason]int{},
 		Run: store.Run{Trigger: p.Trigger, Started: now, Counts: store.RunCounts{Scopes: len(p.Scopes)}},
 	}
 	if !p.DryRun {
@@ -255,47 +270,28 @@ func newRunning(p *Pass, now time.Time) *running {
 	return r
 }
 
-// load reads what is remembered of the scopes.
+// load reads what is remembered of the scopes as a whole.
 func (r *running) load(ctx context.Context) error {
 	for _, scope := range r.Scopes {
-		memories, err := r.Store.Memories(ctx, scope)
-		if err != nil {
-			return fmt.Errorf("load what is remembered of %s: %w", scope, err)
-		}
-		for _, memory := range memories {
-			r.memories[memory.Ref] = memory
-		}
 		kept, err := r.Store.ScopeMemory(ctx, scope)
 		if err != nil {
 			return fmt.Errorf("load what is remembered of %s: %w", scope, err)
 		}
 		r.scopes[scope] = &scopeState{ScopeMemory: kept}
+		r.looks[scope] = &look{
+			scope: scope, before: map[fleet.Ref]decide.Memory{}, states: map[Group]int{}, reasons: map[decide.Reason]int{},
+			open: map[fleet.Kind]bool{}, stale: map[fleet.Kind][]decide.Memory{},
+		}
 	}
 	return nil
 }
 
-// decide settles what was under way and decides on every resource.
-func (r *running) decide(seen discover.Seen) []decide.Decision {
-	decisions := make([]decide.Decision, 0, len(seen.Resources))
-	for _, resource := range seen.Resources {
-		if !r.concerns(resource) {
-			continue
-		}
-		memory, outcome := decide.Settle(r.memories[resource.Ref], resource, r.now, r.term)
-		if outcome.Ended != decide.NotUnderWay && outcome.Ended != decide.StillWaits {
-			r.report.Settled = append(r.report.Settled, Settled{resource, memory, outcome})
-		}
-		governs := r.book.Governs(resource)
-		if governs.Why == policy.Governed && resource.State == fleet.Running {
-			r.runs[resource.Scope]++
-		}
-		decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: resource, Fires: r.fires[resource.Ref]})
-		decisions = append(decisions, decision)
+// request says what is to be listed.
+func (r *running) request(ctx context.Context) discover.Request {
+	return discover.Request{
+		Scopes: r.Scopes, TagKey: r.book.TagKey, Whole: r.whole(), Doubtful: r.doubtful(), LeaveSlow: r.Left != nil,
+		Heard: func(scope fleet.Scope, seen discover.Seen) { r.heard(ctx, scope, seen) },
 	}
-	r.report.Decisions = decisions
-	r.report.Run.Counts.Resources = len(decisions)
-	r.absent(seen)
-	return decisions
 }
 
 func (r *running) decideOne(in decide.Input) decide.Decision {
@@ -307,19 +303,6 @@ func (r *running) decideOne(in decide.Input) decide.Decision {
 		return decide.Explain(in) // what is done is recorded with its chain
 	}
 	return decision
-}
-
-// absent finds the resources that complete listings have not shown for long.
-func (r *running) absent(seen discover.Seen) {
-	present := make(map[fleet.Ref]bool, len(seen.Resources))
-	for i := range seen.Resources {
-		present[seen.Resources[i].Ref] = true
-	}
-	for ref, memory := range r.memories {
-		if !present[ref] && seen.Complete(ref.Scope, ref.Kind) && r.now.Sub(memory.SeenAt) > forgetAfter {
-			r.gone = append(r.gone, ref)
-		}
-	}
 }
 
 // recheck notes when the answers can change by themselves. What is held back has
@@ -358,8 +341,11 @@ func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
 	}
 	handled := make(map[fleet.Ref]bool, len(planned.Actions)+len(planned.Held))
 	var memories []decide.Memory
+	for _, scope := range r.Scopes {
+		memories = append(memories, r.looks[scope].changed...)
+	}
 	save := func(memory decide.Memory) {
-		if memory.Differs(r.memories[memory.Ref]) {
+		if memory.Differs(r.looks[memory.Ref.Scope].before[memory.Ref]) {
 			memories = append(memories, memory)
 		}
 	}

@@ -156,6 +156,9 @@ func (r *running) askRules() {
 				}
 			}
 		}
+		for i := range asked.parts {
+			r.ruled[asked.parts[i].scope] = true
+		}
 		if len(asked.parts) > 0 {
 			r.rules = append(r.rules, asked)
 		}

@@ -93,7 +93,7 @@ func cleanFire(fire *decide.Fire) {
 // memoryTimes lists every instant inside a memory; a test finds one forgotten.
 func memoryTimes(m *decide.Memory) []*time.Time {
 	times := []*time.Time{
-		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt, &m.SeenSince,
+		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt, &m.SeenSince, &m.Missing,
 		&m.ManualSince, &m.AutoRestartAt, &m.BarredUntil, &m.NotBefore,
 		&m.Window, &m.Fire.At, &m.Fire.Until,
 	}

@@ -1,0 +1,225 @@
+package pass
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/discover"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+)
+
+// look is what a pass makes of one scope: from what its listing showed to the
+// decisions. Scopes are looked at side by side, each as soon as it is listed; of
+// resources about which nothing is to be done or told little more than counts is
+// kept, so that a large fleet is never held whole.
+type look struct {
+	scope     fleet.Scope
+	seen      discover.Seen // until it was decided on
+	settled   []Settled
+	decisions []decide.Decision
+	before    map[fleet.Ref]decide.Memory // of the decisions, as loaded
+	changed   []decide.Memory             // to be written, of resources without a decision here
+	gone      []fleet.Ref
+	governed  int // resources that anything can act on
+	running   int // governed ones that run
+	states    map[Group]int
+	reasons   map[decide.Reason]int
+	due       time.Time
+	open      map[fleet.Kind]bool            // kinds with decisions that are not over, see decide.Decision.Decided
+	stale     map[fleet.Kind][]decide.Memory // unchanged, with instants that have grown old
+	rest      restingLook
+	err       error
+}
+
+// Group is what the resources of a scope are counted by.
+type Group struct {
+	Scope fleet.Scope
+	Kind  fleet.Kind
+	State fleet.State
+}
+
+// heard is told what the listing of a scope showed. A scope in which a rule has
+// something to do waits until all are listed, because how much the rule matches
+// decides what becomes of its fire.
+func (r *running) heard(ctx context.Context, scope fleet.Scope, seen discover.Seen) {
+	l := r.looks[scope]
+	l.seen = seen
+	if !r.ruled[scope] {
+		r.lookAt(ctx, l)
+	}
+}
+
+// waiting puts together what the scopes showed that wait for the others.
+func (r *running) waiting() discover.Seen {
+	var parts []discover.Seen
+	for _, scope := range r.Scopes {
+		if r.ruled[scope] {
+			parts = append(parts, r.looks[scope].seen)
+		}
+	}
+	return discover.Join(parts...)
+}
+
+// decide decides on what waited, and gathers what became of all.
+func (r *running) decide(ctx context.Context) ([]decide.Decision, error) {
+	n := 0
+	for _, scope := range r.Scopes {
+		l := r.looks[scope]
+		if r.ruled[scope] {
+			r.lookAt(ctx, l)
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+		n += len(l.decisions)
+	}
+	decisions := make([]decide.Decision, 0, n)
+	for _, scope := range r.Scopes {
+		l := r.looks[scope]
+		decisions = append(decisions, l.decisions...)
+		l.decisions = nil
+		r.report.Settled = append(r.report.Settled, l.settled...)
+		r.gone = append(r.gone, l.gone...)
+		r.runs[scope] = l.running
+		r.report.Run.Counts.Resources += l.governed
+		for group, n := range l.states {
+			r.report.States[group] += n
+		}
+		for reason, n := range l.reasons {
+			r.report.Reasons[reason] += n
+		}
+		r.due(scope, l.due)
+	}
+	r.report.Decisions = decisions
+	return decisions, nil
+}
+
+// lookAt settles what was under way in a scope and decides on its resources. It
+// touches nothing of other scopes.
+func (r *running) lookAt(ctx context.Context, l *look) {
+	seen := l.seen
+	l.seen = discover.Seen{}
+	l.rest.begin(r.Rests.of(r, l.scope), len(seen.Resources))
+	l.due = l.rest.known.due()
+	var memories map[fleet.Ref]decide.Memory
+	remember := func() bool {
+		if memories == nil && l.err == nil {
+			memories, l.err = r.remembered(ctx, l.scope)
+		}
+		return l.err == nil
+	}
+	for i := range seen.Resources {
+		resource := &seen.Resources[i]
+		if !r.concerns(*resource) {
+			continue
+		}
+		l.governed++
+		l.states[Group{l.scope, resource.Kind, resource.State}]++
+		mark := markOf(resource)
+		if runs, same := l.rest.same(mark); same {
+			if runs {
+				l.running++
+			}
+			continue
+		}
+		if !remember() {
+			return
+		}
+		governs := r.book.Governs(*resource)
+		runs := governs.Why == policy.Governed && resource.State == fleet.Running
+		if runs {
+			l.running++
+		}
+		before := memories[resource.Ref]
+		r.scopes[l.scope].lift(&before)
+		l.rest.set(mark, runs, r.lookAtOne(l, resource, governs, before))
+	}
+	if l.rest.known == nil || l.rest.vanished() {
+		if remember() {
+			r.absent(l, seen, memories)
+		}
+	}
+	for _, kind := range r.Cloud.Kinds() {
+		complete := seen.Complete(l.scope, kind)
+		if !complete {
+			l.rest.spoil()
+		}
+		if complete && !l.open[kind] {
+			r.scopes[l.scope].decidedOn(kind, r.now)
+		} else { // no instant stands for all of them
+			l.changed = append(l.changed, l.stale[kind]...)
+		}
+	}
+	l.stale = nil
+}
+
+// lookAtOne settles and decides on one resource, and reports whether it can be
+// left alone for as long as it looks the same and the due time has not come.
+func (r *running) lookAtOne(l *look, resource *fleet.Resource, governs policy.Policy, before decide.Memory) (quiet bool) {
+	memory, outcome := decide.Settle(before, *resource, r.now, r.term)
+	if outcome.Ended != decide.NotUnderWay && outcome.Ended != decide.StillWaits {
+		l.settled = append(l.settled, Settled{*resource, memory, outcome})
+	}
+	decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: *resource, Fires: r.fires[resource.Ref]})
+	l.reasons[decision.Reason]++
+	quiet = decision.Quiet()
+	if !decision.Decided() {
+		l.open[resource.Kind] = true
+	} else if grown := r.now.Sub(before.DecidedAt).Abs(); grown >= refreshAfter && !decision.Memory.Differs(before) {
+		l.stale[resource.Kind] = append(l.stale[resource.Kind], decision.Memory)
+	}
+	if !quiet || !r.Lean {
+		l.decisions = append(l.decisions, decision)
+		l.before[resource.Ref] = before
+		return quiet
+	}
+	l.due = sooner(l.due, decision.Recheck)
+	if decision.Memory.Differs(before) {
+		l.changed = append(l.changed, decision.Memory)
+	}
+	return true
+}
+
+func (r *running) remembered(ctx context.Context, scope fleet.Scope) (map[fleet.Ref]decide.Memory, error) {
+	list, err := r.Store.Memories(ctx, scope)
+	if err != nil {
+		return nil, fmt.Errorf("load what is remembered of %s: %w", scope, err)
+	}
+	memories := make(map[fleet.Ref]decide.Memory, len(list))
+	for i := range list {
+		memories[list[i].Ref] = list[i]
+	}
+	return memories, nil
+}
+
+// absent finds what complete listings do not show: it is remembered for a while
+// longer, and then forgotten.
+func (r *running) absent(l *look, seen discover.Seen, memories map[fleet.Ref]decide.Memory) {
+	present := make(map[fleet.Ref]bool, len(seen.Resources))
+	for i := range seen.Resources {
+		present[seen.Resources[i].Ref] = true
+	}
+	for ref, memory := range memories {
+		switch {
+		case present[ref] || !seen.Complete(ref.Scope, ref.Kind):
+		case memory.Missing.IsZero() || memory.Missing.After(r.now):
+			memory.Missing = r.now
+			l.changed = append(l.changed, memory)
+		case r.now.Sub(memory.Missing) > forgetAfter:
+			l.gone = append(l.gone, ref)
+		}
+	}
+	slices.SortFunc(l.gone, fleet.Ref.Compare)
+}
+
+// sooner is the earlier of two instants of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,243 @@
+package pass
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
+)
+
+// Rests is what the passes of one process know of resources at rest: those
+// about which nothing was to be done, and nothing will be, for as long as they
+// look the same, the same is configured, and no instant has come at which an
+// answer changes by itself. A pass neither loads what is remembered of them nor
+// decides on them again: its work grows with what changed, not with the fleet.
+// The zero Rests knows nothing; it may be used by several passes at once, of
+// different scopes.
+type Rests struct {
+	mu     sync.Mutex
+	scopes map[fleet.Scope]*atRest
+}
+
+// wholeAfter is how long a scope may be at rest before all of it is decided on
+// again: a day bounds what an error in the reckoning above could cost.
+const wholeAfter = 24 * time.Hour
+
+// atRest is what is known of one scope. 16 bytes a resource and the map around
+// them: a million fit into 40 MB.
+type atRest struct {
+	book    *policy.Book
+	windows []policy.Window
+	until   time.Time // when an answer changes by itself; zero: never
+	whole   time.Time // when all of it was last decided on
+	open    bool      // some decisions were not over, so that the instants of the others grow old one by one
+	decided time.Time // when they last did not
+	marks   map[uint64]uint64
+}
+
+// mark is what tells a resource from another, and from itself when it has changed.
+type mark struct{ id, looks uint64 }
+
+// Of a mark's looks the lowest bit says that a governed resource runs; zero
+// marks one that is decided on whatever it looks like.
+const (
+	runsBit = 1
+	watched = 0
+)
+
+var seed = maphash.MakeSeed()
+
+// markOf hashes everything that a listing says of a resource but for when.
+func markOf(r *fleet.Resource) mark {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	text := func(parts ...string) {
+		for _, part := range parts {
+			_, _ = h.WriteString(part) // never fails
+			_ = h.WriteByte(0)
+		}
+	}
+	number := func(n int64) {
+		var buf [8]byte
+		binary.LittleEndian.PutUint64(buf[:], uint64(n))
+		_, _ = h.Write(buf[:])
+	}
+	text(string(r.Kind), r.ID)
+	id := h.Sum64()
+	text(r.ARN, r.Name, string(r.State), r.Native, r.Type, r.Zone, r.Size, r.VPC, r.Subnet, r.PrivateIP, r.StateReason, string(r.Bar), r.MaintenanceWindow)
+	number(r.LaunchedAt.UnixNano())
+	number(r.AutoRestartAt.UnixNano())
+	number(int64(r.Members))
+	flags := byte(0)
+	if r.Held {
+		flags |= 1
+	}
+	if r.CanHibernate {
+		flags |= 2
+	}
+	_ = h.WriteByte(flags)
+	looks := h.Sum64()
+	for key, value := range r.Tags { // in no order, so their hashes are added up
+		looks += maphash.String(seed, key)*0x9e3779b97f4a7c15 + maphash.String(seed, value)
+	}
+	if looks |= runsBit; looks == watched|runsBit {
+		looks += 2
+	}
+	return mark{id, looks}
+}
+
+// of gives what is known of a scope, or nil when all of it has to be decided on.
+func (s *Rests) of(r *running, scope fleet.Scope) *atRest {
+	if s == nil || !r.Lean || r.DryRun || r.Confirmed || r.ruled[scope] {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.scopes[scope]
+	switch {
+	case known == nil || known.book != r.Book || !slices.Equal(known.windows, r.book.Windows[scope]):
+		return nil
+	case r.now.Before(known.whole) || r.now.Sub(known.whole) >= wholeAfter: // before: the clock was set back
+		return nil
+	case !known.until.IsZero() && !r.now.Before(known.until):
+		return nil
+	case known.open && r.now.Sub(known.decided) >= refreshAfter:
+		return nil
+	}
+	return known
+}
+
+// due is when an answer changes by itself; zero: never, or nothing is known.
+func (k *atRest) due() time.Time {
+	if k == nil {
+		return time.Time{}
+	}
+	return k.until
+}
+
+// restingLook is what a look learns of what is at rest.
+type restingLook struct {
+	known   *atRest // nil: all is decided on
+	marks   map[uint64]uint64
+	found   int // of those that are known
+	spoiled bool
+}
+
+func (l *restingLook) begin(known *atRest, n int) {
+	l.known = known
+	if known == nil {
+		l.marks = make(map[uint64]uint64, n)
+	} else {
+		l.marks = map[uint64]uint64{}
+	}
+}
+
+// same reports whether the resource looks as it did when nothing was to be done
+// about it, and whether it is one that runs.
+func (l *restingLook) same(m mark) (runs, same bool) {
+	if l.known == nil {
+		return false, false
+	}
+	looked, listed := l.known.marks[m.id]
+	if listed {
+		l.found++
+	}
+	return looked&runsBit != 0, looked != watched && looked|runsBit == m.looks
+}
+
+// set notes what became of a resource that was decided on.
+func (l *restingLook) set(m mark, runs, quiet bool) {
+	looks := m.looks
+	switch {
+	case !quiet:
+		looks = watched
+	case !runs:
+		looks &^= runsBit
+	}
+	l.marks[m.id] = looks
+}
+
+// vanished reports whether something that is known was not listed.
+func (l *restingLook) vanished() bool {
+	return l.known != nil && l.found < len(l.known.marks)
+}
+
+// spoil keeps the look from being the base of the next one: it did not show everything.
+func (l *restingLook) spoil() { l.spoiled = true }
+
+// rest keeps what the looks of a pass learnt, once all that they decided is
+// written; of a pass that failed nothing counts.
+func (r *running) rest(failed bool) {
+	if r.Rests == nil || r.DryRun {
+		return
+	}
+	r.Rests.mu.Lock()
+	defer r.Rests.mu.Unlock()
+	if r.Rests.scopes == nil {
+		r.Rests.scopes = map[fleet.Scope]*atRest{}
+	}
+	for _, scope := range r.Scopes {
+		l := r.looks[scope]
+		known := l.rest.known
+		switch {
+		case failed || l.rest.spoiled || r.slow[scope] || l.rest.vanished():
+			delete(r.Rests.scopes, scope)
+			continue
+		case known == nil:
+			known = &atRest{book: r.Book, whole: r.now, marks: l.rest.marks}
+			r.Rests.scopes[scope] = known
+		default:
+			for id, looks := range l.rest.marks {
+				known.marks[id] = looks
+			}
+		}
+		known.windows, known.until, known.open = r.book.Windows[scope], l.due, len(l.open) > 0
+		if !known.open || l.rest.known == nil {
+			known.decided = r.now
+		}
+	}
+}
+
+// lift gives a memory the instants of the last look at all of its kind, when it
+// was decided on without anything having changed.
+func (s *scopeState) lift(m *decide.Memory) {
+	at := s.Decided[m.Ref.Kind]
+	if at.IsZero() || !m.Missing.IsZero() || m.DecidedAt.IsZero() {
+		return
+	}
+	m.DecidedAt, m.SeenAt = later(m.DecidedAt, at), later(m.SeenAt, at)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// refreshAfter is how old the instant may grow at which all resources of a kind
+// were last decided on before it is written again. Inside one stretch of the
+// calendar its age does not matter; an hour bounds what a change of the
+// schedule's own past can be mistaken for, at a write per scope and hour.
+const refreshAfter = time.Hour
+
+// decidedOn notes that all resources of a kind were decided on.
+func (s *scopeState) decidedOn(kind fleet.Kind, now time.Time) {
+	known := s.Decided[kind]
+	if now.Sub(known).Abs() < refreshAfter {
+		return
+	}
+	next := s.change()
+	decided := maps.Clone(next.Decided) // what was loaded stays as it is
+	if decided == nil {
+		decided = map[fleet.Kind]time.Time{}
+	}
+	decided[kind] = now
+	next.Decided = decided
+}
