@@ -146,6 +146,7 @@ type scope struct {
 	groups           []*scalingGroup        // by name
 	windows          []*window              // in the order in which they were made
 	ecs              map[string]*ecsService // services of ECS, by cluster/name
+	alarms           map[string]*alarm      // of CloudWatch, by name
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
@@ -309,7 +310,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 		s = &scope{
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
-			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{},
+			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, alarms: map[string]*alarm{},
 			clusterSnapshots: map[string]*clusterSnapshot{},
 		}
 		c.scopes[key] = s

@@ -23,6 +23,7 @@ type Fleet struct {
 	Capacity  []Capacity `yaml:"capacity,omitempty"`
 	Resources []Resource `yaml:"resources,omitempty"`
 	Windows   []Window   `yaml:"windows,omitempty"`
+	Alarms    []Alarm    `yaml:"alarms,omitempty"`
 	Faults    []Fault    `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
 	Organization *Organization `yaml:"organization,omitempty"`
@@ -314,6 +315,10 @@ func (f *Fleet) check(at func(path string) string) []error {
 			bad(path+".id", "window %s is listed twice", w.ID)
 		}
 		windowIDs[w.ID] = true
+	}
+	for n := range f.Alarms {
+		path := fmt.Sprintf("alarms[%d]", n)
+		f.Alarms[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
 	}
 	for n := range f.Faults {
 		if err := f.Faults[n].check(); err != nil {
@@ -730,6 +735,24 @@ func (c *Cloud) Load(f Fleet) error {
 		s.windows = append(s.windows, w)
 		s.mu.Unlock()
 	}
+	for i := range f.Alarms {
+		a := &f.Alarms[i]
+		s := c.scopeLocked(c.accountLocked(a.Account), regions[a.Region])
+		s.mu.Lock()
+		made, err := s.alarmsOf(a, now)
+		for _, one := range made {
+			if err == nil && s.alarms[one.name] != nil {
+				err = fmt.Errorf("name: alarm %q exists already", one.name)
+			}
+			if err == nil {
+				s.alarms[one.name] = one
+			}
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("load fleet: alarms[%d].%w", i, err)
+		}
+	}
 	for _, p := range f.Capacity {
 		c.LimitCapacity(p.Zone, p.Type, p.Free)
 	}
@@ -921,6 +944,9 @@ func (c *Cloud) Snapshot() Fleet {
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
+			f.Alarms = append(f.Alarms, s.describeAlarm(s.alarms[name], now))
 		}
 		s.mu.Unlock()
 	}
