@@ -84,6 +84,7 @@ func AWSLimits() []Limit {
 		{Service: "monitoring", Action: "DescribeAlarms", Request: Bucket{9, 9}},
 		{Service: "monitoring", Action: "*Alarm*", Request: Bucket{3, 3}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
+		{Service: "eks", Action: "*", Shared: true, Request: Bucket{30, 5}}, // no figure is published
 		{Service: "autoscaling", Action: "*", Shared: true, Request: Bucket{30, 5}},
 		{Service: "organizations", Action: "*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "sts", Action: "*", Shared: true, Request: Bucket{600, 600}},

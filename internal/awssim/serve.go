@@ -330,7 +330,7 @@ func (k *call) admit(form url.Values, paramErr *Error) *Error {
 		return refuse("UnknownOperationException", "The simulator has no service %q", k.serviceName)
 	}
 	if v := form.Get("Version"); k.wire.named() {
-		if of := cmp.Or(k.svc.target, k.svc.namespace); k.target != of+"."+k.actionName {
+		if of := cmp.Or(k.svc.target, k.svc.namespace); k.wire != restJSON && k.target != of+"."+k.actionName {
 			return refuse("InvalidAction", "The request names no operation of %s in X-Amz-Target: %q", of, k.target)
 		}
 	} else if v != k.svc.version {
@@ -425,6 +425,8 @@ func (k *call) framed() reply {
 		return reply{ctype: cborType, header: http.Header{smithyHeader: {smithyName}}}
 	case awsJSON10:
 		return reply{ctype: json10Type, header: http.Header{}}
+	case restJSON:
+		return reply{ctype: restType}
 	}
 	return reply{ctype: jsonType}
 }
@@ -439,7 +441,7 @@ func (k *call) fail(e *Error) reply {
 	if rep.status == 0 {
 		rep.status = statusFor(e.Code)
 	}
-	if k.svc != nil && k.wire.named() && k.wire != awsJSON {
+	if k.svc != nil && k.wire.named() && k.wire != awsJSON && k.wire != restJSON {
 		framed := k.framed()
 		rep.ctype, rep.header = framed.ctype, framed.header
 		rep.header.Set("X-Amzn-Query-Error", e.queryError(rep.status))
@@ -449,10 +451,13 @@ func (k *call) fail(e *Error) reply {
 		}
 		return rep
 	}
-	if k.svc == nil && k.serviceName != "" || k.svc != nil && k.wire == awsJSON {
+	if k.svc == nil && k.serviceName != "" || k.svc != nil && k.wire.named() {
 		// Of a service that is not simulated, the form is not known: JSON with the
 		// error's name in the header is what most clients can read.
-		rep.ctype = jsonType
+		rep.ctype = k.framed().ctype
+		if status, other := restStatus[e.Code]; other && k.wire == restJSON && rep.status == http.StatusBadRequest {
+			rep.status = status
+		}
 		rep.header = http.Header{"X-Amzn-Errortype": {e.Code}}
 		rep.body = e.jsonDocument()
 		return rep
@@ -483,8 +488,8 @@ type credential struct {
 
 // read takes the request apart.
 func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
-	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return nil, nil, &Error{"InvalidRequest", "The HTTP method " + r.Method + " is not supported", http.StatusMethodNotAllowed}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodDelete {
+		return nil, nil, unsupportedMethod(r)
 	}
 	form := url.Values{}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -500,6 +505,13 @@ func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
 	}
 	if len(body) > maxBody {
 		return form, cred, refuse("RequestEntityTooLarge", "The request body is larger than %d bytes.", maxBody)
+	}
+	if svc := c.signedFor(cred); svc != nil && svc.protocol == restJSON {
+		form, wrong := svc.restForm(r, query, body)
+		return form, cred, cmp.Or(refusal, wrong)
+	}
+	if r.Method == http.MethodDelete {
+		return nil, nil, unsupportedMethod(r)
 	}
 	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	switch {
@@ -525,6 +537,18 @@ func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
 		form.Set("Action", target[strings.LastIndexByte(target, '.')+1:])
 	}
 	return form, cred, refusal
+}
+
+func unsupportedMethod(r *http.Request) *Error {
+	return &Error{"InvalidRequest", "The HTTP method " + r.Method + " is not supported", http.StatusMethodNotAllowed}
+}
+
+// signedFor is the service that a request was signed for; nil where it is not simulated.
+func (c *Cloud) signedFor(cred *credential) *service {
+	if cred == nil {
+		return nil
+	}
+	return c.services[cred.service]
 }
 
 var errCredential = errors.New("not a SigV4 credential")

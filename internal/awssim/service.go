@@ -15,6 +15,7 @@ const (
 	awsJSON                    // JSON 1.1, the operation in a header
 	awsJSON10                  // JSON 1.0, likewise
 	smithyCBOR                 // Smithy's RPC v2 in CBOR, the operation in the path
+	restJSON                   // JSON, the operation in method and path, which belong to each action
 )
 
 // service is one AWS service: a row, with its actions as rows below.
@@ -46,7 +47,9 @@ type action struct {
 	// unpaged are the parameters whose absence puts a listing into the smaller
 	// bucket; nil for an action that has only one.
 	unpaged []string
-	run     func(*call, *xw) *Error
+	// route is the method and path of an action of a service in REST.
+	route string
+	run   func(*call, *xw) *Error
 }
 
 func (a *action) takesList(name string) bool {
@@ -184,6 +187,7 @@ func services() map[string]*service {
 		},
 	}
 	all = append(all, ecsServices()...)
+	all = append(all, eksService())
 	all = append(all, cloudwatchService())
 	all = append(all, autoscalingService(), organizationsService())
 	out := map[string]*service{}
