@@ -64,6 +64,7 @@ var house = map[string]row{
 	"internal/decide":   {word, []string{"internal/calendar", "internal/fleet", "internal/policy"}},
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
+	"internal/event":    {word, []string{"internal/fleet"}},
 
 	// Support.
 	"internal/buildinfo": {support, nil},
@@ -78,6 +79,8 @@ var house = map[string]row{
 	// Contracts and their examinations.
 	"internal/cloud":           {contract, []string{"internal/fleet"}},
 	"internal/cloud/cloudtest": {suite, []string{"internal/cloud", "internal/fleet"}},
+	"internal/queue":           {contract, nil},
+	"internal/queue/queuetest": {suite, []string{"internal/queue"}},
 	"internal/store":           {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy"}},
 	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/store"}},
 
@@ -102,6 +105,8 @@ var house = map[string]row{
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
+	"internal/queue/local":     {implementation, []string{"internal/queue"}},
+	"internal/queue/sqs":       {implementation, []string{"internal/cloud", "internal/queue"}},
 	"internal/store/memory":    {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
 	"internal/store/sqlstore":  {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
 

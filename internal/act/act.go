@@ -37,6 +37,7 @@ import (
 
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
+	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 )
@@ -94,6 +95,9 @@ type Stage struct {
 	// MayAct is asked before every call; its error defers what is left. It is
 	// how a process that lost its lease stops acting. nil: always.
 	MayAct func() error
+	// Rungs, when not nil, is told of starts that go on to the next type, before the next call of their lane; it may
+	// be called from several goroutines at once. An outcome knows all that its rungs told.
+	Rungs func([]plan.Rung)
 	// Concurrency is the number of calls at once, listings included; 0 means DefaultConcurrency.
 	Concurrency int
 }
@@ -146,6 +150,7 @@ type lane struct {
 	noResize  int                 // unauthorized changes of a type
 	resizes   int                 // changes of a type that were accepted
 	short     map[string]shortage // by pool
+	rungs     []plan.Rung         // not told yet
 }
 
 // shortage is what is known of a pool without capacity.
@@ -169,6 +174,7 @@ type item struct {
 	resource fleet.Resource // as last seen
 	types    []string       // still to be tried at a start, best first
 	resized  string         // the type it was changed to
+	short    decide.Shortage
 	unsure   bool           // a call got no answer: it may have been carried out
 	note     string
 }
@@ -199,7 +205,9 @@ func (s *Stage) lanes(actions []plan.Action, report func([]plan.Outcome)) []*lan
 			byKey[key] = l
 			lanes = append(lanes, l)
 		}
-		l.queue[0].items = append(l.queue[0].items, &item{action: action, resource: action.Resource, types: action.Types})
+		l.queue[0].items = append(l.queue[0].items, &item{
+			action: action, resource: action.Resource, types: action.Types, short: action.Memory.Shortage,
+		})
 	}
 	return lanes
 }
@@ -261,9 +269,11 @@ func (l *lane) finish(items []*item, status plan.Status, err error) {
 	if len(items) == 0 {
 		return
 	}
+	l.tellRungs()
 	outcomes := make([]plan.Outcome, len(items))
 	for i, it := range items {
-		outcomes[i] = plan.Outcome{Action: it.action, Status: status, Err: err, At: l.Clock.Now(), Type: it.resized, Note: it.note}
+		outcomes[i] = plan.Outcome{Action: it.action, Status: status, Err: err, At: l.Clock.Now(), Type: it.resized, Shortage: it.short, Note: it.note}
+		outcomes[i].Short = status == plan.Failed && l.verb == fleet.Start && errors.Is(err, cloud.ErrInsufficientCapacity)
 		if it.unsure && clueless(status, err) {
 			outcomes[i].Status = plan.Uncertain
 			outcomes[i].Err = fmt.Errorf("an earlier try got no answer and may have been carried out: %w", err)
@@ -442,6 +452,7 @@ func (l *lane) do(ctx context.Context, verb fleet.Verb, targets []cloud.Target) 
 		return &notAllowedError{err}
 	}
 	defer l.leave()
+	l.tellRungs()
 	if l.MayAct != nil {
 		if err := l.MayAct(); err != nil {
 			return &notAllowedError{err}
@@ -555,6 +566,9 @@ func (l *lane) taken(items []*item) {
 		if l.verb == fleet.Resize {
 			it.resized = it.action.Type
 		}
+		if first := it.action.Preferred; l.verb == fleet.Start && first != "" && it.resource.Type != first {
+			it.sayf("starts as %s instead of %s", it.resource.Type, first)
+		}
 	}
 	l.finish(items, plan.Accepted, nil)
 }
@@ -655,8 +669,11 @@ func (l *lane) emptier(it *item, err error) {
 	l.short[it.pool()] = shortage{l.short[it.pool()].singly + 1, err}
 }
 
-// nextType tries the next type that the resource accepts, or gives up.
+// nextType tries the next type that the resource accepts, or ends the round.
 func (l *lane) nextType(it *item, verb fleet.Verb, err error) {
+	if verb == fleet.Start {
+		it.short = it.short.Refuse(it.resource.Type, l.Clock.Now())
+	}
 	if i := slices.Index(it.types, it.resource.Type); i >= 0 {
 		it.types = it.types[i+1:]
 	}
@@ -665,7 +682,18 @@ func (l *lane) nextType(it *item, verb fleet.Verb, err error) {
 		return
 	}
 	it.sayf("no capacity for %s", it.resource.Type)
+	l.rungs = append(l.rungs, plan.Rung{
+		Action: it.action, Shortage: it.short, Type: it.resource.Type, Zone: it.resource.Zone, Next: it.types[0], Err: err, At: l.Clock.Now(),
+	})
 	l.gather(verb, []*item{it})
+}
+
+// tellRungs makes known which starts went on to another type.
+func (l *lane) tellRungs() {
+	if len(l.rungs) > 0 && l.Rungs != nil {
+		l.Rungs(l.rungs)
+	}
+	l.rungs = nil
 }
 
 func (l *lane) halve(c call) {

@@ -30,6 +30,7 @@ type scalingGroup struct {
 	desired   int
 	max       int
 	protects  bool // new instances are protected from scale-in
+	barren    bool // no instance of it can be launched
 	created   int64
 	deleting  bool
 	tags      []groupTag
@@ -175,8 +176,11 @@ func (s *scope) scaleIn(g *scalingGroup, now int64) bool {
 	return true
 }
 
-// launch adds a member; false when its capacity pool is empty.
+// launch adds a member; false when its capacity pool is empty, or none can be launched.
 func (s *scope) launch(g *scalingGroup, at int64) bool {
+	if g.barren {
+		return false
+	}
 	zone := g.zones[g.launched%len(g.zones)]
 	if _, ok := s.c.reserve(map[poolKey]int{{zone, g.typ.name}: 1}); !ok {
 		return false

@@ -146,6 +146,8 @@ type scope struct {
 	groups           []*scalingGroup        // by name
 	windows          []*window              // in the order in which they were made
 	ecs              map[string]*ecsService // services of ECS, by cluster/name
+	eks              map[string]*nodeGroup  // managed node groups of EKS, by cluster/name
+	alarms           map[string]*alarm      // of CloudWatch, by name
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
@@ -205,6 +207,8 @@ func DefaultDurations() map[string][2]time.Duration {
 		"ec2-initializing":  {120 * time.Second, 180 * time.Second}, // status checks after running
 		"ecs-starting":      {20 * time.Second, 70 * time.Second},   // of a task: provisioning, pulling its image
 		"ecs-stopping":      {5 * time.Second, 35 * time.Second},    // of a task: 30 s until it is killed
+		"eks-updating":      {20 * time.Second, 90 * time.Second},   // the scaling of a node group
+		"eks-deleting":      {3 * time.Minute, 8 * time.Minute},     // of a node group
 		"rds-creating":      {4 * time.Minute, 9 * time.Minute},
 		"rds-starting":      {3 * time.Minute, 8 * time.Minute},
 		"rds-stopping":      {2 * time.Minute, 6 * time.Minute},
@@ -309,7 +313,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 		s = &scope{
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
-			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{},
+			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, eks: map[string]*nodeGroup{}, alarms: map[string]*alarm{},
 			clusterSnapshots: map[string]*clusterSnapshot{},
 		}
 		c.scopes[key] = s

@@ -678,24 +678,46 @@ func deregisterScalableTarget(k *call, w *xw) *Error {
 	return nil
 }
 
+// taggable is what the Resource Groups Tagging API knows of a resource.
+type taggable struct {
+	id, name, arn string
+	tags          []Tag
+}
+
+// taggables are the resource types that it finds, each in a fixed order; the scope's lock is held.
+var taggables = map[string]func(*call) []taggable{
+	"ecs:service": func(k *call) (out []taggable) {
+		for _, v := range k.scope.sortedServices(func(*ecsService) bool { return true }) {
+			out = append(out, taggable{v.id(), v.name, k.scope.ecsARN("service", v.id()), v.tags})
+		}
+		return out
+	},
+	"eks:nodegroup": func(k *call) (out []taggable) {
+		for _, n := range k.scope.nodeGroups(k.ns(), func(*nodeGroup) bool { return true }) {
+			out = append(out, taggable{n.key(), n.name, k.scope.nodeGroupARN(n), n.tags})
+		}
+		return out
+	},
+}
+
 func getResources(k *call, w *xw) *Error {
 	types := k.p.list("ResourceTypeFilters")
-	if len(types) != 1 || types[0] != "ecs:service" && types[0] != "ecs" {
-		return refuse("InvalidParameterValue", "The simulator knows the resource type ecs:service alone, not %q", types)
+	if len(types) != 1 || taggables[types[0]] == nil {
+		return refuse("InvalidParameterValue", "The simulator knows one resource type at a time, of %s, not %q", strings.Join(slices.Sorted(maps.Keys(taggables)), ", "), types)
 	}
-	keep := func(*ecsService) bool { return true }
+	keep := func(taggable) bool { return true }
 	for _, i := range k.p.indexes("TagFilters") {
 		key, values, before := k.p["TagFilters."+i+".Key"], k.p.list("TagFilters."+i+".Values"), keep
 		if key == "" {
 			return refuse("InvalidParameterValue", "A tag filter needs a key")
 		}
-		keep = func(v *ecsService) bool {
+		keep = func(v taggable) bool {
 			return before(v) && slices.ContainsFunc(v.tags, func(t Tag) bool { return t.Key == key && (len(values) == 0 || slices.Contains(values, t.Value)) })
 		}
 	}
 	k.scope.mu.Lock()
 	defer k.scope.mu.Unlock()
-	found := k.scope.sortedServices(keep)
+	found := slices.DeleteFunc(taggables[types[0]](k), func(v taggable) bool { return !keep(v) })
 	from, to, next, e := k.cut("ResourcesPerPage", "PaginationToken", len(found), 50, 100)
 	if e != nil {
 		return e
@@ -707,15 +729,15 @@ func getResources(k *call, w *xw) *Error {
 	}
 	list := []mapping{}
 	for _, v := range found[from:to] {
-		if k.strikes(FaultMissing, v.id(), v.name) != nil {
+		if k.strikes(FaultMissing, v.id, v.name) != nil {
 			continue
 		}
-		m := mapping{ResourceARN: k.scope.ecsARN("service", v.id())}
+		m := mapping{ResourceARN: v.arn}
 		for _, t := range v.tags {
 			m.Tags = append(m.Tags, tag(t))
 		}
 		list = append(list, m)
-		if k.strikes(FaultDuplicate, v.id(), v.name) != nil {
+		if k.strikes(FaultDuplicate, v.id, v.name) != nil {
 			list = append(list, m)
 		}
 	}

@@ -23,6 +23,7 @@ type Fleet struct {
 	Capacity  []Capacity `yaml:"capacity,omitempty"`
 	Resources []Resource `yaml:"resources,omitempty"`
 	Windows   []Window   `yaml:"windows,omitempty"`
+	Alarms    []Alarm    `yaml:"alarms,omitempty"`
 	Faults    []Fault    `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
 	Organization *Organization `yaml:"organization,omitempty"`
@@ -141,6 +142,9 @@ type Resource struct {
 	// Of asg, which is an Auto Scaling group with Min, Desired (default 1) and Max
 	// (default Desired) instances of Type, none while stopped. Suspended are
 	// processes. With Propagate its instances inherit its tags.
+	// Of eks, a managed node group, the same but for Suspended; Cluster (default:
+	// default) is its cluster, StartError the code of the health issue with which
+	// its nodes fail to launch. It has an Auto Scaling group of its own.
 	Propagate         bool `yaml:"propagate,omitempty"`
 	ScaleInProtection bool `yaml:"scale_in_protection,omitempty"` // of new instances
 
@@ -315,6 +319,10 @@ func (f *Fleet) check(at func(path string) string) []error {
 		}
 		windowIDs[w.ID] = true
 	}
+	for n := range f.Alarms {
+		path := fmt.Sprintf("alarms[%d]", n)
+		f.Alarms[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
+	}
 	for n := range f.Faults {
 		if err := f.Faults[n].check(); err != nil {
 			bad(fmt.Sprintf("faults[%d]", n), "%w", err)
@@ -446,6 +454,15 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		oneOf("type", cmp.Or(r.Type, "FARGATE"), "FARGATE", "EC2", "EXTERNAL")
 		oneOf("scheduling", cmp.Or(r.Scheduling, "REPLICA"), "REPLICA", "DAEMON")
 		oneOf("controller", cmp.Or(r.Controller, "ECS"), "ECS", "CODE_DEPLOY", "EXTERNAL")
+	case "eks":
+		none("eks", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected},
+			stray{"stopped_for", r.StoppedFor != 0}, stray{"scheduling", r.Scheduling != ""}, stray{"controller", r.Controller != ""}, stray{"suspended", len(r.Suspended) > 0})
+		none("eks", r.ofClusters()...)
+		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped")
+		r.checkNodeGroup(bad)
 	case "asg":
 		none("asg", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
 			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
@@ -528,6 +545,7 @@ func (c *Cloud) Load(f Fleet) error {
 		clusters []*cluster
 		services []*ecsService
 		groups   []*scalingGroup
+		nodes    []*nodeGroup
 		entry    *Resource
 	}
 	now := c.Now().UnixNano()
@@ -585,6 +603,19 @@ func (c *Cloud) Load(f Fleet) error {
 				}
 				services[key] = true
 				m.services = append(m.services, v)
+				continue
+			}
+			if r.Kind == "eks" {
+				node := c.nodeGroupOf(m.s, r, n, tags, now)
+				key := r.Account + " " + r.Region + " " + node.group.name + node.cluster
+				m.s.mu.Lock()
+				taken := m.s.eks[node.key()] != nil
+				m.s.mu.Unlock()
+				if taken || groups[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: node group %s exists already in account %s, %s", i, node.key(), r.Account, r.Region)
+				}
+				groups[key] = true
+				m.nodes = append(m.nodes, node)
 				continue
 			}
 			if r.Kind == "asg" {
@@ -701,6 +732,9 @@ func (c *Cloud) Load(f Fleet) error {
 		for _, v := range m.services {
 			m.s.ecs[v.id()] = v
 		}
+		for _, node := range m.nodes {
+			m.s.settleNodeGroup(node)
+		}
 		for _, cl := range m.clusters {
 			m.s.addCluster(cl)
 		}
@@ -729,6 +763,24 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		s.windows = append(s.windows, w)
 		s.mu.Unlock()
+	}
+	for i := range f.Alarms {
+		a := &f.Alarms[i]
+		s := c.scopeLocked(c.accountLocked(a.Account), regions[a.Region])
+		s.mu.Lock()
+		made, err := s.alarmsOf(a, now)
+		for _, one := range made {
+			if err == nil && s.alarms[one.name] != nil {
+				err = fmt.Errorf("name: alarm %q exists already", one.name)
+			}
+			if err == nil {
+				s.alarms[one.name] = one
+			}
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("load fleet: alarms[%d].%w", i, err)
+		}
 	}
 	for _, p := range f.Capacity {
 		c.LimitCapacity(p.Zone, p.Type, p.Free)
@@ -904,7 +956,7 @@ func (c *Cloud) Snapshot() Fleet {
 			}
 		}
 		for _, g := range s.groups {
-			if !g.deleting {
+			if !g.deleting && !s.ownsGroup(g) {
 				f.Resources = append(f.Resources, s.describeGroup(g))
 			}
 		}
@@ -919,8 +971,14 @@ func (c *Cloud) Snapshot() Fleet {
 		for _, v := range s.sortedServices(func(*ecsService) bool { return true }) {
 			f.Resources = append(f.Resources, s.describeECS(v))
 		}
+		for _, node := range s.nodeGroups(now, func(n *nodeGroup) bool { return n.gone == 0 }) {
+			f.Resources = append(f.Resources, s.describeEKS(node))
+		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
+			f.Alarms = append(f.Alarms, s.describeAlarm(s.alarms[name], now))
 		}
 		s.mu.Unlock()
 	}

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -34,7 +35,8 @@ type call struct {
 
 	serviceName, actionName string
 	accountID, regionName   string
-	target                  string // the header that names the operation of services in JSON
+	target                  string   // the header that names the operation of services in JSON, or what stands for it
+	wire                    protocol // that the request speaks
 
 	faults []*faultState
 	log    Call
@@ -191,8 +193,9 @@ func (k *call) answer(r *http.Request) reply {
 	if cred != nil {
 		k.serviceName, k.regionName = cred.service, cred.region
 	}
-	k.actionName, k.target = form.Get("Action"), r.Header.Get("X-Amz-Target")
+	k.actionName, k.target = form.Get("Action"), cmp.Or(smithyTarget(r), r.Header.Get("X-Amz-Target"))
 	k.svc = k.c.services[k.serviceName]
+	k.wire = k.svc.wire(r)
 	if refusal != nil {
 		return k.fail(refusal.inWordsOf(k.svc))
 	}
@@ -204,7 +207,7 @@ func (k *call) answer(r *http.Request) reply {
 	if k.svc != nil {
 		if k.act = k.svc.actions[k.actionName]; k.act != nil {
 			k.log.Mutating = k.act.mutating
-			if k.p, paramErr = newParams(form, k.act, k.svc.protocol); paramErr == nil {
+			if k.p, paramErr = newParams(form, k.act, k.wire); paramErr == nil {
 				k.log.Resources = k.act.named(k.p)
 				k.log.DryRun, _ = k.p.boolean("DryRun", false)
 			}
@@ -326,9 +329,9 @@ func (k *call) admit(form url.Values, paramErr *Error) *Error {
 	if k.svc == nil {
 		return refuse("UnknownOperationException", "The simulator has no service %q", k.serviceName)
 	}
-	if v := form.Get("Version"); k.svc.protocol == awsJSON {
-		if k.target != k.svc.namespace+"."+k.actionName {
-			return refuse("InvalidAction", "The request names no operation of %s in X-Amz-Target: %q", k.svc.namespace, k.target)
+	if v := form.Get("Version"); k.wire.named() {
+		if of := cmp.Or(k.svc.target, k.svc.namespace); k.wire != restJSON && k.target != of+"."+k.actionName {
+			return refuse("InvalidAction", "The request names no operation of %s in X-Amz-Target: %q", of, k.target)
 		}
 	} else if v != k.svc.version {
 		if k.svc.protocol == ec2Query {
@@ -388,11 +391,13 @@ func (k *call) drawResources(n int) *Error {
 // perform runs the action and frames its answer.
 func (k *call) perform() (reply, *Error) {
 	w := make(xw, 0, 4096)
-	if k.svc.protocol == awsJSON {
+	if k.wire.named() {
 		if e := k.act.run(k, &w); e != nil {
 			return reply{}, e
 		}
-		return reply{status: http.StatusOK, ctype: jsonType, body: w}, nil
+		rep := k.framed()
+		rep.status, rep.body = http.StatusOK, w
+		return rep, nil
 	}
 	if k.svc.protocol == ec2Query {
 		w.raw(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<" + k.actionName + `Response xmlns="` + k.svc.namespace + `">`)
@@ -413,6 +418,19 @@ func (k *call) perform() (reply, *Error) {
 	return reply{status: http.StatusOK, ctype: "text/xml;charset=UTF-8", body: w}, nil
 }
 
+// framed is an answer that has nothing but what its protocol puts around it.
+func (k *call) framed() reply {
+	switch k.wire {
+	case smithyCBOR:
+		return reply{ctype: cborType, header: http.Header{smithyHeader: {smithyName}}}
+	case awsJSON10:
+		return reply{ctype: json10Type, header: http.Header{}}
+	case restJSON:
+		return reply{ctype: restType}
+	}
+	return reply{ctype: jsonType}
+}
+
 // jsonType is the content type of services in JSON.
 const jsonType = "application/x-amz-json-1.1"
 
@@ -423,10 +441,23 @@ func (k *call) fail(e *Error) reply {
 	if rep.status == 0 {
 		rep.status = statusFor(e.Code)
 	}
-	if k.svc == nil && k.serviceName != "" || k.svc != nil && k.svc.protocol == awsJSON {
+	if k.svc != nil && k.wire.named() && k.wire != awsJSON && k.wire != restJSON {
+		framed := k.framed()
+		rep.ctype, rep.header = framed.ctype, framed.header
+		rep.header.Set("X-Amzn-Query-Error", e.queryError(rep.status))
+		rep.body = e.jsonDocument()
+		if k.wire == smithyCBOR {
+			rep.body = e.cborDocument()
+		}
+		return rep
+	}
+	if k.svc == nil && k.serviceName != "" || k.svc != nil && k.wire.named() {
 		// Of a service that is not simulated, the form is not known: JSON with the
 		// error's name in the header is what most clients can read.
-		rep.ctype = jsonType
+		rep.ctype = k.framed().ctype
+		if status, other := restStatus[e.Code]; other && k.wire == restJSON && rep.status == http.StatusBadRequest {
+			rep.status = status
+		}
 		rep.header = http.Header{"X-Amzn-Errortype": {e.Code}}
 		rep.body = e.jsonDocument()
 		return rep
@@ -457,8 +488,8 @@ type credential struct {
 
 // read takes the request apart.
 func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
-	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return nil, nil, &Error{"InvalidRequest", "The HTTP method " + r.Method + " is not supported", http.StatusMethodNotAllowed}
+	if r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodDelete {
+		return nil, nil, unsupportedMethod(r)
 	}
 	form := url.Values{}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -475,13 +506,25 @@ func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
 	if len(body) > maxBody {
 		return form, cred, refuse("RequestEntityTooLarge", "The request body is larger than %d bytes.", maxBody)
 	}
+	if svc := c.signedFor(cred); svc != nil && svc.protocol == restJSON {
+		form, wrong := svc.restForm(r, query, body)
+		return form, cred, cmp.Or(refusal, wrong)
+	}
+	if r.Method == http.MethodDelete {
+		return nil, nil, unsupportedMethod(r)
+	}
 	ct, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	switch {
-	case strings.EqualFold(ct, jsonType):
+	case strings.EqualFold(ct, jsonType), strings.EqualFold(ct, json10Type):
 		if form, err = flatten(body); err != nil {
 			return url.Values{}, cred, refuse("SerializationException", "The request body is %v.", err)
 		}
 		form.Del("Action") // it comes from the header alone
+	case strings.EqualFold(ct, cborType):
+		if form, err = flattenCBOR(body); err != nil {
+			return url.Values{}, cred, refuse("SerializationException", "The request body is %v.", err)
+		}
+		form.Del("Action")
 	case strings.EqualFold(ct, "application/x-www-form-urlencoded") || ct == "":
 		if form, err = url.ParseQuery(string(body)); err != nil {
 			return url.Values{}, cred, refuse("MalformedQueryString", "The query string contains a syntax error.")
@@ -490,10 +533,22 @@ func (c *Cloud) read(r *http.Request) (url.Values, *credential, *Error) {
 	for k, v := range query {
 		form[k] = slices.Concat(form[k], v)
 	}
-	if target := r.Header.Get("X-Amz-Target"); target != "" && form.Get("Action") == "" {
+	if target := cmp.Or(smithyTarget(r), r.Header.Get("X-Amz-Target")); target != "" && form.Get("Action") == "" {
 		form.Set("Action", target[strings.LastIndexByte(target, '.')+1:])
 	}
 	return form, cred, refusal
+}
+
+func unsupportedMethod(r *http.Request) *Error {
+	return &Error{"InvalidRequest", "The HTTP method " + r.Method + " is not supported", http.StatusMethodNotAllowed}
+}
+
+// signedFor is the service that a request was signed for; nil where it is not simulated.
+func (c *Cloud) signedFor(cred *credential) *service {
+	if cred == nil {
+		return nil
+	}
+	return c.services[cred.service]
 }
 
 var errCredential = errors.New("not a SigV4 credential")

@@ -10,9 +10,12 @@ import (
 type protocol int
 
 const (
-	ec2Query protocol = iota // EC2's own Query dialect and error document
-	awsQuery                 // the Query protocol of RDS, STS and others
-	awsJSON                  // JSON 1.1, the operation in a header
+	ec2Query   protocol = iota // EC2's own Query dialect and error document
+	awsQuery                   // the Query protocol of RDS, STS and others
+	awsJSON                    // JSON 1.1, the operation in a header
+	awsJSON10                  // JSON 1.0, likewise
+	smithyCBOR                 // Smithy's RPC v2 in CBOR, the operation in the path
+	restJSON                   // JSON, the operation in method and path, which belong to each action
 )
 
 // service is one AWS service: a row, with its actions as rows below.
@@ -21,7 +24,10 @@ type service struct {
 	version   string
 	protocol  protocol
 	namespace string // of the answer's XML; of a service in JSON the prefix of X-Amz-Target
-	iam       string // its prefix in IAM's actions where that is not name
+	// also are further protocols that it speaks, with target as that prefix.
+	also   []protocol
+	target string
+	iam    string // its prefix in IAM's actions where that is not name
 	// words are its own names of common refusals.
 	words   map[string]string
 	actions map[string]*action
@@ -41,7 +47,9 @@ type action struct {
 	// unpaged are the parameters whose absence puts a listing into the smaller
 	// bucket; nil for an action that has only one.
 	unpaged []string
-	run     func(*call, *xw) *Error
+	// route is the method and path of an action of a service in REST.
+	route string
+	run   func(*call, *xw) *Error
 }
 
 func (a *action) takesList(name string) bool {
@@ -179,6 +187,8 @@ func services() map[string]*service {
 		},
 	}
 	all = append(all, ecsServices()...)
+	all = append(all, eksService())
+	all = append(all, cloudwatchService())
 	all = append(all, autoscalingService(), organizationsService())
 	out := map[string]*service{}
 	for _, s := range all {

@@ -270,7 +270,7 @@ func (e *Error) inWordsOf(svc *service) *Error {
 		return e
 	}
 	code, other := svc.words[e.Code]
-	if !other && svc.protocol == awsJSON {
+	if !other && (svc.protocol == awsJSON || svc.protocol == restJSON) {
 		code, other = jsonCodes[e.Code]
 	}
 	if other {

@@ -98,6 +98,27 @@ type SnapshotKeeper interface {
 	Replace(ctx context.Context, scope fleet.Scope, kind fleet.Kind, resource fleet.Resource, snapshot string) error
 }
 
+// AlarmKeeper mutes the alarms of what is stopped and gives them their voice back.
+type AlarmKeeper interface {
+	// Alarms returns the alarms of the scope that would tell somebody something (their actions are enabled, and there are
+	// some) and that watch nothing but resources of the list, ordered by name. An alarm that watches anything else besides is
+	// left out. The answer is whole or it is an error.
+	Alarms(ctx context.Context, scope fleet.Scope, resources []fleet.Resource) ([]Alarm, error)
+	// Mute disables the actions of the alarms with the names. One that does not exist is no error. When it fails, some may
+	// be muted; the same call may be made again.
+	Mute(ctx context.Context, scope fleet.Scope, names []string) error
+	// Restore enables the actions of those alarms with the names that exist and whose actions are disabled, and returns
+	// their names, ordered. When it fails, some may be restored; the same call may be made again.
+	Restore(ctx context.Context, scope fleet.Scope, names []string) ([]string, error)
+}
+
+// Alarm is an alarm that watches resources of a list.
+type Alarm struct {
+	Name string // without control characters
+	// Of are the resources that it watches, ordered, at least one.
+	Of []fleet.Ref
+}
+
 // Prober finds out what works, for doctor.
 type Prober interface {
 	// Probe tries, without changing anything, each ability that Dayshift needs

@@ -36,6 +36,8 @@ type Config struct {
 	Overrides Overrides `yaml:"overrides"`
 	// true: everything is decided and recorded, but nothing is started, stopped or changed. For a first look at what a configuration would do.
 	Observe bool `yaml:"observe" default:"false"`
+	// How long a start is tried for which AWS has no capacity, with growing gaps, where the schedule does not say.
+	CapacityDeadline Duration `yaml:"capacity_deadline" default:"2h" min:"1m" max:"30d"`
 	// Filters such as `tag:env=prod`: what any of them matches is never touched. So is everything with the tag `dayshift:protect` = `true`.
 	Protect []string `yaml:"protect" example:"tag:env=prod" form:"filter"`
 	// How much one pass may stop before a person has to confirm.
@@ -129,6 +131,8 @@ type Schedule struct {
 	NotifyBeforeStop Duration `yaml:"notify_before_stop" default:"0s" min:"0s" max:"24h"`
 	// Spread starts and stops over this long, each resource always at the same place.
 	Jitter Duration `yaml:"jitter" default:"0s" min:"0s" max:"1h"`
+	// How long a start is tried for which AWS has no capacity; after that it is given up until something else is wanted. Absent: the capacity_deadline of the file.
+	CapacityDeadline Duration `yaml:"capacity_deadline" example:"90m" min:"1m" max:"30d"`
 	// true: what it wants is decided and recorded, but nothing is started, stopped or changed for it.
 	Observe bool `yaml:"observe" default:"false"`
 	// A note for people.

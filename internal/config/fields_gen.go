@@ -36,6 +36,7 @@ var fieldDocs = map[string]string{
 	"Schedule.start_lead":             "Start this much earlier, so that things are ready at the begin time.",
 	"Schedule.notify_before_stop":     "Warn this long before a scheduled stop. 0s: no warning.",
 	"Schedule.jitter":                 "Spread starts and stops over this long, each resource always at the same place.",
+	"Schedule.capacity_deadline":      "How long a start is tried for which AWS has no capacity; after that it is given up until something else is wanted. Absent: the capacity_deadline of the file.",
 	"Schedule.observe":                "true: what it wants is decided and recorded, but nothing is started, stopped or changed for it.",
 	"Schedule.description":            "A note for people.",
 	"Exception.schedule":              "The schedule it is for.",

@@ -62,6 +62,22 @@ func TestSnapshotsAreTakenWhereTheScheduleSaysSo(t *testing.T) {
 	}
 }
 
+func TestCapacityDeadline(t *testing.T) {
+	if got := mustParse(t, small).Book.Schedules["office"].CapacityDeadline; got != policy.DefaultCapacityDeadline {
+		t.Errorf("where nobody says: %s", got)
+	}
+	ofFile := small + "\ncapacity_deadline: 45m\n"
+	if got := mustParse(t, ofFile).Book.Schedules["office"].CapacityDeadline; got != 45*time.Minute {
+		t.Errorf("of the file: %s", got)
+	}
+	if got := mustParse(t, strings.Replace(ofFile, "periods: [office]", "periods: [office], capacity_deadline: 3h", 1)).Book.Schedules["office"].CapacityDeadline; got != 3*time.Hour {
+		t.Errorf("of the schedule: %s", got)
+	}
+	if faults := faultsOf(t, strings.Replace(ofFile, "45m", "0s", 1)); len(faults) != 1 || faults[0].Path != "capacity_deadline" {
+		t.Errorf("%+v", faults)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	loaded := mustParse(t, small)
 	want := Config{
@@ -72,14 +88,15 @@ func TestDefaults(t *testing.T) {
 			Periods: calendar.PeriodRefs{"office"}, Enabled: true, StopNewInstances: true,
 			NewResourceGrace: Duration(policy.DefaultNewResourceGrace), UseMaintenanceWindow: true, Mode: policy.Both,
 		}},
-		Overrides:      Overrides{MaxDuration: Duration(7 * 24 * time.Hour)},
-		Limits:         Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10},
-		ResyncInterval: Duration(5 * time.Minute),
-		Tags:           Tags{LastAction: true, Error: true},
-		SnapshotPrefix: "dayshift",
-		AWS:            AWS{APIShare: 0.8},
-		Log:            Log{Level: "info", Format: "text"},
-		Listen:         "127.0.0.1:8080",
+		Overrides:        Overrides{MaxDuration: Duration(7 * 24 * time.Hour)},
+		CapacityDeadline: Duration(policy.DefaultCapacityDeadline),
+		Limits:           Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10},
+		ResyncInterval:   Duration(5 * time.Minute),
+		Tags:             Tags{LastAction: true, Error: true},
+		SnapshotPrefix:   "dayshift",
+		AWS:              AWS{APIShare: 0.8},
+		Log:              Log{Level: "info", Format: "text"},
+		Listen:           "127.0.0.1:8080",
 	}
 	if diff := cmp.Diff(want, loaded.Config, cmp.AllowUnexported(Secret{})); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)

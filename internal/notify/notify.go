@@ -36,8 +36,11 @@ const (
 	OverrideEnded Kind = "override-ended"
 	RuleMissed    Kind = "rule-missed"
 	ConfigWaits   Kind = "config-waits" // a changed configuration waits for somebody to confirm it
-	Gap           Kind = "gap"          // a scope can no longer be seen
-	GapClosed     Kind = "gap-closed"   // it can be seen again
+	// Shortage: a start found no capacity; ShortageOver: one that had found none has come up.
+	Shortage     Kind = "shortage"
+	ShortageOver Kind = "shortage-over"
+	Gap          Kind = "gap"        // a scope can no longer be seen
+	GapClosed    Kind = "gap-closed" // it can be seen again
 )
 
 // Event is one thing that happened to one resource or scope.
@@ -91,7 +94,7 @@ func Group(events []Event) []Message {
 	return messages
 }
 
-var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, Stopping: 6, Changing: 6, Starting: 7}
+var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Shortage: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, ShortageOver: 5, Stopping: 6, Changing: 6, Starting: 7}
 
 func message(kind Kind, schedule string, events []Event) Message {
 	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: clip(title(kind, schedule, len(events)))}
@@ -121,6 +124,9 @@ func title(kind Kind, schedule string, n int) string {
 		Gap:         "Cannot see " + scopes,
 		GapClosed:   "Can see again " + scopes,
 		Changing:    "Rebooting or changing the type of " + resources,
+
+		Shortage:     "No capacity for " + resources,
+		ShortageOver: "Started after a shortage of capacity: " + resources,
 
 		OverrideEnded: fmt.Sprintf("%d overrides ended", n),
 		ConfigWaits:   "A changed configuration waits until somebody confirms it",

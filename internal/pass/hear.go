@@ -23,6 +23,7 @@ func (r *running) hear(gaps []discover.Gap, planned plan.Plan) {
 	}
 	for i := range r.report.Decisions {
 		r.hearAnnouncements(&r.report.Decisions[i])
+		r.hearGaveUp(&r.report.Decisions[i])
 	}
 	for i := range planned.Observed {
 		if d := &planned.Observed[i]; d.Observed {
@@ -112,6 +113,10 @@ func (r *running) event(kind notify.Kind, resource fleet.Resource, schedule, tex
 
 func (r *running) hearSettled(settled Settled) {
 	event, detail := store.EventStarted, "seen "+settled.Resource.Native
+	if text := cameUp(&settled); text != "" {
+		detail += "; " + text
+		r.event(notify.ShortageOver, settled.Resource, settled.Memory.Schedule, text, r.now)
+	}
 	switch settled.Ended {
 	case decide.HasStopped:
 		event = store.EventStopped
@@ -120,7 +125,11 @@ func (r *running) hearSettled(settled Settled) {
 		}
 	case decide.HasFailed:
 		event, detail = store.EventFailed, settled.Why
-		if settled.Memory.Attempts == tellFailuresAt {
+		if text := fellShort(&settled); text != "" {
+			if settled.Memory.Attempts <= roundsTold {
+				r.event(notify.Shortage, settled.Resource, settled.Memory.Schedule, text, r.now)
+			}
+		} else if settled.Memory.Attempts == tellFailuresAt {
 			r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, fmt.Sprintf("%s failed %d times: %s", settled.Verb, tellFailuresAt, settled.Why), r.now)
 		}
 	case decide.NeverMade:
@@ -230,6 +239,9 @@ func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 		event.Kind = notify.Failed
 		event.Text = fmt.Sprintf("%s is not possible: %v", decision.Verb, outcome.Err)
 	case plan.Failed:
+		if outcome.Short {
+			return roundEvent(event, &outcome)
+		}
 		event.Kind = notify.Failed
 		tries := plan.Remember(outcome).Attempts
 		event.Text = fmt.Sprintf("%s failed %d times: %v", decision.Verb, tries, outcome.Err)

@@ -387,6 +387,7 @@ func (r *running) act(ctx context.Context, planned plan.Plan) {
 	stage := act.Stage{Cloud: r.Cloud, Clock: r.Clock, MayAct: r.mayAct}
 	// What was begun is written down also when the process is told to stop.
 	record := context.WithoutCancel(ctx)
+	stage.Rungs = func(rungs []plan.Rung) { r.rungs(record, rungs) }
 	stage.Run(ctx, planned.Actions,
 		func(outcomes []plan.Outcome) { r.outcomes(record, outcomes) },
 		func(scope fleet.Scope) {

@@ -1,6 +1,11 @@
 package plan
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"dayshift/internal/decide"
+)
 
 // Status says what became of an action.
 type Status string
@@ -30,6 +35,32 @@ type Outcome struct {
 	At time.Time
 	// Type is the instance type the resource was changed to before a start; empty when it kept its own.
 	Type string
+	// Shortage is what is known of missing capacity after a start; zero: none. Short: it failed because none of
+	// the types that the resource accepts had any.
+	Shortage decide.Shortage
+	Short    bool
 	// Note is a sentence about what happened on the way ("started as it is: …"); may be empty.
 	Note string
 }
+
+// Rung is a start on its way down the list of types that the resource accepts:
+// one had no capacity, and the next is tried.
+type Rung struct {
+	Action Action
+	// Shortage is what is known of missing capacity from now on.
+	Shortage decide.Shortage
+	Type     string // that had none
+	Zone     string // where
+	Next     string // type
+	Err      error
+	At       time.Time
+}
+
+// Sentence tells people of it.
+func (r *Rung) Sentence() string {
+	return fmt.Sprintf("no capacity for %s in %s; tries %s next", r.Type, r.Zone, r.Next)
+}
+
+// Remember is what is remembered of the resource before the next type is tried:
+// the start is under way still, and goes on from there.
+func (r *Rung) Remember() decide.Memory { return r.Action.Walked(r.Shortage).Unclear() }

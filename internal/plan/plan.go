@@ -227,6 +227,9 @@ func startType(d *decide.Decision) string { return cmp.Or(d.Type, d.Resource.Typ
 // Remember turns what became of an action into what is remembered of its resource.
 func Remember(o Outcome) decide.Memory {
 	d := &o.Action.Decision
+	if !o.Shortage.IsZero() {
+		d = d.Walked(o.Shortage)
+	}
 	switch o.Status {
 	case Accepted:
 		return d.Accepted(o.At, o.Type)
@@ -236,6 +239,9 @@ func Remember(o Outcome) decide.Memory {
 		why := "no reason was given"
 		if o.Err != nil {
 			why = o.Err.Error()
+		}
+		if o.Short {
+			return d.Short(o.At, why)
 		}
 		return d.Failed(o.At, why)
 	case Waiting:

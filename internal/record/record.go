@@ -73,6 +73,24 @@ func (r *Recorder) After(ctx context.Context, outcomes []plan.Outcome) error {
 	return nil
 }
 
+// Rungs writes that starts went on to another type, before that is tried.
+func (r *Recorder) Rungs(ctx context.Context, rungs []plan.Rung) error {
+	var changes store.Changes
+	for i := range rungs {
+		rung := &rungs[i]
+		d := &rung.Action.Decision
+		changes.Memories = append(changes.Memories, rung.Remember())
+		changes.Activity = append(changes.Activity, store.Activity{
+			At: rung.At, Event: store.EventShort, Ref: d.Resource.Ref, Name: d.Resource.Name, Schedule: d.Memory.Schedule,
+			Reason: string(d.Reason), Detail: fmt.Sprintf("%s (%v)", rung.Sentence(), rung.Err),
+		})
+	}
+	if err := r.write(ctx, changes); err != nil {
+		return fmt.Errorf("record that another type is tried: %w", err)
+	}
+	return nil
+}
+
 // Forget drops the memories of resources that have been gone for long.
 func (r *Recorder) Forget(ctx context.Context, refs []fleet.Ref) error {
 	if len(refs) == 0 {

@@ -68,6 +68,7 @@ type ignoredFlags struct {
 	MaxManualUptime      json.RawMessage `json:"max_manual_uptime"`
 	NotifyBeforeStop     json.RawMessage `json:"notify_before_stop"`
 	Jitter               json.RawMessage `json:"jitter"`
+	CapacityDeadline     json.RawMessage `json:"capacity_deadline"`
 }
 
 // Answer is one line of output; exactly one of State, Days, Months, Fires

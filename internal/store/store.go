@@ -213,6 +213,7 @@ const (
 	EventStarted       Event = "started" // seen running
 	EventStopped       Event = "stopped" // seen stopped
 	EventFailed        Event = "failed"
+	EventShort         Event = "short"     // a start met missing capacity and goes on to the next type, or was given up
 	EventHeld          Event = "held"      // held back by a limit
 	EventConfirmed     Event = "confirmed" // a person confirmed what is held back
 	EventSkipped       Event = "skipped"

@@ -185,7 +185,7 @@ const rootWithin = 1 << 10
 
 // jsonServices do not answer in XML.
 var jsonServices = map[string]bool{
-	"SSM": true, "ECS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true,
+	"Organizations": true, "SSM": true, "ECS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true,
 }
 
 var errNotJSON = errors.New("the answer is not a JSON object")

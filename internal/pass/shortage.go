@@ -1,0 +1,102 @@
+package pass
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/notify"
+	"dayshift/internal/plan"
+	"dayshift/internal/store"
+)
+
+// roundsTold is up to which round people are told that there is still no
+// capacity: the gaps grow until then. Later ones are in the record.
+const roundsTold = 6
+
+// rungs records that starts go on to the next type of their lists, before that is
+// tried, and tells people in the first round.
+func (r *running) rungs(ctx context.Context, rungs []plan.Rung) {
+	err := r.recorder.Rungs(ctx, rungs)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.failed = errors.Join(r.failed, err)
+	}
+	for i := range rungs {
+		rung := &rungs[i]
+		d := &rung.Action.Decision
+		if d.Memory.Attempts == 0 {
+			r.event(notify.Shortage, d.Resource, d.Schedule, rung.Sentence(), rung.At)
+		}
+	}
+}
+
+// roundEvent is what people are told of a round that found no capacity for any type.
+func roundEvent(event notify.Event, outcome *plan.Outcome) (notify.Event, bool) {
+	memory := plan.Remember(*outcome)
+	d := &outcome.Action.Decision
+	event.Kind = notify.Shortage
+	event.Text = "no capacity" + ofTypes(outcome.Shortage.Types(), d.Resource.Zone)
+	switch end := d.CapacityEnd(memory.Shortage); {
+	case !d.Fire.IsZero() || end.IsZero():
+		event.Text += "; again at " + instant(memory.NotBefore)
+	case outcome.At.Before(end):
+		event.Text += fmt.Sprintf("; again at %s, for the last time at %s", instant(memory.NotBefore), instant(end))
+	default:
+		return event, false // that it is given up is said at once
+	}
+	return event, memory.Attempts <= roundsTold
+}
+
+// ofTypes says which types something is about, and where; empty for kinds without types.
+func ofTypes(types []string, zone string) string {
+	if len(types) == 0 {
+		return ""
+	}
+	text := " for " + strings.Join(types, ", ")
+	if zone != "" {
+		text += " in " + zone
+	}
+	return text
+}
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// hearGaveUp says that a start is given up for lack of capacity.
+func (r *running) hearGaveUp(d *decide.Decision) {
+	if !d.GaveUp {
+		return
+	}
+	s := d.Memory.Shortage
+	text := fmt.Sprintf("gave up at %s: no capacity%s since %s; it is tried again at %s",
+		instant(s.GaveUp), ofTypes(strings.Fields(s.Accepts), d.Resource.Zone), instant(s.Since), instant(s.Until))
+	r.rowOf(store.EventShort, d, string(d.Reason), text)
+	r.event(notify.Shortage, d.Resource, d.Schedule, text, r.now)
+}
+
+// cameUp says how a start ended that had met a shortage; empty for one that had not.
+func cameUp(settled *Settled) string {
+	s := settled.Shortage
+	if settled.Ended != decide.Started || s.IsZero() {
+		return ""
+	}
+	text := "started"
+	if types := s.Types(); len(types) > 0 && settled.Resource.Type != types[0] {
+		text += fmt.Sprintf(" as %s instead of %s", settled.Resource.Type, types[0])
+	}
+	return fmt.Sprintf("%s; there had been no capacity since %s", text, instant(s.Since))
+}
+
+// fellShort says that a start fell back for lack of capacity; empty for any other end.
+func fellShort(settled *Settled) string {
+	if settled.Ended != decide.HasFailed || settled.Verb != fleet.Start || settled.Shortage.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("no capacity%s: %s; again at %s",
+		ofTypes([]string{settled.Resource.Type}, settled.Resource.Zone), settled.Why, instant(settled.Memory.NotBefore))
+}
