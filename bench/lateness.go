@@ -63,7 +63,7 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 		defer func() { err = errors.Join(err, prof.end("later")) }()
 	}
 	daemon := app.Daemon{App: a, Reports: func(r *pass.Report) {
-		report := made{Trigger: r.Run.Trigger, Scopes: len(r.Scopes), Resources: len(r.Decisions), CPU: usage(), Took: r.Run.Finished.Sub(r.Run.Started)}
+		report := made{Trigger: r.Run.Trigger, Scopes: len(r.Scopes), Resources: r.Run.Counts.Resources, CPU: usage(), Took: r.Run.Finished.Sub(r.Run.Started)}
 		if len(r.Gaps) > 0 {
 			report.Gap = r.Gaps[0].String()
 		}

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"dayshift/internal/config"
-	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/httpapi"
 	"dayshift/internal/lifecycle"
@@ -47,13 +46,16 @@ type Daemon struct {
 	*App
 	// Speed is how many times faster than the wall Clock runs; 0 means 1.
 	Speed float64
-	// Reports, when not nil, is handed every finished pass.
-	Reports func(*pass.Report)
+	// Reports, when not nil, is handed every finished pass. Its decisions are those
+	// with something to do, to tell or to wait for; all of them with Everything.
+	Reports    func(*pass.Report)
+	Everything bool
 	// Listening is called with the address once the HTTP surface listens.
 	Listening func(addr string)
 
 	leader *leader
 	agenda *agenda
+	rests  pass.Rests
 
 	mu       sync.Mutex // guards App's Config and Cloud, which a reload replaces whole
 	known    pass.Known
@@ -238,6 +240,7 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	d.mu.Lock()
 	p := d.Pass(round.trigger, round.scopes)
 	p.Known = d.known
+	p.Lean, p.Rests = !d.Everything, &d.rests
 	for _, scope := range round.scopes {
 		p.Confirmed = p.Confirmed || d.confirms[scope]
 		delete(d.confirms, scope)
@@ -385,19 +388,7 @@ func (d *Daemon) merge(report *pass.Report) {
 
 // count turns a report into metrics.
 func (d *Daemon) count(report *pass.Report) {
-	reasons := map[decide.Reason]int{}
-	type key struct {
-		scope fleet.Scope
-		kind  fleet.Kind
-		state fleet.State
-	}
-	states := map[key]int{}
-	for i := range report.Decisions {
-		decision := &report.Decisions[i]
-		reasons[decision.Reason]++
-		states[key{decision.Resource.Scope, decision.Resource.Kind, decision.Resource.State}]++
-	}
-	for reason, n := range reasons {
+	for reason, n := range report.Reasons {
 		d.Metrics.Decisions(string(reason), n)
 	}
 	for i := range report.Outcomes {
@@ -419,7 +410,7 @@ func (d *Daemon) count(report *pass.Report) {
 		d.Metrics.Quarantined(string(scope.Account), string(scope.Region), reason)
 		for _, kind := range kinds {
 			for _, state := range []fleet.State{fleet.Running, fleet.Stopped, fleet.Starting, fleet.Stopping, fleet.Other} {
-				d.Metrics.Resources(string(scope.Account), string(scope.Region), string(kind), string(state), states[key{scope, kind, state}])
+				d.Metrics.Resources(string(scope.Account), string(scope.Region), string(kind), string(state), report.States[pass.Group{Scope: scope, Kind: kind, State: state}])
 			}
 		}
 	}

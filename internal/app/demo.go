@@ -174,7 +174,7 @@ func (d *demo) run(ctx context.Context) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	d.daemon = &Daemon{App: d.app, Speed: d.options.Speed, Reports: d.report, Listening: func(addr string) {
+	d.daemon = &Daemon{App: d.app, Speed: d.options.Speed, Reports: d.report, Everything: true, Listening: func(addr string) {
 		d.mu.Lock()
 		d.address = "http://" + addr
 		d.mu.Unlock()
