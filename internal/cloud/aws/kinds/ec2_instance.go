@@ -151,13 +151,13 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 		if ids != nil {
 			filters = append(filters, types.Filter{Name: sdk.String("instance-id"), Values: ids})
 		}
-		err := k.pages(ctx, filters, func(instance *types.Instance) {
+		err := k.pages(ctx, filters, func(instance *seenInstance) {
 			resource := k.resource(instance, seenAt)
 			if _, tagged := resource.Tags[query.TagKey]; query.TagKey != "" && !tagged {
 				return
 			}
-			if instance.InstanceLifecycle == types.InstanceLifecycleTypeSpot && resource.Bar == fleet.NoBar {
-				spot[resource.ID] = sdk.ToString(instance.SpotInstanceRequestId)
+			if instance.lifecycle == string(types.InstanceLifecycleTypeSpot) && resource.Bar == fleet.NoBar {
+				spot[resource.ID] = instance.spotRequest
 			}
 			all.add(resource)
 		})
@@ -179,30 +179,26 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace
 
 // pages calls each with every instance of every page.
-func (k *instances) pages(ctx context.Context, filters []types.Filter, each func(*types.Instance)) error {
+func (k *instances) pages(ctx context.Context, filters []types.Filter, each func(*seenInstance)) error {
 	chain := pager{what: "list EC2 instances in " + k.Scope.String()}
 	var token *string
 	for {
-		var page *ec2.DescribeInstancesOutput
+		var page seenPage
 		err := k.Read(ctx, describeInstances, func(ctx context.Context) (err error) {
-			page, err = k.api.describe(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, readPages)
+			page, err = k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token})
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		for i := range page.Reservations {
-			for j := range page.Reservations[i].Instances {
-				if instance := &page.Reservations[i].Instances[j]; sdk.ToString(instance.InstanceId) != "" {
-					each(instance)
-				}
-			}
+		for i := range page.instances {
+			each(&page.instances[i])
 		}
-		more, err := chain.next(page.NextToken)
+		token = &page.next
+		more, err := chain.next(token)
 		if err != nil || !more {
 			return err
 		}
-		token = page.NextToken
 	}
 }
 
@@ -214,47 +210,34 @@ var instanceStates = map[types.InstanceStateName]fleet.State{
 	types.InstanceStateNameStopping: fleet.Stopping,
 }
 
-func (k *instances) resource(instance *types.Instance, seenAt time.Time) fleet.Resource {
-	id := sdk.ToString(instance.InstanceId)
+func (k *instances) resource(instance *seenInstance, seenAt time.Time) fleet.Resource {
 	r := fleet.Resource{
-		Ref:          fleet.Ref{Scope: k.Scope, Kind: fleet.EC2Instance, ID: id},
-		ARN:          arn(k.Scope, "ec2", "instance/"+id),
-		State:        fleet.Other,
-		Tags:         make(map[string]string, len(instance.Tags)),
-		Type:         string(instance.InstanceType),
-		VPC:          sdk.ToString(instance.VpcId),
-		Subnet:       sdk.ToString(instance.SubnetId),
-		PrivateIP:    sdk.ToString(instance.PrivateIpAddress),
-		StateReason:  stateReason(instance.StateReason),
-		LaunchedAt:   sdk.ToTime(instance.LaunchTime),
-		CanHibernate: instance.HibernationOptions != nil && sdk.ToBool(instance.HibernationOptions.Configured),
+		Ref:          fleet.Ref{Scope: k.Scope, Kind: fleet.EC2Instance, ID: instance.id},
+		ARN:          arn(k.Scope, "ec2", "instance/"+instance.id),
+		Name:         instance.tags["Name"],
+		State:        cmp.Or(instanceStates[types.InstanceStateName(instance.state)], fleet.Other),
+		Native:       instance.state,
+		Tags:         instance.tags,
+		Type:         instance.typ,
+		Zone:         instance.zone,
+		VPC:          instance.vpc,
+		Subnet:       instance.subnet,
+		PrivateIP:    instance.privateIP,
+		StateReason:  stateReason(instance.reasonCode, instance.reasonMessage),
+		LaunchedAt:   instance.launched,
+		CanHibernate: instance.hibernation,
 		SeenAt:       seenAt,
 	}
-	if instance.State != nil {
-		r.Native = string(instance.State.Name)
-		r.State = cmp.Or(instanceStates[instance.State.Name], fleet.Other)
-	}
-	if instance.Placement != nil {
-		r.Zone = sdk.ToString(instance.Placement.AvailabilityZone)
-	}
-	for _, tag := range instance.Tags {
-		r.Tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
-	}
-	r.Name = r.Tags["Name"]
 	switch _, grouped := r.Tags["aws:autoscaling:groupName"]; {
 	case grouped:
 		r.Bar = fleet.GroupMember
-	case instance.RootDeviceType == types.DeviceTypeInstanceStore:
+	case instance.root == string(types.DeviceTypeInstanceStore):
 		r.Bar = fleet.InstanceStoreRoot
 	}
 	return r
 }
 
-func stateReason(reason *types.StateReason) string {
-	if reason == nil {
-		return ""
-	}
-	code, message := sdk.ToString(reason.Code), sdk.ToString(reason.Message)
+func stateReason(code, message string) string {
 	switch {
 	case message == "":
 		return code

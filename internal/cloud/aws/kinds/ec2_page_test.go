@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -28,24 +29,47 @@ func (s served) RoundTrip(r *http.Request) (*http.Response, error) {
 
 var scope = fleet.Scope{Account: "111122223333", Region: "eu-central-1"}
 
-// decode reads a page as resources, with the options given.
-func decode(document string, options ...func(*ec2.Options)) ([]fleet.Resource, string, error) {
-	client := ec2.NewFromConfig(sdk.Config{
+// decode reads a page as resources, by the SDK or as the kind does.
+func decode(document string, fast bool) ([]fleet.Resource, string, error) {
+	c := ec2.NewFromConfig(sdk.Config{
 		Region: string(scope.Region), Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
 		HTTPClient: &http.Client{Transport: served(document)}, Retryer: func() sdk.Retryer { return sdk.NopRetryer{} },
 	})
-	page, err := client.DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{}, options...)
+	client := ec2Client{describe: c.DescribeInstances}
+	var page seenPage
+	var err error
+	if fast {
+		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{})
+	} else {
+		var whole *ec2.DescribeInstancesOutput
+		if whole, err = c.DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{}); err == nil {
+			page = pageOf(whole)
+		}
+	}
 	if err != nil {
 		return nil, "", err
 	}
 	k := &instances{Env: Env{Scope: scope}}
 	var list []fleet.Resource
-	for _, reservation := range page.Reservations {
-		for i := range reservation.Instances {
-			list = append(list, k.resource(&reservation.Instances[i], time.Time{}))
-		}
+	for i := range page.instances {
+		list = append(list, k.resource(&page.instances[i], time.Time{}))
 	}
-	return list, sdk.ToString(page.NextToken), nil
+	return list, page.next, nil
+}
+
+// understood reports whether the fast reader reads the document itself, however
+// it comes over the network.
+func understood(t *testing.T, document string) bool {
+	t.Helper()
+	_, err := readPage(strings.NewReader(document))
+	if err != nil && !errors.Is(err, errNotUnderstood) {
+		t.Fatal(err)
+	}
+	_, slow := readPage(iotest.OneByteReader(strings.NewReader(document)))
+	if (err == nil) != (slow == nil) {
+		t.Fatalf("at once: %v, byte by byte: %v", err, slow)
+	}
+	return err == nil
 }
 
 // instanceDocument is an instance as AWS writes it, with everything that is not
@@ -96,6 +120,8 @@ var documents = []struct {
 	understood bool
 }{
 	{"as AWS writes it", pageDocument(7, "<nextToken>eyJ2IjoiMiJ9==</nextToken>"), true},
+	{"longer than a window", pageDocument(100, "<nextToken>more</nextToken>"), true},
+	{"an instance longer than a window", page(`<instanceId>i-1</instanceId><instanceState><name>running</name></instanceState><x>` + strings.Repeat("y", 3*windowSize) + `</x>`), true},
 	{"no instances", pageDocument(0, ""), true},
 	{"an empty set", "<DescribeInstancesResponse><requestId/><reservationSet/></DescribeInstancesResponse>", true},
 	{"a mark of the byte order", "\xef\xbb\xbf" + pageDocument(1, ""), true},
@@ -129,11 +155,11 @@ func page(instance string) string {
 func TestPagesReadFastAreAsTheSDKReadsThem(t *testing.T) {
 	for _, test := range documents {
 		t.Run(test.name, func(t *testing.T) {
-			if _, understood := readPage([]byte(test.document)); understood != test.understood {
-				t.Errorf("understood: %v, want %v", understood, test.understood)
+			if got := understood(t, test.document); got != test.understood {
+				t.Errorf("understood: %v, want %v", got, test.understood)
 			}
-			want, wantToken, wantErr := decode(test.document)
-			got, token, err := decode(test.document, readPages)
+			want, wantToken, wantErr := decode(test.document, false)
+			got, token, err := decode(test.document, true)
 			if (err != nil) != (wantErr != nil) {
 				t.Fatalf("%v, the SDK says %v", err, wantErr)
 			}
@@ -147,8 +173,19 @@ func TestPagesReadFastAreAsTheSDKReadsThem(t *testing.T) {
 func TestACutPageIsNotUnderstood(t *testing.T) {
 	whole := strings.TrimSpace(pageDocument(2, "<nextToken>t</nextToken>"))
 	for cut := range len(whole) {
-		if _, understood := readPage([]byte(whole[:cut])); understood {
+		if _, err := readPage(strings.NewReader(whole[:cut])); err == nil {
 			t.Fatalf("understood after %d of %d bytes: …%s", cut, len(whole), whole[max(0, cut-40):cut])
+		}
+	}
+}
+
+func TestAPageWhoseConnectionBreaksIsNotLeftToTheSDK(t *testing.T) {
+	broken := errors.New("reset by peer")
+	whole := pageDocument(100, "")
+	for _, cut := range []int{0, 100, len(whole) / 2, len(whole)} {
+		_, err := readPage(io.MultiReader(strings.NewReader(whole[:cut]), iotest.ErrReader(broken)))
+		if !errors.Is(err, broken) {
+			t.Errorf("after %d bytes: %v", cut, err)
 		}
 	}
 }
@@ -159,14 +196,14 @@ func FuzzReadPage(f *testing.F) {
 		f.Add(test.document)
 	}
 	f.Fuzz(func(t *testing.T, document string) {
-		if _, understood := readPage([]byte(document)); !understood {
+		if !understood(t, document) {
 			return
 		}
-		want, wantToken, err := decode(document)
+		want, wantToken, err := decode(document, false)
 		if err != nil {
 			return // strict about what is not looked at
 		}
-		got, token, err := decode(document, readPages)
+		got, token, err := decode(document, true)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" || token != wantToken {
 			t.Errorf("%v, token %q, want %q\n%s", err, token, wantToken, diff)
 		}
@@ -174,7 +211,7 @@ func FuzzReadPage(f *testing.F) {
 }
 
 func TestAPageThatIsNoneIsTheSDKsError(t *testing.T) {
-	_, _, err := decode(strings.TrimSuffix(pageDocument(1, ""), "</DescribeInstancesResponse>\n"), readPages)
+	_, _, err := decode(strings.TrimSuffix(pageDocument(1, ""), "</DescribeInstancesResponse>\n"), true)
 	if err == nil || errors.Is(err, cloud.ErrTransient) {
 		t.Errorf("%v", err)
 	}
@@ -183,12 +220,12 @@ func TestAPageThatIsNoneIsTheSDKsError(t *testing.T) {
 // BenchmarkPage decodes a page of 1,000 instances of 3.3 KB each.
 func BenchmarkPage(b *testing.B) {
 	document := pageDocument(1000, "")
-	for name, options := range map[string][]func(*ec2.Options){"fast": {readPages}, "SDK": nil} {
+	for name, fast := range map[string]bool{"fast": true, "SDK": false} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(document)))
 			for b.Loop() {
-				if list, _, err := decode(document, options...); err != nil || len(list) != 1000 {
+				if list, _, err := decode(document, fast); err != nil || len(list) != 1000 {
 					b.Fatal(len(list), err)
 				}
 			}
