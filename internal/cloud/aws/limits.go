@@ -59,7 +59,12 @@ var (
 	// of the first; a listing one call of the second for a hundred services.
 	appScalingShared = Limit{Group: "application-autoscaling", Request: Rate{20, 5}}
 	taggingShared    = Limit{Group: "tag", Request: Rate{10, 5}}
-	stsShared        = Limit{Group: "sts", Request: Rate{600, 600}}
+	// Organizations has limits of its own for each operation and account. A listing
+	// once an hour needs few calls: this is small enough not to be in the way of others.
+	organizationsShared = Limit{Group: "organizations", Request: Rate{10, 4}}
+	// For Redshift AWS publishes no figure. A pass lists with one call for a hundred clusters, and acts with one for each.
+	redshiftShared = Limit{Group: "redshift", Request: Rate{20, 5}}
+	stsShared      = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
 // LimitOf returns the buckets of an operation.
@@ -79,6 +84,10 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = appScalingShared
 	case service == "tag":
 		limit = taggingShared
+	case service == "organizations":
+		limit = organizationsShared
+	case service == "redshift":
+		limit = redshiftShared
 	case service == "sts":
 		limit = stsShared
 	case known:

@@ -48,6 +48,9 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 
 func (a *account) probe(ctx context.Context) cloud.Finding {
 	finding := cloud.Finding{Ability: "use the credentials at hand", OK: true, Detail: fmt.Sprintf("they are those of account %s", a.ID)}
+	if a.ID == "" {
+		finding.Detail = "there are some"
+	}
 	if a.RoleARN != "" {
 		finding.Ability, finding.Detail = "assume role", a.RoleARN
 	}
