@@ -52,6 +52,8 @@ type Config struct {
 	TagKey string
 	// Windows: schedules name SSM maintenance windows, so Probe tries to list them.
 	Windows bool
+	// Alarms: schedules mute alarms, so Probe tries that.
+	Alarms bool
 	// Endpoint is the URL that takes the place of AWS's own addresses, for a
 	// simulator. Empty: AWS_ENDPOINT_URL and its relatives as in every SDK, else AWS.
 	Endpoint string

@@ -27,6 +27,7 @@ type Rate struct{ Max, PerSecond float64 }
 // requests count as any other mutating action's).
 // RDS: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-api-throttling.html
 // ECS, whose categories of actions share a bucket each: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+// CloudWatch: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 // STS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 var (
 	ec2Reading  = Limit{Request: Rate{100, 20}}
@@ -44,6 +45,11 @@ var (
 		"ecs:UpdateService":    {Group: "ecs service modify", Request: Rate{50, 5}},
 		"ecs:TagResource":      {Group: "ecs tag modify", Request: Rate{20, 10}},
 		"ecs:UntagResource":    {Group: "ecs tag modify", Request: Rate{20, 10}},
+	}
+	alarmLimits = map[kinds.Operation]Limit{
+		"cloudwatch:DescribeAlarms":      {Request: Rate{9, 9}},
+		"cloudwatch:DisableAlarmActions": {Request: Rate{3, 3}},
+		"cloudwatch:EnableAlarmActions":  {Request: Rate{3, 3}},
 	}
 	rdsShared = Limit{Group: "rds", Request: Rate{300, 12}}
 	// For Systems Manager's maintenance windows AWS publishes no figure. A pass
@@ -80,6 +86,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = autoscalingShared
 	case service == "ecs":
 		limit = ecsLimits[operation]
+	case service == "cloudwatch":
+		limit = alarmLimits[operation]
 	case service == "application-autoscaling":
 		limit = appScalingShared
 	case service == "tag":
