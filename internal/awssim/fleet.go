@@ -324,9 +324,6 @@ func (f *Fleet) check(at func(path string) string) []error {
 		}
 		windowIDs[w.ID] = true
 	}
-	if f.Events != nil {
-		f.Events.check(func(field, format string, args ...any) { bad("events."+field, format, args...) })
-	}
 	for n := range f.Alarms {
 		path := fmt.Sprintf("alarms[%d]", n)
 		f.Alarms[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
@@ -577,8 +574,6 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		s.mu.Unlock()
 	}
-	c.bus.mu.Lock() // before the other, as who looks for news does
-	defer c.bus.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	images := maps.Clone(c.images)
@@ -736,9 +731,6 @@ func (c *Cloud) Load(f Fleet) error {
 		o := *f.Organization
 		o.ID, o.Root = cmp.Or(o.ID, fmt.Sprintf("o-%016x", hash(c.seed, "organization"))), cmp.Or(o.Root, defaultRoot)
 		c.organization = &o
-	}
-	if f.Events != nil {
-		c.listen(*f.Events, c.Now())
 	}
 	for _, m := range todo { // before others get addresses by number
 		m.s.mu.Lock()
@@ -958,10 +950,8 @@ func (c *Cloud) databaseOf(s *scope, r *Resource, n int, tags []Tag, now int64) 
 func (c *Cloud) Snapshot() Fleet {
 	var f Fleet
 	now := c.Now().UnixNano()
-	events := c.listens()
 	c.mu.RLock()
 	f.Organization = c.organization
-	f.Events = events
 	for _, a := range c.accounts {
 		out := Account{ID: a.id, Name: a.name, Partition: a.partition, Unit: a.unit, State: a.state}
 		if c.organization != nil && !a.declared { // listed by the fleet that is made, it would be a member
@@ -1014,11 +1004,11 @@ func (c *Cloud) Snapshot() Fleet {
 		for _, v := range s.sortedServices(func(*ecsService) bool { return true }) {
 			f.Resources = append(f.Resources, s.describeECS(v))
 		}
-		for _, node := range s.nodeGroups(now, func(n *nodeGroup) bool { return n.gone == 0 }) {
-			f.Resources = append(f.Resources, s.describeEKS(node))
-		}
 		for _, h := range s.warehouses {
 			f.Resources = append(f.Resources, s.describeWarehouse(h))
+		}
+		for _, node := range s.nodeGroups(now, func(n *nodeGroup) bool { return n.gone == 0 }) {
+			f.Resources = append(f.Resources, s.describeEKS(node))
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)
