@@ -75,6 +75,8 @@ type Cloud struct {
 
 	minted atomic.Uint64 // ids given out, all kinds
 
+	bus bus
+
 	faultMu sync.Mutex
 	faults  []*faultState
 
@@ -146,9 +148,10 @@ type scope struct {
 	groups           []*scalingGroup        // by name
 	windows          []*window              // in the order in which they were made
 	ecs              map[string]*ecsService // services of ECS, by cluster/name
-	warehouses       []*warehouse           // of Redshift, by identifier
 	eks              map[string]*nodeGroup  // managed node groups of EKS, by cluster/name
+	warehouses       []*warehouse           // of Redshift, by identifier
 	alarms           map[string]*alarm      // of CloudWatch, by name
+	queues           map[string]*queue      // of SQS, by name; nil: none
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
@@ -250,6 +253,7 @@ func (c *Cloud) Advance(d time.Duration) (time.Time, error) {
 // Reset forgets accounts, resources, sessions, capacity and calls. Clock,
 // limits and faults stay.
 func (c *Cloud) Reset() {
+	c.silence()
 	c.mu.Lock()
 	c.accounts, c.scopes, c.sessions = map[string]*account{}, map[scopeKey]*scope{}, map[string]*session{}
 	c.images, c.organization = wellKnownImages(), nil

@@ -23,8 +23,10 @@ type Fleet struct {
 	Capacity  []Capacity `yaml:"capacity,omitempty"`
 	Resources []Resource `yaml:"resources,omitempty"`
 	Windows   []Window   `yaml:"windows,omitempty"`
-	Alarms    []Alarm    `yaml:"alarms,omitempty"`
-	Faults    []Fault    `yaml:"faults,omitempty"`
+	// Events says where EventBridge puts changes of states; nil: nowhere, or where it does.
+	Events *Events `yaml:"events,omitempty"`
+	Alarms []Alarm `yaml:"alarms,omitempty"`
+	Faults []Fault `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
 	Organization *Organization `yaml:"organization,omitempty"`
 }
@@ -324,6 +326,9 @@ func (f *Fleet) check(at func(path string) string) []error {
 		}
 		windowIDs[w.ID] = true
 	}
+	if f.Events != nil {
+		f.Events.check(func(field, format string, args ...any) { bad("events."+field, format, args...) })
+	}
 	for n := range f.Alarms {
 		path := fmt.Sprintf("alarms[%d]", n)
 		f.Alarms[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
@@ -574,6 +579,8 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		s.mu.Unlock()
 	}
+	c.bus.mu.Lock() // before the other, as who looks for news does
+	defer c.bus.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	images := maps.Clone(c.images)
@@ -731,6 +738,9 @@ func (c *Cloud) Load(f Fleet) error {
 		o := *f.Organization
 		o.ID, o.Root = cmp.Or(o.ID, fmt.Sprintf("o-%016x", hash(c.seed, "organization"))), cmp.Or(o.Root, defaultRoot)
 		c.organization = &o
+	}
+	if f.Events != nil {
+		c.listen(*f.Events, c.Now())
 	}
 	for _, m := range todo { // before others get addresses by number
 		m.s.mu.Lock()
@@ -950,8 +960,10 @@ func (c *Cloud) databaseOf(s *scope, r *Resource, n int, tags []Tag, now int64) 
 func (c *Cloud) Snapshot() Fleet {
 	var f Fleet
 	now := c.Now().UnixNano()
+	events := c.listens()
 	c.mu.RLock()
 	f.Organization = c.organization
+	f.Events = events
 	for _, a := range c.accounts {
 		out := Account{ID: a.id, Name: a.name, Partition: a.partition, Unit: a.unit, State: a.state}
 		if c.organization != nil && !a.declared { // listed by the fleet that is made, it would be a member
@@ -1004,11 +1016,11 @@ func (c *Cloud) Snapshot() Fleet {
 		for _, v := range s.sortedServices(func(*ecsService) bool { return true }) {
 			f.Resources = append(f.Resources, s.describeECS(v))
 		}
-		for _, h := range s.warehouses {
-			f.Resources = append(f.Resources, s.describeWarehouse(h))
-		}
 		for _, node := range s.nodeGroups(now, func(n *nodeGroup) bool { return n.gone == 0 }) {
 			f.Resources = append(f.Resources, s.describeEKS(node))
+		}
+		for _, h := range s.warehouses {
+			f.Resources = append(f.Resources, s.describeWarehouse(h))
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)
