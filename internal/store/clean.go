@@ -71,6 +71,7 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 		m.Name, m.Schedule, m.Last = Text(m.Name), Text(m.Schedule), Text(m.Last)
 		m.Seen, m.SeenType, m.Size = Text(m.Seen), Text(m.SeenType), Text(m.Size)
 		m.ResizeTo, m.RefusedType, m.LastError, m.Snapshot = Text(m.ResizeTo), Text(m.RefusedType), Text(m.LastError), Text(m.Snapshot)
+		m.Muted = Text(m.Muted)
 		m.Override, m.Reached, m.Observed, m.ByRule = Text(m.Override), Text(m.Reached), Text(m.Observed), Text(m.ByRule)
 		if n+1 < len(order) && memories[order[n+1]].Ref == m.Ref {
 			continue // the next is later
