@@ -82,7 +82,7 @@ type Capacity struct {
 type Resource struct {
 	Account string            `yaml:"account"`
 	Region  string            `yaml:"region"`
-	Kind    string            `yaml:"kind"`            // ec2, rds, rds_cluster, ecs, asg, eks or redshift
+	Kind    string            `yaml:"kind"`            // ec2, rds, rds_cluster, ecs, asg, eks, redshift or notebook
 	Count   int               `yaml:"count,omitempty"` // default 1
 	ID      string            `yaml:"id,omitempty"`    // rds: the identifier, default the name
 	Name    string            `yaml:"name,omitempty"`  // ec2: the tag Name
@@ -154,6 +154,9 @@ type Resource struct {
 	// pause has its keys in a hardware security module, no automated snapshots, or MultiAZ.
 	HSM          bool `yaml:"hsm,omitempty"`
 	SnapshotsOff bool `yaml:"snapshots_off,omitempty"`
+
+	// Of notebook, an instance of SageMaker, there is only Type (ml.t3.medium);
+	// with StartError each start ends as Failed for that reason.
 
 	// StoppedFor is how long a stopped database has been stopped; RDS starts it
 	// after seven days.
@@ -493,8 +496,17 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 			stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
 		oneOf("state", cmp.Or(r.State, "available"), "available", "paused")
 		r.checkWarehouse(bad)
+	case "notebook":
+		none("notebook", r.ofMachines()...)
+		none("notebook", r.ofServices()...)
+		none("notebook", r.ofClusters()...)
+		none("notebook", stray{"id", r.ID != ""}, stray{"zone", r.Zone != ""}, stray{"vpc", r.VPC != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""},
+			stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		oneOf("state", cmp.Or(r.State, "InService"), "InService", "Stopped", "Failed")
+		r.checkNotebook(bad)
 	default:
-		bad("kind", "%q is not known: ec2, rds, rds_cluster, ecs, asg, eks or redshift", r.Kind)
+		bad("kind", "%q is not known: ec2, rds, rds_cluster, ecs, asg, eks, redshift or notebook", r.Kind)
 	}
 }
 
@@ -568,6 +580,7 @@ func (c *Cloud) Load(f Fleet) error {
 		groups   []*scalingGroup
 		nodes    []*nodeGroup
 		wares    []*warehouse
+		books    []*notebook
 		entry    *Resource
 	}
 	now := c.Now().UnixNano()
@@ -666,6 +679,19 @@ func (c *Cloud) Load(f Fleet) error {
 				}
 				dbNames[key] = true
 				m.wares = append(m.wares, h)
+				continue
+			}
+			if r.Kind == "notebook" {
+				nb := c.notebookOf(r, n, tags, now)
+				key := "notebook " + r.Account + " " + r.Region + " " + strings.ToLower(nb.name)
+				m.s.mu.Lock()
+				taken := m.s.notebooks[strings.ToLower(nb.name)] != nil
+				m.s.mu.Unlock()
+				if taken || dbNames[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: notebook instance %s exists already in account %s, %s", i, nb.name, r.Account, r.Region)
+				}
+				dbNames[key] = true
+				m.books = append(m.books, nb)
 				continue
 			}
 			if r.Kind == "rds_cluster" {
@@ -780,6 +806,9 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		for _, h := range m.wares {
 			m.s.addWarehouse(h)
+		}
+		for _, nb := range m.books {
+			m.s.notebooks[strings.ToLower(nb.name)] = nb
 		}
 		m.s.mu.Unlock()
 	}
@@ -1021,6 +1050,9 @@ func (c *Cloud) Snapshot() Fleet {
 		}
 		for _, h := range s.warehouses {
 			f.Resources = append(f.Resources, s.describeWarehouse(h))
+		}
+		for _, nb := range s.sortedNotebooks() {
+			f.Resources = append(f.Resources, s.describeNotebook(nb))
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)

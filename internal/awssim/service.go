@@ -196,7 +196,7 @@ func services() map[string]*service {
 	all = append(all, cloudwatchService())
 	all = append(all, sqsService())
 	all = append(all, autoscalingService(), organizationsService())
-	all = append(all, redshiftService())
+	all = append(all, redshiftService(), sagemakerService())
 	out := map[string]*service{}
 	for _, s := range all {
 		for name, a := range s.actions {
