@@ -42,6 +42,7 @@ var sections = []section{
 	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
 	{"calls", "Calls to AWS", callsSection, once},
 	{"starts", "Many starts and stops at once", startsSection, once},
+	{"neighbour", "Beside a neighbour", neighbourSection, once},
 }
 
 func main() {

@@ -175,7 +175,7 @@ type item struct {
 	types    []string       // still to be tried at a start, best first
 	resized  string         // the type it was changed to
 	short    decide.Shortage
-	unsure   bool           // a call got no answer: it may have been carried out
+	unsure   bool // a call got no answer: it may have been carried out
 	note     string
 }
 
@@ -216,6 +216,10 @@ func (l *lane) run(ctx context.Context) {
 	for len(l.queue) > 0 {
 		next := l.queue[0]
 		l.queue = l.queue[1:]
+		// Before room is taken for them: room without a call is lost for minutes.
+		if next.items = l.passBy(next); len(next.items) == 0 {
+			continue
+		}
 		n, err := l.Cloud.Reserve(ctx, l.scope, l.kind, next.verb, len(next.items))
 		if err != nil && lasting(err) {
 			l.finish(next.items, plan.Failed, err)
@@ -349,7 +353,7 @@ func changeNote(before, after fleet.Resource, exists bool) string {
 }
 
 // setTypes gives stopped resources the type they are to be started with, and
-// passes by those whose pool is known to be empty. One whose type is refused is
+// passes by those whose pool is known to be empty then. One whose type is refused is
 // started as it is.
 func (l *lane) setTypes(ctx context.Context, verb fleet.Verb, items []*item) ([]*item, error) {
 	var ready []*item
@@ -381,13 +385,27 @@ func (l *lane) setTypes(ctx context.Context, verb fleet.Verb, items []*item) ([]
 				it.sayf("keeps %s", it.resource.Type)
 			}
 		}
-		if pool := l.short[it.pool()]; pool.singly >= shortAfter {
-			l.nextType(it, verb, pool.err)
+		ready = append(ready, it)
+	}
+	return l.passBy(call{verb: verb, items: ready}), nil
+}
+
+// passBy returns the items of a call without those that would be started in a pool
+// that is known to be empty: these go on to their next type.
+func (l *lane) passBy(c call) []*item {
+	if c.verb != fleet.Start || len(l.short) == 0 {
+		return c.items
+	}
+	ready := make([]*item, 0, len(c.items))
+	for _, it := range c.items {
+		changes := len(it.types) > 0 && it.types[0] != it.resource.Type
+		if pool := l.short[it.pool()]; !changes && pool.singly >= shortAfter {
+			l.nextType(it, c.verb, pool.err)
 			continue
 		}
 		ready = append(ready, it)
 	}
-	return ready, nil
+	return ready
 }
 
 // stopsLane reports errors after which no further call of the lane is of use.
@@ -589,7 +607,10 @@ func (l *lane) isolate(c call, member *cloud.MemberError) {
 	switch {
 	case errors.Is(member, cloud.ErrInsufficientCapacity):
 		for _, it := range bad {
-			l.nextType(it, c.verb, member)
+			if len(c.items) == 1 {
+				l.emptier(it, member.Err)
+			}
+			l.nextType(it, c.verb, member.Err)
 		}
 	case c.verb == fleet.Hibernate && errors.Is(member, cloud.ErrUnsupported):
 		l.stopInstead(bad, member)

@@ -578,6 +578,26 @@ func TestShortageHurtsItsPoolAlone(t *testing.T) {
 	}
 }
 
+// A refusal of a call for one names that one, and counts for its pool all the same.
+func TestShortageThatNamesItsMember(t *testing.T) {
+	_, f, s := setUp()
+	f.named = true
+	actions := f.add(seoul, fleet.Start, 100)
+	f.before = func(_ context.Context, call made) error {
+		if len(call.ids) == 1 {
+			return &cloud.MemberError{IDs: call.ids, Err: cloud.ErrInsufficientCapacity}
+		}
+		return cloud.ErrInsufficientCapacity
+	}
+	carry(t.Context(), t, s, actions).all(t, plan.Failed)
+	if calls := len(f.calls); calls > 1+2*7+shortAfter {
+		t.Errorf("%d calls", calls)
+	}
+	if f.reserved > len(f.calls) {
+		t.Errorf("room was taken %d times for %d calls", f.reserved, len(f.calls))
+	}
+}
+
 func TestShortageTakesWhatThereIs(t *testing.T) {
 	for _, room := range []int{1, 7, 19, 20} {
 		_, f, s := setUp()

@@ -65,6 +65,7 @@ type fake struct {
 	room     map[string]int   // by pool: how many can be started; absent: any number
 	types    map[string]error // why a type is refused
 	most     int              // members that Reserve gives room for; 0: any number
+	reserved int              // how often Reserve gave room
 
 	// reserve, before and list, when not nil, come first; an error is the answer.
 	reserve func(ctx context.Context, verb fleet.Verb) error
@@ -115,6 +116,9 @@ func (f *fake) Reserve(ctx context.Context, _ fleet.Scope, _ fleet.Kind, verb fl
 	if f.most > 0 {
 		want = min(want, f.most)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reserved++
 	return want, nil
 }
 

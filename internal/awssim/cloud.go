@@ -75,6 +75,8 @@ type Cloud struct {
 
 	minted atomic.Uint64 // ids given out, all kinds
 
+	bus bus
+
 	faultMu sync.Mutex
 	faults  []*faultState
 
@@ -147,7 +149,10 @@ type scope struct {
 	windows          []*window              // in the order in which they were made
 	ecs              map[string]*ecsService // services of ECS, by cluster/name
 	eks              map[string]*nodeGroup  // managed node groups of EKS, by cluster/name
+	warehouses       []*warehouse           // of Redshift, by identifier
+	notebooks        map[string]*notebook   // of SageMaker, by name in small letters
 	alarms           map[string]*alarm      // of CloudWatch, by name
+	queues           map[string]*queue      // of SQS, by name; nil: none
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
@@ -215,6 +220,10 @@ func DefaultDurations() map[string][2]time.Duration {
 		"rds-deleting":      {2 * time.Minute, 5 * time.Minute},
 		"rds-rebooting":     {30 * time.Second, 90 * time.Second},
 		"rds-snapshot":      {1 * time.Minute, 4 * time.Minute},
+		"redshift-pausing":  {3 * time.Minute, 9 * time.Minute}, // its snapshot first
+		"redshift-resuming": {4 * time.Minute, 12 * time.Minute},
+		"notebook-pending":  {2 * time.Minute, 5 * time.Minute}, // a machine, its volume, the lifecycle script
+		"notebook-stopping": {1 * time.Minute, 3 * time.Minute},
 	}
 }
 
@@ -247,6 +256,7 @@ func (c *Cloud) Advance(d time.Duration) (time.Time, error) {
 // Reset forgets accounts, resources, sessions, capacity and calls. Clock,
 // limits and faults stay.
 func (c *Cloud) Reset() {
+	c.silence()
 	c.mu.Lock()
 	c.accounts, c.scopes, c.sessions = map[string]*account{}, map[scopeKey]*scope{}, map[string]*session{}
 	c.images, c.organization = wellKnownImages(), nil
@@ -313,7 +323,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 		s = &scope{
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
-			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, eks: map[string]*nodeGroup{}, alarms: map[string]*alarm{},
+			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, notebooks: map[string]*notebook{}, eks: map[string]*nodeGroup{}, alarms: map[string]*alarm{},
 			clusterSnapshots: map[string]*clusterSnapshot{},
 		}
 		c.scopes[key] = s

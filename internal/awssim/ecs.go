@@ -692,6 +692,14 @@ var taggables = map[string]func(*call) []taggable{
 		}
 		return out
 	},
+	"sagemaker:notebook-instance": func(k *call) (out []taggable) {
+		for _, n := range k.scope.sortedNotebooks() {
+			if len(n.tags) > 0 { // of what never had a tag it does not know
+				out = append(out, taggable{n.name, "", k.scope.notebookARN(n.name), n.tags})
+			}
+		}
+		return out
+	},
 	"eks:nodegroup": func(k *call) (out []taggable) {
 		for _, n := range k.scope.nodeGroups(k.ns(), func(*nodeGroup) bool { return true }) {
 			out = append(out, taggable{n.key(), n.name, k.scope.nodeGroupARN(n), n.tags})

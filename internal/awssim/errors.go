@@ -20,6 +20,7 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 var statusOf = map[string]int{
 	"AccessDenied":                   http.StatusForbidden,
 	"AuthFailure":                    http.StatusUnauthorized,
+	"ClusterNotFound":                http.StatusNotFound,
 	"DBClusterNotFoundFault":         http.StatusNotFound,
 	"DBClusterSnapshotNotFoundFault": http.StatusNotFound,
 	"DBInstanceNotFound":             http.StatusNotFound,
@@ -36,6 +37,7 @@ var statusOf = map[string]int{
 	"OptInRequired":                  http.StatusForbidden,
 	"RequestEntityTooLarge":          http.StatusRequestEntityTooLarge,
 	"RequestLimitExceeded":           http.StatusServiceUnavailable,
+	"ResourceNotFoundFault":          http.StatusNotFound,
 	"ServiceUnavailable":             http.StatusServiceUnavailable,
 	"SignatureDoesNotMatch":          http.StatusForbidden,
 	"Unavailable":                    http.StatusServiceUnavailable,

@@ -23,8 +23,10 @@ type Fleet struct {
 	Capacity  []Capacity `yaml:"capacity,omitempty"`
 	Resources []Resource `yaml:"resources,omitempty"`
 	Windows   []Window   `yaml:"windows,omitempty"`
-	Alarms    []Alarm    `yaml:"alarms,omitempty"`
-	Faults    []Fault    `yaml:"faults,omitempty"`
+	// Events says where EventBridge puts changes of states; nil: nowhere, or where it does.
+	Events *Events `yaml:"events,omitempty"`
+	Alarms []Alarm `yaml:"alarms,omitempty"`
+	Faults []Fault `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
 	Organization *Organization `yaml:"organization,omitempty"`
 }
@@ -80,7 +82,7 @@ type Capacity struct {
 type Resource struct {
 	Account string            `yaml:"account"`
 	Region  string            `yaml:"region"`
-	Kind    string            `yaml:"kind"`            // ec2, rds, rds_cluster, ecs or asg
+	Kind    string            `yaml:"kind"`            // ec2, rds, rds_cluster, ecs, asg, eks, redshift or notebook
 	Count   int               `yaml:"count,omitempty"` // default 1
 	ID      string            `yaml:"id,omitempty"`    // rds: the identifier, default the name
 	Name    string            `yaml:"name,omitempty"`  // ec2: the tag Name
@@ -147,6 +149,14 @@ type Resource struct {
 	// its nodes fail to launch. It has an Auto Scaling group of its own.
 	Propagate         bool `yaml:"propagate,omitempty"`
 	ScaleInProtection bool `yaml:"scale_in_protection,omitempty"` // of new instances
+
+	// Of redshift, whose Type is that of its nodes (ra3.xlplus): what AWS does not
+	// pause has its keys in a hardware security module, no automated snapshots, or MultiAZ.
+	HSM          bool `yaml:"hsm,omitempty"`
+	SnapshotsOff bool `yaml:"snapshots_off,omitempty"`
+
+	// Of notebook, an instance of SageMaker, there is only Type (ml.t3.medium);
+	// with StartError each start ends as Failed for that reason.
 
 	// StoppedFor is how long a stopped database has been stopped; RDS starts it
 	// after seven days.
@@ -319,6 +329,9 @@ func (f *Fleet) check(at func(path string) string) []error {
 		}
 		windowIDs[w.ID] = true
 	}
+	if f.Events != nil {
+		f.Events.check(func(field, format string, args ...any) { bad("events."+field, format, args...) })
+	}
 	for n := range f.Alarms {
 		path := fmt.Sprintf("alarms[%d]", n)
 		f.Alarms[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
@@ -385,6 +398,9 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 	}
 	if r.Kind != "asg" {
 		none(r.Kind, r.ofGroups()...)
+	}
+	if r.Kind != "redshift" {
+		none(r.Kind, r.ofWarehouses()...)
 	}
 	switch r.Kind {
 	case "ec2":
@@ -472,8 +488,25 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		none("asg", r.ofClusters()...)
 		oneOf("state", cmp.Or(r.State, "running"), "running", "stopped")
 		r.checkGroup(bad)
+	case "redshift":
+		none("redshift", r.ofMachines()...)
+		none("redshift", r.ofServices()...)
+		none("redshift", r.ofClusters()...)
+		none("redshift", stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""}, stray{"cluster", r.Cluster != ""}, stray{"replica_of", r.ReplicaOf != ""},
+			stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		oneOf("state", cmp.Or(r.State, "available"), "available", "paused")
+		r.checkWarehouse(bad)
+	case "notebook":
+		none("notebook", r.ofMachines()...)
+		none("notebook", r.ofServices()...)
+		none("notebook", r.ofClusters()...)
+		none("notebook", stray{"id", r.ID != ""}, stray{"zone", r.Zone != ""}, stray{"vpc", r.VPC != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
+			stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""},
+			stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
+		oneOf("state", cmp.Or(r.State, "InService"), "InService", "Stopped", "Failed")
+		r.checkNotebook(bad)
 	default:
-		bad("kind", "%q is not known: ec2, rds, rds_cluster, ecs or asg", r.Kind)
+		bad("kind", "%q is not known: ec2, rds, rds_cluster, ecs, asg, eks, redshift or notebook", r.Kind)
 	}
 }
 
@@ -546,6 +579,8 @@ func (c *Cloud) Load(f Fleet) error {
 		services []*ecsService
 		groups   []*scalingGroup
 		nodes    []*nodeGroup
+		wares    []*warehouse
+		books    []*notebook
 		entry    *Resource
 	}
 	now := c.Now().UnixNano()
@@ -557,6 +592,8 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		s.mu.Unlock()
 	}
+	c.bus.mu.Lock() // before the other, as who looks for news does
+	defer c.bus.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	images := maps.Clone(c.images)
@@ -631,6 +668,32 @@ func (c *Cloud) Load(f Fleet) error {
 				m.groups = append(m.groups, g)
 				continue
 			}
+			if r.Kind == "redshift" {
+				h := c.warehouseOf(m.s, r, n, tags, now)
+				key := "warehouse " + r.Account + " " + r.Region + " " + h.id
+				m.s.mu.Lock()
+				taken := m.s.warehouse(h.id) != nil
+				m.s.mu.Unlock()
+				if taken || dbNames[key] {
+					return fmt.Errorf("load fleet: resources[%d].id: Redshift cluster %s exists already in account %s, %s", i, h.id, r.Account, r.Region)
+				}
+				dbNames[key] = true
+				m.wares = append(m.wares, h)
+				continue
+			}
+			if r.Kind == "notebook" {
+				nb := c.notebookOf(r, n, tags, now)
+				key := "notebook " + r.Account + " " + r.Region + " " + strings.ToLower(nb.name)
+				m.s.mu.Lock()
+				taken := m.s.notebooks[strings.ToLower(nb.name)] != nil
+				m.s.mu.Unlock()
+				if taken || dbNames[key] {
+					return fmt.Errorf("load fleet: resources[%d].name: notebook instance %s exists already in account %s, %s", i, nb.name, r.Account, r.Region)
+				}
+				dbNames[key] = true
+				m.books = append(m.books, nb)
+				continue
+			}
 			if r.Kind == "rds_cluster" {
 				m.clusters = append(m.clusters, c.clusterOf(m.s, r, n, tags, now))
 				continue
@@ -702,6 +765,9 @@ func (c *Cloud) Load(f Fleet) error {
 		o.ID, o.Root = cmp.Or(o.ID, fmt.Sprintf("o-%016x", hash(c.seed, "organization"))), cmp.Or(o.Root, defaultRoot)
 		c.organization = &o
 	}
+	if f.Events != nil {
+		c.listen(*f.Events, c.Now())
+	}
 	for _, m := range todo { // before others get addresses by number
 		m.s.mu.Lock()
 		for _, in := range m.list {
@@ -737,6 +803,12 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		for _, cl := range m.clusters {
 			m.s.addCluster(cl)
+		}
+		for _, h := range m.wares {
+			m.s.addWarehouse(h)
+		}
+		for _, nb := range m.books {
+			m.s.notebooks[strings.ToLower(nb.name)] = nb
 		}
 		m.s.mu.Unlock()
 	}
@@ -917,8 +989,10 @@ func (c *Cloud) databaseOf(s *scope, r *Resource, n int, tags []Tag, now int64) 
 func (c *Cloud) Snapshot() Fleet {
 	var f Fleet
 	now := c.Now().UnixNano()
+	events := c.listens()
 	c.mu.RLock()
 	f.Organization = c.organization
+	f.Events = events
 	for _, a := range c.accounts {
 		out := Account{ID: a.id, Name: a.name, Partition: a.partition, Unit: a.unit, State: a.state}
 		if c.organization != nil && !a.declared { // listed by the fleet that is made, it would be a member
@@ -973,6 +1047,12 @@ func (c *Cloud) Snapshot() Fleet {
 		}
 		for _, node := range s.nodeGroups(now, func(n *nodeGroup) bool { return n.gone == 0 }) {
 			f.Resources = append(f.Resources, s.describeEKS(node))
+		}
+		for _, h := range s.warehouses {
+			f.Resources = append(f.Resources, s.describeWarehouse(h))
+		}
+		for _, nb := range s.sortedNotebooks() {
+			f.Resources = append(f.Resources, s.describeNotebook(nb))
 		}
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)

@@ -94,7 +94,7 @@ func TestAWrongFleetFileIsRefusedWithItsPlace(t *testing.T) {
 		{"unquoted account", head + "  - {account: 012, region: us-east-1, kind: ec2}\n", "twelve digits"},
 		{"region", head + "  - {account: \"111122223333\", region: mars-1, kind: ec2}\n", `resources[0].region: "mars-1" is not a region`},
 		{"region's place", row("    state: asleep\n"), `[5:12] resources[0].state: "asleep" is not known: running, stopped, terminated`},
-		{"kind", head + "  - {account: \"111122223333\", region: us-east-1, kind: s3}\n", "ec2, rds, rds_cluster, ecs or asg"},
+		{"kind", head + "  - {account: \"111122223333\", region: us-east-1, kind: s3}\n", "is not known: ec2, rds, rds_cluster, ecs, "},
 		{"type", row("    type: t9.huge\n"), `[5:11] resources[0].type: "t9.huge" is not an instance type`},
 		{"zone", row("    zone: us-east-1z\n"), "one of us-east-1a, us-east-1b"},
 		{"database field", row("    engine: mysql\n"), "[5:13] resources[0].engine: does not belong to kind ec2"},

@@ -94,7 +94,7 @@ func TestTheControlInterface(t *testing.T) {
 	if code, msg := do("POST", "fleet", sampleFleet); code != 204 {
 		t.Fatalf("fleet: %d %s", code, msg)
 	}
-	if code, msg := do("POST", "fleet", "resources: [{kind: x}]"); code != 400 || !strings.Contains(msg, "ec2, rds, rds_cluster, ecs or asg") {
+	if code, msg := do("POST", "fleet", "resources: [{kind: x}]"); code != 400 || !strings.Contains(msg, "is not known: ec2, rds, rds_cluster, ecs, ") {
 		t.Errorf("bad fleet: %d %s", code, msg)
 	}
 	if code, out := do("GET", "fleet", ""); code != 200 || !strings.Contains(out, "name: web-02") {

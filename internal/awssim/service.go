@@ -34,7 +34,12 @@ type service struct {
 }
 
 // permission is what IAM calls an action of the service.
-func (s *service) permission(action string) string { return cmp.Or(s.iam, s.name) + ":" + action }
+func (s *service) permission(action string) string {
+	if s.name == "sqs" { // a batch needs what one message needs
+		action = strings.TrimSuffix(action, "Batch")
+	}
+	return cmp.Or(s.iam, s.name) + ":" + action
+}
 
 // action is one API action that is modelled. A parameter that takes does not
 // list is refused, so that no client believes in an effect that is not there.
@@ -189,7 +194,9 @@ func services() map[string]*service {
 	all = append(all, ecsServices()...)
 	all = append(all, eksService())
 	all = append(all, cloudwatchService())
+	all = append(all, sqsService())
 	all = append(all, autoscalingService(), organizationsService())
+	all = append(all, redshiftService(), sagemakerService())
 	out := map[string]*service{}
 	for _, s := range all {
 		for name, a := range s.actions {

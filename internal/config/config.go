@@ -22,6 +22,8 @@ type Config struct {
 	Store string `yaml:"store" default:"sqlite:dayshift.db" example:"sqlite:/var/lib/dayshift/dayshift.db" form:"store"`
 	// The AWS accounts and regions to look after.
 	Accounts []Account `yaml:"accounts"`
+	// Organizations of AWS Organizations whose accounts are looked after too. An account with an entry of its own under accounts is as that says.
+	Organizations []Organization `yaml:"organizations"`
 	// Named windows of time. Schedules are put together from them.
 	Periods map[string]Period `yaml:"periods" form:"periodname"`
 	// Schedules by name. A resource takes part by carrying the name in its schedule tag.
@@ -71,6 +73,33 @@ type Account struct {
 	// The regions to look after in this account, all of one partition.
 	Regions []fleet.Region `yaml:"regions" required:"true" example:"[ap-northeast-2]" form:"region"`
 	// The session name that AWS CloudTrail shows for what is done with the role.
+	SessionName string `yaml:"session_name" default:"dayshift" form:"session"`
+}
+
+// Organization is an organization of AWS Organizations whose active accounts are
+// looked after, new ones from the next look on; its management account is not, unless it has an entry of its own under accounts.
+type Organization struct {
+	// A name for people.
+	Name string `yaml:"name" example:"shop" form:"label"`
+	// The role to assume to list the accounts, in the management account or in that of a delegated administrator. Absent: the credentials at hand are of one of these.
+	Role string `yaml:"role" example:"arn:aws:iam::999988887777:role/dayshift-reader" form:"role"`
+	// The name of the role to assume in each account, with its path if it has one.
+	MemberRole string `yaml:"member_role" default:"dayshift" example:"ops/dayshift" form:"memberrole"`
+	// The external ID that these roles ask for, written as that of an account.
+	ExternalID Secret `yaml:"external_id" example:"${DAYSHIFT_EXTERNAL_ID}" form:"externalid"`
+	// The profile of the shared AWS files whose credentials are at hand, as for an account.
+	Profile string `yaml:"profile" example:"china" form:"label"`
+	// The regions to look after in each account, all of one partition. One that an account has not enabled is left alone there.
+	Regions []fleet.Region `yaml:"regions" required:"true" example:"[eu-central-1, eu-west-1]" form:"region"`
+	// Roots and organizational units: only the accounts in and below them. Absent: those of the whole organization.
+	Units []string `yaml:"units" example:"[ou-ab12-cd345678]" form:"unit"`
+	// Only these accounts, of those that are found. Absent: all of them.
+	Include []fleet.AccountID `yaml:"include" example:"[\"111122223333\"]" form:"account"`
+	// Accounts, and organizational units with all below them, that are left out.
+	Exclude []string `yaml:"exclude" example:"[\"444455556666\", ou-ab12-ef901234]" form:"excluded"`
+	// How often the accounts are listed again.
+	Refresh Duration `yaml:"refresh" default:"1h" min:"5m" max:"7d"`
+	// The session name that AWS CloudTrail shows for what is done with the roles.
 	SessionName string `yaml:"session_name" default:"dayshift" form:"session"`
 }
 

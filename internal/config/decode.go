@@ -367,6 +367,7 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Schedule](), "in a schedule"},
 		{reflect.TypeFor[Period](), "in a period"},
 		{reflect.TypeFor[Account](), "in an account"},
+		{reflect.TypeFor[Organization](), "in an organization"},
 		{reflect.TypeFor[Holidays](), "in a holiday calendar"},
 		{reflect.TypeFor[Exception](), "in an exception"},
 		{reflect.TypeFor[Rule](), "in a rule"},

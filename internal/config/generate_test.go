@@ -119,6 +119,7 @@ var sections = []struct {
 }{
 	{reflect.TypeFor[Config](), "The file"},
 	{reflect.TypeFor[Account](), "accounts"},
+	{reflect.TypeFor[Organization](), "organizations"},
 	{reflect.TypeFor[Period](), "periods"},
 	{reflect.TypeFor[Schedule](), "schedules"},
 	{reflect.TypeFor[Holidays](), "holidays"},
@@ -370,7 +371,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
 		schema[1].value = "object"
 	}
 	return schema
@@ -378,7 +379,8 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 
 func textSchema(form string) object {
 	patterns := map[string]string{
-		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "snapshotprefix": patternSnapshot, "store": patternStore,
+		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "unit": patternUnit, "excluded": patternExcluded, "memberrole": patternMemberRole,
+		"snapshotprefix": patternSnapshot, "store": patternStore,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
 		"action": `^\s*(start|stop|hibernate|reboot|resize:.+)\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
@@ -501,6 +503,8 @@ func TestSchema(t *testing.T) {
 		"rules: {n: {expression: rate(1 day), action: stop, filters: ''}}", "rules: {n: {expression: rate(1 day), action: stop, filters: name=x, created: 2027-02-05}}",
 		"holidays: {kr: {url: kr.ics}}", "holidays: {kr: {url: 'ftp://x/kr.ics'}}", "overrides: {max_per_week: -1}", "limits: {surge: 1001}",
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
+		"organizations: [{}]", "organizations: [{regions: [us-east-1], units: [Prod]}]", "organizations: [{regions: [us-east-1], exclude: ['4444']}]",
+		"organizations: [{regions: [us-east-1], member_role: 'a b'}]", "organizations: [{regions: [us-east-1], refresh: 1}]", "organizations: [null]",
 	} {
 		if checkSchema(root, root, plainValue(t, []byte(text)), "$") == "" {
 			t.Errorf("the schema takes %s", text)

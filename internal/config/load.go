@@ -40,7 +40,11 @@ type Loaded struct {
 	// Book, Limits, Scopes and Store are what the program works with.
 	Book   policy.Book
 	Limits plan.Limits
-	Scopes []fleet.Scope // every account and region, ordered
+	// Accounts are those of the file and, behind them, those that organizations were found to have.
+	Accounts []Account
+	Scopes   []fleet.Scope // every account and region, ordered
+	// Directories are the organizations, in the order of the file.
+	Directories []Directory
 	// Addresses are the addresses of holiday calendars that have to be fetched, ordered by calendar.
 	Addresses []Address
 	Store     Store
@@ -165,7 +169,8 @@ func unreadable(path string, err error) Fault {
 // likewise. Where both have a name, the file's counts.
 //
 // Of objects, those of kinds that are no part of a configuration are passed
-// over, but for copies of calendars, which serve as Env.Copy where that is nil.
+// over, but for copies of calendars, which serve as Env.Copy where that is nil,
+// and for lists of the accounts of organizations.
 // Of two objects of one kind and name the later counts.
 func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded, error) {
 	src, root, faults := read(name, data)
@@ -182,6 +187,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 		d.structure("", node, reflect.ValueOf(&c).Elem())
 	}
 	b := newBuilder(d, &c, env)
+	b.lists = listsAmong(objects)
 	if d.visits <= maxVisits { // what aliases stand for is read in part only: more faults of it would be made up
 		b.file()
 	}
@@ -212,6 +218,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 		o.flatten(lines)
 	}
 	maps.Copy(lines, d.contents)
+	maps.Copy(lines, b.found)
 	l.lines, l.fingerprint = lines, fingerprint(lines)
 	return l, nil
 }

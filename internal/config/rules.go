@@ -140,8 +140,16 @@ func (b *builder) ruleAccounts(path string, r Rule) []fleet.AccountID {
 		return nil
 	}
 	var known []string
-	for _, account := range b.c.Accounts {
+	for _, account := range b.l.Accounts {
 		known = append(known, string(account.ID))
+	}
+	if len(b.c.Organizations) > 0 { // an account that joins or leaves one puts nothing wrong
+		for i, id := range r.Accounts {
+			if _, err := fleet.ParseAccountID(string(id)); err == nil && !slices.Contains(known, string(id)) {
+				b.warnAt(index(path+".accounts", i), Fault{Text: string(id), Problem: "is not an account that is known now: neither under accounts nor of an organization"})
+				known = append(known, string(id))
+			}
+		}
 	}
 	return narrowed(b.decoder, path+".accounts", r.Accounts, known, "an account of this configuration", func(text string) string {
 		return cmp.Or(didYouMean(text, known), fixAccount(text))
@@ -154,14 +162,25 @@ func (b *builder) ruleRegions(path string, r Rule) []fleet.Region {
 		return nil
 	}
 	var known []string
-	for _, account := range b.c.Accounts {
-		if len(r.Accounts) > 0 && !slices.Contains(r.Accounts, account.ID) {
-			continue
-		}
-		for _, region := range account.Regions {
+	add := func(regions []fleet.Region) {
+		for _, region := range regions {
 			if !slices.Contains(known, string(region)) {
 				known = append(known, string(region))
 			}
+		}
+	}
+	others := len(r.Accounts) == 0 // accounts of organizations
+	for _, id := range r.Accounts {
+		others = others || !slices.ContainsFunc(b.c.Accounts, func(a Account) bool { return a.ID == id })
+	}
+	for _, account := range b.c.Accounts {
+		if len(r.Accounts) == 0 || slices.Contains(r.Accounts, account.ID) {
+			add(account.Regions)
+		}
+	}
+	for i := range b.c.Organizations {
+		if others {
+			add(b.c.Organizations[i].Regions)
 		}
 	}
 	what := "a region of this configuration"

@@ -68,6 +68,9 @@ type builder struct {
 	waiting    map[string]bool // holiday calendars whose address has not been fetched yet, or gave nothing of use
 	full       bool            // the file has too many exceptions of one schedule: no more of them are looked at
 
+	lists map[string]*AccountList // of organizations, by key
+	found map[string]string       // the roles of the accounts they have, by path
+
 	objects   []*candidate    // in the order in which one can name the other
 	fileNames map[string]bool // the paths of what the file has of their kinds
 	setAside  int             // how many objects are
@@ -79,7 +82,8 @@ func newBuilder(d *decoder, c *Config, env Env) *builder {
 		l:       &Loaded{Book: policy.Book{TagKey: c.Tag, Schedules: map[string]*policy.Schedule{}}},
 		periods: map[string]*calendar.Period{}, calendars: map[string]*calendar.Holidays{},
 		exceptions: datedOf{}, days: map[string]int{},
-		used: map[string]bool{}, observed: map[string]bool{}, waiting: map[string]bool{},
+		found: map[string]string{},
+		used:  map[string]bool{}, observed: map[string]bool{}, waiting: map[string]bool{},
 	}
 }
 
@@ -294,11 +298,13 @@ func (b *builder) accounts() {
 		}
 		b.regions(path, a)
 	}
-	if len(c.Accounts) == 0 {
+	b.organizations()
+	b.discovered()
+	if len(c.Accounts) == 0 && len(c.Organizations) == 0 {
 		b.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
 	}
 	b.partitions(c)
-	for _, a := range c.Accounts {
+	for _, a := range l.Accounts {
 		for _, region := range a.Regions {
 			l.Scopes = append(l.Scopes, fleet.Scope{Account: a.ID, Region: region})
 		}

@@ -62,6 +62,8 @@ type Decision struct {
 	// Snapshot is the name of the snapshot that a stop takes first; empty: none. SnapshotBegins: no try before asked for it.
 	Snapshot       string
 	SnapshotBegins bool
+	// Mute: the alarms of the resource are muted once a stop is accepted.
+	Mute bool
 	// Resize marks a stop that only makes way for another type: a start follows.
 	Resize bool
 	Want   calendar.Want
@@ -254,6 +256,7 @@ func (x *decider) decide() {
 	}
 	x.say("memory", x.memoryFact)
 	x.say("seen", x.seenFact)
+	x.sayMuted()
 	if x.between() {
 		return
 	}
@@ -361,7 +364,7 @@ func (x *decider) forget() {
 		FirstSeen: m.FirstSeen, Seen: m.Seen, SeenType: m.SeenType, SeenAt: m.SeenAt, SeenSince: m.SeenSince,
 		Ref: m.Ref, Name: m.Name,
 		Size: m.Size, AutoRestartAt: m.AutoRestartAt, ResizeTo: m.ResizeTo, ResizeFrom: m.ResizeFrom, RefusedType: m.RefusedType, Intent: m.Intent,
-		Reached: m.Reached, Fire: m.Fire, ByRule: m.ByRule, Observed: m.Observed,
+		Reached: m.Reached, Fire: m.Fire, ByRule: m.ByRule, Observed: m.Observed, Mute: m.Mute, Muted: m.Muted,
 	}
 }
 
@@ -838,6 +841,7 @@ func (x *decider) act(verb fleet.Verb, reason Reason, next Remembered) {
 	}
 	x.m.NotBefore, x.m.ByRule = time.Time{}, ""
 	x.chooseSnapshot()
+	x.chooseMute()
 	x.remember(next)
 	x.Until = x.until
 	if b, ok := x.in.Policy.NextState(x.now); ok && x.until.IsZero() {

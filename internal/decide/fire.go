@@ -299,6 +299,7 @@ func (x *decider) carry(f Fire, verb fleet.Verb, reason Reason) {
 	x.Fire, x.Verb, x.Reason, x.Until = f, verb, reason, f.Until
 	m.Fire, m.NotBefore = Fire{}, time.Time{}
 	x.chooseSnapshot()
+	x.chooseMute()
 	switch {
 	case verb == fleet.Start:
 		if f.Halfway {

@@ -61,6 +61,10 @@ type Memory struct {
 	// Snapshot is the name of the snapshot that belongs to the stop that is wanted, kept from its first try until it has
 	// stopped or need not any more: every try asks for the same one.
 	Snapshot string `json:"snapshot,omitempty"`
+	// Mute: a stop that mutes its alarms came to its end, and they are still to be muted. Muted are the names of those that
+	// were muted, or were about to be, one a line, until they are restored.
+	Mute  bool   `json:"mute,omitempty"`
+	Muted string `json:"muted,omitempty"`
 	// ResizeTo is set while a resource is stopped only to change its type.
 	ResizeTo string `json:"resize_to,omitempty"`
 	// ResizeFrom is the type that it had before it was stopped to be changed.
@@ -106,6 +110,8 @@ type Fire struct {
 	Matched int `json:"matched"`
 	// Halfway: it was stopped for the resize and is to be started again.
 	Halfway bool `json:"halfway,omitempty"`
+	// Mute: the rule mutes the alarms of what it stops.
+	Mute bool `json:"mute,omitempty"`
 }
 
 // IsZero reports whether there is nothing to be carried out.
@@ -126,6 +132,8 @@ type Intent struct {
 	Accepted time.Time `json:"accepted,omitzero"`
 	// Snapshot is the snapshot that a stop takes first; empty: none.
 	Snapshot string `json:"snapshot,omitempty"`
+	// Mute: its alarms are still to be muted for this stop.
+	Mute bool `json:"mute,omitempty"`
 	// Override is the override that it carries out; empty for one of a schedule or rule.
 	Override string `json:"override,omitempty"`
 	// Fire is the rule's action that it carries out; zero for one of a schedule or override.

@@ -18,7 +18,7 @@ func (d *Decision) Intend(run string, term int64) Memory {
 }
 
 func (d *Decision) intent() Intent {
-	intent := Intent{Verb: d.Verb, Type: d.Type, Snapshot: d.Snapshot, At: d.now, From: d.Resource.State, Fire: d.Fire}
+	intent := Intent{Verb: d.Verb, Type: d.Type, Snapshot: d.Snapshot, Mute: d.Mute && !d.Resize, At: d.now, From: d.Resource.State, Fire: d.Fire}
 	if d.Override != nil {
 		intent.Override = d.Override.ID
 	}

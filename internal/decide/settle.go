@@ -203,6 +203,7 @@ func void(m Memory, out Outcome) (Memory, Outcome) {
 func arrived(m Memory, r fleet.Resource, intent Intent, accepted bool) Memory {
 	m.Intent = nil
 	m.Attempts, m.NotBefore, m.LastError, m.Snapshot = 0, time.Time{}, "", ""
+	m.Mute = intent.Mute
 	start := intent.Verb == fleet.Start
 	var refused string // the best type, where the start went on to another one
 	if types := m.Shortage.Types(); start && len(types) > 0 && r.Type != types[0] {

@@ -75,7 +75,11 @@ func (d *Decision) Short(at time.Time, why string) Memory {
 	m.Shortage.Refused = ""
 	pool := m.Ref
 	pool.ID = cmp.Or(d.Preferred, d.Resource.Type) + " " + d.Resource.Zone
-	next := at.Add(Backoff(pool, m.Attempts)).Truncate(shortageGrid).Add(shortageGrid)
+	wait := Backoff(pool, m.Attempts)
+	next := onGrid(d.now.Add(wait)) // the same for all of a pass, whose calls take their time
+	if next.Before(at.Add(wait / 2)) {
+		next = onGrid(at.Add(wait))
+	}
 	if end := d.CapacityEnd(m.Shortage); d.Fire.IsZero() && !end.IsZero() && next.After(end) {
 		next = end
 		if !at.Before(end) {
@@ -85,6 +89,8 @@ func (d *Decision) Short(at time.Time, why string) Memory {
 	m.NotBefore = next
 	return m
 }
+
+func onGrid(t time.Time) time.Time { return t.Truncate(shortageGrid).Add(shortageGrid) }
 
 // CapacityEnd is when a start that meets a shortage is tried for the last time; zero: never.
 func (d *Decision) CapacityEnd(s Shortage) time.Time {

@@ -9,6 +9,7 @@ import (
 
 	"dayshift/internal/awssim"
 	"dayshift/internal/calendar"
+	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
@@ -29,6 +30,19 @@ type crash struct {
 	// atMost: a call may also be lost, but never be made twice.
 	atMost bool
 	check  func(t *testing.T, w *world)
+}
+
+// hasType checks the type in the end, the better one that it stands for, and that nothing else is left behind.
+func hasType(name, instead string) func(t *testing.T, w *world) {
+	return func(t *testing.T, w *world) {
+		t.Helper()
+		if instance, _ := w.sim.Instance(w.id("web")); instance.Type != name {
+			t.Errorf("it is %s, want %s", instance.Type, name)
+		}
+		if m := w.memory("web"); m.Intent != nil || !m.Shortage.IsZero() || m.ResizeTo != "" || m.ResizeFrom != "" || m.RefusedType != instead || m.Last != decide.WasRunning {
+			t.Errorf("left behind: %+v", m)
+		}
+	}
 }
 
 func crashes() []crash {
@@ -142,6 +156,53 @@ func crashes() []crash {
 				}
 				w.wantRows("its end", 1, store.EventOverrideEnded)
 			},
+		},
+		{
+			name: "a start down the list of types", begins: clockTime(5, 9, 0), lasts: time.Second,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T08:59:00+08:00")
+				w := newWorld(t, office(t, withDeadline(2*time.Hour)), short("web", "stopped"))
+				w.capacity(0, "c5.xlarge", "c5.large")
+				return w
+			},
+			wants: map[string]string{"web": "running"}, check: hasType("m5.large", "c5.xlarge"),
+			calls: map[string]map[string]int{"StopInstances": {}, "ModifyInstanceAttribute": {"web": 2}, "StartInstances": once},
+		},
+		{
+			name: "a shortage that ends in its second round", begins: clockTime(5, 9, 0), lasts: time.Minute + 40*time.Second,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T08:59:00+08:00")
+				w := newWorld(t, office(t, withDeadline(2*time.Hour)), short("web", "stopped"))
+				w.capacity(0, "c5.xlarge", "c5.large", "m5.large")
+				time.AfterFunc(time.Until(clockTime(5, 9, 0))+20*time.Second, func() { w.capacity(1, "c5.large") })
+				return w
+			},
+			wants: map[string]string{"web": "running"}, check: hasType("c5.large", "c5.xlarge"),
+			calls: map[string]map[string]int{"StopInstances": {}, "StartInstances": once},
+		},
+		{
+			name: "a period wants another type", begins: clockTime(5, 14, 0), lasts: 3 * time.Minute,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T13:58:00+08:00")
+				web := at("cn-north-1", shop, "ec2", "web", "running", nil)
+				web.Type = "m5.large"
+				return newWorld(t, campaign(t), web)
+			},
+			wants: map[string]string{"web": "running"}, check: hasType("m5.xlarge", ""),
+			calls: map[string]map[string]int{"StopInstances": once, "ModifyInstanceAttribute": once, "StartInstances": once},
+		},
+		{
+			name: "a period wants a type that cannot be had", begins: clockTime(5, 14, 0), lasts: 3 * time.Minute,
+			world: func(t *testing.T) *world {
+				begin(t, "2027-03-05T13:58:00+08:00")
+				web := at("cn-north-1", shop, "ec2", "web", "running", nil)
+				web.Type, web.Zone = "m5.large", "cn-north-1a"
+				w := newWorld(t, campaign(t), web)
+				w.capacity(0, "m5.xlarge")
+				return w
+			},
+			wants: map[string]string{"web": "running"}, check: hasType("m5.large", "m5.xlarge"),
+			calls: map[string]map[string]int{"StopInstances": once, "ModifyInstanceAttribute": {"web": 2}, "StartInstances": once},
 		},
 		{
 			name: "a period ends over a group", begins: clockTime(5, 18, 0), lasts: time.Second,

@@ -255,6 +255,7 @@ func (r *running) fireRule(rule dueRule, seen discover.Seen) {
 		if n := len(d.Fires); n > 0 {
 			fire := decide.Fire{
 				Rule: rule.Name, At: d.Fires[n-1], Verb: rule.Verb, Type: rule.Type, Until: r.now.Add(decide.FireLasts), Matches: now, Matched: before,
+				Mute: rule.MuteAlarms,
 			}
 			for _, ref := range matches[d.part] {
 				r.fires[ref] = append(r.fires[ref], fire)

@@ -65,7 +65,9 @@ type Schedule struct {
 	UseMaintenanceWindow bool
 	Hibernate            bool
 	// Snapshot is the prefix of the snapshots that are taken of databases before they are stopped; empty: none are.
-	Snapshot         string
+	Snapshot string
+	// MuteAlarms: the alarms of what is stopped are muted until it runs again.
+	MuteAlarms       bool
 	Mode             Mode          // empty is Both
 	MaxManualUptime  time.Duration // 0: none
 	NotifyBeforeStop time.Duration // 0: no warning

@@ -28,6 +28,8 @@ type Rule struct {
 	Filter   fleet.Filter
 	// Untagged: it also acts on what carries no schedule tag.
 	Untagged bool
+	// MuteAlarms: the alarms of what it stops are muted until that runs again.
+	MuteAlarms bool
 	CatchUp  time.Duration
 	// Since: instants up to here are not the rule's business: it was made or changed then. Zero: not known.
 	Since time.Time

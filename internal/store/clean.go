@@ -71,6 +71,11 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 		m.Name, m.Schedule, m.Last = Text(m.Name), Text(m.Schedule), Text(m.Last)
 		m.Seen, m.SeenType, m.Size = Text(m.Seen), Text(m.SeenType), Text(m.Size)
 		m.ResizeTo, m.RefusedType, m.LastError, m.Snapshot = Text(m.ResizeTo), Text(m.RefusedType), Text(m.LastError), Text(m.Snapshot)
+		m.Muted = Text(m.Muted)
+		m.ResizeFrom, m.Shortage.Refused, m.Shortage.Accepts = Text(m.ResizeFrom), Text(m.Shortage.Refused), Text(m.Shortage.Accepts)
+		if m.Shortage.IsZero() {
+			m.Shortage = decide.Shortage{}
+		}
 		m.Override, m.Reached, m.Observed, m.ByRule = Text(m.Override), Text(m.Reached), Text(m.Observed), Text(m.ByRule)
 		if n+1 < len(order) && memories[order[n+1]].Ref == m.Ref {
 			continue // the next is later
@@ -96,6 +101,7 @@ func memoryTimes(m *decide.Memory) []*time.Time {
 		&m.FirstSeen, &m.DecidedAt, &m.Announced, &m.Warned, &m.SeenAt, &m.SeenSince, &m.Missing,
 		&m.ManualSince, &m.AutoRestartAt, &m.BarredUntil, &m.NotBefore,
 		&m.Window, &m.Fire.At, &m.Fire.Until,
+		&m.Shortage.Since, &m.Shortage.At, &m.Shortage.GaveUp, &m.Shortage.Until,
 	}
 	if m.Intent != nil {
 		times = append(times, &m.Intent.At, &m.Intent.Accepted, &m.Intent.Fire.At, &m.Intent.Fire.Until)

@@ -117,6 +117,8 @@ const (
 	RuleObject      ObjectKind = "rule"
 	OverrideObject  ObjectKind = "override" // Spec: see service.Override
 	CalendarCopy    ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
+	// AccountListObject is the last good list of an organization's accounts, see config.AccountList.
+	AccountListObject ObjectKind = "accounts"
 )
 
 // Object is one thing that people make, change and delete while the program

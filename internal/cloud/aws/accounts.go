@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,14 @@ func newSession(credentials sdk.Credentials, now, ends time.Time) *session {
 
 var _ sdk.CredentialsProvider = (*account)(nil)
 
+// String names the account; one that asks for an organization may not know its own ID.
+func (a *account) String() string {
+	if a.ID == "" {
+		return "organization"
+	}
+	return "account " + string(a.ID)
+}
+
 // Retrieve implements sdk.CredentialsProvider.
 func (a *account) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	s, err := a.credentials(ctx)
@@ -185,7 +194,7 @@ func (a *account) credentials(ctx context.Context) (*session, error) {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("credentials of account %s: %w", a.ID, context.Cause(ctx))
+		return nil, fmt.Errorf("credentials of %s: %w", a, context.Cause(ctx))
 	}
 	if s, err := a.current(); s != nil || err != nil {
 		return s, err
@@ -267,9 +276,9 @@ func (a *account) atHand(ctx context.Context, provider sdk.CredentialsProvider) 
 	}
 	if _, err := provider.Retrieve(bounded); err != nil {
 		if cause := context.Cause(ctx); cause != nil { // whoever asked gave up: that says nothing about the credentials
-			return fmt.Errorf("credentials of account %s: %w", a.ID, cause)
+			return fmt.Errorf("credentials of %s: %w", a, cause)
 		}
-		return fmt.Errorf("account %s: no credentials at hand; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached: %w (%w)", a.ID, cloud.ErrCredentials, root(err))
+		return fmt.Errorf("%s: no credentials at hand; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached: %w (%w)", a, cloud.ErrCredentials, root(err))
 	}
 	return nil
 }
@@ -282,11 +291,11 @@ func (a *account) verify(ctx context.Context, region fleet.Region, provider sdk.
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("account %s: ask AWS whose the credentials at hand are: %w", a.ID, asCredentials(region, err))
+		return nil, fmt.Errorf("%s: ask AWS whose the credentials at hand are: %w", a, asCredentials(region, err))
 	}
-	if got := sdk.ToString(answer.Account); got != string(a.ID) {
-		return nil, fmt.Errorf("account %s: the credentials at hand are those of account %s (%s); give the account a role, or use its own credentials: %w",
-			a.ID, clean(got), clean(sdk.ToString(answer.Arn)), cloud.ErrCredentials)
+	if got := sdk.ToString(answer.Account); a.ID != "" && got != string(a.ID) {
+		return nil, fmt.Errorf("%s: the credentials at hand are those of account %s (%s); give the account a role, or use its own credentials: %w",
+			a, clean(got), clean(sdk.ToString(answer.Arn)), cloud.ErrCredentials)
 	}
 	return &session{from: provider}, nil
 }
@@ -310,14 +319,14 @@ func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.
 		if !errors.Is(err, cloud.ErrUnauthorized) {
 			hint = "its session could not be had"
 		}
-		return nil, fmt.Errorf("account %s: assume role %s: %s: %w", a.ID, a.RoleARN, hint, asCredentials(region, err))
+		return nil, fmt.Errorf("%s: assume role %s: %s: %w", a, a.RoleARN, hint, asCredentials(region, err))
 	}
 	got := answer.Credentials
 	if got == nil || sdk.ToString(got.AccessKeyId) == "" || sdk.ToString(got.SecretAccessKey) == "" {
-		return nil, fmt.Errorf("account %s: assume role %s: the answer holds no credentials: %w", a.ID, a.RoleARN, cloud.ErrTransient)
+		return nil, fmt.Errorf("%s: assume role %s: the answer holds no credentials: %w", a, a.RoleARN, cloud.ErrTransient)
 	}
 	if user := answer.AssumedRoleUser; user != nil && accountOf(sdk.ToString(user.Arn)) != string(a.ID) {
-		return nil, fmt.Errorf("account %s: assume role %s: the session is one of %s: %w", a.ID, a.RoleARN, clean(sdk.ToString(user.Arn)), cloud.ErrCredentials)
+		return nil, fmt.Errorf("%s: assume role %s: the session is one of %s: %w", a, a.RoleARN, clean(sdk.ToString(user.Arn)), cloud.ErrCredentials)
 	}
 	return newSession(sdk.Credentials{
 		AccessKeyID: sdk.ToString(got.AccessKeyId), SecretAccessKey: sdk.ToString(got.SecretAccessKey),
@@ -328,7 +337,7 @@ func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.
 // ask makes a call to STS with the credentials at hand, paced and tried again,
 // once more with new ones when these have expired.
 func (a *account) ask(ctx context.Context, region fleet.Region, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
-	scope := fleet.Scope{Account: a.ID, Region: region}
+	scope := fleet.Scope{Account: cmp.Or(a.ID, atHandOrganization), Region: region}
 	attempt := func() error { return a.cloud.attempt(ctx, scope, operation, readTimeout, call) }
 	err := a.cloud.again(ctx, scope, operation, attempt)
 	if expired(err) {

@@ -43,13 +43,17 @@ import (
 
 // Config is everything a Cloud needs. Only Accounts has no default.
 type Config struct {
-	// Accounts that may be used, each at most once.
+	// Accounts that may be used, each at most once. Where there are Organizations there may be none yet.
 	Accounts []Account
+	// Organizations that may be asked for their accounts, see Members.
+	Organizations []Organization
 	// TagKey is the tag that names a schedule; Probe looks for an example that
 	// carries it. Empty: any resource is an example.
 	TagKey string
 	// Windows: schedules name SSM maintenance windows, so Probe tries to list them.
 	Windows bool
+	// Alarms: schedules mute alarms, so Probe tries that.
+	Alarms bool
 	// Endpoint is the URL that takes the place of AWS's own addresses, for a
 	// simulator. Empty: AWS_ENDPOINT_URL and its relatives as in every SDK, else AWS.
 	Endpoint string
@@ -150,7 +154,7 @@ func (c Config) validate() error {
 	if !(c.Share > 0 && c.Share <= 1) {
 		faults = append(faults, fmt.Errorf("share %v: must be more than 0 and at most 1", c.Share))
 	}
-	if len(c.Accounts) == 0 {
+	if len(c.Accounts) == 0 && len(c.Organizations) == 0 {
 		faults = append(faults, errors.New("no accounts: name at least one"))
 	}
 	seen := map[fleet.AccountID]bool{}
@@ -160,6 +164,9 @@ func (c Config) validate() error {
 		}
 		seen[account.ID] = true
 		faults = append(faults, account.Validate())
+	}
+	for i, organization := range c.Organizations {
+		faults = append(faults, organization.validate(i))
 	}
 	return errors.Join(faults...)
 }
@@ -213,6 +220,7 @@ type Cloud struct {
 	config   Config
 	pacer    *Pacer
 	accounts map[fleet.AccountID]*account
+	readers  []*account // from which the organizations are asked, in their order
 
 	mu      sync.Mutex
 	handles map[handleKey]kinds.Handle
@@ -249,17 +257,21 @@ func New(config Config) (*Cloud, error) {
 	}
 	shared := map[string]*baseConfig{} // by profile
 	for _, a := range config.Accounts {
-		base := shared[a.Profile]
-		switch {
-		case a.Credentials != nil:
-			base = &baseConfig{config: config, region: a.Regions[0], credentials: a.Credentials}
-		case base == nil:
-			base = &baseConfig{config: config, region: a.Regions[0], profile: a.Profile, credentials: config.Credentials}
-			shared[a.Profile] = base
-		}
-		c.accounts[a.ID] = &account{Account: a, cloud: c, base: base, turn: make(chan struct{}, 1)}
+		c.accounts[a.ID] = &account{Account: a, cloud: c, base: c.base(a, shared), turn: make(chan struct{}, 1)}
 	}
+	c.openReaders(shared)
 	return c, nil
+}
+
+// base is the configuration of the account's credentials at hand, shared by those with one profile.
+func (c *Cloud) base(a Account, shared map[string]*baseConfig) *baseConfig {
+	if a.Credentials != nil {
+		return &baseConfig{config: c.config, region: a.Regions[0], credentials: a.Credentials}
+	}
+	if shared[a.Profile] == nil {
+		shared[a.Profile] = &baseConfig{config: c.config, region: a.Regions[0], profile: a.Profile, credentials: c.config.Credentials}
+	}
+	return shared[a.Profile]
 }
 
 // Pacer returns the mirror of the buckets, to be carried on by another Cloud.

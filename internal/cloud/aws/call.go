@@ -164,7 +164,14 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 	if err != nil && !errors.Is(err, io.EOF) {
 		return out, metadata, fmt.Errorf("read the answer: %w", err)
 	}
-	if jsonServices[awsmiddleware.GetServiceID(ctx)] {
+	if service := awsmiddleware.GetServiceID(ctx); cborServices[service] {
+		// An operation that answers nothing has an empty body; of others, who asked tells by what has to be in it.
+		if response.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || len(head) > 0 && head[0]>>5 != cborMap {
+			return out, metadata, errNotCBOR
+		}
+		response.Body = readCloser{body, response.Body}
+		return out, metadata, nil
+	} else if jsonServices[service] {
 		// Whether it is the operation's, who asked tells by what has to be in it.
 		if !bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) {
 			return out, metadata, errNotJSON
@@ -188,7 +195,15 @@ var jsonServices = map[string]bool{
 	"Organizations": true, "SSM": true, "ECS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true,
 }
 
-var errNotJSON = errors.New("the answer is not a JSON object")
+// cborServices answer in CBOR, of which a map has the major type cborMap.
+var cborServices = map[string]bool{"CloudWatch": true}
+
+const cborMap = 5
+
+var (
+	errNotJSON = errors.New("the answer is not a JSON object")
+	errNotCBOR = errors.New("the answer is not one in CBOR")
+)
 
 // strangeAnswerError: an answer with a good status that is not the operation's.
 type strangeAnswerError struct{ want, got string }

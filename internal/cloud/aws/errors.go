@@ -29,6 +29,8 @@ import (
 // Auto Scaling: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html
 // ECS: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
 // Application Auto Scaling: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
+// Organizations: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
+// Redshift: https://docs.aws.amazon.com/redshift/latest/APIReference/API_ResumeCluster.html
 // STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var codes = map[string]error{
 	// Too many calls. EC2 says RequestLimitExceeded, RDS Throttling or
@@ -41,6 +43,7 @@ var codes = map[string]error{
 	"ThrottlingException":                    cloud.ErrThrottled,
 	"TooManyRequestsException":               cloud.ErrThrottled,
 	"RateExceeded":                           cloud.ErrThrottled,
+	"DependentServiceRequestThrottlingFault": cloud.ErrThrottled,
 	"SlowDown":                               cloud.ErrThrottled,
 	"PriorRequestNotComplete":                cloud.ErrThrottled,
 	"EC2ThrottledException":                  cloud.ErrThrottled,
@@ -82,6 +85,9 @@ var codes = map[string]error{
 	"ClusterNotFoundException":           cloud.ErrNotFound,
 	"ResourceNotFoundException":          cloud.ErrNotFound,
 	"ObjectNotFoundException":            cloud.ErrNotFound,
+	"ClusterNotFound":                    cloud.ErrNotFound,
+	"ClusterNotFoundFault":               cloud.ErrNotFound,
+	"ResourceNotFoundFault":              cloud.ErrNotFound,
 	"DBSubnetGroupNotFoundFault":         cloud.ErrWrongState, // the database is there, what it needs is not
 	"DBSnapshotNotFound":                 cloud.ErrNotFound,
 	"DBSnapshotNotFoundFault":            cloud.ErrNotFound,
@@ -100,6 +106,8 @@ var codes = map[string]error{
 	"InvalidHostState":                    cloud.ErrWrongState,
 	"InvalidDBInstanceState":              cloud.ErrWrongState,
 	"InvalidDBInstanceStateFault":         cloud.ErrWrongState,
+	"InvalidClusterState":                 cloud.ErrWrongState, // Redshift; also where "there is an operation running on the cluster", which no listing shows
+	"InvalidClusterStateFault":            cloud.ErrWrongState,
 	"InvalidDBSnapshotState":              cloud.ErrWrongState,
 	"InvalidDBSnapshotStateFault":         cloud.ErrWrongState,
 	"InvalidDBClusterSnapshotStateFault":  cloud.ErrWrongState,
@@ -161,25 +169,32 @@ var codes = map[string]error{
 	// It may pass next time.
 	"InternalError": cloud.ErrTransient,
 	// Auto Scaling is busy with the group, or with the role it works with; nothing was done.
-	"ScalingActivityInProgress":       cloud.ErrTransient,
-	"ScalingActivityInProgressFault":  cloud.ErrTransient,
-	"ResourceContention":              cloud.ErrTransient,
-	"ResourceContentionFault":         cloud.ErrTransient,
-	"ServiceLinkedRoleFailure":        cloud.ErrTransient,
-	"InternalFailure":                 cloud.ErrTransient,
-	"InternalServerError":             cloud.ErrTransient,
-	"ServerInternal":                  cloud.ErrTransient,
-	"ServiceUnavailable":              cloud.ErrTransient,
-	"Unavailable":                     cloud.ErrTransient,
-	"RequestTimeout":                  cloud.ErrTransient,
-	"UnknownError":                    cloud.ErrTransient, // what the SDK calls an error document without a code
-	"InvalidNextToken":                cloud.ErrTransient, // a page token that grew old: the listing is begun again
-	"InvalidPaginationToken":          cloud.ErrTransient,
-	"PaginationTokenExpiredException": cloud.ErrTransient,
-	"InvalidNextTokenException":       cloud.ErrTransient,
-	"ConcurrentUpdateException":       cloud.ErrTransient, // something else changes the same target just now
-	"InternalServiceException":        cloud.ErrTransient,
-	"ServerException":                 cloud.ErrTransient,
+	"ScalingActivityInProgress":        cloud.ErrTransient,
+	"ScalingActivityInProgressFault":   cloud.ErrTransient,
+	"ResourceContention":               cloud.ErrTransient,
+	"ResourceContentionFault":          cloud.ErrTransient,
+	"ServiceLinkedRoleFailure":         cloud.ErrTransient,
+	"InternalFailure":                  cloud.ErrTransient,
+	"InternalServerError":              cloud.ErrTransient,
+	"ServerInternal":                   cloud.ErrTransient,
+	"ServiceUnavailable":               cloud.ErrTransient,
+	"Unavailable":                      cloud.ErrTransient,
+	"RequestTimeout":                   cloud.ErrTransient,
+	"UnknownError":                     cloud.ErrTransient, // what the SDK calls an error document without a code
+	"InvalidNextToken":                 cloud.ErrTransient, // a page token that grew old: the listing is begun again
+	"InvalidPaginationToken":           cloud.ErrTransient,
+	"PaginationTokenExpiredException":  cloud.ErrTransient,
+	"InvalidNextTokenException":        cloud.ErrTransient,
+	"ConcurrentUpdateException":        cloud.ErrTransient, // something else changes the same target just now
+	"InternalServiceException":         cloud.ErrTransient,
+	"DependentServiceUnavailable":      cloud.ErrTransient,
+	"DependentServiceUnavailableFault": cloud.ErrTransient,
+	"ServerException":                  cloud.ErrTransient,
+	"ServiceException":                 cloud.ErrTransient, // of Organizations
+
+	// Of Organizations.
+	"ParentNotFoundException":            cloud.ErrNotFound,
+	"AccessDeniedForDependencyException": cloud.ErrUnauthorized,
 }
 
 // groupValidation is Auto Scaling's code for every fault in a request, a group

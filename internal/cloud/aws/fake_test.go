@@ -54,6 +54,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	form := url.Values{"": {string(body)}}
 	target, inJSON := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSSM.")
+	if !inJSON {
+		target, inJSON = strings.CutPrefix(target, "AWSOrganizationsV20161128.")
+	}
 	action := target
 	if !inJSON {
 		if form, err = url.ParseQuery(string(body)); err != nil {

@@ -27,6 +27,7 @@ type Rate struct{ Max, PerSecond float64 }
 // requests count as any other mutating action's).
 // RDS: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-api-throttling.html
 // ECS, whose categories of actions share a bucket each: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+// CloudWatch: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 // STS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 var (
 	ec2Reading  = Limit{Request: Rate{100, 20}}
@@ -45,6 +46,11 @@ var (
 		"ecs:TagResource":      {Group: "ecs tag modify", Request: Rate{20, 10}},
 		"ecs:UntagResource":    {Group: "ecs tag modify", Request: Rate{20, 10}},
 	}
+	alarmLimits = map[kinds.Operation]Limit{
+		"cloudwatch:DescribeAlarms":      {Request: Rate{9, 9}},
+		"cloudwatch:DisableAlarmActions": {Request: Rate{3, 3}},
+		"cloudwatch:EnableAlarmActions":  {Request: Rate{3, 3}},
+	}
 	rdsShared = Limit{Group: "rds", Request: Rate{300, 12}}
 	// For Systems Manager's maintenance windows AWS publishes no figure. A pass
 	// needs a call per scope, so a small bucket costs no time.
@@ -59,7 +65,12 @@ var (
 	// of the first; a listing one call of the second for a hundred services.
 	appScalingShared = Limit{Group: "application-autoscaling", Request: Rate{20, 5}}
 	taggingShared    = Limit{Group: "tag", Request: Rate{10, 5}}
-	stsShared        = Limit{Group: "sts", Request: Rate{600, 600}}
+	// Organizations has limits of its own for each operation and account. A listing
+	// once an hour needs few calls: this is small enough not to be in the way of others.
+	organizationsShared = Limit{Group: "organizations", Request: Rate{10, 4}}
+	// For Redshift AWS publishes no figure. A pass lists with one call for a hundred clusters, and acts with one for each.
+	redshiftShared = Limit{Group: "redshift", Request: Rate{20, 5}}
+	stsShared      = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
 // LimitOf returns the buckets of an operation.
@@ -75,10 +86,16 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = autoscalingShared
 	case service == "ecs":
 		limit = ecsLimits[operation]
+	case service == "cloudwatch":
+		limit = alarmLimits[operation]
 	case service == "application-autoscaling":
 		limit = appScalingShared
 	case service == "tag":
 		limit = taggingShared
+	case service == "organizations":
+		limit = organizationsShared
+	case service == "redshift":
+		limit = redshiftShared
 	case service == "sts":
 		limit = stsShared
 	case known:

@@ -12,7 +12,7 @@ import (
 )
 
 // Probe implements cloud.Prober: credentials first, then every kind, and SSM
-// maintenance windows where the configuration says that they are used. What
+// maintenance windows and alarms where the configuration says that they are used. What
 // cannot be tried because something before it failed is not reported.
 func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 	a, err := c.account(scope)
@@ -43,11 +43,21 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 		}
 		findings = append(findings, windows.Probe(ctx))
 	}
+	if c.config.Alarms {
+		alarms, err := c.openAlarms(ctx, scope)
+		if err != nil {
+			return append(findings, cloud.Finding{Ability: "list CloudWatch alarms", Detail: err.Error()})
+		}
+		findings = append(findings, alarms.Probe(ctx)...)
+	}
 	return findings
 }
 
 func (a *account) probe(ctx context.Context) cloud.Finding {
 	finding := cloud.Finding{Ability: "use the credentials at hand", OK: true, Detail: fmt.Sprintf("they are those of account %s", a.ID)}
+	if a.ID == "" {
+		finding.Detail = "there are some"
+	}
 	if a.RoleARN != "" {
 		finding.Ability, finding.Detail = "assume role", a.RoleARN
 	}

@@ -66,10 +66,13 @@ func simulateFleet(t *testing.T, opt awssim.Options, holds awssim.Fleet, change 
 }
 
 func simResource(seed fleet.Resource) awssim.Resource {
-	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg"}[seed.Kind]
+	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg", fleet.RedshiftCluster: "redshift"}[seed.Kind]
 	state := string(seed.State)
 	if (seed.Kind == fleet.RDSInstance || seed.Kind == fleet.RDSCluster) && seed.State == fleet.Running {
 		state = "available"
+	}
+	if seed.Kind == fleet.RedshiftCluster {
+		state = map[fleet.State]string{fleet.Running: "available", fleet.Stopped: "paused"}[seed.State]
 	}
 	class, engine := seed.Type, ""
 	if seed.Kind == fleet.RDSCluster {

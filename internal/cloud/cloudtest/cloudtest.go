@@ -59,6 +59,9 @@ type World struct {
 	Pass func(time.Duration)
 }
 
+// everyKind are the kinds that are examined one after the other.
+var everyKind = []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup, fleet.RedshiftCluster}
+
 // settling is longer than any resource takes to start or stop.
 const settling = time.Hour
 
@@ -117,7 +120,7 @@ type exam struct {
 
 // seed describes a resource of the first scope that carries the tag.
 func (e *exam) seed(kind fleet.Kind, name string, state fleet.State) fleet.Resource {
-	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro"}
+	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro", fleet.RedshiftCluster: "ra3.xlplus"}
 	return fleet.Resource{
 		Ref: fleet.Ref{Scope: e.Scopes[0], Kind: kind}, Name: name, State: state, Type: types[kind],
 		Tags: map[string]string{TagKey: "office"},
@@ -253,7 +256,7 @@ func (e *exam) places() {
 }
 
 func (e *exam) tagged() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
+	for _, kind := range everyKind {
 		plain := e.seed(kind, "plain", fleet.Running)
 		plain.Tags = map[string]string{"schedule": "case counts", "Team": "a"}
 		star, pattern := e.seed(kind, "star", fleet.Running), "Sched*"
@@ -275,8 +278,8 @@ func (e *exam) tagged() {
 }
 
 func (e *exam) byID() {
-	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone"}
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
+	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone", fleet.RedshiftCluster: "long-gone"}
+	for _, kind := range everyKind {
 		var seeds []fleet.Resource
 		for i := range 250 {
 			seeds = append(seeds, e.seed(kind, fmt.Sprintf("m%03d", i), fleet.Running))
@@ -333,7 +336,7 @@ func (e *exam) large() {
 }
 
 func (e *exam) startStop() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
+	for _, kind := range everyKind {
 		e.open(e.seed(kind, "a", fleet.Stopped), e.seed(kind, "b", fleet.Stopped), e.seed(kind, "bystander", fleet.Stopped))
 		list := e.list(kind, cloud.Query{})
 		e.must(e.do(kind, fleet.Start, target(list["a"]), target(list["b"])))
@@ -568,7 +571,7 @@ func (e *exam) unknownVerb() {
 
 func (e *exam) reserve() {
 	e.open()
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
+	for _, kind := range everyKind {
 		for _, want := range []int{1, 2, 700} {
 			n, err := e.Cloud.Reserve(e.ctx, e.Scopes[0], kind, fleet.Stop, want)
 			e.must(err)
@@ -619,7 +622,7 @@ func (e *exam) strangers() {
 }
 
 func (e *exam) tags() {
-	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup} {
+	for _, kind := range everyKind {
 		e.open(e.seed(kind, "a", fleet.Running), e.seed(kind, "b", fleet.Running), e.seed(kind, "c", fleet.Running))
 		list := e.list(kind, cloud.Query{})
 		both := []fleet.Resource{list["a"], list["b"]}
@@ -665,6 +668,7 @@ func (e *exam) probe() {
 		"list RDS clusters", "start RDS clusters", "stop RDS clusters", "tag RDS clusters",
 		"list Auto Scaling groups", "start Auto Scaling groups", "stop Auto Scaling groups", "tag Auto Scaling groups",
 		"list ECS services", "start ECS services", "stop ECS services", "tag ECS services",
+		"list Redshift clusters", "start Redshift clusters", "stop Redshift clusters", "tag Redshift clusters",
 	} {
 		if !seen[ability] {
 			e.Errorf("nothing about %q in %+v", ability, findings)

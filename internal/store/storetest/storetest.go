@@ -983,9 +983,9 @@ func testStrangeText(t *testing.T, s store.Store) {
 	for given, kept := range strange {
 		r := ref(seoul, fmt.Sprintf("i-%02d", i))
 		i++
-		m := decide.Memory{Ref: r, Name: given, Schedule: given, LastError: given, SeenType: given, ResizeTo: given, Snapshot: given, Intent: &decide.Intent{Run: given, Type: given, Snapshot: given}}
+		m := decide.Memory{Ref: r, Name: given, Schedule: given, LastError: given, SeenType: given, ResizeTo: given, Snapshot: given, Muted: given, Intent: &decide.Intent{Run: given, Type: given, Snapshot: given}}
 		save(t, s, lease, m)
-		want = append(want, decide.Memory{Ref: r, Name: kept, Schedule: kept, LastError: kept, SeenType: kept, ResizeTo: kept, Snapshot: kept, Intent: &decide.Intent{Run: kept, Type: kept, Snapshot: kept}})
+		want = append(want, decide.Memory{Ref: r, Name: kept, Schedule: kept, LastError: kept, SeenType: kept, ResizeTo: kept, Snapshot: kept, Muted: kept, Intent: &decide.Intent{Run: kept, Type: kept, Snapshot: kept}})
 		row := store.Activity{At: monday, Actor: given, Event: "e", Run: given, Name: given, Reason: given, Detail: given, Ref: fleet.Ref{ID: given}, Chain: []decide.Step{{Rule: given, Fact: given}}}
 		add(t, s, row)
 		found := rows(t, s, store.ActivityQuery{Text: kept})

@@ -62,7 +62,8 @@ var autoscalingGroup = Kind{
 		{Action: createGroupTags, For: "remember the size of a group in dayshift:saved before it is scaled to nothing, and write dayshift:last-action and dayshift:error", Resource: groupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 		{Action: deleteGroupTags, For: "remove dayshift:error once it is settled", Resource: groupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}, Optional: true},
 	},
-	Open: openGroups,
+	Dimensions: named("AutoScalingGroupName"),
+	Open:       openGroups,
 }
 
 // groupARN is the pattern of a group's ARN, which has an id of its own before the name.

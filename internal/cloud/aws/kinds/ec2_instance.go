@@ -81,7 +81,8 @@ var ec2Instance = Kind{
 			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"ec2.*"}}}, Optional: true,
 		},
 	},
-	Open: openEC2,
+	Dimensions: named("InstanceId"),
+	Open:       openEC2,
 }
 
 // ec2Client is what the kind needs of EC2.

@@ -80,6 +80,10 @@ var ecsService = Kind{
 		{Action: tagService, For: "write dayshift:saved before a stop, dayshift:last-action and dayshift:error", Resource: "service/*", Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 		{Action: untagService, For: "remove dayshift:saved after a start, and dayshift:error", Resource: "service/*", Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 	},
+	Dimensions: func(r fleet.Resource) []Dimensions {
+		cluster, name, _ := strings.Cut(r.ID, "/")
+		return []Dimensions{{"ClusterName": cluster, "ServiceName": name}}
+	},
 	Open: openECS,
 }
 

@@ -59,6 +59,8 @@ type Handle struct {
 	Tag func(ctx context.Context, resources []fleet.Resource, tags map[string]string) error
 	// Replace deletes the snapshots that the named one has taken the place of (cloud.SnapshotKeeper); nil where there are none.
 	Replace func(ctx context.Context, resource fleet.Resource, snapshot string) error
+	// Parts names, by the ids of the resources, what they consist of that has metrics of its own; nil where nothing does.
+	Parts func(ctx context.Context, resources []fleet.Resource) (map[string][]Dimensions, error)
 	// Probe tries each ability without changing anything. tagKey picks an
 	// example to try on; it may be empty.
 	Probe func(ctx context.Context, tagKey string) []cloud.Finding
@@ -75,6 +77,8 @@ type Kind struct {
 	// Permissions are the IAM actions that the kind needs, for the policy in the
 	// documentation and for doctor.
 	Permissions []Permission
+	// Dimensions name a resource in CloudWatch; nil: no metric is one of the kind's.
+	Dimensions func(fleet.Resource) []Dimensions
 	// Open prepares the kind for a scope. It makes no call.
 	Open func(env Env) Handle
 }

@@ -50,7 +50,8 @@ var rdsCluster = Kind{
 		{Action: createDBClusterSnapshot, For: "the same: the snapshot that is made", Resource: "cluster-snapshot:" + ourSnapshots, Optional: true},
 		{Action: deleteDBClusterSnapshot, For: "delete the snapshot of an earlier stop once there is a newer one", Resource: "cluster-snapshot:" + ourSnapshots, Optional: true},
 	},
-	Open: openClusters,
+	Dimensions: named("DBClusterIdentifier"),
+	Open:       openClusters,
 }
 
 // clusterClient is what the kind needs of RDS.
@@ -88,6 +89,7 @@ func openClusters(env Env) Handle {
 		},
 		Tag:     k.tag,
 		Replace: k.saved().replace,
+		Parts:   k.parts,
 		Probe:   k.probe,
 	}
 }
@@ -123,6 +125,25 @@ func (k *clusters) pages(ctx context.Context, filters []types.Filter, each func(
 		}
 		marker = page.Marker
 	}
+}
+
+// parts are the members of clusters, which have metrics of their own.
+func (k *clusters) parts(ctx context.Context, resources []fleet.Resource) (map[string][]Dimensions, error) {
+	ids := make([]string, len(resources))
+	for i := range resources {
+		ids[i] = resources[i].ID
+	}
+	parts := map[string][]Dimensions{}
+	_, err := taggedDatabases(cloud.Query{IDs: ids}, "db-cluster-id", func(filters []types.Filter, _ func(fleet.Resource)) error {
+		return k.pages(ctx, filters, func(cluster *types.DBCluster) {
+			id := sdk.ToString(cluster.DBClusterIdentifier)
+			parts[id] = nil // a page may come twice
+			for _, member := range cluster.DBClusterMembers {
+				parts[id] = append(parts[id], Dimensions{"DBInstanceIdentifier": sdk.ToString(member.DBInstanceIdentifier)})
+			}
+		})
+	})
+	return parts, err
 }
 
 // resource reads a cluster. Its type is the class of its members where they

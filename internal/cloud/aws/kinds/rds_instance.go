@@ -50,7 +50,8 @@ var rdsInstance = Kind{
 			Conditions: []Condition{{"Bool", "kms:GrantIsForAWSResource", []string{"true"}}, {"StringLike", "kms:ViaService", []string{"rds.*"}}}, Optional: true,
 		},
 	},
-	Open: openRDS,
+	Dimensions: named("DBInstanceIdentifier"),
+	Open:       openRDS,
 }
 
 // rdsClient is what the kind needs of RDS.

@@ -7,13 +7,15 @@ import "dayshift/internal/fleet"
 // The order is the one in which people read them and in which they are listed
 // where only one thing can be done at a time: databases before the machines
 // that talk to them, because a database takes minutes to come up and a machine
-// seconds; groups of machines after single ones, which theirs may talk to,
+// seconds, and after the others of them the warehouses, which are filled from
+// those; groups of machines after single ones, which theirs may talk to,
 // and services last, whose tasks may run on the machines of a group.
 // Nothing depends on the order for being right: kinds act side by side, and what
 // must start after something else is a workload.
 var Registry = []Kind{
 	rdsCluster,
 	rdsInstance,
+	redshiftCluster,
 	ec2Instance,
 	autoscalingGroup,
 	ecsService,
