@@ -46,6 +46,8 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 	// How often everything is looked at again between schedule boundaries, to repair what has drifted. Boundaries themselves are met to the second whatever this says.
 	ResyncInterval Duration `yaml:"resync_interval" default:"5m" min:"10s" max:"24h"`
+	// Where AWS says at once what changes. Without it, what people change by hand is seen at the next look: at a boundary, or after resync_interval.
+	Events Events `yaml:"events"`
 	// Which informational tags are written on resources.
 	Tags Tags `yaml:"tags"`
 	// How the names of the snapshots begin that snapshot_before_stop takes: `PREFIX-stopped-DATABASE-TIME`. The policies of the role allow the default.
@@ -275,6 +277,20 @@ type Limits struct {
 	Surge float64 `yaml:"surge" default:"3" min:"0" max:"1000"`
 	// surge is not applied where there are fewer stops or matches than this.
 	SurgeFrom int `yaml:"surge_from" default:"10" min:"1" max:"1000000"`
+}
+
+// Events is a queue into which EventBridge puts the changes of states in the
+// accounts, so that the account and region of a change are looked at within
+// seconds. [Events](events.md) says how to set it up.
+type Events struct {
+	// The queue of SQS, as its address or its ARN.
+	Queue string `yaml:"queue" required:"true" example:"arn:aws:sqs:eu-central-1:111122223333:dayshift-events" form:"queue"`
+	// The role to assume in the account of the queue. Absent: as for that account under accounts or organizations; where it is in neither, the credentials at hand.
+	Role string `yaml:"role" example:"arn:aws:iam::111122223333:role/dayshift-events" form:"role"`
+	// The external ID that the role asks for, as under accounts.
+	ExternalID Secret `yaml:"external_id" example:"${DAYSHIFT_EXTERNAL_ID}" form:"externalid"`
+	// The profile of the shared AWS files whose credentials are at hand for the queue, as under accounts.
+	Profile string `yaml:"profile" example:"china" form:"label"`
 }
 
 // Tags says which informational tags are written, always only when they change.

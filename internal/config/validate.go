@@ -300,6 +300,7 @@ func (b *builder) accounts() {
 	}
 	b.organizations()
 	b.discovered()
+	b.eventQueue()
 	if len(c.Accounts) == 0 && len(c.Organizations) == 0 {
 		b.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
 	}
