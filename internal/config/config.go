@@ -52,6 +52,8 @@ type Config struct {
 	Tags Tags `yaml:"tags"`
 	// How the names of the snapshots begin that snapshot_before_stop takes: `PREFIX-stopped-DATABASE-TIME`. The policies of the role allow the default.
 	SnapshotPrefix string `yaml:"snapshot_prefix" default:"dayshift" form:"snapshotprefix"`
+	// true: the CloudWatch alarms of what schedules and rules stop have their actions disabled from the stop until it runs again. Needs the permissions of the policy "Alarms". Schedules and rules may say it for themselves.
+	MuteAlarms bool `yaml:"mute_alarms" default:"false"`
 	// How AWS is called.
 	AWS AWS `yaml:"aws"`
 	// What is logged and how.
@@ -148,6 +150,8 @@ type Schedule struct {
 	Hibernate bool `yaml:"hibernate" default:"false"`
 	// true: a snapshot of a database or cluster is taken before it is stopped, and the one of its stop before that is deleted once the new one is there. Without the snapshot it is not stopped. Snapshots cost money, and AWS counts them: 100 of each sort in a region, by default.
 	SnapshotBeforeStop bool `yaml:"snapshot_before_stop" default:"false"`
+	// true: the CloudWatch alarms of what is stopped have their actions disabled from the stop until it runs again. Absent: the mute_alarms of the file.
+	MuteAlarms bool `yaml:"mute_alarms"`
 	// The holiday calendars that hold for it. On their days off none of its periods holds; on their make-up days it is another weekday. Where two of them differ, the first one named counts.
 	Holidays []string `yaml:"holidays" example:"[company, cn]" form:"text"`
 	// `running` or `stopped`: wanted at all times, whatever the periods say.
@@ -245,6 +249,8 @@ type Rule struct {
 	Filters string `yaml:"filters" required:"true" example:"tag:Name=batch,vpc-id=vpc-4085e027" form:"filter"`
 	// false: it acts only on what carries the schedule tag, whatever the tag's value. true: on everything that its filter matches, which needs wider permissions in AWS than the tag allows.
 	Untagged bool `yaml:"untagged" default:"false"`
+	// true: the CloudWatch alarms of what it stops have their actions disabled until that runs again, as they have where the schedule of a resource says so. Absent: the mute_alarms of the file.
+	MuteAlarms bool `yaml:"mute_alarms"`
 	// How long after its instant it still fires when the daemon was not running; older instants are recorded as missed.
 	CatchUp Duration `yaml:"catch_up" default:"10m" min:"0s" max:"24h"`
 	// false: it never fires.

@@ -428,6 +428,9 @@ func fieldSchema(field reflect.StructField) object {
 	if schema == nil {
 		switch field.Type.Kind() {
 		case reflect.Bool:
+			if tag.Get("default") == "" { // what holds then stands elsewhere
+				return object{{"type", "boolean"}}
+			}
 			return object{{"type", "boolean"}, {"default", tag.Get("default") == "true"}}
 		case reflect.Int, reflect.Float64:
 			kind := map[reflect.Kind]string{reflect.Int: "integer", reflect.Float64: "number"}[field.Type.Kind()]
