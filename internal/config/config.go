@@ -46,10 +46,14 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 	// How often everything is looked at again between schedule boundaries, to repair what has drifted. Boundaries themselves are met to the second whatever this says.
 	ResyncInterval Duration `yaml:"resync_interval" default:"5m" min:"10s" max:"24h"`
+	// Where AWS says at once what changes. Without it, what people change by hand is seen at the next look: at a boundary, or after resync_interval.
+	Events Events `yaml:"events"`
 	// Which informational tags are written on resources.
 	Tags Tags `yaml:"tags"`
 	// How the names of the snapshots begin that snapshot_before_stop takes: `PREFIX-stopped-DATABASE-TIME`. The policies of the role allow the default.
 	SnapshotPrefix string `yaml:"snapshot_prefix" default:"dayshift" form:"snapshotprefix"`
+	// true: the CloudWatch alarms of what schedules and rules stop have their actions disabled from the stop until it runs again. Needs the permissions of the policy "Alarms". Schedules and rules may say it for themselves.
+	MuteAlarms bool `yaml:"mute_alarms" default:"false"`
 	// How AWS is called.
 	AWS AWS `yaml:"aws"`
 	// What is logged and how.
@@ -146,6 +150,8 @@ type Schedule struct {
 	Hibernate bool `yaml:"hibernate" default:"false"`
 	// true: a snapshot of a database or cluster is taken before it is stopped, and the one of its stop before that is deleted once the new one is there. Without the snapshot it is not stopped. Snapshots cost money, and AWS counts them: 100 of each sort in a region, by default.
 	SnapshotBeforeStop bool `yaml:"snapshot_before_stop" default:"false"`
+	// true: the CloudWatch alarms of what is stopped have their actions disabled from the stop until it runs again. Absent: the mute_alarms of the file.
+	MuteAlarms bool `yaml:"mute_alarms"`
 	// The holiday calendars that hold for it. On their days off none of its periods holds; on their make-up days it is another weekday. Where two of them differ, the first one named counts.
 	Holidays []string `yaml:"holidays" example:"[company, cn]" form:"text"`
 	// `running` or `stopped`: wanted at all times, whatever the periods say.
@@ -243,6 +249,8 @@ type Rule struct {
 	Filters string `yaml:"filters" required:"true" example:"tag:Name=batch,vpc-id=vpc-4085e027" form:"filter"`
 	// false: it acts only on what carries the schedule tag, whatever the tag's value. true: on everything that its filter matches, which needs wider permissions in AWS than the tag allows.
 	Untagged bool `yaml:"untagged" default:"false"`
+	// true: the CloudWatch alarms of what it stops have their actions disabled until that runs again, as they have where the schedule of a resource says so. Absent: the mute_alarms of the file.
+	MuteAlarms bool `yaml:"mute_alarms"`
 	// How long after its instant it still fires when the daemon was not running; older instants are recorded as missed.
 	CatchUp Duration `yaml:"catch_up" default:"10m" min:"0s" max:"24h"`
 	// false: it never fires.
@@ -275,6 +283,20 @@ type Limits struct {
 	Surge float64 `yaml:"surge" default:"3" min:"0" max:"1000"`
 	// surge is not applied where there are fewer stops or matches than this.
 	SurgeFrom int `yaml:"surge_from" default:"10" min:"1" max:"1000000"`
+}
+
+// Events is a queue into which EventBridge puts the changes of states in the
+// accounts, so that the account and region of a change are looked at within
+// seconds. [Events](events.md) says how to set it up.
+type Events struct {
+	// The queue of SQS, as its address or its ARN.
+	Queue string `yaml:"queue" required:"true" example:"arn:aws:sqs:eu-central-1:111122223333:dayshift-events" form:"queue"`
+	// The role to assume in the account of the queue. Absent: as for that account under accounts or organizations; where it is in neither, the credentials at hand.
+	Role string `yaml:"role" example:"arn:aws:iam::111122223333:role/dayshift-events" form:"role"`
+	// The external ID that the role asks for, as under accounts.
+	ExternalID Secret `yaml:"external_id" example:"${DAYSHIFT_EXTERNAL_ID}" form:"externalid"`
+	// The profile of the shared AWS files whose credentials are at hand for the queue, as under accounts.
+	Profile string `yaml:"profile" example:"china" form:"label"`
 }
 
 // Tags says which informational tags are written, always only when they change.

@@ -373,6 +373,7 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Rule](), "in a rule"},
 		{reflect.TypeFor[Overrides](), "under overrides:"},
 		{reflect.TypeFor[Limits](), "under limits:"},
+		{reflect.TypeFor[Events](), "under events:"},
 		{reflect.TypeFor[AWS](), "under aws:"},
 	} {
 		if _, known := fields(section.t); section.t.Name() != structName {

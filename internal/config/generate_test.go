@@ -129,6 +129,7 @@ var sections = []struct {
 	{reflect.TypeFor[Rule](), "rules"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
+	{reflect.TypeFor[Events](), "events"},
 	{reflect.TypeFor[Tags](), "tags"},
 	{reflect.TypeFor[AWS](), "aws"},
 	{reflect.TypeFor[Log](), "log"},
@@ -371,7 +372,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
 		schema[1].value = "object"
 	}
 	return schema
@@ -380,7 +381,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 func textSchema(form string) object {
 	patterns := map[string]string{
 		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "unit": patternUnit, "excluded": patternExcluded, "memberrole": patternMemberRole,
-		"snapshotprefix": patternSnapshot, "store": patternStore,
+		"snapshotprefix": patternSnapshot, "store": patternStore, "queue": patternQueue,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
 		"action": `^\s*(start|stop|hibernate|reboot|resize:.+)\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
@@ -427,6 +428,9 @@ func fieldSchema(field reflect.StructField) object {
 	if schema == nil {
 		switch field.Type.Kind() {
 		case reflect.Bool:
+			if tag.Get("default") == "" { // what holds then stands elsewhere
+				return object{{"type", "boolean"}}
+			}
 			return object{{"type", "boolean"}, {"default", tag.Get("default") == "true"}}
 		case reflect.Int, reflect.Float64:
 			kind := map[reflect.Kind]string{reflect.Int: "integer", reflect.Float64: "number"}[field.Type.Kind()]
@@ -505,6 +509,7 @@ func TestSchema(t *testing.T) {
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
 		"organizations: [{}]", "organizations: [{regions: [us-east-1], units: [Prod]}]", "organizations: [{regions: [us-east-1], exclude: ['4444']}]",
 		"organizations: [{regions: [us-east-1], member_role: 'a b'}]", "organizations: [{regions: [us-east-1], refresh: 1}]", "organizations: [null]",
+		"events: {}", "events: null", "events: {queue: events}", "events: {queue: 'http://127.0.0.1:4566/111122223333/events'}", "events: {queue: 'arn:aws:sns:us-east-1:111122223333:x'}",
 	} {
 		if checkSchema(root, root, plainValue(t, []byte(text)), "$") == "" {
 			t.Errorf("the schema takes %s", text)

@@ -45,6 +45,8 @@ type Loaded struct {
 	Scopes   []fleet.Scope // every account and region, ordered
 	// Directories are the organizations, in the order of the file.
 	Directories []Directory
+	// Events is the queue that events are read from; nil: there is none.
+	Events *EventQueue
 	// Addresses are the addresses of holiday calendars that have to be fetched, ordered by calendar.
 	Addresses []Address
 	Store     Store

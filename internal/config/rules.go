@@ -30,6 +30,7 @@ func (b *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rul
 	b.note(path+".description", r.Description)
 	compiled := &policy.Rule{
 		Name: name, Description: r.Description, Enabled: r.Enabled, Untagged: r.Untagged, CatchUp: time.Duration(r.CatchUp),
+		MuteAlarms: b.mutes(path, r.MuteAlarms),
 		Accounts: b.ruleAccounts(path, r), Regions: b.ruleRegions(path, r),
 	}
 	zone, err := calendar.LoadZone(r.Timezone)

@@ -300,6 +300,7 @@ func (b *builder) accounts() {
 	}
 	b.organizations()
 	b.discovered()
+	b.eventQueue()
 	if len(c.Accounts) == 0 && len(c.Organizations) == 0 {
 		b.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
 	}
@@ -509,7 +510,7 @@ func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 		snapshot = b.c.SnapshotPrefix
 	}
 	return &policy.Schedule{
-		Name: name, Description: s.Description, Calendar: compiled, Snapshot: snapshot,
+		Name: name, Description: s.Description, Calendar: compiled, Snapshot: snapshot, MuteAlarms: b.mutes(path, s.MuteAlarms),
 		Enabled: s.Enabled, Enforced: s.Enforced, RetainRunning: s.RetainRunning,
 		StopNewInstances: s.StopNewInstances, NewResourceGrace: time.Duration(s.NewResourceGrace),
 		UseMaintenanceWindow: s.UseMaintenanceWindow, SSMWindows: b.windows(path, s), Hibernate: s.Hibernate, Mode: s.Mode,
@@ -517,6 +518,14 @@ func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 		Jitter: time.Duration(s.Jitter), Observe: s.Observe,
 		CapacityDeadline: time.Duration(cmp.Or(s.CapacityDeadline, b.c.CapacityDeadline)),
 	}
+}
+
+// mutes reports whether an entry mutes alarms: as it says itself, else as the file does.
+func (b *builder) mutes(path string, own bool) bool {
+	if _, written := b.at[path+".mute_alarms"]; written {
+		return own
+	}
+	return b.c.MuteAlarms
 }
 
 // compile makes the calendar of a schedule, with the exceptions that are known so far.

@@ -87,6 +87,7 @@ const (
 	RDSInstance      Kind = "rds_instance"
 	RDSCluster       Kind = "rds_cluster" // Aurora, Multi-AZ DB clusters, Neptune, DocumentDB
 	AutoScalingGroup Kind = "autoscaling_group"
+	EKSNodegroup     Kind = "eks_nodegroup" // managed node groups
 	ECSService       Kind = "ecs_service"
 	RedshiftCluster  Kind = "redshift_cluster"
 	// SageMakerNotebook is a notebook instance.
@@ -94,7 +95,7 @@ const (
 )
 
 // Kinds are all kinds, in the order in which they are listed to people.
-var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup, ECSService, RedshiftCluster, SageMakerNotebook}
+var Kinds = []Kind{EC2Instance, RDSInstance, RDSCluster, AutoScalingGroup, EKSNodegroup, ECSService, RedshiftCluster, SageMakerNotebook}
 
 // Traits are what the rules have to know of a kind.
 type Traits struct {
@@ -113,7 +114,7 @@ type Traits struct {
 // EC2 takes a minute, minutes with hibernation; a database with a large log to
 // recover or a snapshot to take can need the better part of an hour, and a
 // cluster starts its members one after the other. A group waits for instances,
-// a service for tasks. Redshift takes a snapshot before it pauses, and nodes
+// a service for tasks, and EKS gives the pods of a node a quarter of an hour to leave it. Redshift takes a snapshot before it pauses, and nodes
 // with disks of their own get their data back from it; a notebook that finds no
 // machine says so after half an hour, which is also how long AWS's own waiter waits.
 var traits = map[Kind]Traits{
@@ -121,6 +122,7 @@ var traits = map[Kind]Traits{
 	RDSInstance:      {Database: true, Snapshots: true, Arrival: time.Hour},
 	RDSCluster:       {Database: true, Snapshots: true, Arrival: 90 * time.Minute},
 	AutoScalingGroup: {Scaled: true, Arrival: 15 * time.Minute},
+	EKSNodegroup:     {Scaled: true, Arrival: 30 * time.Minute},
 	ECSService:       {Scaled: true, Arrival: 15 * time.Minute},
 
 	RedshiftCluster:   {Database: true, Arrival: 90 * time.Minute},

@@ -101,6 +101,16 @@ type Book struct {
 	Observe bool
 }
 
+// MutesAlarms reports whether any schedule or rule mutes alarms.
+func (b *Book) MutesAlarms() bool {
+	for _, s := range b.Schedules {
+		if s.MuteAlarms {
+			return true
+		}
+	}
+	return slices.ContainsFunc(b.Rules, func(r *Rule) bool { return r.MuteAlarms })
+}
+
 // Why says how a policy came about.
 type Why string
 

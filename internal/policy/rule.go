@@ -30,7 +30,7 @@ type Rule struct {
 	Untagged bool
 	// MuteAlarms: the alarms of what it stops are muted until that runs again.
 	MuteAlarms bool
-	CatchUp  time.Duration
+	CatchUp    time.Duration
 	// Since: instants up to here are not the rule's business: it was made or changed then. Zero: not known.
 	Since time.Time
 	// Changed is when what the rule is written in was last written. Instants up to there are not the business of a rule that

@@ -64,6 +64,7 @@ type ignoredFlags struct {
 	UseMetrics           json.RawMessage `json:"use_metrics"`
 	Hibernate            json.RawMessage `json:"hibernate"`
 	SnapshotBeforeStop   json.RawMessage `json:"snapshot_before_stop"`
+	MuteAlarms           json.RawMessage `json:"mute_alarms"`
 	Mode                 json.RawMessage `json:"mode"`
 	MaxManualUptime      json.RawMessage `json:"max_manual_uptime"`
 	NotifyBeforeStop     json.RawMessage `json:"notify_before_stop"`

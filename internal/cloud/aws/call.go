@@ -172,8 +172,13 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 		response.Body = readCloser{body, response.Body}
 		return out, metadata, nil
 	} else if jsonServices[service] {
-		// Whether it is the operation's, who asked tells by what has to be in it.
-		if !bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte("{")) {
+		// Whether it is the operation's, who asked tells by what has to be in it; where there is nothing to be in it, so it must be.
+		text := bytes.TrimSpace(head)
+		right := bytes.HasPrefix(text, []byte("{"))
+		if answersNothing[service+"."+middleware.GetOperationName(ctx)] {
+			right = len(text) == 0 || string(text) == "{}"
+		}
+		if !right {
 			return out, metadata, errNotJSON
 		}
 		response.Body = readCloser{body, response.Body}
@@ -192,8 +197,13 @@ const rootWithin = 1 << 10
 
 // jsonServices do not answer in XML.
 var jsonServices = map[string]bool{
-	"Organizations": true, "SSM": true, "ECS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true,
+	"Organizations": true, "SSM": true, "ECS": true, "EKS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true,
 }
+
+// answersNothing are operations in REST whose answer has no members: by the
+// documentation its body is empty, where other protocols send an empty object.
+// https://docs.aws.amazon.com/eks/latest/APIReference/API_TagResource.html
+var answersNothing = map[string]bool{"EKS.TagResource": true, "EKS.UntagResource": true}
 
 // cborServices answer in CBOR, of which a map has the major type cborMap.
 var cborServices = map[string]bool{"CloudWatch": true}

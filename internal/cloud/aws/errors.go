@@ -28,6 +28,7 @@ import (
 // the errors of API_StartDBInstance and API_StopDBInstance
 // Auto Scaling: https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_UpdateAutoScalingGroup.html
 // ECS: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+// EKS: https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateNodegroupConfig.html
 // Application Auto Scaling: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
 // Organizations: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
 // Redshift: https://docs.aws.amazon.com/redshift/latest/APIReference/API_ResumeCluster.html
@@ -85,6 +86,7 @@ var codes = map[string]error{
 	"ClusterNotFoundException":           cloud.ErrNotFound,
 	"ResourceNotFoundException":          cloud.ErrNotFound,
 	"ObjectNotFoundException":            cloud.ErrNotFound,
+	"NotFoundException":                  cloud.ErrNotFound,
 	"ClusterNotFound":                    cloud.ErrNotFound,
 	"ClusterNotFoundFault":               cloud.ErrNotFound,
 	"ResourceNotFoundFault":              cloud.ErrNotFound,
@@ -101,6 +103,8 @@ var codes = map[string]error{
 	"IncorrectState":                      cloud.ErrWrongState,
 	"ServiceNotActiveException":           cloud.ErrWrongState,
 	"UpdateInProgressException":           cloud.ErrWrongState,
+	"ResourceInUseException":              cloud.ErrWrongState, // EKS: another update runs
+	"InvalidRequestException":             cloud.ErrWrongState, // EKS: in the cluster's present state
 	"IncorrectSpotRequestState":           cloud.ErrWrongState,
 	"InvalidState":                        cloud.ErrWrongState,
 	"InvalidHostState":                    cloud.ErrWrongState,

@@ -64,7 +64,9 @@ var (
 	// no figures either. A stop or start of a service with scaling makes two calls
 	// of the first; a listing one call of the second for a hundred services.
 	appScalingShared = Limit{Group: "application-autoscaling", Request: Rate{20, 5}}
-	taggingShared    = Limit{Group: "tag", Request: Rate{10, 5}}
+	// EKS: no figure, and a listing makes a call for each node group. Of a hundred it takes a quarter of a minute.
+	eksShared     = Limit{Group: "eks", Request: Rate{30, 5}}
+	taggingShared = Limit{Group: "tag", Request: Rate{10, 5}}
 	// Organizations has limits of its own for each operation and account. A listing
 	// once an hour needs few calls: this is small enough not to be in the way of others.
 	organizationsShared = Limit{Group: "organizations", Request: Rate{10, 4}}
@@ -90,6 +92,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = alarmLimits[operation]
 	case service == "application-autoscaling":
 		limit = appScalingShared
+	case service == "eks":
+		limit = eksShared
 	case service == "tag":
 		limit = taggingShared
 	case service == "organizations":

@@ -66,7 +66,7 @@ func simulateFleet(t *testing.T, opt awssim.Options, holds awssim.Fleet, change 
 }
 
 func simResource(seed fleet.Resource) awssim.Resource {
-	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg", fleet.RedshiftCluster: "redshift"}[seed.Kind]
+	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg", fleet.EKSNodegroup: "eks", fleet.RedshiftCluster: "redshift"}[seed.Kind]
 	state := string(seed.State)
 	if (seed.Kind == fleet.RDSInstance || seed.Kind == fleet.RDSCluster) && seed.State == fleet.Running {
 		state = "available"
@@ -75,8 +75,11 @@ func simResource(seed fleet.Resource) awssim.Resource {
 		state = map[fleet.State]string{fleet.Running: "available", fleet.Stopped: "paused"}[seed.State]
 	}
 	class, engine := seed.Type, ""
-	if seed.Kind == fleet.RDSCluster {
+	switch seed.Kind {
+	case fleet.RDSCluster:
 		class, engine = "", seed.Type
+	case fleet.EKSNodegroup: // what it shows as its type says how its nodes are paid for
+		class = ""
 	}
 	r := awssim.Resource{
 		Account: string(cmp.Or(seed.Scope.Account, hub)), Region: string(cmp.Or(seed.Scope.Region, "eu-central-1")), Kind: kind,

@@ -330,7 +330,7 @@ func judge(partition string, s statement) (complaints []string) {
 			complain("%s is granted on resources without a schedule tag", action)
 		case action == string(modifyInstanceAttribute) && !has("Null", "ec2:Attribute/InstanceType", "false"):
 			complain("%s may change more than the type", action)
-		case strings.Contains(action, "Tags") &&
+		case strings.Contains(action, "Tag") &&
 			(!has("ForAllValues:StringEquals", "aws:TagKeys", tagsOf(operation)...) || !has("Null", "aws:TagKeys", "false")):
 			complain("%s may write other tags than Dayshift's own", action)
 		}
@@ -341,7 +341,7 @@ func judge(partition string, s statement) (complaints []string) {
 // tagsOf are the tags of its own that a kind writes with an operation.
 func tagsOf(operation Operation) []string {
 	own := []string{fleet.TagLastAction, fleet.TagError}
-	if s := service(operation); s == "autoscaling" || s == "ecs" { // what is scaled to nothing carries its size
+	if slices.Contains([]string{"autoscaling", "ecs", "eks"}, service(operation)) { // what is scaled to nothing carries its size
 		own = append(own, fleet.TagSaved)
 	}
 	return own
@@ -356,6 +356,7 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"untagged resources":     {Action: []string{"ec2:StopInstances"}, Resource: instances},
 		"any attribute":          {Action: []string{"ec2:ModifyInstanceAttribute"}, Resource: instances, Condition: tagged},
 		"any tag":                {Action: []string{"ec2:CreateTags"}, Resource: instances, Condition: tagged},
+		"any tag of a group":     {Action: []string{"eks:TagResource"}, Resource: []string{"arn:aws:eks:*:*:nodegroup/*"}, Condition: tagged},
 		"no tag named":           {Action: []string{"ec2:DeleteTags"}, Resource: instances, Condition: map[string]map[string][]string{"Null": tagged["Null"], "ForAllValues:StringEquals": {"aws:TagKeys": {fleet.TagLastAction, fleet.TagError}}}},
 		"any snapshot":           {Action: []string{"rds:DeleteDBSnapshot"}, Resource: []string{"arn:aws:rds:*:*:snapshot:*"}},
 		"more of our snapshots":  {Action: []string{"rds:ModifyDBSnapshotAttribute"}, Resource: []string{"arn:aws:rds:*:*:snapshot:" + ourSnapshots}},

@@ -8,7 +8,7 @@ import "dayshift/internal/fleet"
 // where only one thing can be done at a time: databases before the machines
 // that talk to them, because a database takes minutes to come up and a machine
 // seconds, and after the others of them the warehouses, which are filled from
-// those; groups of machines after single ones, which theirs may talk to,
+// those; groups of machines after single ones, which theirs may talk to, those of EKS after plain ones,
 // and services last, whose tasks may run on the machines of a group.
 // Nothing depends on the order for being right: kinds act side by side, and what
 // must start after something else is a workload.
@@ -18,6 +18,7 @@ var Registry = []Kind{
 	redshiftCluster,
 	ec2Instance,
 	autoscalingGroup,
+	eksNodegroup,
 	ecsService,
 }
 
