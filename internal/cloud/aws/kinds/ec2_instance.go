@@ -183,10 +183,11 @@ var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace
 func (k *instances) pages(ctx context.Context, filters []types.Filter, each func(*seenInstance)) error {
 	chain := pager{what: "list EC2 instances in " + k.Scope.String()}
 	var token *string
+	strange := false
 	for {
 		var page seenPage
 		err := k.Read(ctx, describeInstances, func(ctx context.Context) (err error) {
-			page, err = k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token})
+			page, err = k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, &strange)
 			return err
 		})
 		if err != nil {

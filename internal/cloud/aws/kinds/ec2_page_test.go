@@ -39,7 +39,7 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 	var page seenPage
 	var err error
 	if fast {
-		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{})
+		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{}, new(bool))
 	} else {
 		var whole *ec2.DescribeInstancesOutput
 		if whole, err = c.DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{}); err == nil {
