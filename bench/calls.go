@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"dayshift/internal/awssim"
@@ -37,18 +39,19 @@ func (s scene) badIn(n int) int {
 	return (n+1)*s.Each/100 - n*s.Each/100
 }
 
-// boundOf follows from the fleet alone: a page for each 1,000 instances and one
-// for the databases in each scope, a session for each account, a start for each 1,000
-// instances; one more for each bad instance, because AWS names one in a refusal.
-// Of tags, one call for each value and 1,000 resources.
-func (s scene) boundOf(acting bool) bound {
-	b := bound{inventory: s.scopes() * (ceil(s.Each, instancesInPage) + 1), sts: s.Accounts}
+// boundOf follows from the fleet alone: in each scope a page for each 1,000
+// instances and one call for each other kind, to learn that there is none; a
+// session for each account; a start for as many instances as the share of
+// AWS's bucket holds; one more for each bad instance, because AWS names one in a
+// refusal. Of tags, one call for each value and 1,000 resources.
+func (s scene) boundOf(acting bool, kinds int) bound {
+	b := bound{inventory: s.scopes() * (ceil(s.Each, instancesInPage) + kinds - 1), sts: s.Accounts}
 	if !acting {
 		return b
 	}
 	for n := range s.scopes() {
 		good := s.Each - s.badIn(n)
-		b.act += ceil(good, batch)
+		b.act += ceil(good, int(s.share()*batch))
 		b.bad += s.badIn(n)
 		if s.tags {
 			b.tag += ceil(good, batch) + s.badIn(n) // the error of each names it: a value of its own
@@ -57,8 +60,22 @@ func (s scene) boundOf(acting bool) bound {
 	return b
 }
 
+// share is the part of AWS's buckets that is in use.
+func (s scene) share() float64 {
+	if s.all {
+		return 1
+	}
+	return defaultShare
+}
+
+// counted is what a pass asked of AWS, and how many kinds it listed.
+type counted struct {
+	awssim.Stats
+	kinds int
+}
+
 // play makes the pass of a program that has just started: at the boundary, or ten minutes before it.
-func (s scene) play(ctx context.Context, acting bool) (awssim.Stats, error) {
+func (s scene) play(ctx context.Context, acting bool) (counted, error) {
 	clk := &stepping{now: at(8, 50)}
 	if acting {
 		clk.set(at(9, 0))
@@ -74,7 +91,7 @@ func (s scene) play(ctx context.Context, acting bool) (awssim.Stats, error) {
 		}
 	}
 	if err := sim.Load(f); err != nil {
-		return awssim.Stats{}, err
+		return counted{}, err
 	}
 	// The clock moves for those who wait for AWS's buckets, and not for calls, of which many are under way at once.
 	settings := officeSchedules
@@ -83,71 +100,111 @@ func (s scene) play(ctx context.Context, acting bool) (awssim.Stats, error) {
 	}
 	p, err := wire(ctx, configuration(s.shape, s.tags, "memory:", settings), clk, sim.Transport(), "")
 	if err != nil {
-		return awssim.Stats{}, err
+		return counted{}, err
 	}
 	report, err := p.run(ctx)
 	if err != nil {
-		return awssim.Stats{}, err
+		return counted{}, err
 	}
 	if want := s.resources(); acting && len(report.Outcomes) != want {
-		return awssim.Stats{}, fmt.Errorf("%d of %d instances were acted on", len(report.Outcomes), want)
+		return counted{}, fmt.Errorf("%d of %d instances were acted on", len(report.Outcomes), want)
 	}
-	return sim.Stats(), nil
+	return counted{sim.Stats(), len(p.cloud.Kinds())}, nil
 }
 
+// farScale is how many instances each scope of the largest fleet holds: as many
+// calls as with 250, because a page takes 1,000, and a tenth of the memory.
+const farScale = 25
+
 func callsSection(ctx context.Context, l *lab) (string, error) {
-	fleets := []scene{{shape: shape{1, 1, 1000}, all: true}, {shape: shape{1, 1, 1000}}, {shape: shape{100, 4, 250}}}
+	type row struct {
+		name              string
+		acting, bad, tags bool
+	}
+	rows := []row{
+		{name: "nothing to do"},
+		{name: "all start", acting: true},
+		{name: "all start, 1 % can not", acting: true, bad: true},
+		{name: "all start, with tags", acting: true, tags: true},
+		{name: "all start, 1 % can not, with tags", acting: true, bad: true, tags: true},
+	}
+	const withoutTags = 3
+	fleets := []struct {
+		scene
+		rows []row
+	}{
+		{scene{shape: shape{1, 1, 1000}, all: true}, rows},
+		{scene{shape: shape{1, 1, 1000}}, rows},
+		{scene{shape: shape{100, 4, 250}}, rows},
+		{scene{shape: shape{1000, 4, farScale}}, rows[:withoutTags]},
+	}
 	if l.small {
-		fleets = []scene{{shape: shape{2, 2, 100}}}
+		fleets = fleets[:1]
+		fleets[0].scene = scene{shape: shape{2, 2, 100}}
 	}
 	var text strings.Builder
-	text.WriteString(`What one pass of a program that has just started asks of AWS, as the simulated AWS counted it, against the least number of calls that does the same:
-in each account and region a page for every 1,000 instances and one for the databases, a session for each account,
-and where all stopped instances start, a StartInstances for every 1,000 of them. AWS refuses a call that has a bad id in it and names one of them, so each bad id
+	fmt.Fprintf(&text, `What one pass of a program that has just started asks of AWS, as the simulated AWS counted it, against the least number of calls that does the same:
+in each account and region a page for every 1,000 instances and one call for each other kind of resource that Dayshift knows, which has to be asked for even where there is none; a session for each account;
+and where all stopped instances start, a StartInstances for as many of them as go at once. AWS refuses a call that has a bad id in it and names one of them, so each bad id
 costs one call more, and none would be cheaper; the last column holds the same pass against the bound of a fleet without bad ids.
-Tags are the informational ones, one call for each value.
+Tags are the informational ones, one call for each value. The fleets hold instances alone, so that the calls for the other kinds weigh the most that they can.
 
-Dayshift uses 80 % of AWS's buckets unless told otherwise. Of 1,000 instances in one account and region 800 then go at once, and the others as their room comes back,
-a call for each half minute, so that none waits for the last. With ` + "`api_share: 1`" + ` all of them go in one call.
+Dayshift uses %d %% of AWS's buckets unless told otherwise. Of 1,000 instances in one account and region 800 then go at once, and the others as their room comes back,
+a call for each half minute, so that none waits for the last. With `+"`api_share: 1`"+` all of them go in one call.
+The largest fleet has %d instances in each of 4,000 accounts and regions instead of 250, for the memory of one machine: the number of calls is the same.
 
-| accounts × regions × instances | pass | calls | listing | sessions | starting | tagging | least possible | calls ÷ least | throttled | calls ÷ least of a clean fleet |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-`)
+| accounts × regions × instances | pass | calls | listing | of which | sessions | starting | tagging | least possible | calls ÷ least | throttled | calls ÷ least of a clean fleet |
+| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+`, int(100*defaultShare), farScale)
 	for _, fleet := range fleets {
-		for _, row := range []struct {
-			name              string
-			acting, bad, tags bool
-		}{
-			{name: "nothing to do"},
-			{name: "all start", acting: true},
-			{name: "all start, 1 % can not", acting: true, bad: true},
-			{name: "all start, with tags", acting: true, tags: true},
-			{name: "all start, 1 % can not, with tags", acting: true, bad: true, tags: true},
-		} {
+		for _, row := range fleet.rows {
 			s := scene{shape: fleet.shape, all: fleet.all, bad: row.bad, tags: row.tags}
-			stats, err := s.play(ctx, row.acting)
+			got, err := s.play(ctx, row.acting)
 			if err != nil {
 				return "", fmt.Errorf("%s: %s: %w", fleet, row.name, err)
 			}
-			text.WriteString(s.line(row.name, stats, row.acting))
+			text.WriteString(s.line(row.name, got, row.acting))
 		}
 	}
 	return text.String(), nil
 }
 
-func (s scene) line(name string, stats awssim.Stats, acting bool) string {
-	n := func(actions ...string) (sum int64) {
-		for _, action := range actions {
-			sum += stats.ByAction[action]
-		}
-		return sum
+// The actions that are no listings.
+var (
+	sessionCalls = []string{"sts:AssumeRole", "sts:GetCallerIdentity"}
+	startCalls   = []string{"ec2:StartInstances"}
+	tagCalls     = []string{"ec2:CreateTags", "ec2:DeleteTags"}
+)
+
+// sum of the calls of some actions.
+func sum(stats awssim.Stats, actions []string) (n int64) {
+	for _, action := range actions {
+		n += stats.ByAction[action]
 	}
+	return n
+}
+
+// listings of the counts: how many, and which.
+func listings(stats awssim.Stats) (n int64, which string) {
+	var each []string
+	for _, action := range slices.Sorted(maps.Keys(stats.ByAction)) {
+		if slices.Contains(slices.Concat(sessionCalls, startCalls, tagCalls), action) {
+			continue
+		}
+		n += stats.ByAction[action]
+		each = append(each, fmt.Sprintf("%s %d", strings.TrimPrefix(action, "ec2:"), stats.ByAction[action]))
+	}
+	return n, strings.Join(each, ", ")
+}
+
+func (s scene) line(name string, got counted, acting bool) string {
 	clean := s
 	clean.bad = false
-	least := s.boundOf(acting).total()
-	over := func(least int) string { return fmt.Sprintf("%.3f×", float64(stats.Calls)/float64(least)) }
+	least := s.boundOf(acting, got.kinds).total()
+	over := func(least int) string { return fmt.Sprintf("%.3f×", float64(got.Calls)/float64(least)) }
 	name = strings.TrimSuffix(fmt.Sprintf("%s, %s", name, map[bool]string{true: "`api_share: 1`"}[s.all]), ", ")
-	return fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %d | %s | %d | %s |\n", s.shape, name, stats.Calls,
-		n("ec2:DescribeInstances", "rds:DescribeDBInstances"), n("sts:AssumeRole", "sts:GetCallerIdentity"), n("ec2:StartInstances"), n("ec2:CreateTags", "ec2:DeleteTags"),
-		least, over(least), stats.Throttled, over(clean.boundOf(acting).total()))
+	listed, which := listings(got.Stats)
+	return fmt.Sprintf("| %s | %s | %d | %d | %s | %d | %d | %d | %d | %s | %d | %s |\n", s.shape, name, got.Calls, listed, which,
+		sum(got.Stats, sessionCalls), sum(got.Stats, startCalls), sum(got.Stats, tagCalls),
+		least, over(least), got.Throttled, over(clean.boundOf(acting, got.kinds).total()))
 }

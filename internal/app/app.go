@@ -39,6 +39,7 @@ type App struct {
 	revision    int64  // of the objects in Config
 	transport   http.RoundTripper
 	credentials map[fleet.AccountID]aws.Credentials
+	serving     bool // a daemon lists the accounts of organizations itself
 }
 
 // Access says what a command needs of the store.
@@ -74,8 +75,8 @@ func (a *App) Close() error { return a.Store.Close() }
 // cloud makes the AWS of a configuration; pacer, when not nil, carries on what
 // is known of AWS's buckets.
 func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error) {
-	accounts := make([]aws.Account, 0, len(loaded.Config.Accounts))
-	for _, account := range loaded.Config.Accounts {
+	accounts := make([]aws.Account, 0, len(loaded.Accounts))
+	for _, account := range loaded.Accounts {
 		accounts = append(accounts, aws.Account{
 			ID: account.ID, RoleARN: account.Role, ExternalID: account.ExternalID.Reveal(),
 			SessionName: account.SessionName, Regions: account.Regions, Profile: account.Profile,
@@ -83,7 +84,7 @@ func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error)
 		})
 	}
 	return aws.New(aws.Config{
-		Accounts: accounts, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Pacer: pacer,
+		Accounts: accounts, Organizations: directories(loaded), TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Pacer: pacer,
 		Windows: len(loaded.Book.SSMWindowNames()) > 0, Alarms: loaded.Book.MutesAlarms(), Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
 		Observer: aws.Observer{
 			Called: func(scope fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
@@ -114,7 +115,7 @@ func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
 		scopes = a.Config.Scopes
 	}
 	return &pass.Pass{
-		Cloud: a.Cloud, Windows: a.Cloud, Snapshots: a.Cloud, Estimator: a.Cloud, Store: a.Store, Clock: a.Clock,
+		Cloud: a.Cloud, Windows: a.Cloud, Snapshots: a.Cloud, Health: a.Cloud, Estimator: a.Cloud, Store: a.Store, Clock: a.Clock,
 		Book: &a.Config.Book, Limits: a.Config.Limits, Config: a.Config.Fingerprint(),
 		Scopes: scopes, All: len(scopes) == len(a.Config.Scopes), Trigger: trigger, Log: a.Log,
 		Resync:  time.Duration(a.Config.Config.ResyncInterval),

@@ -37,6 +37,10 @@ const grace = 25 * time.Second
 // watching it: editors and mounted volumes replace files in ways that a watch misses.
 const reloadPoll = 2 * time.Second
 
+// loggedChanges is how many changed values of a configuration are logged one by
+// one: an organization that is listed for the first time can have a thousand.
+const loggedChanges = 100
+
 // stalled is how long the loop may not turn before /healthz says so: it turns
 // at least every maxNap.
 const stalled = 3 * maxNap
@@ -116,6 +120,9 @@ func (d *Daemon) listen(ctx context.Context, listener net.Listener) error {
 // lead waits for the lease and makes passes while it holds it. A lease that is
 // lost is waited for again: the process becomes a standby.
 func (d *Daemon) lead(ctx context.Context) error {
+	d.mu.Lock()
+	d.serving = true
+	d.mu.Unlock()
 	for {
 		err := d.leader.acquire(ctx, 0, func(held store.Lease) {
 			d.Log.InfoContext(ctx, "standing by: another process holds the lease",
@@ -166,6 +173,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.mu.Unlock()
 	d.passes.Go(func() { d.heed(passing) })
 	d.passes.Go(func() { d.calendars(passing) })
+	d.passes.Go(func() { d.accounts(passing) })
 	d.loop(passing)
 	d.passes.Wait()
 	stopRenewing()
@@ -547,12 +555,45 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	if before.Config.Listen != next.Config.Listen || before.Config.Log != next.Config.Log {
 		d.Log.WarnContext(ctx, "listen and log take effect when the program is started again")
 	}
-	for _, line := range before.Diff(next) {
+	changes := before.Diff(next)
+	for i, line := range changes {
+		if i == loggedChanges {
+			d.Log.InfoContext(ctx, "configuration changed", slog.String("change", fmt.Sprintf("and %d values more", len(changes)-i)))
+			break
+		}
 		d.Log.InfoContext(ctx, "configuration changed", slog.String("change", line))
 	}
-	d.event(ctx, store.EventDaemon, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(before.Diff(next))))
+	d.event(ctx, store.EventDaemon, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(changes)))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
+	d.forget(before.Scopes, next.Scopes)
 	return true
+}
+
+// forget drops what is said of scopes that left the configuration.
+func (d *Daemon) forget(before, after []fleet.Scope) {
+	stay := map[fleet.Scope]bool{}
+	for _, scope := range after {
+		stay[scope] = true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, scope := range before {
+		if stay[scope] {
+			continue
+		}
+		d.Metrics.Forget(string(scope.Account), string(scope.Region))
+		delete(d.slow, scope)
+		delete(d.confirms, scope)
+	}
+	// Passes under way keep what they were given.
+	gaps, held := maps.Clone(d.known.Gaps), maps.Clone(d.known.Held)
+	maps.DeleteFunc(gaps, func(scope fleet.Scope, _ string) bool { return !stay[scope] })
+	maps.DeleteFunc(held, func(ref fleet.Ref, _ plan.Guard) bool { return !stay[ref.Scope] })
+	d.known = pass.Known{Gaps: gaps, Held: held}
+	if len(held) == 0 {
+		d.heldAt = time.Time{}
+	}
+	d.Metrics.Held(len(held))
 }
 
 // revised reports whether objects of the store have changed. A store that is

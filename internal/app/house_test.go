@@ -105,10 +105,10 @@ func (h *house) open(kept store.Store) *App {
 	for _, account := range loaded.Config.Accounts {
 		a.credentials[account.ID] = aws.StaticKey(string(account.ID), "any")
 	}
-	if a.Cloud, err = a.cloud(loaded, nil); err != nil {
+	if err := a.adopt(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}
-	if err := a.adopt(h.t.Context()); err != nil {
+	if a.Cloud, err = a.cloud(a.Config, nil); err != nil {
 		h.t.Fatal(err)
 	}
 	return a

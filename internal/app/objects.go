@@ -144,21 +144,33 @@ func overridden(before, after *config.Loaded) []fleet.Scope {
 	return scopes
 }
 
-// timetable says which addresses of calendars have failed, and when they are
-// tried again.
+// timetable says which addresses of calendars, or lists of accounts, have
+// failed, and when they are tried again.
 type timetable struct {
-	failures      map[string]int
-	failed, after map[string]time.Time
+	failures  map[string]int
+	at, after map[string]time.Time
 }
 
 func newTimetable() *timetable {
-	return &timetable{failures: map[string]int{}, failed: map[string]time.Time{}, after: map[string]time.Time{}}
+	return &timetable{failures: map[string]int{}, at: map[string]time.Time{}, after: map[string]time.Time{}}
+}
+
+// failed notes a further failure; due says when to try again after so many in a row.
+func (t *timetable) failed(address string, now time.Time, due func(failures int) time.Time) {
+	t.failures[address]++
+	t.at[address], t.after[address] = now, due(t.failures[address])
+}
+
+// done notes that it went well.
+func (t *timetable) done(address string) {
+	delete(t.failures, address)
+	delete(t.after, address)
 }
 
 // waits reports whether an address that failed is not tried again yet. A clock
 // that was set back puts nothing off.
 func (t *timetable) waits(address string, now time.Time) bool {
-	return now.Before(t.after[address]) && !now.Before(t.failed[address])
+	return now.Before(t.after[address]) && !now.Before(t.at[address])
 }
 
 // fetchCalendars gets the calendars that are due from their addresses and keeps
@@ -189,14 +201,11 @@ func (a *App) fetchCalendars(ctx context.Context, loaded *config.Loaded, table *
 			continue
 		}
 		if err := a.fetch(ctx, address, object, last); err != nil {
-			table.failures[address.URL]++
-			table.failed[address.URL] = now
-			table.after[address.URL] = holiday.Due(last, address.Refresh, now, table.failures[address.URL])
+			table.failed(address.URL, now, func(failures int) time.Time { return holiday.Due(last, address.Refresh, now, failures) })
 			failed = errors.Join(failed, fmt.Errorf("calendar %s: %w", address.Calendar, err))
 			continue
 		}
-		delete(table.failures, address.URL)
-		delete(table.after, address.URL)
+		table.done(address.URL)
 	}
 	return failed
 }

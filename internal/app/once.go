@@ -50,7 +50,14 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	if err := a.fetchCalendars(keeping, a.Config, newTimetable()); err != nil {
 		a.Log.WarnContext(ctx, "holiday calendars could not be fetched; their last good copies count", slog.Any("error", err))
 	}
+	gaps, err := a.fetchAccounts(keeping, newTimetable())
+	if err != nil {
+		return pass.Report{}, err
+	}
 	if err := a.adopt(keeping); err != nil {
+		return pass.Report{}, err
+	}
+	if err := a.take(a.Config); err != nil {
 		return pass.Report{}, err
 	}
 	run := func(trigger string, scopes []fleet.Scope) (pass.Report, error) {
@@ -60,6 +67,7 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 		return pass.Run(keeping, p)
 	}
 	report, err = run("command", nil)
+	report.Gaps = append(gaps, report.Gaps...)
 	waiting := report.UnderWay()
 	for end := wall.Now().Add(options.Wait); err == nil && len(waiting) > 0 && wall.Now().Before(end); {
 		if err := wall.Sleep(keeping, settleGap); err != nil {
@@ -85,16 +93,26 @@ func (a *App) Confirm(ctx context.Context, by string) error {
 
 // DryRun decides and plans, for now or for another instant, and changes nothing.
 func (a *App) DryRun(ctx context.Context, at time.Time, confirmed bool) (pass.Report, error) {
-	p := a.Pass("dry-run", nil)
-	p.DryRun, p.At, p.Confirmed = true, at, confirmed
-	return pass.Run(ctx, p)
+	return a.see(ctx, "dry-run", func(p *pass.Pass) { p.At, p.Confirmed = at, confirmed })
+}
+
+// see makes a pass that changes nothing.
+func (a *App) see(ctx context.Context, trigger string, change func(*pass.Pass)) (pass.Report, error) {
+	gaps, err := a.learn(ctx)
+	if err != nil {
+		return pass.Report{}, err
+	}
+	p := a.Pass(trigger, nil)
+	p.DryRun = true
+	change(p)
+	report, err := pass.Run(ctx, p)
+	report.Gaps = append(gaps, report.Gaps...)
+	return report, err
 }
 
 // Look implements service.Looker.
 func (a *App) Look(ctx context.Context, at time.Time, chains bool) (pass.Report, error) {
-	p := a.Pass("look", nil)
-	p.DryRun, p.At, p.Chains = true, at, chains
-	return pass.Run(ctx, p)
+	return a.see(ctx, "look", func(p *pass.Pass) { p.At, p.Chains = at, chains })
 }
 
 // Service returns what surfaces ask.

@@ -435,7 +435,10 @@ and roles, regions, listing, and the permission to start and stop.`,
 				return err
 			}
 			defer closing(a, &err)
-			checkups := service.Doctor(cmd.Context(), a.Cloud, a.Store, a.Config.Scopes)
+			checkups, err := a.Doctor(cmd.Context())
+			if err != nil {
+				return err
+			}
 			if err := write(cmd.OutOrStdout(), c.output, checkups, func() table { return doctorTable(checkups) }); err != nil {
 				return err
 			}

@@ -30,6 +30,9 @@ type Set struct {
 	held         prometheus.Gauge
 	leader       prometheus.Gauge
 	reloads      *prometheus.CounterVec
+	events       *prometheus.CounterVec
+	eventQueue   prometheus.Gauge
+	newestEvent  prometheus.Gauge
 	configLoaded prometheus.Gauge
 }
 
@@ -43,6 +46,9 @@ func New() *Set {
 		calls:        counter("dayshift_aws_calls_total", "Calls sent to AWS, by account, region and operation.", "account", "region", "operation"),
 		throttles:    counter("dayshift_aws_throttles_total", "Calls that AWS refused as too many, by account, region and operation.", "account", "region", "operation"),
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
+		events:       counter("dayshift_events_total", "Messages from the queue of events, by what became of them: heard (the scope is looked at), echo (Dayshift itself did that), duplicate, foreign (a scope that is not looked after), unknown (tells nothing), malformed.", "result"),
+		eventQueue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_event_queue_up", Help: "1 while the queue of events can be read; 0 also where none is configured, or another process holds the lease."}),
+		newestEvent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_newest_event_timestamp_seconds", Help: "When the newest event that was read came to be, by its own words; its age is time() minus this."}),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
 		quarantined:  gauge("dayshift_scope_quarantined", "1 for each scope that failed so often in a row that it is asked at growing gaps alone.", "account", "region", "reason"),
 		resources:    gauge("dayshift_resources", "Scheduled resources seen by the last pass over their scope, by kind and state.", "account", "region", "kind", "state"),
@@ -59,7 +65,7 @@ func New() *Set {
 		}),
 	}
 	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps, s.quarantined,
-		s.resources, s.held, s.leader, s.reloads, s.configLoaded,
+		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.eventQueue, s.newestEvent,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
@@ -119,6 +125,14 @@ func (s *Set) Quarantined(account, region, reason string) {
 	}
 }
 
+// Forget drops what is said of a scope that is looked after no more.
+func (s *Set) Forget(account, region string) {
+	scope := prometheus.Labels{"account": account, "region": region}
+	s.gaps.DeletePartialMatch(scope)
+	s.quarantined.DeletePartialMatch(scope)
+	s.resources.DeletePartialMatch(scope)
+}
+
 // Resources says how many resources of a kind are in a state; the caller sets
 // every state of a kind, zero included.
 func (s *Set) Resources(account, region, kind, state string, n int) {
@@ -134,6 +148,21 @@ func (s *Set) Leader(holds bool) {
 		s.leader.Set(1)
 	} else {
 		s.leader.Set(0)
+	}
+}
+
+// Event counts a message from the queue of events.
+func (s *Set) Event(result string) { s.events.WithLabelValues(result).Inc() }
+
+// NewestEvent says when the newest event came to be.
+func (s *Set) NewestEvent(at time.Time) { s.newestEvent.Set(float64(at.Unix())) }
+
+// EventQueue says whether the queue of events can be read.
+func (s *Set) EventQueue(up bool) {
+	if up {
+		s.eventQueue.Set(1)
+	} else {
+		s.eventQueue.Set(0)
 	}
 }
 

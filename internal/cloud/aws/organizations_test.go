@@ -129,7 +129,7 @@ func TestMembersComeInManyPagesWithinTheLimits(t *testing.T) {
 func TestAThrottledListingIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, sim := simulateOrganization(t, awssim.Options{}, Organization{}, 100)
-		if err := sim.SetFaults([]awssim.Fault{{Service: "organizations", Kind: awssim.FaultThrottle, Times: 4}}); err != nil {
+		if err := sim.SetFaults([]awssim.Fault{{Service: "organizations", Kind: awssim.FaultThrottle, Count: 4}}); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()

@@ -21,10 +21,19 @@ type getResources func(context.Context, *tagging.GetResourcesInput, ...func(*tag
 // for a hundred of them, and gives their ARNs to each. What was deleted or lost
 // the tag a moment ago may still be among them.
 func (env *Env) tagged(ctx context.Context, call getResources, what, resourceType, tagKey string, each func(arn string)) error {
+	return env.taggedAs(ctx, call, what, resourceType, tagKey, func(arn string, _ map[string]string) { each(arn) })
+}
+
+// taggedAs is tagged for kinds whose own listing shows no tags: each gets all
+// tags of the resource too. Without a tag key it finds every resource of the type
+// that has a tag or had one.
+func (env *Env) taggedAs(ctx context.Context, call getResources, what, resourceType, tagKey string, each func(arn string, tags map[string]string)) error {
 	chain := pager{what: "find " + what + " by tag in " + env.Scope.String()}
 	in := &tagging.GetResourcesInput{
 		ResourceTypeFilters: []string{resourceType}, ResourcesPerPage: sdk.Int32(taggedPage),
-		TagFilters: []types.TagFilter{{Key: sdk.String(tagKey)}},
+	}
+	if tagKey != "" {
+		in.TagFilters = []types.TagFilter{{Key: sdk.String(tagKey)}}
 	}
 	for {
 		var page *tagging.GetResourcesOutput
@@ -38,7 +47,11 @@ func (env *Env) tagged(ctx context.Context, call getResources, what, resourceTyp
 			return err
 		}
 		for _, mapping := range page.ResourceTagMappingList {
-			each(sdk.ToString(mapping.ResourceARN))
+			tags := make(map[string]string, len(mapping.Tags))
+			for _, tag := range mapping.Tags {
+				tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
+			}
+			each(sdk.ToString(mapping.ResourceARN), tags)
 		}
 		more, err := chain.next(page.PaginationToken)
 		if err != nil || !more {
