@@ -143,6 +143,7 @@ func TestAKindThatIsNeverSeenMakesNoSurge(t *testing.T) {
 		w.config = "three"
 		w.live(clockTime(9, 12, 30))
 		w.book.Schedules["cn-office-hours"].Enforced = true
+		w.edited()
 		w.live(clockTime(10, 18, 30)) // nothing was stopped for more than a day
 		w.faults("")
 		w.live(clockTime(10, 19, 0))

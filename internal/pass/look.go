@@ -166,13 +166,13 @@ func (r *running) lookAtOne(l *look, resource *fleet.Resource, governs policy.Po
 	}
 	decision := r.decideOne(decide.Input{Now: r.now, Policy: governs, Memory: memory, Resource: *resource, Fires: r.fires[resource.Ref]})
 	l.reasons[decision.Reason]++
-	quiet = decision.Quiet()
+	quiet = decision.Quiet() && !r.awaited(resource)
 	if !decision.Decided() {
 		l.open[resource.Kind] = true
 	} else if grown := r.now.Sub(before.DecidedAt).Abs(); grown >= refreshAfter && !decision.Memory.Differs(before) {
 		l.stale[resource.Kind] = append(l.stale[resource.Kind], decision.Memory)
 	}
-	if !quiet || !r.Lean {
+	if !quiet || !r.lean() {
 		l.decisions = append(l.decisions, decision)
 		l.before[resource.Ref] = before
 		return quiet
@@ -183,6 +183,14 @@ func (r *running) lookAtOne(l *look, resource *fleet.Resource, governs policy.Po
 	}
 	return true
 }
+
+// awaited reports whether an override waits for the resource to reach its state.
+func (r *running) awaited(resource *fleet.Resource) bool {
+	return slices.ContainsFunc(r.book.Overrides, func(o *policy.Override) bool { return o.Once && o.Covers(*resource, r.book.TagKey) })
+}
+
+// lean: whoever asks for chains asks for all of them.
+func (r *running) lean() bool { return r.Lean && !r.Chains }
 
 func (r *running) remembered(ctx context.Context, scope fleet.Scope) (map[fleet.Ref]decide.Memory, error) {
 	list, err := r.Store.Memories(ctx, scope)

@@ -58,7 +58,8 @@ func TestObserving(t *testing.T) {
 				t.Errorf("rows: %+v", w.rows(store.EventAnnounced, store.EventSkipped))
 			}
 
-			book.Observe, book.Schedules["cn-office-hours"].Observe = false, false
+			w.edited()
+			w.book.Observe, book.Schedules["cn-office-hours"].Observe = false, false
 			w.live(clockTime(5, 22, 5))
 			w.expect("no longer observed", map[string]string{"web": "running", "up": "stopped"})
 			w.live(clockTime(5, 23, 10))
@@ -78,7 +79,8 @@ func TestWhatWasObservedIsStillAnnounced(t *testing.T) {
 			w := newWorld(t, book, at("cn-north-1", shop, "ec2", "new", "running", nil))
 			w.scopes = beijing
 			quiet := w.live(w.now().Add(after))
-			book.Observe = false
+			w.edited()
+			w.book.Observe = false
 			begins := w.now()
 			said := w.live(begins.Add(9 * time.Minute))
 			w.expect("within the grace", map[string]string{"new": "running"})
@@ -99,11 +101,13 @@ func TestWhatWasObservedIsStillWarnedOf(t *testing.T) {
 		w := newWorld(t, book, at("cn-north-1", shop, "ec2", "web", "running", nil))
 		w.scopes = beijing
 		w.live(clockTime(5, 17, 0))
-		book.Observe = true
+		w.edited()
+		w.book.Observe = true
 		if counts := told(w.live(clockTime(5, 17, 55))); len(counts) != 0 {
 			t.Errorf("told %v", counts)
 		}
-		book.Observe = false
+		w.edited()
+		w.book.Observe = false
 		if counts := told(w.live(clockTime(5, 17, 58))); counts[notify.StopWarning] != 1 {
 			t.Errorf("told %v", counts)
 		}

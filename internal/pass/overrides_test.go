@@ -27,6 +27,7 @@ func (w *world) override(id string, target policy.Target, state calendar.State, 
 		f(o)
 	}
 	o.Version = w.saveOverride(id, 0)
+	w.edited()
 	w.book.Overrides = append(w.book.Overrides, o)
 	policy.SortOverrides(w.book.Overrides)
 	return o

@@ -44,6 +44,7 @@ type world struct {
 	book    *policy.Book
 	limit   plan.Limits
 	known   pass.Known
+	rests   pass.Rests
 	lease   store.Lease
 	scopes  []fleet.Scope
 	config  string
@@ -136,6 +137,7 @@ func (w *world) pass() *pass.Pass {
 	return &pass.Pass{
 		Cloud: w.cloud, Store: w.store, Clock: shiftedClock{w}, Book: w.book, Limits: w.limit, Trigger: "test", Known: w.known,
 		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows, Snapshots: w.cloud,
+		Lean: true, Rests: &w.rests,
 		Lease: func() store.Lease { return w.lease }, MayAct: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -33,6 +33,7 @@ const wholeAfter = 24 * time.Hour
 // them: a million fit into 40 MB.
 type atRest struct {
 	book    *policy.Book
+	config  string
 	windows []policy.Window
 	until   time.Time // when an answer changes by itself; zero: never
 	whole   time.Time // when all of it was last decided on
@@ -84,7 +85,7 @@ func markOf(r *fleet.Resource) mark {
 	_ = h.WriteByte(flags)
 	looks := h.Sum64()
 	for key, value := range r.Tags { // in no order, so their hashes are added up
-		looks += maphash.String(seed, key)*0x9e3779b97f4a7c15 + maphash.String(seed, value)
+		looks += (maphash.String(seed, key) | 1) * (maphash.String(seed, value) ^ 0x9e3779b97f4a7c15) // neither alone decides
 	}
 	if looks |= runsBit; looks == watched|runsBit {
 		looks += 2
@@ -94,14 +95,14 @@ func markOf(r *fleet.Resource) mark {
 
 // of gives what is known of a scope, or nil when all of it has to be decided on.
 func (s *Rests) of(r *running, scope fleet.Scope) *atRest {
-	if s == nil || !r.Lean || r.DryRun || r.Confirmed || r.ruled[scope] {
+	if s == nil || !r.lean() || r.DryRun || r.Confirmed || r.ruled[scope] {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.scopes[scope]
 	switch {
-	case known == nil || known.book != r.Book || !slices.Equal(known.windows, r.book.Windows[scope]):
+	case known == nil || known.book != r.Book || known.config != r.Config || !slices.Equal(known.windows, r.book.Windows[scope]):
 		return nil
 	case r.now.Before(known.whole) || r.now.Sub(known.whole) >= wholeAfter: // before: the clock was set back
 		return nil
@@ -190,7 +191,7 @@ func (r *running) rest(failed bool) {
 			delete(r.Rests.scopes, scope)
 			continue
 		case known == nil:
-			known = &atRest{book: r.Book, whole: r.now, marks: l.rest.marks}
+			known = &atRest{book: r.Book, config: r.Config, whole: r.now, marks: l.rest.marks}
 			r.Rests.scopes[scope] = known
 		default:
 			for id, looks := range l.rest.marks {

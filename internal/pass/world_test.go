@@ -202,7 +202,13 @@ func (w *world) restart() {
 	if w.lease, err = w.store.Acquire(w.t.Context(), "scheduler", "the next", w.now(), 10000*time.Hour); err != nil {
 		w.t.Fatal(err)
 	}
-	w.known = pass.Known{}
+	w.known, w.rests = pass.Known{}, pass.Rests{}
+}
+
+// edited makes the configuration another one, as a reload does.
+func (w *world) edited() {
+	book := *w.book
+	w.book = &book
 }
 
 func (w *world) memory(name string) decide.Memory {

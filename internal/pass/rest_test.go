@@ -1,0 +1,206 @@
+package pass_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dayshift/internal/awssim"
+	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
+	"dayshift/internal/policy"
+	"dayshift/internal/store"
+)
+
+// counted counts what passes read of the resources' memories.
+type counted struct {
+	pass.Store
+	loads int
+}
+
+func (c *counted) Memories(ctx context.Context, scope fleet.Scope) ([]decide.Memory, error) {
+	c.loads++
+	return c.Store.Memories(ctx, scope)
+}
+
+// look makes a pass and says how often it read memories, and how many decisions it made.
+func (w *world) look(scopes ...fleet.Scope) (loads, decided int, report pass.Report) {
+	w.t.Helper()
+	counting := &counted{Store: w.store}
+	p := w.pass()
+	p.Store = counting
+	if len(scopes) > 0 {
+		p.Scopes = scopes
+	}
+	report, err := pass.Run(w.t.Context(), p)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.known = report.Known
+	for _, n := range report.Reasons {
+		decided += n
+	}
+	return counting.loads, decided, report
+}
+
+func workers(n int, schedule string) []awssim.Resource {
+	return []awssim.Resource{{Account: shop, Region: "cn-north-1", Kind: "ec2", Name: "worker-#", Count: n, State: "running", Tags: map[string]string{"Schedule": schedule}}}
+}
+
+func TestWhatIsAtRestIsNotDecidedOnAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		w := newWorld(t, office(t, nil), workers(50, "cn-office-hours")...)
+		w.scopes = beijing
+		if loads, decided, report := w.look(); loads != 1 || decided != 50 || report.Run.Counts.Resources != 50 {
+			t.Fatalf("first look: memories were read %d times for %d decisions", loads, decided)
+		}
+		boundary := clockTime(1, 18, 0)
+		for range 6 {
+			time.Sleep(time.Hour)
+			loads, decided, report := w.look()
+			if loads != 0 || decided != 0 {
+				t.Errorf("%s: memories were read %d times for %d decisions", w.now(), loads, decided)
+			}
+			if report.Run.Counts.Resources != 50 || report.States[pass.Group{Scope: beijing[0], Kind: fleet.EC2Instance, State: fleet.Running}] != 50 {
+				t.Errorf("%d resources, %v", report.Run.Counts.Resources, report.States)
+			}
+			if due := report.Due[beijing[0]]; !due.Equal(boundary) {
+				t.Errorf("due at %s, want %s", due, boundary)
+			}
+		}
+
+		// One that a person stops is the one that is decided on, and the others count for the limits all the same.
+		if err := w.sim.StopInstance(w.id("worker-7")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		if loads, decided, _ := w.look(); loads != 1 || decided != 1 {
+			t.Errorf("after a person's stop: memories were read %d times for %d decisions", loads, decided)
+		}
+		if loads, decided, _ := w.look(); loads != 0 || decided != 0 {
+			t.Errorf("afterwards: memories were read %d times for %d decisions", loads, decided)
+		}
+
+		time.Sleep(time.Until(boundary))
+		_, decided, report := w.look()
+		if decided != 50 || report.Run.Counts.Stopped != 49 {
+			t.Errorf("at the boundary: %d decisions, %d stopped", decided, report.Run.Counts.Stopped)
+		}
+	})
+}
+
+func TestRestEndsWithWhateverItRestsOn(t *testing.T) {
+	for name, change := range map[string]func(w *world){
+		"another configuration": (*world).edited,
+		"another process":       (*world).restart,
+		"a day has passed":      func(*world) { time.Sleep(25 * time.Hour) },
+		"the clock is set back": func(w *world) { w.shift = -30 * time.Minute },
+		"a person confirms":     func(w *world) {},
+		"a rule is new": func(w *world) {
+			w.edited()
+			w.book.Rules = append(w.book.Rules, ruleOf(w.t, "night", "cron(0 3 * * ? *)", fleet.Stop, "tag:Team=none"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin(t, "2027-03-01T10:00:00+08:00")
+				book := office(t, nil)
+				w := newWorld(t, book, workers(5, "cn-office-hours")...)
+				w.scopes = beijing
+				w.look()
+				if _, decided, _ := w.look(); decided != 0 {
+					t.Fatalf("%d decisions at rest", decided)
+				}
+				change(w)
+				p := w.pass()
+				p.Confirmed = name == "a person confirms"
+				report, err := pass.Run(t.Context(), p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(report.Reasons); n == 0 {
+					t.Error("nothing was decided")
+				}
+			})
+		})
+	}
+}
+
+func TestATagThatChangesEndsTheRestOfOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		book := office(t, nil)
+		w := newWorld(t, book, workers(5, "cn-office-hours")...)
+		w.scopes = beijing
+		w.look()
+		if err := w.sim.TagInstance(w.id("worker-3"), map[string]string{"Schedule": "cn-office-hours", fleet.TagProtect: "true"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, decided, _ := w.look(); decided != 1 {
+			t.Errorf("%d decisions", decided)
+		}
+	})
+}
+
+// What a listing does not show is remembered for a day, counted from when it was missed first.
+func TestWhatIsGoneIsForgottenAfterADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		w := newWorld(t, office(t, func(s *policy.Schedule) { s.StopNewInstances = false }), workers(3, "cn-office-hours")...)
+		w.scopes = beijing
+		w.look()
+		time.Sleep(30 * time.Hour)
+		w.look() // so long ago that it must not count
+		id := w.id("worker-2")
+		if err := w.sim.TerminateInstance(id); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour) // AWS lists it for a while
+		remembered := func() bool {
+			memories, err := w.store.Memories(t.Context(), beijing[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range memories {
+				if m.Ref.ID == id {
+					return true
+				}
+			}
+			return false
+		}
+		for hour := range 24 {
+			w.look()
+			if !remembered() {
+				t.Fatalf("forgotten after %d hours", hour)
+			}
+			time.Sleep(time.Hour)
+		}
+		for range 26 {
+			time.Sleep(time.Hour)
+			w.look()
+		}
+		if remembered() {
+			t.Error("it is remembered for ever")
+		}
+	})
+}
+
+// A pass whose record could not be written leaves nothing at rest.
+func TestAFailedPassLeavesNothingAtRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		w := newWorld(t, office(t, nil), workers(3, "cn-office-hours")...)
+		w.scopes = beijing
+		p := w.pass()
+		p.Lease = func() (l store.Lease) { l = w.lease; l.Term--; return l }
+		if _, err := pass.Run(t.Context(), p); err == nil {
+			t.Fatal("the pass wrote under a lease that it does not hold")
+		}
+		if _, decided, _ := w.look(); decided != 3 {
+			t.Errorf("%d decisions", decided)
+		}
+	})
+}
