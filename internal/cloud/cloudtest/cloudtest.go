@@ -60,7 +60,7 @@ type World struct {
 }
 
 // everyKind are the kinds that are examined one after the other.
-var everyKind = []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup, fleet.EKSNodegroup, fleet.RedshiftCluster}
+var everyKind = []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup, fleet.EKSNodegroup, fleet.RedshiftCluster, fleet.SageMakerNotebook}
 
 // settling is longer than any resource takes to start or stop.
 const settling = time.Hour
@@ -120,7 +120,7 @@ type exam struct {
 
 // seed describes a resource of the first scope that carries the tag.
 func (e *exam) seed(kind fleet.Kind, name string, state fleet.State) fleet.Resource {
-	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro", fleet.EKSNodegroup: "ON_DEMAND", fleet.RedshiftCluster: "ra3.xlplus"}
+	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro", fleet.EKSNodegroup: "ON_DEMAND", fleet.RedshiftCluster: "ra3.xlplus", fleet.SageMakerNotebook: "ml.t3.medium"}
 	return fleet.Resource{
 		Ref: fleet.Ref{Scope: e.Scopes[0], Kind: kind}, Name: name, State: state, Type: types[kind],
 		Tags: map[string]string{TagKey: "office"},
@@ -260,7 +260,7 @@ func (e *exam) tagged() {
 		plain := e.seed(kind, "plain", fleet.Running)
 		plain.Tags = map[string]string{"schedule": "case counts", "Team": "a"}
 		star, pattern := e.seed(kind, "star", fleet.Running), "Sched*"
-		if kind == fleet.ECSService || kind == fleet.EKSNodegroup { // take no star in a tag
+		if kind == fleet.ECSService || kind == fleet.EKSNodegroup || kind == fleet.SageMakerNotebook { // take no star in a tag
 			pattern = "Sched.+"
 		}
 		star.Tags = map[string]string{pattern: "no pattern"}
@@ -278,7 +278,7 @@ func (e *exam) tagged() {
 }
 
 func (e *exam) byID() {
-	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone", fleet.EKSNodegroup: "long/gone", fleet.RedshiftCluster: "long-gone"}
+	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone", fleet.EKSNodegroup: "long/gone", fleet.RedshiftCluster: "long-gone", fleet.SageMakerNotebook: "long-gone"}
 	for _, kind := range everyKind {
 		var seeds []fleet.Resource
 		for i := range 250 {
@@ -669,6 +669,7 @@ func (e *exam) probe() {
 		"list Auto Scaling groups", "start Auto Scaling groups", "stop Auto Scaling groups", "tag Auto Scaling groups",
 		"list EKS node groups", "start EKS node groups", "stop EKS node groups", "tag EKS node groups",
 		"list ECS services", "start ECS services", "stop ECS services", "tag ECS services",
+		"list SageMaker notebooks", "start SageMaker notebooks", "stop SageMaker notebooks", "tag SageMaker notebooks",
 		"list Redshift clusters", "start Redshift clusters", "stop Redshift clusters", "tag Redshift clusters",
 	} {
 		if !seen[ability] {
