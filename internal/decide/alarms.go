@@ -69,9 +69,9 @@ func (m Memory) MuteDue(state fleet.State) bool {
 	return m.Mute && down
 }
 
-// RestoreDue reports whether alarms are to be restored, or forgotten: it runs, and no stop is under way.
+// RestoreDue reports whether alarms are to be restored, or forgotten: it runs, and neither a stop nor a start is under way.
 func (m Memory) RestoreDue(state fleet.State) bool {
-	return (m.Muted != "" || m.Mute) && state == fleet.Running && (m.Intent == nil || m.Intent.Verb == fleet.Start)
+	return (m.Muted != "" || m.Mute) && state == fleet.Running && m.Intent == nil
 }
 
 // Muting is what to remember before alarms are muted. The names have no control characters.
