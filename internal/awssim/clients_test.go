@@ -69,6 +69,7 @@ func TestTheAWSCommandLine(t *testing.T) {
 	for _, tc := range []struct{ cmd, want, fails string }{
 		{"ec2 describe-instances --filters Name=tag:Schedule,Values=cn-* --query Reservations[].Instances[].[InstanceId,State.Name,Tags[0].Value] --output text", "i-0123456789abcdef0\tstopped\t商城-dev-01", ""},
 		{"ec2 describe-spot-instance-requests --filters Name=type,Values=persistent --query SpotInstanceRequests[].[InstanceId,State,Status.Code,LaunchSpecification.InstanceType] --output text", "i-0123456789abcdef1\tdisabled\tinstance-stopped-by-user\tt3.micro", ""},
+		{"ec2 describe-instance-status --include-all-instances --instance-ids i-0123456789abcdef0 --query InstanceStatuses[].[InstanceState.Name,InstanceStatus.Status,SystemStatus.Status] --output text", "stopped\tnot-applicable\tnot-applicable", ""},
 		{"ec2 describe-spot-instance-requests --spot-instance-request-ids sir-00000000", "", "(InvalidSpotInstanceRequestID.NotFound) when calling the DescribeSpotInstanceRequests operation: The spot instance request ID 'sir-00000000' does not exist"},
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},

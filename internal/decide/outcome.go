@@ -22,6 +22,7 @@ func (d *Decision) intent() Intent {
 	if d.Override != nil {
 		intent.Override = d.Override.ID
 	}
+	intent.Verify = d.Verb == fleet.Start && d.verify
 	return intent
 }
 

@@ -66,6 +66,8 @@ type Pass struct {
 	Snapshots cloud.SnapshotKeeper
 	// Alarms mutes the alarms of what is stopped; nil: nobody does.
 	Alarms cloud.AlarmKeeper
+	// Health tells what the provider's own checks say of what was started; nil: nobody does.
+	Health cloud.HealthLister
 	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
 	All    bool
@@ -178,6 +180,7 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	r.hearWindows(ctx)
 	r.askRules()
 	seen := discover.List(ctx, p.Cloud, discover.Request{Scopes: p.Scopes, TagKey: p.Book.TagKey, Whole: r.whole(), Doubtful: r.doubtful(), LeaveSlow: r.Left != nil})
+	r.askHealth(ctx, &seen)
 	gaps := r.leaveSlow(&seen)
 	r.judge(ctx, gaps)
 	r.fire(seen)

@@ -88,6 +88,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"a large fleet is listed whole", (*exam).large},
 		{"a start is seen to run, a stop to end", (*exam).startStop},
 		{"a stop with a snapshot waits for it", (*exam).snapshot},
+		{"health is told of what was started", (*exam).health},
 		{"doing it twice is as doing it once", (*exam).twice},
 		{"a bad member is named and nothing is done", (*exam).badMember},
 		{"hibernation that is not set up is unsupported", (*exam).hibernate},
@@ -353,6 +354,33 @@ func (e *exam) startStop() {
 		e.wantStates(list, fleet.Stopped, "a", "bystander")
 		e.wantStates(list, fleet.Running, "b")
 	}
+}
+
+// health tells of what was just started that it is being checked, and later that
+// it is fit; what does not run and what does not exist is left out or is a refusal.
+func (e *exam) health() {
+	e.open(e.seed(fleet.EC2Instance, "web", fleet.Stopped), e.seed(fleet.EC2Instance, "old", fleet.Running), e.seed(fleet.RDSInstance, "orders", fleet.Running))
+	lister, tells := e.Cloud.(cloud.HealthLister)
+	if !tells {
+		e.Skip("tells no health")
+	}
+	list := e.list(fleet.EC2Instance, cloud.Query{})
+	e.must(e.do(fleet.EC2Instance, fleet.Start, target(list["web"])))
+	e.Pass(time.Minute)
+	ids := []string{list["web"].ID, list["old"].ID}
+	want := func(when string, web fleet.Health) {
+		e.Helper()
+		told, err := lister.Health(e.ctx, e.Scopes[0], fleet.EC2Instance, ids)
+		e.must(err)
+		if told[ids[0]].State != web || told[ids[1]].State != fleet.Healthy || (told[ids[0]].Reason == "") != (web == fleet.Healthy) {
+			e.Errorf("%s: %+v", when, told)
+		}
+	}
+	want("a minute after its start", fleet.Checking)
+	e.Pass(settling)
+	want("once it has settled", fleet.Healthy)
+	_, err := lister.Health(e.ctx, e.Scopes[0], fleet.RDSInstance, []string{"orders"})
+	e.wantError("the health of a database", err, cloud.ErrUnsupported)
 }
 
 // snapshot stops databases with a snapshot: each try asks for the same one, and
