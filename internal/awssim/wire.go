@@ -38,7 +38,9 @@ func (s *service) wire(r *http.Request) protocol {
 }
 
 // named reports whether the operation stands beside the request and not in it.
-func (p protocol) named() bool { return p == awsJSON || p == awsJSON10 || p == smithyCBOR || p == restJSON }
+func (p protocol) named() bool {
+	return p == awsJSON || p == awsJSON10 || p == smithyCBOR || p == restJSON
+}
 
 // Words of the protocols.
 const (
