@@ -69,7 +69,9 @@ func (k *call) answerDoc(w *xw, d doc) *Error {
 		}
 		w.raw(string(b))
 	case smithyCBOR:
-		w.raw(string(cbor.Encode(d.cbor())))
+		if d != nil { // an operation without an answer has no body
+			w.raw(string(cbor.Encode(d.cbor())))
+		}
 	default:
 		d.xml(w)
 	}

@@ -232,9 +232,9 @@ const (
 	EventAlarmsMuted   Event = "alarms-muted"
 	// EventAlarmsRestored: it runs again, and so its alarms speak again.
 	EventAlarmsRestored Event = "alarms-restored"
-	EventRecovered     Event = "recovered" // an intent without an outcome was settled from what was seen
-	EventConfig        Event = "config"
-	EventDaemon        Event = "daemon"
+	EventRecovered      Event = "recovered" // an intent without an outcome was settled from what was seen
+	EventConfig         Event = "config"
+	EventDaemon         Event = "daemon"
 )
 
 // ActivityQuery selects rows; zero fields select all.
