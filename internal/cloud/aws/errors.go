@@ -325,6 +325,8 @@ func translate(caller context.Context, scope fleet.Scope, operation kinds.Operat
 				e.class = cloud.ErrNotFound
 			case strings.Contains(e.Message, "Unable to transition"):
 				e.class = cloud.ErrWrongState
+			case strings.Contains(e.Message, "NextToken"):
+				e.class = cloud.ErrTransient // one that grew old: the listing is begun again
 			}
 		}
 		if strings.HasPrefix(e.Code, "InvalidDBClusterState") && strings.Contains(string(operation), "DBCluster") {
