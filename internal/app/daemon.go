@@ -72,6 +72,7 @@ type Daemon struct {
 	waits     waiting    // the configuration that waits for a person
 	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
+	relist atomic.Bool  // a person wants the accounts of organizations listed now
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
 	passes sync.WaitGroup
 }
@@ -470,6 +471,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			return nil
 		case <-hangup:
 			told = true
+			d.relist.Store(true)
 		case <-ticker.C:
 		}
 		marks := d.marks()
