@@ -257,7 +257,7 @@ func (s *scope) silent(dimensions []dimension, now int64) (since int64, is bool)
 		if g == nil {
 			return always, true
 		}
-		since = g.created
+		since = max(g.created, g.scaledIn)
 		for _, i := range g.members {
 			at, is := i.line.without(running, now)
 			if !is {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -369,14 +370,17 @@ func (k *alarmKeeper) restore(ctx context.Context, refs []fleet.Ref) error {
 			continue
 		}
 		back := slices.DeleteFunc(slices.Clone(muted), func(name string) bool { return !slices.Contains(restored, name) })
-		detail := "live again: " + decide.AlarmList(back)
-		if len(back) == 0 {
-			detail = "none had to be restored"
+		var said []string
+		if len(back) > 0 {
+			said = append(said, "live again: "+decide.AlarmList(back))
 		}
-		if others := len(muted) - len(back); others > 0 {
-			detail += fmt.Sprintf("; %s had been enabled or deleted meanwhile", count(others, "alarm"))
+		switch others := len(muted) - len(back); { // a person enabled them, or what else they watch was started before
+		case others == 1:
+			said = append(said, "1 alarm was live already, or is gone")
+		case others > 1:
+			said = append(said, fmt.Sprintf("%d alarms were live already, or are gone", others))
 		}
-		rows = append(rows, k.rowOf(store.EventAlarmsRestored, ref, detail))
+		rows = append(rows, k.rowOf(store.EventAlarmsRestored, ref, strings.Join(said, "; ")))
 	}
 	return k.write(ctx, changed, rows)
 }
