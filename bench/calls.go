@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dayshift/internal/awssim"
@@ -172,7 +173,7 @@ The largest fleet has %d instances in each of 4,000 accounts and regions instead
 // The actions that are no listings.
 var (
 	sessionCalls = []string{"sts:AssumeRole", "sts:GetCallerIdentity"}
-	startCalls   = []string{"ec2:StartInstances"}
+	actCalls     = []string{"ec2:StartInstances", "ec2:StopInstances"}
 	tagCalls     = []string{"ec2:CreateTags", "ec2:DeleteTags"}
 )
 
@@ -185,14 +186,14 @@ func sum(stats awssim.Stats, actions []string) (n int64) {
 }
 
 // listings of the counts: how many, and which.
-func listings(stats awssim.Stats) (n int64, which string) {
+func listings(stats awssim.Stats, show func(int64) string) (n int64, which string) {
 	var each []string
 	for _, action := range slices.Sorted(maps.Keys(stats.ByAction)) {
-		if slices.Contains(slices.Concat(sessionCalls, startCalls, tagCalls), action) {
+		if slices.Contains(slices.Concat(sessionCalls, actCalls, tagCalls), action) {
 			continue
 		}
 		n += stats.ByAction[action]
-		each = append(each, fmt.Sprintf("%s %d", strings.TrimPrefix(action, "ec2:"), stats.ByAction[action]))
+		each = append(each, fmt.Sprintf("%s %s", strings.TrimPrefix(action, "ec2:"), show(stats.ByAction[action])))
 	}
 	return n, strings.Join(each, ", ")
 }
@@ -203,8 +204,8 @@ func (s scene) line(name string, got counted, acting bool) string {
 	least := s.boundOf(acting, got.kinds).total()
 	over := func(least int) string { return fmt.Sprintf("%.3f×", float64(got.Calls)/float64(least)) }
 	name = strings.TrimSuffix(fmt.Sprintf("%s, %s", name, map[bool]string{true: "`api_share: 1`"}[s.all]), ", ")
-	listed, which := listings(got.Stats)
+	listed, which := listings(got.Stats, func(n int64) string { return strconv.FormatInt(n, 10) })
 	return fmt.Sprintf("| %s | %s | %d | %d | %s | %d | %d | %d | %d | %s | %d | %s |\n", s.shape, name, got.Calls, listed, which,
-		sum(got.Stats, sessionCalls), sum(got.Stats, startCalls), sum(got.Stats, tagCalls),
+		sum(got.Stats, sessionCalls), sum(got.Stats, actCalls), sum(got.Stats, tagCalls),
 		least, over(least), got.Throttled, over(clean.boundOf(acting, got.kinds).total()))
 }

@@ -30,6 +30,7 @@ var roles = map[string]func(ctx context.Context, spec json.RawMessage, say func(
 	"pass":   passRole,
 	"sdk":    sdkRole,
 	"daemon": daemonRole,
+	"day":    dayRole,
 }
 
 // playRole plays the role of the environment and reports whether there was one.

@@ -41,6 +41,7 @@ var sections = []section{
 	{"store", "Writing to the store", storeSection, inRounds},
 	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
 	{"calls", "Calls to AWS", callsSection, once},
+	{"day", "Calls in a day", daySection, once},
 	{"starts", "Many starts and stops at once", startsSection, once},
 	{"neighbour", "Beside a neighbour", neighbourSection, once},
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"dayshift/internal/clock"
 )
 
 // stepping is a clock that stands still but for those who wait: a sleep moves
@@ -48,7 +50,7 @@ const roundTrip = 300 * time.Millisecond
 
 // distant is a transport at some distance, in virtual time.
 type distant struct {
-	clock *stepping
+	clock clock.Clock
 	to    http.RoundTripper
 }
 

@@ -74,6 +74,7 @@ type Daemon struct {
 	waits     waiting    // the configuration that waits for a person
 	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
+	relist atomic.Bool  // a person wants the accounts of organizations listed now
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
 	passes sync.WaitGroup
 }
@@ -365,10 +366,13 @@ func (d *Daemon) finish(ctx context.Context, report *pass.Report, err error, too
 // merge keeps what has been said of the scopes of this pass beside what was
 // said of others. The caller holds mu.
 func (d *Daemon) merge(report *pass.Report) {
-	gaps, held := map[fleet.Scope]string{}, map[fleet.Ref]plan.Guard{}
+	gaps, held, alarms := map[fleet.Scope]string{}, map[fleet.Ref]plan.Guard{}, map[fleet.Scope]pass.AlarmTrouble{}
 	covered := map[fleet.Scope]bool{}
 	for _, scope := range report.Scopes {
 		covered[scope] = true
+		if trouble, is := report.Known.Alarms[scope]; is {
+			alarms[scope] = trouble
+		}
 		if why, open := report.Known.Gaps[scope]; open {
 			gaps[scope] = why
 		}
@@ -378,13 +382,18 @@ func (d *Daemon) merge(report *pass.Report) {
 			gaps[scope] = why
 		}
 	}
+	for scope, trouble := range d.known.Alarms {
+		if !covered[scope] {
+			alarms[scope] = trouble
+		}
+	}
 	for ref, guard := range d.known.Held {
 		if !covered[ref.Scope] {
 			held[ref] = guard
 		}
 	}
 	maps.Copy(held, report.Known.Held)
-	d.known = pass.Known{Gaps: gaps, Held: held}
+	d.known = pass.Known{Gaps: gaps, Held: held, Alarms: alarms}
 	switch {
 	case len(held) == 0:
 		d.heldAt = time.Time{}
@@ -453,6 +462,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 			return nil
 		case <-hangup:
 			told = true
+			d.relist.Store(true)
 		case <-ticker.C:
 		}
 		marks := d.marks()
@@ -586,10 +596,11 @@ func (d *Daemon) forget(before, after []fleet.Scope) {
 		delete(d.confirms, scope)
 	}
 	// Passes under way keep what they were given.
-	gaps, held := maps.Clone(d.known.Gaps), maps.Clone(d.known.Held)
+	gaps, held, alarms := maps.Clone(d.known.Gaps), maps.Clone(d.known.Held), maps.Clone(d.known.Alarms)
+	maps.DeleteFunc(alarms, func(scope fleet.Scope, _ pass.AlarmTrouble) bool { return !stay[scope] })
 	maps.DeleteFunc(gaps, func(scope fleet.Scope, _ string) bool { return !stay[scope] })
 	maps.DeleteFunc(held, func(ref fleet.Ref, _ plan.Guard) bool { return !stay[ref.Scope] })
-	d.known = pass.Known{Gaps: gaps, Held: held}
+	d.known = pass.Known{Gaps: gaps, Held: held, Alarms: alarms}
 	if len(held) == 0 {
 		d.heldAt = time.Time{}
 	}

@@ -50,7 +50,7 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	if err := a.fetchCalendars(keeping, a.Config, newTimetable()); err != nil {
 		a.Log.WarnContext(ctx, "holiday calendars could not be fetched; their last good copies count", slog.Any("error", err))
 	}
-	gaps, err := a.fetchAccounts(keeping, newTimetable())
+	gaps, err := a.fetchAccounts(keeping, newTimetable(), false)
 	if err != nil {
 		return pass.Report{}, err
 	}

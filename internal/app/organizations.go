@@ -62,8 +62,9 @@ func (a *App) keptLists(ctx context.Context) (map[string]store.Object, error) {
 }
 
 // fetchAccounts lists the accounts of the organizations that are due and keeps
-// the lists. What can not be had is a gap; the last good list stays, and counts.
-func (a *App) fetchAccounts(ctx context.Context, table *timetable) ([]discover.Gap, error) {
+// the lists; all of them where it is told to ask again. What can not be had is a
+// gap; the last good list stays, and counts.
+func (a *App) fetchAccounts(ctx context.Context, table *timetable, again bool) ([]discover.Gap, error) {
 	if len(a.Config.Directories) == 0 {
 		return nil, nil
 	}
@@ -80,7 +81,7 @@ func (a *App) fetchAccounts(ctx context.Context, table *timetable) ([]discover.G
 			last, _ = config.ReadAccountList(object.Spec) // one that can not be read is fetched anew
 		}
 		now := a.Clock.Now()
-		if table.waits(d.Key, now) || listDue(last, d.Refresh, now, 0).After(now) {
+		if !again && (table.waits(d.Key, now) || listDue(last, d.Refresh, now, 0).After(now)) {
 			continue
 		}
 		err := a.look(ctx, i, object, last)
@@ -268,7 +269,7 @@ func (d *Daemon) accounts(ctx context.Context) {
 	missing := map[fleet.Scope]string{}
 	for {
 		present := d.present()
-		gaps, err := present.fetchAccounts(ctx, table)
+		gaps, err := present.fetchAccounts(ctx, table, d.relist.Swap(false))
 		if err != nil && ctx.Err() == nil {
 			d.Log.WarnContext(ctx, "the accounts of organizations could not be listed", slog.Any("error", err))
 		}

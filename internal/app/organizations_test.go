@@ -138,18 +138,26 @@ func TestAccountsJoinAndLeaveWithoutARestart(t *testing.T) {
 		until(t, "2027-03-05T10:02:00+09:00")
 		h.wantRunning("after the next look", "one", "six", "two")
 
+		joins(t, sim, "999900000007 seven")
+		d.relist.Store(true) // a person hurries
+		until(t, "2027-03-05T10:03:00+09:00")
+		h.wantRunning("at once", "one", "seven", "six", "two")
+		leaves(t, sim, "CLOSED", "", "999900000007")
+		d.relist.Store(true)
+		until(t, "2027-03-05T10:04:00+09:00")
+
 		leaves(t, sim, "", "none", "999900000002")
 		leaves(t, sim, "PENDING_CLOSURE", "", "999900000001")
-		until(t, "2027-03-05T11:02:00+09:00")
-		wantSaid(t, h.said(), "accounts-listed", "accounts-joined: organization shop: accounts joined: 999900000006 six", "accounts-left: ")
-		left := h.said()[2]
+		until(t, "2027-03-05T11:04:00+09:00")
+		wantSaid(t, h.said(), "accounts-listed", "accounts-joined: organization shop: accounts joined: 999900000006 six", "accounts-joined", "accounts-left", "accounts-left: ")
+		left := h.said()[4]
 		for _, says := range []string{"999900000001 (PENDING_CLOSURE)", "999900000002 two (not listed any more)", "nothing is started or stopped"} {
 			if !strings.Contains(left, says) {
 				t.Errorf("%q does not say %q", left, says)
 			}
 		}
 		until(t, "2027-03-05T18:02:00+09:00")
-		h.wantRunning("in the evening: who left is left alone", "one", "two")
+		h.wantRunning("in the evening: who left is left alone", "one", "seven", "two")
 		h.verify()
 	})
 }

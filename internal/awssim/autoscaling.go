@@ -37,6 +37,7 @@ type scalingGroup struct {
 	suspended []suspension
 	members   []*instance
 	protected map[string]bool // members protected from scale-in
+	scaledIn  int64           // when the last member was taken out
 	launched  int             // so far, which spreads them over the zones
 }
 
@@ -172,7 +173,7 @@ func (s *scope) scaleIn(g *scalingGroup, now int64) bool {
 		return false
 	}
 	s.c.terminate(s, g.members[i], now)
-	g.members = slices.Delete(g.members, i, i+1)
+	g.members, g.scaledIn = slices.Delete(g.members, i, i+1), now
 	return true
 }
 
@@ -395,7 +396,7 @@ func terminateInGroup(k *call, w *xw) *Error {
 		k.c.terminate(k.scope, m, now)
 		if fewer {
 			g.desired--
-			g.members = slices.Delete(g.members, i, i+1)
+			g.members, g.scaledIn = slices.Delete(g.members, i, i+1), now
 		}
 		w.open("Activity")
 		w.el("ActivityId", k.log.RequestID)

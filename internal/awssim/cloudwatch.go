@@ -257,7 +257,7 @@ func (s *scope) silent(dimensions []dimension, now int64) (since int64, is bool)
 		if g == nil {
 			return always, true
 		}
-		since = g.created
+		since = max(g.created, g.scaledIn)
 		for _, i := range g.members {
 			at, is := i.line.without(running, now)
 			if !is {
@@ -286,10 +286,9 @@ func (l timeline) without(state uint8, now int64) (since int64, is bool) {
 
 // Alarm states of CloudWatch.
 const (
-	alarmOK      = "OK"
-	alarmRaised  = "ALARM"
-	alarmNoData  = "INSUFFICIENT_DATA"
-	alarmAwaking = 60 * time.Second // of data until it is OK again
+	alarmOK     = "OK"
+	alarmRaised = "ALARM"
+	alarmNoData = "INSUFFICIENT_DATA"
 )
 
 // state is what the alarm shows at an instant and since when. Data keeps it OK;
@@ -520,6 +519,15 @@ func (a *alarm) switchActions(now int64, on bool) {
 
 // SwitchAlarm enables or disables the actions of an alarm as a person would.
 func (c *Cloud) SwitchAlarm(account, region, name string, on bool) error {
+	return c.personAlarm(account, region, name, func(_ *scope, a *alarm) { a.switchActions(c.Now().UnixNano(), on) })
+}
+
+// DeleteAlarm deletes an alarm as a person would.
+func (c *Cloud) DeleteAlarm(account, region, name string) error {
+	return c.personAlarm(account, region, name, func(s *scope, a *alarm) { delete(s.alarms, a.name) })
+}
+
+func (c *Cloud) personAlarm(account, region, name string, do func(*scope, *alarm)) error {
 	c.mu.RLock()
 	s := c.scopes[scopeKey{account, region}]
 	c.mu.RUnlock()
@@ -527,7 +535,7 @@ func (c *Cloud) SwitchAlarm(account, region, name string, on bool) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if a := s.alarms[name]; a != nil {
-			a.switchActions(c.Now().UnixNano(), on)
+			do(s, a)
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // instanceFields are the filters of DescribeInstances with a single value; the
@@ -404,14 +405,33 @@ func describeInstanceStatus(k *call, w *xw) *Error {
 	if e != nil {
 		return e
 	}
+	impaired := map[string]bool{} // a fault strikes an instance once in a call
+	checks := func(v sight, what string) string {
+		status := v.checks()
+		if what == "systemStatus" || v.p.state != running {
+			return status
+		}
+		struck, known := impaired[v.id]
+		if !known {
+			struck = k.strikes(FaultImpaired, v.id, v.name()) != nil
+			impaired[v.id] = struck
+		}
+		if struck {
+			return "impaired"
+		}
+		return status
+	}
 	fs, e := readFilters(k, func(name string) field[sight] {
-		switch name {
-		case "availability-zone", "instance-state-code", "instance-state-name":
+		what, sort, _ := strings.Cut(name, "-status.")
+		switch {
+		case name == "availability-zone" || name == "instance-state-code" || name == "instance-state-name":
 			return text(instanceFields[name])
-		case "instance-status.status", "system-status.status":
-			return text(func(v sight) string { return v.checks() })
-		case "instance-status.reachability", "system-status.reachability":
-			return text(func(v sight) string { return reachability[v.checks()] })
+		case what != "instance" && what != "system":
+			return nil
+		case sort == "status":
+			return text(func(v sight) string { return checks(v, what+"Status") })
+		case sort == "reachability":
+			return text(func(v sight) string { return reachability[checks(v, what+"Status")] })
 		}
 		return nil
 	})
@@ -432,11 +452,15 @@ func describeInstanceStatus(k *call, w *xw) *Error {
 		writeState(w, v.p.state)
 		w.close("instanceState")
 		for _, what := range []string{"systemStatus", "instanceStatus"} {
+			status := checks(v, what)
 			w.open(what)
-			w.el("status", v.checks())
-			if r := reachability[v.checks()]; r != "" {
+			w.el("status", status)
+			if r := reachability[status]; r != "" {
 				w.raw("<details><item><name>reachability</name>")
 				w.el("status", r)
+				if status == "impaired" && v.p.at != always {
+					w.el("impairedSince", instant(v.p.at).Format(time.RFC3339))
+				}
 				w.raw("</item></details>")
 			}
 			w.close(what)
@@ -448,7 +472,7 @@ func describeInstanceStatus(k *call, w *xw) *Error {
 	return nil
 }
 
-var reachability = map[string]string{"ok": "passed", "initializing": "initializing"}
+var reachability = map[string]string{"ok": "passed", "impaired": "failed", "initializing": "initializing"}
 
 // checks is the result of the status checks: they need minutes after the
 // instance runs.

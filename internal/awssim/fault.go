@@ -72,6 +72,9 @@ const (
 	FaultFallBack    FaultKind = "fall-back"    // accepted, pending, then stopped again
 	FaultCannotStart FaultKind = "cannot-start" // refused, naming the id
 
+	// Of status checks, one for each instance and call.
+	FaultImpaired FaultKind = "impaired" // the instance's reachability has failed since it was running
+
 	// Of listings, one for each resource or page.
 	FaultStale       FaultKind = "stale"        // seen as it was For ago
 	FaultMissing     FaultKind = "missing-item" // left out of the page
@@ -86,7 +89,7 @@ var faultKinds = map[FaultKind]bool{
 	FaultError: true, FaultThrottle: true, FaultDenied: true, FaultNotOptedIn: true, FaultDelay: true,
 	FaultHang: true, FaultReset: true, FaultUnreachable: true, FaultCut: true, FaultGarbage: true,
 	FaultErrorIn200: true, FaultHTML: true, FaultEmpty: true,
-	FaultCapacity: false, FaultFallBack: false, FaultCannotStart: false, FaultStale: false,
+	FaultCapacity: false, FaultFallBack: false, FaultCannotStart: false, FaultImpaired: false, FaultStale: false,
 	FaultMissing: false, FaultDuplicate: false, FaultTokenLoop: false, FaultTokenExpire: false, FaultShortPages: false,
 }
 

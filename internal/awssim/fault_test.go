@@ -168,6 +168,30 @@ func TestFaultsOfStarting(t *testing.T) {
 	k.fails("InsufficientInstanceCapacity", "StartInstances", ids(k.id("big"))...)
 }
 
+func TestAnInstanceThatFailsItsChecks(t *testing.T) {
+	k := newCaller(t, Options{})
+	k.load(Resource{Name: "web", State: "stopped"}, Resource{Name: "other", State: "running"})
+	k.faults(Fault{Kind: FaultImpaired, Resource: "web", Until: When{After: 10 * time.Minute}})
+	k.ok("StartInstances", ids(k.id("web"))...)
+	k.clock.pass(5 * time.Minute)
+	if got := k.ok("DescribeInstanceStatus", ids(k.id("web"))...); !slices.Equal(got.elements("status"), []string{"ok", "passed", "impaired", "failed"}) || got.element("impairedSince") == "" {
+		t.Errorf("its checks: %s", got.body)
+	}
+	if got := k.ok("DescribeInstanceStatus", ids(k.id("other"))...).elements("status"); !slices.Equal(got, []string{"ok", "passed", "ok", "passed"}) {
+		t.Errorf("another's: %v", got)
+	}
+	for filter, want := range map[string]string{"instance-status.status": k.id("web"), "instance-status.reachability": k.id("web"), "system-status.status": ""} {
+		value := map[bool]string{true: "failed", false: "impaired"}[strings.HasSuffix(filter, "reachability")]
+		if got := k.ok("DescribeInstanceStatus", "Filter.1.Name", filter, "Filter.1.Value.1", value).element("instanceId"); got != want {
+			t.Errorf("%s=%s: %q, want %q", filter, value, got, want)
+		}
+	}
+	k.clock.pass(10 * time.Minute)
+	if got := k.ok("DescribeInstanceStatus", ids(k.id("web"))...).elements("status"); !slices.Equal(got, []string{"ok", "passed", "ok", "passed"}) {
+		t.Errorf("later: %v", got)
+	}
+}
+
 func TestFaultsOfListings(t *testing.T) {
 	k := newCaller(t, Options{})
 	k.load(Resource{Name: "web-##", Count: 30})

@@ -104,15 +104,17 @@ type Resource struct {
 	Launched When `yaml:"launched,omitempty"`
 
 	// Of ec2.
-	Image              string `yaml:"image,omitempty"`
-	Key                string `yaml:"key,omitempty"`
-	Spot               string `yaml:"spot,omitempty"` // one-time or persistent
-	Root               string `yaml:"root,omitempty"` // ebs (default), instance-store, missing
-	ASG                string `yaml:"asg,omitempty"`  // adds tag aws:autoscaling:groupName
-	Hibernation        bool   `yaml:"hibernation,omitempty"`
-	EBSOptimized       bool   `yaml:"ebs_optimized,omitempty"`
-	DisableStop        bool   `yaml:"disable_api_stop,omitempty"`
-	DisableTermination bool   `yaml:"disable_api_termination,omitempty"`
+	Image        string `yaml:"image,omitempty"`
+	Key          string `yaml:"key,omitempty"`
+	Spot         string `yaml:"spot,omitempty"` // one-time or persistent
+	Root         string `yaml:"root,omitempty"` // ebs (default), instance-store, missing
+	ASG          string `yaml:"asg,omitempty"`  // adds tag aws:autoscaling:groupName
+	Hibernation  bool   `yaml:"hibernation,omitempty"`
+	EBSOptimized bool   `yaml:"ebs_optimized,omitempty"`
+	DisableStop  bool   `yaml:"disable_api_stop,omitempty"`
+	// TerminateOnShutdown: it ends when it is shut down from inside; a stop by the API stops it all the same.
+	TerminateOnShutdown bool `yaml:"terminate_on_shutdown,omitempty"`
+	DisableTermination  bool `yaml:"disable_api_termination,omitempty"`
 
 	// Of rds.
 	Engine    string `yaml:"engine,omitempty"` // default postgres
@@ -434,7 +436,7 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 	case "rds", "rds_cluster":
 		none(r.Kind, r.ofServices()...)
 		none(r.Kind, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
-			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"terminate_on_shutdown", r.TerminateOnShutdown}, stray{"disable_api_termination", r.DisableTermination},
 			stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""})
 		if r.Kind == "rds" {
 			none(r.Kind, r.ofClusters()...)
@@ -461,7 +463,7 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		}
 	case "ecs":
 		none("ecs", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
-			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"terminate_on_shutdown", r.TerminateOnShutdown}, stray{"disable_api_termination", r.DisableTermination},
 			stray{"zone", r.Zone != ""}, stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
 			stray{"multi_az", r.MultiAZ}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected}, stray{"stopped_for", r.StoppedFor != 0})
 		none("ecs", r.ofClusters()...)
@@ -472,7 +474,7 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		oneOf("controller", cmp.Or(r.Controller, "ECS"), "ECS", "CODE_DEPLOY", "EXTERNAL")
 	case "eks":
 		none("eks", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
-			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"terminate_on_shutdown", r.TerminateOnShutdown}, stray{"disable_api_termination", r.DisableTermination},
 			stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
 			stray{"multi_az", r.MultiAZ}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected},
 			stray{"stopped_for", r.StoppedFor != 0}, stray{"scheduling", r.Scheduling != ""}, stray{"controller", r.Controller != ""}, stray{"suspended", len(r.Suspended) > 0})
@@ -481,7 +483,7 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 		r.checkNodeGroup(bad)
 	case "asg":
 		none("asg", stray{"id", r.ID != ""}, stray{"image", r.Image != ""}, stray{"key", r.Key != ""}, stray{"spot", r.Spot != ""}, stray{"root", r.Root != ""}, stray{"asg", r.ASG != ""},
-			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"disable_api_termination", r.DisableTermination},
+			stray{"hibernation", r.Hibernation}, stray{"ebs_optimized", r.EBSOptimized}, stray{"disable_api_stop", r.DisableStop}, stray{"terminate_on_shutdown", r.TerminateOnShutdown}, stray{"disable_api_termination", r.DisableTermination},
 			stray{"vpc", r.VPC != ""}, stray{"subnet", r.Subnet != ""}, stray{"private_ip", r.PrivateIP != ""}, stray{"start_error", r.StartError != ""}, stray{"engine", r.Engine != ""}, stray{"version", r.Version != ""},
 			stray{"multi_az", r.MultiAZ}, stray{"cluster", r.Cluster != ""}, stray{"replica_of", r.ReplicaOf != ""}, stray{"maintenance_window", r.Window != ""}, stray{"deletion_protection", r.Protected},
 			stray{"stopped_for", r.StoppedFor != 0}, stray{"scheduling", r.Scheduling != ""}, stray{"controller", r.Controller != ""})
@@ -950,6 +952,7 @@ func (c *Cloud) instanceOf(s *scope, r *Resource, n int, tags []Tag, images map[
 		{r.Hibernation, hibernates},
 		{r.EBSOptimized, ebsOptimized},
 		{r.DisableStop, apiStopDisabled},
+		{r.TerminateOnShutdown, terminateOnShutdown},
 		{r.DisableTermination, apiTerminationDisabled},
 	} {
 		if t.on {
@@ -1079,7 +1082,7 @@ func (s *scope) describe(i *instance) Resource {
 		Account: s.account.id, Region: s.region.name, Kind: "ec2", ID: i.id, Type: i.typ.name, Zone: i.zone, Image: i.image.id, Key: i.key, StartError: i.startError,
 		Launched: When{At: instant(i.launched)}, State: stateNames[i.line[len(i.line)-1].state], Tags: map[string]string{},
 		Hibernation: i.is&hibernates != 0, EBSOptimized: i.is&ebsOptimized != 0,
-		DisableStop: i.is&apiStopDisabled != 0, DisableTermination: i.is&apiTerminationDisabled != 0,
+		DisableStop: i.is&apiStopDisabled != 0, TerminateOnShutdown: i.is&terminateOnShutdown != 0, DisableTermination: i.is&apiTerminationDisabled != 0,
 	}
 	if i.site.vpc != s.net.vpc {
 		r.VPC = i.site.vpc

@@ -310,7 +310,7 @@ func (r *Resource) ofWarehouses() []stray {
 func (r *Resource) ofMachines() []stray {
 	return []stray{
 		{"image", r.Image != ""}, {"key", r.Key != ""}, {"spot", r.Spot != ""}, {"root", r.Root != ""}, {"asg", r.ASG != ""},
-		{"hibernation", r.Hibernation}, {"ebs_optimized", r.EBSOptimized}, {"disable_api_stop", r.DisableStop}, {"disable_api_termination", r.DisableTermination},
+		{"hibernation", r.Hibernation}, {"ebs_optimized", r.EBSOptimized}, {"disable_api_stop", r.DisableStop}, {"terminate_on_shutdown", r.TerminateOnShutdown}, {"disable_api_termination", r.DisableTermination},
 		{"subnet", r.Subnet != ""}, {"private_ip", r.PrivateIP != ""},
 	}
 }

@@ -163,6 +163,21 @@ func (c *Cloud) StopInstance(id string) error {
 	})
 }
 
+// ShutDownInstance shuts an instance down from inside: it stops, or ends where its
+// shutdown behaviour says so.
+func (c *Cloud) ShutDownInstance(id string) error {
+	s, i := c.holder(id)
+	if s == nil {
+		return fmt.Errorf("shut down %s: there is no such instance", id)
+	}
+	ends := i.is&terminateOnShutdown != 0
+	s.mu.Unlock()
+	if ends {
+		return c.TerminateInstance(id)
+	}
+	return c.StopInstance(id)
+}
+
 // TerminateInstance ends an instance as a person would.
 func (c *Cloud) TerminateInstance(id string) error {
 	s, i := c.holder(id)

@@ -38,7 +38,9 @@ func (s *service) wire(r *http.Request) protocol {
 }
 
 // named reports whether the operation stands beside the request and not in it.
-func (p protocol) named() bool { return p == awsJSON || p == awsJSON10 || p == smithyCBOR || p == restJSON }
+func (p protocol) named() bool {
+	return p == awsJSON || p == awsJSON10 || p == smithyCBOR || p == restJSON
+}
 
 // Words of the protocols.
 const (
@@ -67,7 +69,9 @@ func (k *call) answerDoc(w *xw, d doc) *Error {
 		}
 		w.raw(string(b))
 	case smithyCBOR:
-		w.raw(string(cbor.Encode(d.cbor())))
+		if d != nil { // an operation without an answer has no body
+			w.raw(string(cbor.Encode(d.cbor())))
+		}
 	default:
 		d.xml(w)
 	}

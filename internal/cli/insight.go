@@ -504,6 +504,11 @@ Objects that are set aside are warnings: they concern themselves alone.`,
 			if loaded, err = besideStore(cmd, loaded); err != nil {
 				return err
 			}
+			for _, directory := range loaded.Directories {
+				if directory.List == nil {
+					loaded.Warnings = append(loaded.Warnings, config.Fault{File: path, Problem: "the accounts of the organization " + directory.Name + " are not known yet", Fix: "see what is found: dayshift doctor"})
+				}
+			}
 			warn(cmd.ErrOrStderr(), loaded.Warnings)
 			if values {
 				list := loaded.Values()

@@ -119,6 +119,20 @@ type Alarm struct {
 	Of []fleet.Ref
 }
 
+// HealthLister tells whether what runs can be used.
+type HealthLister interface {
+	// Health tells what the provider's own checks say of running resources of a
+	// kind; those of which they say nothing are left out. For kinds without checks
+	// the error is ErrUnsupported.
+	Health(ctx context.Context, scope fleet.Scope, kind fleet.Kind, ids []string) (map[string]Health, error)
+}
+
+// Health is what the provider's own checks say.
+type Health struct {
+	State  fleet.Health
+	Reason string // which check says it, in the provider's words; empty when healthy
+}
+
 // Prober finds out what works, for doctor.
 type Prober interface {
 	// Probe tries, without changing anything, each ability that Dayshift needs

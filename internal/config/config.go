@@ -166,6 +166,8 @@ type Schedule struct {
 	NotifyBeforeStop Duration `yaml:"notify_before_stop" default:"0s" min:"0s" max:"24h"`
 	// Spread starts and stops over this long, each resource always at the same place.
 	Jitter Duration `yaml:"jitter" default:"0s" min:"0s" max:"1h"`
+	// When a start counts as done: `state` once it runs, `status-checks` once AWS's status checks of the EC2 instance have passed. What does not pass them in 15 minutes is reported.
+	Verify policy.Verification `yaml:"verify" default:"state" enum:"state,status-checks"`
 	// How long a start is tried for which AWS has no capacity; after that it is given up until something else is wanted. Absent: the capacity_deadline of the file.
 	CapacityDeadline Duration `yaml:"capacity_deadline" example:"90m" min:"1m" max:"30d"`
 	// true: what it wants is decided and recorded, but nothing is started, stopped or changed for it.

@@ -62,7 +62,7 @@ func TestExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(loaded.Book.Schedules) == 0 || len(loaded.Scopes) == 0 {
+			if len(loaded.Book.Schedules) == 0 || len(loaded.Scopes)+len(loaded.Directories) == 0 {
 				t.Error("no schedules or no scopes")
 			}
 			for _, warning := range loaded.Warnings {

@@ -216,7 +216,6 @@ func (b *builder) discovered() {
 	for i, d := range b.l.Directories {
 		o, path := &b.c.Organizations[i], index("organizations", i)
 		if d.List == nil {
-			b.warnAt(path, Fault{Problem: "has not been asked for its accounts yet; the daemon does, and so does run"})
 			continue
 		}
 		src := newSource("the accounts of "+d.Name, ofObject)
@@ -240,6 +239,11 @@ func (b *builder) discovered() {
 			}
 		}
 	}
+}
+
+// listed reports whether every organization has been asked for its accounts.
+func (b *builder) listed() bool {
+	return !slices.ContainsFunc(b.l.Directories, func(d Directory) bool { return d.List == nil })
 }
 
 // takes reports whether an account of the organization is looked after. Its

@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 		Periods:  map[string]Period{"office": {BeginTime: "09:00", EndTime: "18:00", Weekdays: calendar.DayField{"mon-fri"}}},
 		Schedules: map[string]Schedule{"office": {
 			Periods: calendar.PeriodRefs{"office"}, Enabled: true, StopNewInstances: true,
-			NewResourceGrace: Duration(policy.DefaultNewResourceGrace), UseMaintenanceWindow: true, Mode: policy.Both,
+			NewResourceGrace: Duration(policy.DefaultNewResourceGrace), UseMaintenanceWindow: true, Mode: policy.Both, Verify: policy.VerifyState,
 		}},
 		Overrides:        Overrides{MaxDuration: Duration(7 * 24 * time.Hour)},
 		CapacityDeadline: Duration(policy.DefaultCapacityDeadline),

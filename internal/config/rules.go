@@ -31,7 +31,7 @@ func (b *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rul
 	compiled := &policy.Rule{
 		Name: name, Description: r.Description, Enabled: r.Enabled, Untagged: r.Untagged, CatchUp: time.Duration(r.CatchUp),
 		MuteAlarms: b.mutes(path, r.MuteAlarms),
-		Accounts: b.ruleAccounts(path, r), Regions: b.ruleRegions(path, r),
+		Accounts:   b.ruleAccounts(path, r), Regions: b.ruleRegions(path, r),
 	}
 	zone, err := calendar.LoadZone(r.Timezone)
 	if !b.unread(path + ".timezone") {
@@ -147,7 +147,9 @@ func (b *builder) ruleAccounts(path string, r Rule) []fleet.AccountID {
 	if len(b.c.Organizations) > 0 { // an account that joins or leaves one puts nothing wrong
 		for i, id := range r.Accounts {
 			if _, err := fleet.ParseAccountID(string(id)); err == nil && !slices.Contains(known, string(id)) {
-				b.warnAt(index(path+".accounts", i), Fault{Text: string(id), Problem: "is not an account that is known now: neither under accounts nor of an organization"})
+				if b.listed() {
+					b.warnAt(index(path+".accounts", i), Fault{Text: string(id), Problem: "is not an account that is known now: neither under accounts nor of an organization"})
+				}
 				known = append(known, string(id))
 			}
 		}

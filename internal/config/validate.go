@@ -516,6 +516,7 @@ func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 		UseMaintenanceWindow: s.UseMaintenanceWindow, SSMWindows: b.windows(path, s), Hibernate: s.Hibernate, Mode: s.Mode,
 		MaxManualUptime: time.Duration(s.MaxManualUptime), NotifyBeforeStop: time.Duration(s.NotifyBeforeStop),
 		Jitter: time.Duration(s.Jitter), Observe: s.Observe,
+		Verify:           s.Verify,
 		CapacityDeadline: time.Duration(cmp.Or(s.CapacityDeadline, b.c.CapacityDeadline)),
 	}
 }

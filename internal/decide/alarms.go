@@ -23,7 +23,8 @@ import (
 // makes way for another type lasts minutes, in which an alarm may rightly speak.
 func (x *decider) chooseMute() {
 	stops := x.Verb == fleet.Stop || x.Verb == fleet.Hibernate
-	x.Mute = stops && !x.Resize && x.Fire.Verb != fleet.Resize && (x.s != nil && x.s.MuteAlarms || x.Fire.Mute)
+	x.mutes = x.s != nil && x.s.MuteAlarms
+	x.Mute = stops && !x.Resize && x.Fire.Verb != fleet.Resize && (x.mutes || x.Fire.Mute)
 	if x.Mute {
 		x.say("alarms", func() string { return "its alarms are muted once the provider takes the call" })
 	}
@@ -59,6 +60,14 @@ func (m Memory) MutedAlarms() []string {
 	return strings.Split(m.Muted, "\n")
 }
 
+// alarmsCount reports whether the alarms of a resource that is not acted on matter
+// to a pass: some are to be muted or restored, or those of another one may be
+// muted because it is down as well.
+func (d *Decision) alarmsCount() bool {
+	down := d.Resource.State == fleet.Stopped || d.Resource.State == fleet.Stopping
+	return d.Memory.Mute || d.Memory.Muted != "" || down && d.mutes
+}
+
 // MuteDue reports whether alarms are still to be muted for a stop: the provider
 // took it, or it is seen that somebody did.
 func (m Memory) MuteDue(state fleet.State) bool {
@@ -69,9 +78,9 @@ func (m Memory) MuteDue(state fleet.State) bool {
 	return m.Mute && down
 }
 
-// RestoreDue reports whether alarms are to be restored, or forgotten: it runs, and no stop is under way.
+// RestoreDue reports whether alarms are to be restored, or forgotten: it runs, and neither a stop nor a start is under way.
 func (m Memory) RestoreDue(state fleet.State) bool {
-	return (m.Muted != "" || m.Mute) && state == fleet.Running && (m.Intent == nil || m.Intent.Verb == fleet.Start)
+	return (m.Muted != "" || m.Mute) && state == fleet.Running && m.Intent == nil
 }
 
 // Muting is what to remember before alarms are muted. The names have no control characters.

@@ -103,8 +103,10 @@ type Decision struct {
 
 	now     time.Time
 	catchUp bool
+	mutes   bool // its schedule mutes alarms
 	// capacityDeadline is how long a start that meets missing capacity is tried; 0: as long as it is wanted.
 	capacityDeadline time.Duration
+	verify           bool // a start is done once the provider's own checks have passed
 }
 
 // Dropped is the action of a rule that is not carried out.
@@ -181,6 +183,7 @@ func run(in *Input, steps *[]Step) Decision {
 		d.now = in.Memory.DecidedAt
 	}
 	d.capacityDeadline = p.CapacityDeadline()
+	d.verify = p.Schedule != nil && p.Schedule.Verify == policy.StatusChecks && in.Resource.Kind.Traits().Checks
 	x := &decider{Decision: &d, in: in, s: p.Schedule, steps: steps, m: &d.Memory}
 	x.observe()
 	x.decide()

@@ -134,6 +134,8 @@ type Intent struct {
 	Snapshot string `json:"snapshot,omitempty"`
 	// Mute: its alarms are still to be muted for this stop.
 	Mute bool `json:"mute,omitempty"`
+	// Verify: a start is done once the provider's own checks have passed, not as soon as it runs.
+	Verify bool `json:"verify,omitempty"`
 	// Override is the override that it carries out; empty for one of a schedule or rule.
 	Override string `json:"override,omitempty"`
 	// Fire is the rule's action that it carries out; zero for one of a schedule or override.

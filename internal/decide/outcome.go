@@ -22,6 +22,7 @@ func (d *Decision) intent() Intent {
 	if d.Override != nil {
 		intent.Override = d.Override.ID
 	}
+	intent.Verify = d.Verb == fleet.Start && d.verify
 	return intent
 }
 
@@ -121,7 +122,7 @@ func (d *Decision) Barred(at time.Time) Memory {
 // before Recheck, as long as the resource looks the same and the same is
 // configured. What an override holds is never quiet: people wait for its end.
 func (d *Decision) Quiet() bool {
-	return d.Verb == "" && !d.Observed && d.Announce == nil && d.Warn == nil && !d.GaveUp && len(d.Dropped) == 0 && d.Memory.Intent == nil && d.Override == nil
+	return d.Verb == "" && !d.Observed && d.Announce == nil && d.Warn == nil && !d.GaveUp && len(d.Dropped) == 0 && d.Memory.Intent == nil && d.Override == nil && !d.alarmsCount()
 }
 
 // Decided reports whether the decision is over with it: what it made up for is

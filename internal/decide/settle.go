@@ -46,13 +46,14 @@ type Ended string
 
 // The ends.
 const (
-	NotUnderWay Ended = ""        // there was no intent
-	StillWaits  Ended = "waiting" // its end is not in sight yet
-	Started     Ended = "started" // seen running
-	HasStopped  Ended = "stopped" // seen stopped
-	HasFailed   Ended = "failed"  // it fell back, or took too long; Outcome.Why says it
-	NeverMade   Ended = "void"    // the process ended before its call was made
-	Unknowable  Ended = "unknown" // a reboot whose call may or may not have been made; it is not repeated
+	NotUnderWay Ended = ""          // there was no intent
+	StillWaits  Ended = "waiting"   // its end is not in sight yet
+	Started     Ended = "started"   // seen running
+	HasStopped  Ended = "stopped"   // seen stopped
+	HasFailed   Ended = "failed"    // it fell back, or took too long; Outcome.Why says it
+	NeverMade   Ended = "void"      // the process ended before its call was made
+	Unhealthy   Ended = "unhealthy" // it runs, and the provider's own checks of it fail; Outcome.Why says it
+	Unknowable  Ended = "unknown"   // a reboot whose call may or may not have been made; it is not repeated
 )
 
 // Outcome is what Settle found out.
@@ -156,7 +157,15 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 		if accepted && target == fleet.Running && intent.Type != "" && r.Type != intent.Type && age < consistencyAllowance {
 			return m, out // the listing still shows the type before the change
 		}
-		return done()
+		if target != fleet.Running || !intent.Verify || r.Health == fleet.Healthy {
+			return done()
+		}
+		if age <= deadline {
+			return m, out
+		}
+		m, out = done()
+		out.Ended, out.Why = unverified(r, deadline)
+		return m, out
 	case !r.State.Settled():
 		if age > deadline {
 			return failed(fmt.Sprintf("it was still %s %s after the call", r.Native, deadline))
@@ -189,6 +198,17 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 		}
 		return failed("it went on running")
 	}
+}
+
+// unverified says what became of a start whose checks have not passed in time.
+func unverified(r fleet.Resource, deadline time.Duration) (ended Ended, why string) {
+	switch r.Health {
+	case fleet.Impaired:
+		return Unhealthy, fmt.Sprintf("it runs, but its status checks fail %s after the start: %s", deadline, r.HealthReason)
+	case fleet.Checking:
+		return Unhealthy, fmt.Sprintf("it runs, but its status checks have not passed %s after the start: %s", deadline, r.HealthReason)
+	}
+	return Started, "its status checks could not be read"
 }
 
 func void(m Memory, out Outcome) (Memory, Outcome) {

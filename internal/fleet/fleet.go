@@ -107,6 +107,8 @@ type Traits struct {
 	Snapshots bool
 	// Scaled: stopped means scaled to nothing; a start brings back the Size that it had.
 	Scaled bool
+	// Checks: the provider checks whether what runs can be used.
+	Checks bool
 	// Arrival is how long it may take to come up or go down before that counts as failed.
 	Arrival time.Duration
 }
@@ -118,7 +120,7 @@ type Traits struct {
 // with disks of their own get their data back from it; a notebook that finds no
 // machine says so after half an hour, which is also how long AWS's own waiter waits.
 var traits = map[Kind]Traits{
-	EC2Instance:      {Types: true, Arrival: 15 * time.Minute},
+	EC2Instance:      {Types: true, Checks: true, Arrival: 15 * time.Minute},
 	RDSInstance:      {Database: true, Snapshots: true, Arrival: time.Hour},
 	RDSCluster:       {Database: true, Snapshots: true, Arrival: 90 * time.Minute},
 	AutoScalingGroup: {Scaled: true, Arrival: 15 * time.Minute},
@@ -203,6 +205,17 @@ const (
 // Settled reports whether the state stays as it is until somebody acts.
 func (s State) Settled() bool { return s == Running || s == Stopped }
 
+// Health is what the provider's own checks say of what runs.
+type Health string
+
+// What the checks say; nothing is known where nobody asked.
+const (
+	HealthUnknown Health = ""
+	Healthy       Health = "ok"
+	Checking      Health = "initializing" // not known yet
+	Impaired      Health = "impaired"
+)
+
 // Bar is a lasting property of a resource that forbids to stop it singly. It is
 // known from the listing, without a failed call.
 type Bar string
@@ -262,6 +275,9 @@ type Resource struct {
 	AutoRestartAt time.Time `json:"auto_restart_at,omitzero"`
 	// MaintenanceWindow is the weekly window that the provider has for it, in UTC as ddd:hh:mm-ddd:hh:mm (RDS, Redshift); empty: none.
 	MaintenanceWindow string `json:"maintenance_window,omitempty"`
+	// Health is what the provider's own checks say, HealthReason which of them; both are read only where a start is verified by them.
+	Health       Health `json:"health,omitempty"`
+	HealthReason string `json:"health_reason,omitempty"`
 	// SeenAt is when the listing that showed it began.
 	SeenAt time.Time `json:"seen_at"`
 }

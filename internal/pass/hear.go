@@ -113,6 +113,13 @@ func (r *running) event(kind notify.Kind, resource fleet.Resource, schedule, tex
 
 func (r *running) hearSettled(settled Settled) {
 	event, detail := store.EventStarted, "seen "+settled.Resource.Native
+	switch {
+	case settled.Ended != decide.Started:
+	case settled.Why != "":
+		detail += "; " + settled.Why
+	case settled.Resource.Health == fleet.Healthy:
+		detail += ", and its status checks have passed"
+	}
 	if text := cameUp(&settled); text != "" {
 		detail += "; " + text
 		r.event(notify.ShortageOver, settled.Resource, settled.Memory.Schedule, text, r.now)
@@ -132,6 +139,9 @@ func (r *running) hearSettled(settled Settled) {
 		} else if settled.Memory.Attempts == tellFailuresAt {
 			r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, fmt.Sprintf("%s failed %d times: %s", settled.Verb, tellFailuresAt, settled.Why), r.now)
 		}
+	case decide.Unhealthy:
+		event, detail = store.EventFailed, settled.Why
+		r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, settled.Why, r.now) // no further try will follow
 	case decide.NeverMade:
 		event, detail = store.EventRecovered, "the process ended before the call was made; it is decided anew"
 		if settled.Verb == fleet.Resize { // which the listing alone does not tell from one that was made
@@ -144,7 +154,7 @@ func (r *running) hearSettled(settled Settled) {
 	}
 	if settled.Recovered && settled.Ended != decide.NeverMade && settled.Ended != decide.Unknowable {
 		detail = fmt.Sprintf("the process of run %s ended before it could record the outcome; %s", settled.Run, detail)
-		if settled.Ended != decide.HasFailed {
+		if settled.Ended != decide.HasFailed && settled.Ended != decide.Unhealthy {
 			event = store.EventRecovered
 		}
 	}

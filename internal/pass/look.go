@@ -24,8 +24,9 @@ type look struct {
 	before    map[fleet.Ref]decide.Memory // of the decisions, as loaded
 	changed   []decide.Memory             // to be written, of resources without a decision here
 	gone      []fleet.Ref
-	governed  int // resources that anything can act on
-	running   int // governed ones that run
+	lost      []decide.Memory // absent, with alarms that are muted for it
+	governed  int             // resources that anything can act on
+	running   int             // governed ones that run
 	states    map[Group]int
 	reasons   map[decide.Reason]int
 	due       time.Time
@@ -84,6 +85,7 @@ func (r *running) decide(ctx context.Context) ([]decide.Decision, error) {
 		l.decisions = nil
 		r.report.Settled = append(r.report.Settled, l.settled...)
 		r.gone = append(r.gone, l.gone...)
+		r.lost = append(r.lost, l.lost...)
 		r.runs[scope] = l.running
 		r.report.Run.Counts.Resources += l.governed
 		for group, n := range l.states {
@@ -112,6 +114,11 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		}
 		return l.err == nil
 	}
+	type looked struct {
+		resource *fleet.Resource
+		mark     mark
+	}
+	var anew []looked
 	for i := range seen.Resources {
 		resource := &seen.Resources[i]
 		if !r.concerns(*resource) {
@@ -120,23 +127,25 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		l.governed++
 		l.states[Group{l.scope, resource.Kind, resource.State}]++
 		mark := markOf(resource)
-		if runs, same := l.rest.same(mark); same {
-			if runs {
-				l.running++
-			}
-			continue
+		if runs, same := l.rest.same(mark); !same {
+			anew = append(anew, looked{resource, mark})
+		} else if runs {
+			l.running++
 		}
-		if !remember() {
-			return
-		}
-		governs := r.book.Governs(*resource)
-		runs := governs.Why == policy.Governed && resource.State == fleet.Running
+	}
+	if len(anew) > 0 && !remember() {
+		return
+	}
+	r.askHealth(ctx, l.scope, seen.Resources, memories)
+	for _, one := range anew {
+		governs := r.book.Governs(*one.resource)
+		runs := governs.Why == policy.Governed && one.resource.State == fleet.Running
 		if runs {
 			l.running++
 		}
-		before := memories[resource.Ref]
+		before := memories[one.resource.Ref]
 		r.scopes[l.scope].lift(&before)
-		l.rest.set(mark, runs, r.lookAtOne(l, resource, governs, before))
+		l.rest.set(one.mark, runs, r.lookAtOne(l, one.resource, governs, before))
 	}
 	if l.rest.known == nil || l.rest.vanished() {
 		if remember() {
@@ -214,11 +223,16 @@ func (r *running) absent(l *look, seen discover.Seen, memories map[fleet.Ref]dec
 	for ref, memory := range memories {
 		switch {
 		case present[ref] || !seen.Complete(ref.Scope, ref.Kind):
+		case memory.Muted != "":
+			l.lost = append(l.lost, memory)
 		case memory.Missing.IsZero() || memory.Missing.After(r.now):
 			memory.Missing = r.now
 			l.changed = append(l.changed, memory)
-		case r.now.Sub(memory.Missing) > forgetAfter:
+			l.due = sooner(l.due, memory.Missing.Add(forgetAfter))
+		case r.now.Sub(memory.Missing) >= forgetAfter:
 			l.gone = append(l.gone, ref)
+		default:
+			l.due = sooner(l.due, memory.Missing.Add(forgetAfter))
 		}
 	}
 	slices.SortFunc(l.gone, fleet.Ref.Compare)

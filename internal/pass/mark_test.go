@@ -25,6 +25,8 @@ func TestEveryFieldOfAResourceIsPartOfItsLooks(t *testing.T) {
 				t.Error("two resources have one name")
 			}
 			continue
+		case "Health", "HealthReason": // asked for while a start is under way, and nothing is at rest then
+			continue
 		case "SeenAt":
 			changed.SeenAt = time.Unix(1, 0)
 			if markOf(&changed) != before {

@@ -64,6 +64,10 @@ type Pass struct {
 	Windows cloud.WindowLister
 	// Snapshots lets go of snapshots that newer ones have replaced; nil: none are.
 	Snapshots cloud.SnapshotKeeper
+	// Alarms mutes the alarms of what is stopped; nil: nobody does.
+	Alarms cloud.AlarmKeeper
+	// Health tells what the provider's own checks say of what was started; nil: nobody does.
+	Health cloud.HealthLister
 	// Scopes to look at, all of the configuration or those that are due. All says that they are all.
 	Scopes []fleet.Scope
 	All    bool
@@ -112,6 +116,8 @@ type Pass struct {
 type Known struct {
 	Gaps map[fleet.Scope]string // the reason
 	Held map[fleet.Ref]plan.Guard
+	// Alarms are the scopes in which alarms could not be muted or restored.
+	Alarms map[fleet.Scope]AlarmTrouble
 }
 
 // Report is what a pass found and did.
@@ -240,6 +246,7 @@ type running struct {
 	rows     []store.Activity    // found out before acting
 	gone     []fleet.Ref
 	slow     map[fleet.Scope]bool // were not waited for
+	lost     []decide.Memory      // absent, with alarms that are muted for it
 	ended    int                  // overrides, whose rows name the run
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
@@ -247,6 +254,7 @@ type running struct {
 	places map[fleet.Scope][]int // of each scope's outcomes in the report
 	events []notify.Event
 	failed error // of a record that could not be written: nothing more may be done
+	said   int   // rows about alarms
 }
 
 func newRunning(p *Pass, now time.Time) *running {
@@ -379,9 +387,11 @@ func (r *running) act(ctx context.Context, planned plan.Plan) {
 	for i := range planned.Actions {
 		busy[planned.Actions[i].Resource.Scope] = true
 	}
+	alarms := r.keepAlarms(ctx, planned)
+	defer alarms.wait()
 	for _, scope := range r.Scopes {
 		if !busy[scope] {
-			r.scopeDone(scope)
+			alarms.then(scope, func() { r.scopeDone(scope) })
 		}
 	}
 	stage := act.Stage{Cloud: r.Cloud, Clock: r.Clock, MayAct: r.mayAct}
@@ -389,8 +399,12 @@ func (r *running) act(ctx context.Context, planned plan.Plan) {
 	record := context.WithoutCancel(ctx)
 	stage.Rungs = func(rungs []plan.Rung) { r.rungs(record, rungs) }
 	stage.Run(ctx, planned.Actions,
-		func(outcomes []plan.Outcome) { r.outcomes(record, outcomes) },
+		func(outcomes []plan.Outcome) {
+			r.outcomes(record, outcomes)
+			alarms.hear(outcomes)
+		},
 		func(scope fleet.Scope) {
+			alarms.finish(scope)
 			r.tag(ctx, scope)
 			r.scopeDone(scope)
 		})
@@ -468,7 +482,7 @@ func (r *running) recordRun(ctx context.Context) error {
 	if r.failed != nil {
 		run.Error = r.failed.Error()
 	}
-	if len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held)+r.ended == 0 {
+	if len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held)+r.ended+r.said == 0 {
 		return r.failed
 	}
 	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))

@@ -47,6 +47,15 @@ const (
 	minWaveGap = time.Second
 )
 
+// Verification says when a start is done.
+type Verification string
+
+// The verifications; empty is VerifyState.
+const (
+	VerifyState  Verification = "state"         // once it runs
+	StatusChecks Verification = "status-checks" // once the provider's own checks have passed, where the kind has any
+)
+
 // Schedule is a calendar and the flags of SEMANTICS 4. Config builds it with
 // every default filled in. It is used by pointer and never copied.
 type Schedule struct {
@@ -74,6 +83,7 @@ type Schedule struct {
 	Jitter           time.Duration // 0: none
 	// CapacityDeadline is how long a start that meets missing capacity is tried; 0: as long as running is wanted.
 	CapacityDeadline time.Duration
+	Verify           Verification // empty is VerifyState
 	// SSMWindows are the names of the SSM maintenance windows that count as running time (EC2).
 	SSMWindows []string
 	// Observe: decide and record, but do not act.

@@ -91,6 +91,15 @@ func (r *Recorder) Rungs(ctx context.Context, rungs []plan.Rung) error {
 	return nil
 }
 
+// Alarms writes what is to be known of alarms: memories before they are muted,
+// and once they are muted or restored, with the rows that tell of that.
+func (r *Recorder) Alarms(ctx context.Context, changes store.Changes) error {
+	if err := r.write(ctx, changes); err != nil {
+		return fmt.Errorf("record what becomes of alarms: %w", err)
+	}
+	return nil
+}
+
 // Forget drops the memories of resources that have been gone for long.
 func (r *Recorder) Forget(ctx context.Context, refs []fleet.Ref) error {
 	if len(refs) == 0 {

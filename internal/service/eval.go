@@ -69,6 +69,7 @@ type ignoredFlags struct {
 	MaxManualUptime      json.RawMessage `json:"max_manual_uptime"`
 	NotifyBeforeStop     json.RawMessage `json:"notify_before_stop"`
 	Jitter               json.RawMessage `json:"jitter"`
+	Verify               json.RawMessage `json:"verify"`
 	CapacityDeadline     json.RawMessage `json:"capacity_deadline"`
 }
 

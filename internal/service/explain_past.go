@@ -179,7 +179,7 @@ func stateAfter(row *store.Activity) string {
 	// Recovered and failed name the verb and its end.
 	verb, ended, _ := strings.Cut(row.Reason, "-")
 	switch start := fleet.Verb(verb) == fleet.Start; decide.Ended(ended) {
-	case decide.Started:
+	case decide.Started, decide.Unhealthy:
 		return string(fleet.Running)
 	case decide.HasStopped:
 		return string(fleet.Stopped)

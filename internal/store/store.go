@@ -229,9 +229,12 @@ const (
 	EventAnnounced     Event = "announced"      // a stop was said beforehand
 	EventGap           Event = "gap"
 	EventGapClosed     Event = "gap-closed"
-	EventRecovered     Event = "recovered" // an intent without an outcome was settled from what was seen
-	EventConfig        Event = "config"
-	EventDaemon        Event = "daemon"
+	EventAlarmsMuted   Event = "alarms-muted"
+	// EventAlarmsRestored: it runs again, and so its alarms speak again.
+	EventAlarmsRestored Event = "alarms-restored"
+	EventRecovered      Event = "recovered" // an intent without an outcome was settled from what was seen
+	EventConfig         Event = "config"
+	EventDaemon         Event = "daemon"
 )
 
 // ActivityQuery selects rows; zero fields select all.

@@ -237,6 +237,7 @@ var (
 	_ cloud.WindowLister = (*Cloud)(nil)
 
 	_ cloud.SnapshotKeeper = (*Cloud)(nil)
+	_ cloud.HealthLister   = (*Cloud)(nil)
 )
 
 // New checks the configuration. It makes no call: credentials are looked for
@@ -463,6 +464,18 @@ func unconfirmed(scope fleet.Scope, operation kinds.Operation, targets []cloud.T
 	}
 	return &cloud.PartialError{IDs: missing, Err: fmt.Errorf("%s in %s: accepted, but the answer does not name %d of %d: %w",
 		operation, scope, len(missing), len(targets), cloud.ErrTransient)}
+}
+
+// Health implements cloud.HealthLister.
+func (c *Cloud) Health(ctx context.Context, scope fleet.Scope, kind fleet.Kind, ids []string) (map[string]cloud.Health, error) {
+	handle, err := c.open(ctx, scope, kind)
+	if err != nil {
+		return nil, fmt.Errorf("read the health of %s: %w", kind, err)
+	}
+	if handle.Health == nil {
+		return nil, fmt.Errorf("%s have no checks of their own: %w", kind, cloud.ErrUnsupported)
+	}
+	return handle.Health(ctx, ids)
 }
 
 // Replace implements cloud.SnapshotKeeper.

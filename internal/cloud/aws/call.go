@@ -197,13 +197,17 @@ const rootWithin = 1 << 10
 
 // jsonServices do not answer in XML.
 var jsonServices = map[string]bool{
-	"Organizations": true, "SSM": true, "ECS": true, "EKS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true,
+	"Organizations": true, "SSM": true, "ECS": true, "EKS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true, "SageMaker": true,
 }
 
-// answersNothing are operations in REST whose answer has no members: by the
-// documentation its body is empty, where other protocols send an empty object.
+// answersNothing are operations whose answer has no members: by the
+// documentation its body is empty, where others send an empty object.
 // https://docs.aws.amazon.com/eks/latest/APIReference/API_TagResource.html
-var answersNothing = map[string]bool{"EKS.TagResource": true, "EKS.UntagResource": true}
+// https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StopNotebookInstance.html
+var answersNothing = map[string]bool{
+	"EKS.TagResource": true, "EKS.UntagResource": true,
+	"SageMaker.StartNotebookInstance": true, "SageMaker.StopNotebookInstance": true, "SageMaker.DeleteTags": true,
+}
 
 // cborServices answer in CBOR, of which a map has the major type cborMap.
 var cborServices = map[string]bool{"CloudWatch": true}

@@ -32,6 +32,7 @@ import (
 // Application Auto Scaling: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
 // Organizations: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
 // Redshift: https://docs.aws.amazon.com/redshift/latest/APIReference/API_ResumeCluster.html
+// SageMaker: https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
 // STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var codes = map[string]error{
 	// Too many calls. EC2 says RequestLimitExceeded, RDS Throttling or
@@ -60,6 +61,7 @@ var codes = map[string]error{
 	"InsufficientCapacityOnHost":           cloud.ErrInsufficientCapacity,
 	"InsufficientAddressCapacity":          cloud.ErrInsufficientCapacity,
 	"InsufficientFreeAddressesInSubnet":    cloud.ErrInsufficientCapacity,
+	"ResourceLimitExceeded":                cloud.ErrInsufficientCapacity, // SageMaker's quota of notebook instances of a type
 	"ReservationCapacityExceeded":          cloud.ErrInsufficientCapacity,
 	"SpotMaxPriceTooLow":                   cloud.ErrInsufficientCapacity,
 	"MaxSpotInstanceCountExceeded":         cloud.ErrInsufficientCapacity,
@@ -205,6 +207,11 @@ var codes = map[string]error{
 // that does not exist among them; only the message tells ("AutoScalingGroup name not found").
 const groupValidation = "ValidationError"
 
+// notebookValidation is SageMaker's code for every refusal of a notebook instance
+// but a quota: there is none of that name ("RecordNotFound"), or it is in another
+// state ("Status (Pending) not in ([InService]). Unable to transition to (Stopping) …").
+const notebookValidation = "ValidationException"
+
 // expiredCodes are refusals after which new credentials are fetched once.
 var expiredCodes = []string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 
@@ -311,6 +318,16 @@ func translate(caller context.Context, scope fleet.Scope, operation kinds.Operat
 		e.class = classify(e.Code, e.Status)
 		if e.Code == groupValidation && strings.Contains(e.Message, "not found") {
 			e.class = cloud.ErrNotFound
+		}
+		if e.Code == notebookValidation && strings.HasPrefix(string(operation), "sagemaker:") {
+			switch {
+			case strings.Contains(e.Message, "RecordNotFound"):
+				e.class = cloud.ErrNotFound
+			case strings.Contains(e.Message, "Unable to transition"):
+				e.class = cloud.ErrWrongState
+			case strings.Contains(e.Message, "NextToken"):
+				e.class = cloud.ErrTransient // one that grew old: the listing is begun again
+			}
 		}
 		if strings.HasPrefix(e.Code, "InvalidDBClusterState") && strings.Contains(string(operation), "DBCluster") {
 			e.class = cloud.ErrWrongState // it is about the cluster itself, not a member

@@ -70,6 +70,8 @@ var (
 	// Organizations has limits of its own for each operation and account. A listing
 	// once an hour needs few calls: this is small enough not to be in the way of others.
 	organizationsShared = Limit{Group: "organizations", Request: Rate{10, 4}}
+	// For SageMaker AWS publishes no figure. A listing takes a call for a hundred notebooks, and one more for each that failed.
+	sagemakerShared = Limit{Group: "sagemaker", Request: Rate{10, 2}}
 	// For Redshift AWS publishes no figure. A pass lists with one call for a hundred clusters, and acts with one for each.
 	redshiftShared = Limit{Group: "redshift", Request: Rate{20, 5}}
 	stsShared      = Limit{Group: "sts", Request: Rate{600, 600}}
@@ -98,6 +100,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = taggingShared
 	case service == "organizations":
 		limit = organizationsShared
+	case service == "sagemaker":
+		limit = sagemakerShared
 	case service == "redshift":
 		limit = redshiftShared
 	case service == "sts":

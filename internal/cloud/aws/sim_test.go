@@ -66,13 +66,16 @@ func simulateFleet(t *testing.T, opt awssim.Options, holds awssim.Fleet, change 
 }
 
 func simResource(seed fleet.Resource) awssim.Resource {
-	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg", fleet.EKSNodegroup: "eks", fleet.RedshiftCluster: "redshift"}[seed.Kind]
+	kind := map[fleet.Kind]string{fleet.EC2Instance: "ec2", fleet.RDSInstance: "rds", fleet.RDSCluster: "rds_cluster", fleet.ECSService: "ecs", fleet.AutoScalingGroup: "asg", fleet.EKSNodegroup: "eks", fleet.RedshiftCluster: "redshift", fleet.SageMakerNotebook: "notebook"}[seed.Kind]
 	state := string(seed.State)
 	if (seed.Kind == fleet.RDSInstance || seed.Kind == fleet.RDSCluster) && seed.State == fleet.Running {
 		state = "available"
 	}
-	if seed.Kind == fleet.RedshiftCluster {
+	switch seed.Kind {
+	case fleet.RedshiftCluster:
 		state = map[fleet.State]string{fleet.Running: "available", fleet.Stopped: "paused"}[seed.State]
+	case fleet.SageMakerNotebook:
+		state = map[fleet.State]string{fleet.Running: "InService", fleet.Stopped: "Stopped"}[seed.State]
 	}
 	class, engine := seed.Type, ""
 	switch seed.Kind {

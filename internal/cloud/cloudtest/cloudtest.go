@@ -60,7 +60,7 @@ type World struct {
 }
 
 // everyKind are the kinds that are examined one after the other.
-var everyKind = []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup, fleet.EKSNodegroup, fleet.RedshiftCluster}
+var everyKind = []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster, fleet.ECSService, fleet.AutoScalingGroup, fleet.EKSNodegroup, fleet.RedshiftCluster, fleet.SageMakerNotebook}
 
 // settling is longer than any resource takes to start or stop.
 const settling = time.Hour
@@ -88,6 +88,7 @@ func Exercise(t *testing.T, h Harness) {
 		{"a large fleet is listed whole", (*exam).large},
 		{"a start is seen to run, a stop to end", (*exam).startStop},
 		{"a stop with a snapshot waits for it", (*exam).snapshot},
+		{"health is told of what was started", (*exam).health},
 		{"doing it twice is as doing it once", (*exam).twice},
 		{"a bad member is named and nothing is done", (*exam).badMember},
 		{"hibernation that is not set up is unsupported", (*exam).hibernate},
@@ -120,7 +121,7 @@ type exam struct {
 
 // seed describes a resource of the first scope that carries the tag.
 func (e *exam) seed(kind fleet.Kind, name string, state fleet.State) fleet.Resource {
-	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro", fleet.EKSNodegroup: "ON_DEMAND", fleet.RedshiftCluster: "ra3.xlplus"}
+	types := map[fleet.Kind]string{fleet.EC2Instance: "t3.micro", fleet.RDSInstance: "db.t3.micro", fleet.RDSCluster: "aurora-mysql", fleet.ECSService: "FARGATE", fleet.AutoScalingGroup: "t3.micro", fleet.EKSNodegroup: "ON_DEMAND", fleet.RedshiftCluster: "ra3.xlplus", fleet.SageMakerNotebook: "ml.t3.medium"}
 	return fleet.Resource{
 		Ref: fleet.Ref{Scope: e.Scopes[0], Kind: kind}, Name: name, State: state, Type: types[kind],
 		Tags: map[string]string{TagKey: "office"},
@@ -260,7 +261,7 @@ func (e *exam) tagged() {
 		plain := e.seed(kind, "plain", fleet.Running)
 		plain.Tags = map[string]string{"schedule": "case counts", "Team": "a"}
 		star, pattern := e.seed(kind, "star", fleet.Running), "Sched*"
-		if kind == fleet.ECSService || kind == fleet.EKSNodegroup { // take no star in a tag
+		if kind == fleet.ECSService || kind == fleet.EKSNodegroup || kind == fleet.SageMakerNotebook { // take no star in a tag
 			pattern = "Sched.+"
 		}
 		star.Tags = map[string]string{pattern: "no pattern"}
@@ -278,7 +279,7 @@ func (e *exam) tagged() {
 }
 
 func (e *exam) byID() {
-	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone", fleet.EKSNodegroup: "long/gone", fleet.RedshiftCluster: "long-gone"}
+	gone := map[fleet.Kind]string{fleet.EC2Instance: "i-0fffffffffffffff0", fleet.RDSInstance: "long-gone", fleet.RDSCluster: "long-gone", fleet.ECSService: "long/gone", fleet.AutoScalingGroup: "long-gone", fleet.EKSNodegroup: "long/gone", fleet.RedshiftCluster: "long-gone", fleet.SageMakerNotebook: "long-gone"}
 	for _, kind := range everyKind {
 		var seeds []fleet.Resource
 		for i := range 250 {
@@ -353,6 +354,33 @@ func (e *exam) startStop() {
 		e.wantStates(list, fleet.Stopped, "a", "bystander")
 		e.wantStates(list, fleet.Running, "b")
 	}
+}
+
+// health tells of what was just started that it is being checked, and later that
+// it is fit; what does not run and what does not exist is left out or is a refusal.
+func (e *exam) health() {
+	e.open(e.seed(fleet.EC2Instance, "web", fleet.Stopped), e.seed(fleet.EC2Instance, "old", fleet.Running), e.seed(fleet.RDSInstance, "orders", fleet.Running))
+	lister, tells := e.Cloud.(cloud.HealthLister)
+	if !tells {
+		e.Skip("tells no health")
+	}
+	list := e.list(fleet.EC2Instance, cloud.Query{})
+	e.must(e.do(fleet.EC2Instance, fleet.Start, target(list["web"])))
+	e.Pass(time.Minute)
+	ids := []string{list["web"].ID, list["old"].ID}
+	want := func(when string, web fleet.Health) {
+		e.Helper()
+		told, err := lister.Health(e.ctx, e.Scopes[0], fleet.EC2Instance, ids)
+		e.must(err)
+		if told[ids[0]].State != web || told[ids[1]].State != fleet.Healthy || (told[ids[0]].Reason == "") != (web == fleet.Healthy) {
+			e.Errorf("%s: %+v", when, told)
+		}
+	}
+	want("a minute after its start", fleet.Checking)
+	e.Pass(settling)
+	want("once it has settled", fleet.Healthy)
+	_, err := lister.Health(e.ctx, e.Scopes[0], fleet.RDSInstance, []string{"orders"})
+	e.wantError("the health of a database", err, cloud.ErrUnsupported)
 }
 
 // snapshot stops databases with a snapshot: each try asks for the same one, and
@@ -669,6 +697,7 @@ func (e *exam) probe() {
 		"list Auto Scaling groups", "start Auto Scaling groups", "stop Auto Scaling groups", "tag Auto Scaling groups",
 		"list EKS node groups", "start EKS node groups", "stop EKS node groups", "tag EKS node groups",
 		"list ECS services", "start ECS services", "stop ECS services", "tag ECS services",
+		"list SageMaker notebooks", "start SageMaker notebooks", "stop SageMaker notebooks", "tag SageMaker notebooks",
 		"list Redshift clusters", "start Redshift clusters", "stop Redshift clusters", "tag Redshift clusters",
 	} {
 		if !seen[ability] {

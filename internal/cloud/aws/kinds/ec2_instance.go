@@ -66,6 +66,7 @@ var ec2Instance = Kind{
 	Permissions: []Permission{
 		{Action: describeInstances, For: "list instances", Resource: "*"},
 		{Action: describeSpotRequests, For: "tell persistent Spot requests, which may be stopped, from one-time ones", Resource: "*", Optional: true},
+		{Action: describeInstanceStatus, For: "wait for the status checks of instances whose schedule says verify: status-checks", Resource: "*", Optional: true},
 		{Action: describeWindows, For: "learn when the SSM maintenance windows open that schedules name", Resource: "*", Optional: true},
 		{Action: startInstances, For: "start instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
 		{Action: stopInstances, For: "stop and hibernate instances", Resource: "instance/*", Conditions: []Condition{onlyTagged}},
@@ -88,6 +89,7 @@ var ec2Instance = Kind{
 // ec2Client is what the kind needs of EC2.
 type ec2Client struct {
 	describe     func(context.Context, *ec2.DescribeInstancesInput, ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error)
+	status       func(context.Context, *ec2.DescribeInstanceStatusInput, ...func(*ec2.Options)) (*ec2.DescribeInstanceStatusOutput, error)
 	describeSpot func(context.Context, *ec2.DescribeSpotInstanceRequestsInput, ...func(*ec2.Options)) (*ec2.DescribeSpotInstanceRequestsOutput, error)
 	start        func(context.Context, *ec2.StartInstancesInput, ...func(*ec2.Options)) (*ec2.StartInstancesOutput, error)
 	stop         func(context.Context, *ec2.StopInstancesInput, ...func(*ec2.Options)) (*ec2.StopInstancesOutput, error)
@@ -118,7 +120,7 @@ type spotRequest struct {
 func openEC2(env Env) Handle {
 	c := ec2.NewFromConfig(env.SDK)
 	k := &instances{Env: env, api: ec2Client{
-		describe: c.DescribeInstances, describeSpot: c.DescribeSpotInstanceRequests,
+		describe: c.DescribeInstances, status: c.DescribeInstanceStatus, describeSpot: c.DescribeSpotInstanceRequests,
 		start: c.StartInstances, stop: c.StopInstances, reboot: c.RebootInstances, modify: c.ModifyInstanceAttribute,
 		createTags: c.CreateTags, deleteTags: c.DeleteTags,
 	}}
@@ -131,8 +133,9 @@ func openEC2(env Env) Handle {
 			fleet.Resize:    k.resize,
 			fleet.Reboot:    k.reboot,
 		},
-		Tag:   k.tag,
-		Probe: k.probe,
+		Tag:    k.tag,
+		Health: k.health,
+		Probe:  k.probe,
 	}
 }
 

@@ -30,6 +30,8 @@ const (
 	hubPlaceholder      = "HUB_ACCOUNT_ID"
 	accountPlaceholder  = "ACCOUNT_ID"
 	externalPlaceholder = "EXTERNAL_ID"
+
+	organizationPlaceholder = "ORGANIZATION_ID"
 )
 
 var partitions = []string{"aws", "aws-cn", "aws-us-gov"}
@@ -65,6 +67,8 @@ var policyKinds = []struct {
 	},
 	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
+	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
+	{"organization", "Reading an organization", "What lists the accounts of an organization: for a role in its management account or in that of a delegated administrator, or for the hub's own where the hub is there. These actions know no narrower resources that would hold for units to come.", organizationPolicy},
 }
 
 func isReading(operation Operation) bool {
@@ -175,6 +179,24 @@ func hubPolicy(partition string) policyDocument {
 	}}}
 }
 
+// membersPolicy lets the hub into accounts that are not known yet: what is known
+// is the name of the role, and that the account is of the organization.
+func membersPolicy(partition string) policyDocument {
+	return policyDocument{Version: "2012-10-17", Statement: []statement{{
+		Sid: "DayshiftMembers", Effect: "Allow", Action: []string{"sts:AssumeRole"},
+		Resource:  []string{fmt.Sprintf("arn:%s:iam::*:role/dayshift", partition)},
+		Condition: map[string]map[string][]string{"StringEquals": {"aws:ResourceOrgID": {organizationPlaceholder}}},
+	}}}
+}
+
+func organizationPolicy(string) policyDocument {
+	s := statement{Sid: "DayshiftOrganization", Effect: "Allow", Resource: []string{"*"}}
+	for _, permission := range OrganizationPermissions {
+		s.Action = append(s.Action, string(permission.Action))
+	}
+	return policyDocument{Version: "2012-10-17", Statement: []statement{s}}
+}
+
 func (d policyDocument) text(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -247,7 +269,7 @@ func TestPoliciesGrantTheLeast(t *testing.T) {
 		if compact > managedPolicyMost {
 			t.Errorf("%s: %d characters", file, compact)
 		}
-		if kind := strings.TrimPrefix(name, partition+"-"); kind != "trust" && kind != "hub" { // those are not of the role in the account
+		if kind := strings.TrimPrefix(name, partition+"-"); !slices.Contains([]string{"trust", "hub", "members", "organization"}, kind) { // those are not of the role in the account
 			if together[partition] += compact; together[partition] > inlinePoliciesMost {
 				t.Errorf("%s: %d characters with the others of its role", file, together[partition])
 			}
@@ -308,7 +330,8 @@ func judge(partition string, s statement) (complaints []string) {
 			complain("%s is granted on everything", action)
 		case action == "sts:AssumeRole":
 			for _, resource := range s.Resource {
-				if strings.Contains(resource, "*") {
+				anywhere, ofMembers := strings.Count(resource, "*"), strings.HasPrefix(resource, "arn:"+partition+":iam::*:role/") && has("StringEquals", "aws:ResourceOrgID", organizationPlaceholder)
+				if anywhere > 1 || anywhere == 1 && !ofMembers {
 					complain("%s may be assumed", resource)
 				}
 			}
@@ -364,6 +387,8 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"grants to anybody":      {Action: []string{"kms:CreateGrant"}, Resource: []string{"arn:aws:kms:*:*:key/*"}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
+		"a role of any account":  {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/dayshift"}},
+		"any role of members":    {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}, Condition: map[string]map[string][]string{"StringEquals": {"aws:ResourceOrgID": {organizationPlaceholder}}}},
 		"trusts without ID":      {Action: []string{"sts:AssumeRole"}, Principal: map[string]string{"AWS": "arn:aws:iam::111122223333:role/hub"}},
 		"trusts a whole account": {Action: []string{"sts:AssumeRole"}, Principal: map[string]string{"AWS": "*"}, Condition: map[string]map[string][]string{"StringEquals": {"sts:ExternalId": {"x"}}}},
 	} {
@@ -390,6 +415,13 @@ func iamDocument(t *testing.T) string {
 			}
 			fmt.Fprintf(&table, "| %s | `%s` | %s | %s |\n", kind.Title, permission.Action, permission.For, without)
 		}
+	}
+	for _, permission := range OrganizationPermissions {
+		without := "its accounts can not be listed"
+		if permission.Optional {
+			without = "`units` and units under `exclude` can not be used"
+		}
+		fmt.Fprintf(&table, "| an organization | `%s` | %s | %s |\n", permission.Action, permission.For, without)
 	}
 	for _, kind := range policyKinds {
 		fmt.Fprintf(&policies, "\n### %s\n\n%s\n\n", kind.title, kind.about)

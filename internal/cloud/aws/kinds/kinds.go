@@ -59,6 +59,8 @@ type Handle struct {
 	Tag func(ctx context.Context, resources []fleet.Resource, tags map[string]string) error
 	// Replace deletes the snapshots that the named one has taken the place of (cloud.SnapshotKeeper); nil where there are none.
 	Replace func(ctx context.Context, resource fleet.Resource, snapshot string) error
+	// Health tells what AWS's own checks say of running resources (cloud.HealthLister); nil where there are none.
+	Health func(ctx context.Context, ids []string) (map[string]cloud.Health, error)
 	// Parts names, by the ids of the resources, what they consist of that has metrics of its own; nil where nothing does.
 	Parts func(ctx context.Context, resources []fleet.Resource) (map[string][]Dimensions, error)
 	// Probe tries each ability without changing anything. tagKey picks an

@@ -105,10 +105,13 @@ func (k *warehouses) list(ctx context.Context, query cloud.Query) ([]fleet.Resou
 			all.add(resource)
 		}
 	})
-	if in.ClusterIdentifier != nil && errors.Is(err, cloud.ErrNotFound) {
+	switch {
+	case in.ClusterIdentifier != nil && errors.Is(err, cloud.ErrNotFound):
 		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	return all.list, err
+	return all.list, nil
 }
 
 // pages calls each with every cluster of every page.

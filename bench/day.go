@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"dayshift/internal/app"
+	"dayshift/internal/awssim"
+	"dayshift/internal/metrics"
+	"dayshift/internal/pass"
+	"dayshift/internal/store/memory"
+)
+
+// today is a day of a fleet, half of which follows office hours.
+type today struct{ Shape shape }
+
+// lived is what was asked of AWS in the day.
+type lived struct {
+	Stats  awssim.Stats
+	Passes int
+}
+
+// sim is the simulated AWS of the day.
+func (d today) sim(now func() time.Time) (*awssim.Cloud, error) {
+	sim := awssim.New(awssim.Options{Now: now, Seed: 1})
+	return sim, sim.Load(fleetOf(d.Shape, part{each: d.Shape.Each / 2, schedule: "always", running: true}, part{each: d.Shape.Each - d.Shape.Each/2, schedule: "office"}))
+}
+
+// dayRole lets the daemon live through a day in virtual time. It is a process
+// of its own, because the clock waits for all that runs in it.
+func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (err error) {
+	var d today
+	if err := json.Unmarshal(data, &d); err != nil {
+		return err
+	}
+	midnight := at(0, 0)
+	clk := newPatient(midnight.Add(-time.Hour)) // it has seen the fleet when the day begins
+	sim, err := d.sim(clk.Now)
+	if err != nil {
+		return err
+	}
+	p, err := wire(ctx, configuration(d.Shape, false, "memory:", "resync_interval: 1h\n"+officeSchedules), clk, distant{clk, sim.Transport()}, "")
+	if err != nil {
+		return err
+	}
+	p.loaded.File = "" // nothing to reload
+	var passes atomic.Int64
+	daemon := app.Daemon{
+		App: &app.App{Config: p.loaded, Cloud: p.cloud, Store: memory.New(), Clock: clk, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler)},
+		// By the wall it looks at the clock every half minute; so often by this one
+		// would be a thousand looks more, at which there is nothing to do.
+		Speed:   120,
+		Reports: func(*pass.Report) { passes.Add(1) },
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ready := make(chan string, 1)
+	daemon.Listening = func(addr string) { ready <- addr }
+	served := make(chan error, 1)
+	go func() { served <- daemon.Serve(ctx, "127.0.0.1:0") }()
+	select {
+	case <-ready:
+	case err := <-served:
+		return err
+	}
+	if err := clk.runTo(ctx, midnight); err != nil {
+		return err
+	}
+	if passes.Load() == 0 {
+		return errors.New("the daemon has not looked at the fleet before the day began")
+	}
+	sim.ResetCalls()
+	passes.Store(0)
+	if err := clk.runTo(ctx, midnight.AddDate(0, 0, 1)); err != nil {
+		return err
+	}
+	return say(lived{countedOn(sim.Calls()), int(passes.Load())})
+}
+
+// countedOn leaves out the calls that were refused because their session had
+// ended: the program renews sessions by the wall, before they end, and by this
+// clock it can not know. What is left is one session an hour, and every call once.
+func countedOn(calls []awssim.Call) awssim.Stats {
+	stats := awssim.Stats{ByAction: map[string]int64{}}
+	for i := range calls {
+		if calls[i].Code == "RequestExpired" {
+			continue
+		}
+		stats.Calls++
+		stats.ByAction[calls[i].Service+":"+calls[i].Action]++
+		if calls[i].Throttled {
+			stats.Throttled++
+		}
+	}
+	return stats
+}
+
+// withDaemon lets the daemon live through the day.
+func (d today) withDaemon(ctx context.Context) (l lived, err error) {
+	c, err := spawn(ctx, "day", d)
+	if err != nil {
+		return l, err
+	}
+	if err := c.hear(&l); err != nil {
+		return l, err
+	}
+	return l, c.end()
+}
+
+// pollEvery is how often those that poll do so, as Instance Scheduler on AWS by default.
+const pollEvery = 5 * time.Minute
+
+// withPoll is the day of a replica of those that look at everything every five
+// minutes: one listing of the instances with the tag in each account and region,
+// and one call for all that has to start or to stop.
+func (d today) withPoll(ctx context.Context) (l lived, err error) {
+	clk := &stepping{now: at(0, 0)}
+	sim, err := d.sim(clk.Now)
+	if err != nil {
+		return l, err
+	}
+	var clients []*ec2.Client
+	for n := range d.Shape.scopes() {
+		scope := scopeOf(d.Shape, n)
+		clients = append(clients, ec2.New(ec2.Options{
+			Region: string(scope.Region), Credentials: credentials.NewStaticCredentialsProvider(string(scope.Account), "bench", ""),
+			HTTPClient: &http.Client{Transport: sim.Transport()}, Retryer: sdk.NopRetryer{},
+		}))
+	}
+	for ; clk.Now().Before(at(24, 0)); clk.set(clk.Now().Add(pollEvery)) {
+		now := clk.Now()
+		open := !now.Before(at(9, 0)) && now.Before(at(18, 0))
+		l.Passes++
+		for _, client := range clients {
+			if err := poll(ctx, client, open); err != nil {
+				return l, err
+			}
+		}
+	}
+	l.Stats = sim.Stats()
+	return l, nil
+}
+
+// poll looks at one account and region.
+func poll(ctx context.Context, client *ec2.Client, open bool) error {
+	pages := ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{
+		Filters: []types.Filter{{Name: sdk.String("tag-key"), Values: []string{"Schedule"}}}, MaxResults: sdk.Int32(instancesInPage),
+	})
+	var change []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, reservation := range page.Reservations {
+			for i := range reservation.Instances {
+				instance := &reservation.Instances[i]
+				if hasTag(instance.Tags, "Schedule", "office") && (instance.State.Name == types.InstanceStateNameRunning) != open {
+					change = append(change, *instance.InstanceId)
+				}
+			}
+		}
+	}
+	var err error
+	switch {
+	case len(change) == 0:
+	case open:
+		_, err = client.StartInstances(ctx, &ec2.StartInstancesInput{InstanceIds: change})
+	default:
+		_, err = client.StopInstances(ctx, &ec2.StopInstancesInput{InstanceIds: change})
+	}
+	return err
+}
+
+func hasTag(tags []types.Tag, key, value string) bool {
+	for _, tag := range tags {
+		if *tag.Key == key {
+			return *tag.Value == value
+		}
+	}
+	return false
+}
+
+func daySection(ctx context.Context, l *lab) (string, error) {
+	days := []today{{shape{5, 4, 10}}, {shape{1, 4, 1000}}}
+	if l.small {
+		days = []today{{shape{1, 2, 4}}}
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, `A day of the daemon, in virtual time from midnight to midnight, with %s: half of the instances always run, half of them from 09:00 to 18:00, so that each account and region has two boundaries;
+everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session lasts an hour and is renewed before it ends,
+by the wall; on a clock that runs ahead of it the program learns the end from refusals, and these are not counted.
+Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions. It lists instances alone, where Dayshift looks after all its kinds.
+
+| accounts × regions × instances | | looks at the fleet | calls for each account and region | listings | of which | sessions | starts and stops | throttled |
+| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |
+`, "`resync_interval: 1h`")
+	for i, d := range days {
+		got, err := d.withDaemon(ctx)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", d.Shape, err)
+		}
+		line, err := d.line("Dayshift", got)
+		if err != nil {
+			return "", err
+		}
+		text.WriteString(line)
+		if i > 0 {
+			continue // how many instances there are changes nothing for who polls
+		}
+		if got, err = d.withPoll(ctx); err != nil {
+			return "", err
+		}
+		if line, err = d.line("every 5 minutes (replica)", got); err != nil {
+			return "", err
+		}
+		text.WriteString(line)
+	}
+	return text.String(), nil
+}
+
+func (d today) line(name string, got lived) (string, error) {
+	for _, action := range actCalls {
+		if got.Stats.ByAction[action] < int64(d.Shape.scopes()) {
+			return "", fmt.Errorf("%s: %d calls of %s in a day with a boundary in each of %d accounts and regions", name, got.Stats.ByAction[action], action, d.Shape.scopes())
+		}
+	}
+	each := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/float64(d.Shape.scopes())) }
+	listed, which := listings(got.Stats, each)
+	return fmt.Sprintf("| %s | %s | %d | %s | %s | %s | %s | %s | %d |\n", d.Shape, name, got.Passes, each(got.Stats.Calls), each(listed), which,
+		each(sum(got.Stats, sessionCalls)), each(sum(got.Stats, actCalls)), got.Stats.Throttled), nil
+}
