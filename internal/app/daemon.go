@@ -69,6 +69,8 @@ type Daemon struct {
 	refused  string // why the last reload was refused; empty: it was not
 	problem  string // why the last pass failed; empty: it did not
 
+	ear ear // what is known of events
+
 	waits     waiting    // the configuration that waits for a person
 	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
@@ -172,6 +174,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.mu.Unlock()
 	d.passes.Go(func() { d.heed(passing) })
 	d.passes.Go(func() { d.calendars(passing) })
+	d.passes.Go(func() { d.hear(passing) })
 	d.passes.Go(func() { d.accounts(passing) })
 	d.loop(passing)
 	d.passes.Wait()
@@ -270,6 +273,7 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 			}
 		}
 	}
+	p.Observe = func(outcomes []plan.Outcome) { d.ear.acted(outcomes, d.Clock.Now()) }
 	given := map[fleet.Scope]bool{}
 	var mu sync.Mutex
 	p.ScopeDone = func(scope fleet.Scope, due time.Time) {
