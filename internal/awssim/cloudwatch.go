@@ -750,9 +750,26 @@ func (s *scope) describeAlarm(a *alarm, now int64) Alarm {
 		return out
 	}
 	for i := range a.metrics {
-		for _, d := range a.metrics[i].dimensions {
-			out.Of = append(out.Of, d.value) // what is not of the fleet is lost
+		if id := resourceIn(a.metrics[i].dimensions); id != "" {
+			if _, dimensions := s.watched(id); dimensions != nil { // what is not of the fleet is lost
+				out.Of = append(out.Of, id)
+			}
 		}
 	}
+	if len(out.Of) == 0 {
+		out.Dimensions = map[string]string{"Of": "nobody"}
+	}
 	return out
+}
+
+// resourceIn is the resource that the dimensions of a metric name, empty where they name none.
+func resourceIn(dimensions []dimension) string {
+	value := map[string]string{}
+	for _, d := range dimensions {
+		value[d.name] = d.value
+	}
+	if name := value["ServiceName"]; name != "" {
+		return value["ClusterName"] + "/" + name
+	}
+	return cmp.Or(value["InstanceId"], value["DBInstanceIdentifier"], value["DBClusterIdentifier"], value["AutoScalingGroupName"])
 }
