@@ -111,7 +111,7 @@ func (k *nodegroups) list(ctx context.Context, query cloud.Query) ([]fleet.Resou
 	seenAt := k.Now()
 	var ids []string
 	add := func(id string) {
-		if _, _, ok := nodegroupNames(id); ok {
+		if isNodegroup(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -146,10 +146,10 @@ func (k *nodegroups) list(ctx context.Context, query cloud.Query) ([]fleet.Resou
 	return all.list, nil
 }
 
-// nodegroupNames takes an id of the form cluster/nodegroup apart; others name nothing that there is.
-func nodegroupNames(id string) (cluster, name string, ok bool) {
-	cluster, name, _ = strings.Cut(id, "/")
-	return cluster, name, cluster != "" && name != "" && !strings.Contains(name, "/")
+// isNodegroup reports whether an id has the form cluster/nodegroup; others name nothing that there is.
+func isNodegroup(id string) bool {
+	cluster, name, _ := strings.Cut(id, "/")
+	return cluster != "" && name != "" && !strings.Contains(name, "/")
 }
 
 // nodegroupID is the id of the node group that an ARN names, empty when it names none.
@@ -302,7 +302,7 @@ func (k *nodegroups) look(ctx context.Context, id string) (group *types.Nodegrou
 	refuse := func(why string, class error) error {
 		return &cloud.MemberError{IDs: []string{id}, Err: fmt.Errorf("EKS node group %s in %s: %s: %w", id, k.Scope, why, class)}
 	}
-	if _, _, ok := nodegroupNames(id); !ok {
+	if !isNodegroup(id) {
 		return nil, nil, refuse("there is none", cloud.ErrNotFound)
 	}
 	if group, err = k.describe(ctx, id); err != nil {
