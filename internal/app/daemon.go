@@ -394,6 +394,9 @@ func (d *Daemon) merge(report *pass.Report) {
 		}
 	}
 	maps.Copy(held, report.Known.Held)
+	here := scopesOf(d.Config) // what left the configuration meanwhile is not said any more
+	maps.DeleteFunc(gaps, func(scope fleet.Scope, _ string) bool { return !here[scope] })
+	maps.DeleteFunc(held, func(ref fleet.Ref, _ plan.Guard) bool { return !here[ref.Scope] })
 	d.known = pass.Known{Gaps: gaps, Held: held, Alarms: alarms}
 	switch {
 	case len(held) == 0:
@@ -429,9 +432,12 @@ func (d *Daemon) count(report *pass.Report) {
 		gaps[gap.Scope] = true
 	}
 	d.mu.Lock()
-	kinds := d.Cloud.Kinds()
+	kinds, here := d.Cloud.Kinds(), scopesOf(d.Config)
 	d.mu.Unlock()
 	for _, scope := range report.Scopes {
+		if !here[scope] { // it left the configuration meanwhile
+			continue
+		}
 		d.Metrics.Gap(string(scope.Account), string(scope.Region), gaps[scope])
 		reason := ""
 		if b := report.Breakers[scope]; b.Quarantined() {
@@ -588,23 +594,32 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	}
 	d.event(ctx, store.EventDaemon, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(changes)))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
-	d.forget(before.Scopes, next.Scopes)
+	d.forget(before, next)
 	return true
 }
 
-// forget drops what is said of scopes that left the configuration.
-func (d *Daemon) forget(before, after []fleet.Scope) {
-	stay := map[fleet.Scope]bool{}
-	for _, scope := range after {
-		stay[scope] = true
+func scopesOf(loaded *config.Loaded) map[fleet.Scope]bool {
+	scopes := make(map[fleet.Scope]bool, len(loaded.Scopes))
+	for _, scope := range loaded.Scopes {
+		scopes[scope] = true
 	}
+	return scopes
+}
+
+// forget drops what is said of scopes that left the configuration, and what was
+// counted of kinds that did.
+func (d *Daemon) forget(before, after *config.Loaded) {
+	stay := scopesOf(after)
+	sameKinds := slices.Equal(before.Config.Kinds, after.Config.Kinds)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, scope := range before {
+	for _, scope := range before.Scopes {
+		if !stay[scope] || !sameKinds {
+			d.Metrics.Forget(string(scope.Account), string(scope.Region))
+		}
 		if stay[scope] {
 			continue
 		}
-		d.Metrics.Forget(string(scope.Account), string(scope.Region))
 		delete(d.slow, scope)
 		delete(d.confirms, scope)
 	}

@@ -324,9 +324,10 @@ func (r *running) absent(seen discover.Seen) {
 	for i := range seen.Resources {
 		present[seen.Resources[i].Ref] = true
 	}
+	asked := r.Cloud.Kinds()
 	for ref, memory := range r.memories {
 		switch {
-		case present[ref] || !seen.Complete(ref.Scope, ref.Kind):
+		case present[ref] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
 		case memory.Muted != "":
 			r.lost = append(r.lost, ref)
 		case r.now.Sub(memory.SeenAt) > forgetAfter:
