@@ -48,6 +48,7 @@ type world struct {
 	scopes  []fleet.Scope
 	config  string
 	windows cloud.WindowLister
+	tagging pass.TagOptions
 	shift   time.Duration // how far the process's clock is from the true one, which AWS has
 }
 
@@ -135,7 +136,7 @@ var scopes = []fleet.Scope{
 func (w *world) pass() *pass.Pass {
 	return &pass.Pass{
 		Cloud: w.cloud, Store: w.store, Clock: shiftedClock{w}, Book: w.book, Limits: w.limit, Trigger: "test", Known: w.known,
-		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows, Snapshots: w.cloud, Health: w.cloud, Alarms: w.cloud,
+		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows, Snapshots: w.cloud, Health: w.cloud, Tags: w.tagging, Alarms: w.cloud,
 		Lease: func() store.Lease { return w.lease }, MayAct: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }
