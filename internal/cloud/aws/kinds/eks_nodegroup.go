@@ -66,7 +66,8 @@ var eksNodegroup = Kind{
 		{Action: tagNodegroup, For: "write dayshift:saved before a stop, dayshift:last-action and dayshift:error", Resource: nodegroupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 		{Action: untagNodegroup, For: "remove dayshift:saved after a start, and dayshift:error", Resource: nodegroupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 	},
-	Open: openEKS,
+	Dimensions: func(fleet.Resource) []Dimensions { return nil }, // its Auto Scaling group has the metrics
+	Open:       openEKS,
 }
 
 // eksClient is what the kind needs of EKS and of the tagging API.
@@ -99,6 +100,7 @@ func openEKS(env Env) Handle {
 			fleet.Stop:  k.stop,
 		},
 		Tag:   k.tag,
+		Parts: k.parts,
 		Probe: k.probe,
 	}
 }
@@ -213,6 +215,30 @@ func (k *nodegroups) listCluster(ctx context.Context, cluster string, each func(
 		}
 		in.NextToken = page.NextToken
 	}
+}
+
+// parts are the Auto Scaling groups of node groups.
+func (k *nodegroups) parts(ctx context.Context, resources []fleet.Resource) (map[string][]Dimensions, error) {
+	parts := map[string][]Dimensions{}
+	for i := range resources {
+		id := resources[i].ID
+		group, err := k.describe(ctx, id)
+		if errors.Is(err, cloud.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if group.Resources == nil {
+			continue
+		}
+		for _, one := range group.Resources.AutoScalingGroups {
+			if name := sdk.ToString(one.Name); name != "" {
+				parts[id] = append(parts[id], Dimensions{"AutoScalingGroupName": name})
+			}
+		}
+	}
+	return parts, nil
 }
 
 // describe reads one node group; its error is ErrNotFound when that or its cluster is gone.
