@@ -49,7 +49,6 @@ var redshiftCluster = Kind{
 		{Action: deleteWarehouseTags, For: "remove dayshift:error once it is settled", Resource: "cluster:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 	},
 	Dimensions: named("ClusterIdentifier"),
-	Dimensions: named("ClusterIdentifier"),
 	Open:       openRedshift,
 }
 
