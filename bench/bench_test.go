@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"dayshift/internal/calendar"
+	"dayshift/internal/config"
+	"dayshift/internal/fleet"
 )
 
 // TestMain plays the role of a child when the program starts itself.
@@ -131,5 +135,94 @@ func BenchmarkCalendar(b *testing.B) {
 			b.ReportAllocs()
 			c.run(b.N)
 		})
+	}
+}
+
+// Waits run side by side, in order, and the time between them takes none.
+func TestPatient(t *testing.T) {
+	clk := newPatient(at(0, 0))
+	ctx, cancel := context.WithCancel(t.Context())
+	woken := make(chan string, 10)
+	sleep := func(ctx context.Context, name string, d time.Duration) {
+		go func() {
+			if err := clk.Sleep(ctx, d); err != nil {
+				name += " gave up"
+			}
+			woken <- name + " at " + clk.Now().Format("15:04")
+		}()
+	}
+	sleep(t.Context(), "long", 2*time.Hour)
+	sleep(t.Context(), "short", time.Hour)
+	sleep(t.Context(), "too long", 30*time.Hour)
+	sleep(ctx, "given up", 20*time.Hour)
+	if err := clk.Sleep(t.Context(), 0); err != nil || !clk.Now().Equal(at(0, 0)) {
+		t.Errorf("no sleep took until %s: %v", clk.Now(), err)
+	}
+	if err := clk.runTo(t.Context(), at(3, 0)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	for _, want := range []string{"short at 01:00", "long at 02:00", "given up gave up at 03:00"} {
+		if got := <-woken; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if err := clk.runTo(t.Context(), at(36, 0)); err != nil || !clk.Now().Equal(at(36, 0)) {
+		t.Fatalf("it ran to %s: %v", clk.Now(), err)
+	}
+	if got := <-woken; got != "too long at 06:00" {
+		t.Errorf("%q", got)
+	}
+	stopped := errors.New("stopped")
+	ended, end := context.WithCancelCause(t.Context())
+	end(stopped)
+	if err := errors.Join(clk.runTo(ended, at(40, 0)), clk.Sleep(ended, time.Hour)); !errors.Is(err, stopped) {
+		t.Errorf("after an interrupt: %v", err)
+	}
+}
+
+// What the table says of goroutines is what the SDK's retryer does: three tries
+// of a call, a hundred retries in all before its quota is used up.
+func TestGoroutinesUseUpTheQuota(t *testing.T) {
+	f, err := measure(t.Context(), job{verb: fleet.Start, good: 400}, strategy{share: 1, run: goroutines(50)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 500 tokens, five for a retry, which come back when it succeeds, and one for every success.
+	succeeded := 400 - f.lost
+	if retries := f.calls - 400; retries < 100 || retries > 100+2*succeeded || f.lost < 200 || f.throttled != f.calls-succeeded {
+		t.Errorf("%d calls for 400 instances, %d of them throttled, %d lost", f.calls, f.throttled, f.lost)
+	}
+	alone, err := measure(t.Context(), job{verb: fleet.Start, good: 5}, strategy{share: 1, run: goroutines(10)})
+	if err != nil || alone.calls != 5 || alone.lost != 0 || alone.took != roundTrip {
+		t.Errorf("five at once: %+v, %v", alone, err)
+	}
+}
+
+// The second start of the million is of a fleet at rest: nobody starts or stops anything but what "turn" asks for.
+func TestMillionIsAtRest(t *testing.T) {
+	m := million{shape: shape{1, 1, 40}}
+	for hour := range 24 {
+		now := time.Date(2026, 3, 2, hour, 30, 0, 0, time.UTC)
+		loaded, err := config.Parse("bench.yaml", []byte(configuration(m.shape, false, "memory:", m.schedules(now, false))), config.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		for _, part := range m.parts() {
+			count += part.Each
+			schedule := loaded.Book.Schedules[part.Schedule]
+			if schedule.Calendar == nil {
+				t.Fatal(schedule.Err)
+			}
+			for _, at := range []time.Time{now.Add(-2 * time.Hour), now, now.Add(2 * time.Hour)} {
+				if running := schedule.Calendar.Wanted(at).State == calendar.Running; running != part.Running {
+					t.Errorf("%s at %s: running %t, the fleet has %t", part.Schedule, at.Format("15:04"), running, part.Running)
+				}
+			}
+		}
+		if count != m.Each {
+			t.Fatalf("the parts have %d instances, not %d", count, m.Each)
+		}
 	}
 }

@@ -24,6 +24,18 @@ const (
 	triggerResync   = "resync"   // the interval that repairs drift
 	triggerClock    = "clock"    // the wall clock jumped
 	triggerPerson   = "person"   // a person decided something
+	triggerEvent    = "event"    // the cloud said that something has changed
+)
+
+const (
+	// newsDelay is how long a look waits for further events of its scope: those of
+	// one command come within a second, and so do a listing and what it lists.
+	newsDelay = time.Second
+	// newsGap is how far apart looks because of events are in one scope. Where more
+	// is told all the time it doubles up to newsLongest, so that a scope that never
+	// rests costs a look a minute.
+	newsGap     = 10 * time.Second
+	newsLongest = time.Minute
 )
 
 // agenda knows when each scope is to be looked at next. A scope is given out
@@ -34,6 +46,9 @@ type agenda struct {
 	resync time.Duration
 	maxNap time.Duration // of the clock, which may run faster than the wall
 	jump   time.Duration // likewise
+	delay  time.Duration // newsDelay and its relatives, likewise
+	gap    time.Duration
+	most   time.Duration
 	scopes map[fleet.Scope]*appointment
 	last   time.Time     // when take was last asked
 	nap    time.Duration // how long it then allowed to sleep
@@ -43,7 +58,10 @@ type agenda struct {
 type appointment struct {
 	due     time.Time // zero: nothing scheduled
 	resync  time.Time
-	trigger string // overrides the reason once; empty otherwise
+	trigger string    // overrides the reason once; empty otherwise
+	news    time.Time // when to look because of events; zero: none came
+	looked  time.Time // when that was last done
+	gap     time.Duration
 	busy    bool
 	gone    bool // left the configuration while busy
 }
@@ -51,7 +69,7 @@ type appointment struct {
 // newAgenda makes an agenda for a clock that runs speed times as fast as the wall.
 func newAgenda(resync time.Duration, speed float64) *agenda {
 	fast := func(d time.Duration) time.Duration { return time.Duration(float64(d) * speed) }
-	return &agenda{resync: resync, maxNap: fast(maxNap), jump: fast(jump), scopes: map[fleet.Scope]*appointment{}, wake: make(chan struct{}, 1)}
+	return &agenda{resync: resync, maxNap: fast(maxNap), jump: fast(jump), delay: fast(newsDelay), gap: fast(newsGap), most: fast(newsLongest), scopes: map[fleet.Scope]*appointment{}, wake: make(chan struct{}, 1)}
 }
 
 // set replaces the scopes and makes all of them due.
@@ -90,6 +108,35 @@ func (a *agenda) touch(scopes []fleet.Scope, now time.Time) {
 	a.poke()
 }
 
+// news makes a scope due because something is said to have changed in it, soon
+// and not too often; false: nobody looks after the scope.
+func (a *agenda) news(scope fleet.Scope, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	entry := a.scopes[scope]
+	if entry == nil || entry.gone {
+		return false
+	}
+	if entry.news.IsZero() {
+		entry.news = now.Add(a.delay)
+		if soonest := entry.looked.Add(entry.gap); entry.news.Before(soonest) && !entry.looked.After(now) { // a clock that was set back puts nothing off
+			entry.news = soonest
+		}
+		a.poke()
+	}
+	return true
+}
+
+// looks notes that a look because of events begins.
+func (e *appointment) looks(a *agenda, now time.Time) {
+	if rested := now.Sub(e.looked); e.gap > 0 && rested >= 0 && rested <= e.gap+a.delay {
+		e.gap = min(2*e.gap, a.most)
+	} else {
+		e.gap = a.gap
+	}
+	e.news, e.looked = time.Time{}, now
+}
+
 // round is what take gives out: scopes for one pass.
 type round struct {
 	scopes  []fleet.Scope
@@ -122,6 +169,9 @@ func (a *agenda) take(now time.Time) (round, time.Duration) {
 			continue
 		}
 		entry.busy, entry.trigger = true, ""
+		if !entry.news.IsZero() && !entry.news.After(now) {
+			entry.looks(a, now)
+		}
 		out.scopes = append(out.scopes, scope)
 		if out.due.IsZero() || at.Before(out.due) {
 			out.due, out.trigger = at, trigger
@@ -133,13 +183,17 @@ func (a *agenda) take(now time.Time) (round, time.Duration) {
 }
 
 func (e *appointment) next() (time.Time, string) {
+	at, trigger := e.resync, triggerResync
 	switch {
 	case e.trigger != "":
-		return e.due, e.trigger
+		at, trigger = e.due, e.trigger
 	case !e.due.IsZero() && !e.due.After(e.resync):
-		return e.due, triggerBoundary
+		at, trigger = e.due, triggerBoundary
 	}
-	return e.resync, triggerResync
+	if !e.news.IsZero() && e.news.Before(at) {
+		return e.news, triggerEvent
+	}
+	return at, trigger
 }
 
 // done takes a scope back from a pass. due is when to look at it again (zero:

@@ -71,6 +71,8 @@ type Daemon struct {
 	refused  string // why the last reload was refused; empty: it was not
 	problem  string // why the last pass failed; empty: it did not
 
+	ear ear // what is known of events
+
 	waits     waiting    // the configuration that waits for a person
 	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
@@ -174,6 +176,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.mu.Unlock()
 	d.passes.Go(func() { d.heed(passing) })
 	d.passes.Go(func() { d.calendars(passing) })
+	d.passes.Go(func() { d.hear(passing) })
 	d.passes.Go(func() { d.accounts(passing) })
 	d.loop(passing)
 	d.passes.Wait()
@@ -273,6 +276,7 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 			}
 		}
 	}
+	p.Observe = func(outcomes []plan.Outcome) { d.ear.acted(outcomes, d.Clock.Now()) }
 	given := map[fleet.Scope]bool{}
 	var mu sync.Mutex
 	p.ScopeDone = func(scope fleet.Scope, due time.Time) {
@@ -393,6 +397,9 @@ func (d *Daemon) merge(report *pass.Report) {
 		}
 	}
 	maps.Copy(held, report.Known.Held)
+	here := scopesOf(d.Config) // what left the configuration meanwhile is not said any more
+	maps.DeleteFunc(gaps, func(scope fleet.Scope, _ string) bool { return !here[scope] })
+	maps.DeleteFunc(held, func(ref fleet.Ref, _ plan.Guard) bool { return !here[ref.Scope] })
 	d.known = pass.Known{Gaps: gaps, Held: held, Alarms: alarms}
 	switch {
 	case len(held) == 0:
@@ -416,9 +423,12 @@ func (d *Daemon) count(report *pass.Report) {
 		gaps[gap.Scope] = true
 	}
 	d.mu.Lock()
-	kinds := d.Cloud.Kinds()
+	kinds, here := d.Cloud.Kinds(), scopesOf(d.Config)
 	d.mu.Unlock()
 	for _, scope := range report.Scopes {
+		if !here[scope] { // it left the configuration meanwhile
+			continue
+		}
 		d.Metrics.Gap(string(scope.Account), string(scope.Region), gaps[scope])
 		reason := ""
 		if b := report.Breakers[scope]; b.Quarantined() {
@@ -575,23 +585,32 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	}
 	d.event(ctx, store.EventDaemon, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(changes)))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
-	d.forget(before.Scopes, next.Scopes)
+	d.forget(before, next)
 	return true
 }
 
-// forget drops what is said of scopes that left the configuration.
-func (d *Daemon) forget(before, after []fleet.Scope) {
-	stay := map[fleet.Scope]bool{}
-	for _, scope := range after {
-		stay[scope] = true
+func scopesOf(loaded *config.Loaded) map[fleet.Scope]bool {
+	scopes := make(map[fleet.Scope]bool, len(loaded.Scopes))
+	for _, scope := range loaded.Scopes {
+		scopes[scope] = true
 	}
+	return scopes
+}
+
+// forget drops what is said of scopes that left the configuration, and what was
+// counted of kinds that did.
+func (d *Daemon) forget(before, after *config.Loaded) {
+	stay := scopesOf(after)
+	sameKinds := slices.Equal(before.Config.Kinds, after.Config.Kinds)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, scope := range before {
+	for _, scope := range before.Scopes {
+		if !stay[scope] || !sameKinds {
+			d.Metrics.Forget(string(scope.Account), string(scope.Region))
+		}
 		if stay[scope] {
 			continue
 		}
-		d.Metrics.Forget(string(scope.Account), string(scope.Region))
 		delete(d.slow, scope)
 		delete(d.confirms, scope)
 	}

@@ -27,6 +27,8 @@ func clientFleet(t *testing.T) *Server {
 			{Account: "444455556666", Region: "cn-north-1", Kind: "asg", Name: "workers", Min: 1, Desired: 2, Max: 4, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "orders", Engine: "docdb", Members: 1, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "ledger", Members: 2},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "redshift", Name: "sales", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "notebook", Name: "Study", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 		},
 		Windows: []Window{
 			{Account: "444455556666", Region: "cn-north-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Timezone: "Asia/Shanghai", Hours: 3},
@@ -90,6 +92,12 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"rds create-db-cluster-snapshot --db-cluster-identifier ledger --db-cluster-snapshot-identifier safe --query DBClusterSnapshot.Status --output text", "creating", ""},
 		{"rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier ghost", "", "(DBClusterSnapshotNotFoundFault)"},
 		{"ecs update-service --cluster web --service cart-01 --desired-count 0 --query service.[desiredCount,runningCount,status,schedulingStrategy] --output text", "0\t2\tACTIVE\tREPLICA", ""},
+		{"redshift pause-cluster --cluster-identifier sales --query Cluster.ClusterStatus --output text", "pausing", ""},
+		{"redshift describe-clusters --tag-keys Schedule --query Clusters[].[ClusterIdentifier,NodeType,Tags[0].Value] --output text", "sales\tra3.xlplus\tcn-office-hours", ""},
+		{"redshift resume-cluster --cluster-identifier ghost", "", "(ClusterNotFound) when calling the ResumeCluster operation: Cluster ghost not found."},
+		{"sagemaker stop-notebook-instance --notebook-instance-name Study", "", ""},
+		{"sagemaker list-notebook-instances --query NotebookInstances[].[NotebookInstanceName,NotebookInstanceArn,InstanceType] --output text", "Study\tarn:aws-cn:sagemaker:cn-north-1:444455556666:notebook-instance/study\tml.t3.medium", ""},
+		{"sagemaker describe-notebook-instance --notebook-instance-name ghost", "", "(ValidationException) when calling the DescribeNotebookInstance operation: RecordNotFound"},
 		{"sts assume-role --role-arn arn:aws-cn:iam::444455556666:role/dayshift --role-session-name me --external-id wrong", "", "(AccessDenied)"},
 	} {
 		out, errs, err := program(t, s, "aws", strings.Fields(tc.cmd)...)

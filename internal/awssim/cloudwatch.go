@@ -183,6 +183,50 @@ func (s *scope) alarmsOf(a *Alarm, now int64) ([]*alarm, error) {
 	return made, nil
 }
 
+// checkAlarms finds what would keep the alarms of a fleet from being loaded
+// beside its resources; the cloud's lock is held.
+func (c *Cloud) checkAlarms(f *Fleet) error {
+	type place struct{ account, region, name string }
+	named, alarms := map[place]bool{}, map[place]bool{}
+	for i := range f.Resources {
+		r := &f.Resources[i]
+		for n := 1; n <= max(1, r.Count) && len(f.Alarms) > 0; n++ {
+			for _, name := range []string{r.ID, r.Name, cmp.Or(r.Cluster, "default") + "/" + r.Name} {
+				named[place{r.Account, r.Region, r.numbered(name, n)}] = true
+			}
+			if r.Kind == "rds_cluster" { // its members, which it may get as it is loaded
+				for member := range mostMembers {
+					named[place{r.Account, r.Region, fmt.Sprintf("%s-%d", r.numbered(cmp.Or(r.ID, r.Name), n), member+1)}] = true
+				}
+			}
+		}
+	}
+	for i := range f.Alarms {
+		a := &f.Alarms[i]
+		s := c.scopeLocked(c.accountLocked(a.Account), regions[a.Region])
+		numbered := Resource{Count: a.Count}
+		for n := 1; n <= max(1, a.Count); n++ {
+			at := place{a.Account, a.Region, numbered.numbered(a.Name, n)}
+			s.mu.Lock()
+			taken := alarms[at] || s.alarms[at.name] != nil
+			lacks := slices.IndexFunc(a.Of, func(name string) bool {
+				name = numbered.numbered(name, n)
+				_, dimensions := s.watched(name)
+				return dimensions == nil && !named[place{a.Account, a.Region, name}]
+			})
+			s.mu.Unlock()
+			switch {
+			case taken:
+				return fmt.Errorf("load fleet: alarms[%d].name: alarm %q exists already in account %s, %s", i, at.name, a.Account, a.Region)
+			case lacks >= 0:
+				return fmt.Errorf("load fleet: alarms[%d].of: there is no %q in account %s, %s", i, numbered.numbered(a.Of[lacks], n), a.Account, a.Region)
+			}
+			alarms[at] = true
+		}
+	}
+	return nil
+}
+
 // watched gives the namespace and dimensions of a resource's own metrics, by
 // its id or name; nil where there is none.
 func (s *scope) watched(name string) (string, []dimension) {
@@ -691,7 +735,7 @@ func (k *call) readMetrics(a *alarm) *Error {
 	return nil
 }
 
-// entry is the alarm as a fleet file says it.
+// describeAlarm is the alarm as a fleet file says it.
 func (s *scope) describeAlarm(a *alarm, now int64) Alarm {
 	actions := a.alarm
 	out := Alarm{
@@ -706,9 +750,26 @@ func (s *scope) describeAlarm(a *alarm, now int64) Alarm {
 		return out
 	}
 	for i := range a.metrics {
-		for _, d := range a.metrics[i].dimensions {
-			out.Of = append(out.Of, d.value) // what is not of the fleet is lost
+		if id := resourceIn(a.metrics[i].dimensions); id != "" {
+			if _, dimensions := s.watched(id); dimensions != nil { // what is not of the fleet is lost
+				out.Of = append(out.Of, id)
+			}
 		}
 	}
+	if len(out.Of) == 0 {
+		out.Dimensions = map[string]string{"Of": "nobody"}
+	}
 	return out
+}
+
+// resourceIn is the resource that the dimensions of a metric name, empty where they name none.
+func resourceIn(dimensions []dimension) string {
+	value := map[string]string{}
+	for _, d := range dimensions {
+		value[d.name] = d.value
+	}
+	if name := value["ServiceName"]; name != "" {
+		return value["ClusterName"] + "/" + name
+	}
+	return cmp.Or(value["InstanceId"], value["DBInstanceIdentifier"], value["DBClusterIdentifier"], value["AutoScalingGroupName"])
 }

@@ -421,12 +421,14 @@ func (c *Cloud) nodeGroupOf(s *scope, r *Resource, n int, tags []Tag, now int64)
 	entry := Resource{Name: "eks-" + node.name + "-" + node.id, Type: r.Type, Zone: r.Zone, Launched: When{At: instant(node.created)}}
 	node.group = c.scalingGroupOf(s, &entry, 0, nil, now)
 	node.group.min, node.group.desired, node.group.max, node.group.barren = size.Min, size.Desired, size.Max, node.issue != ""
-	for _, tag := range []groupTag{
-		{Tag: Tag{nodeClusterTag, node.cluster}, propagate: true}, {Tag: Tag{nodeGroupTag, node.name}, propagate: true},
-		{Tag: Tag{"k8s.io/cluster-autoscaler/" + node.cluster, "owned"}, propagate: true}, {Tag: Tag{"k8s.io/cluster-autoscaler/enabled", "true"}, propagate: true},
-		{Tag: Tag{"kubernetes.io/cluster/" + node.cluster, "owned"}, propagate: true},
+	for _, tag := range []Tag{
+		{nodeClusterTag, node.cluster},
+		{nodeGroupTag, node.name},
+		{"k8s.io/cluster-autoscaler/" + node.cluster, "owned"},
+		{"k8s.io/cluster-autoscaler/enabled", "true"},
+		{"kubernetes.io/cluster/" + node.cluster, "owned"},
 	} {
-		node.group.tags = append(node.group.tags, tag)
+		node.group.tags = append(node.group.tags, groupTag{tag, true})
 	}
 	return node
 }

@@ -758,6 +758,9 @@ func (c *Cloud) Load(f Fleet) error {
 		}
 		windows[i] = w
 	}
+	if err := c.checkAlarms(&f); err != nil {
+		return err
+	}
 	c.images = images
 	for i := range f.Accounts {
 		c.declare(&f.Accounts[i])
@@ -844,12 +847,7 @@ func (c *Cloud) Load(f Fleet) error {
 		s.mu.Lock()
 		made, err := s.alarmsOf(a, now)
 		for _, one := range made {
-			if err == nil && s.alarms[one.name] != nil {
-				err = fmt.Errorf("name: alarm %q exists already", one.name)
-			}
-			if err == nil {
-				s.alarms[one.name] = one
-			}
+			s.alarms[one.name] = one
 		}
 		s.mu.Unlock()
 		if err != nil {

@@ -40,6 +40,8 @@ type Config struct {
 	Observe bool `yaml:"observe" default:"false"`
 	// How long a start is tried for which AWS has no capacity, with growing gaps, where the schedule does not say.
 	CapacityDeadline Duration `yaml:"capacity_deadline" default:"2h" min:"1m" max:"30d"`
+	// The kinds of resources that are listed and acted on; absent: all. A role that was made before a kind existed needs no new permissions where that is left out. What is remembered of a kind that is left out stays.
+	Kinds []fleet.Kind `yaml:"kinds" example:"[ec2_instance, rds_instance]" form:"kind"`
 	// Filters such as `tag:env=prod`: what any of them matches is never touched. So is everything with the tag `dayshift:protect` = `true`.
 	Protect []string `yaml:"protect" example:"tag:env=prod" form:"filter"`
 	// How much one pass may stop before a person has to confirm.

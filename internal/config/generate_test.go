@@ -19,6 +19,7 @@ import (
 
 	yamlast "github.com/goccy/go-yaml/ast"
 
+	"dayshift/internal/fleet"
 	"dayshift/internal/golden"
 )
 
@@ -389,6 +390,9 @@ func textSchema(form string) object {
 	if form == "account" {
 		return object{{"anyOf", []object{{{"type", "string"}, {"pattern", patternAccount}}, {{"type", "integer"}, {"minimum", 0}, {"maximum", 999999999999}}}}}
 	}
+	if form == "kind" {
+		return object{{"enum", fleet.Kinds}}
+	}
 	schema := object{{"type", "string"}, {"minLength", 1}}
 	if form == "text" || form == "label" {
 		schema = object{{"type", "string"}}
@@ -507,6 +511,7 @@ func TestSchema(t *testing.T) {
 		"rules: {n: {expression: rate(1 day), action: stop, filters: ''}}", "rules: {n: {expression: rate(1 day), action: stop, filters: name=x, created: 2027-02-05}}",
 		"holidays: {kr: {url: kr.ics}}", "holidays: {kr: {url: 'ftp://x/kr.ics'}}", "overrides: {max_per_week: -1}", "limits: {surge: 1001}",
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
+		"kinds: [ec2]",
 		"organizations: [{}]", "organizations: [{regions: [us-east-1], units: [Prod]}]", "organizations: [{regions: [us-east-1], exclude: ['4444']}]",
 		"organizations: [{regions: [us-east-1], member_role: 'a b'}]", "organizations: [{regions: [us-east-1], refresh: 1}]", "organizations: [null]",
 		"events: {}", "events: null", "events: {queue: events}", "events: {queue: 'http://127.0.0.1:4566/111122223333/events'}", "events: {queue: 'arn:aws:sns:us-east-1:111122223333:x'}",

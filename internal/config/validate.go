@@ -154,6 +154,7 @@ func (b *builder) top() {
 	} else if strings.HasPrefix(c.Tag, "dayshift:") {
 		b.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that Dayshift itself reads or writes", Allowed: "a tag key that does not begin with dayshift:"})
 	}
+	b.kinds()
 	store, f := parseStore(c.Store)
 	if f != nil {
 		b.faultAt("store", *f)
@@ -161,6 +162,27 @@ func (b *builder) top() {
 	l.Store = store
 	if f := checkListen(c.Listen); f != nil {
 		b.faultAt("listen", *f)
+	}
+}
+
+// kinds checks the kinds of resources that are looked after.
+func (b *builder) kinds() {
+	known := make([]string, len(fleet.Kinds))
+	for i, kind := range fleet.Kinds {
+		known[i] = string(kind)
+	}
+	for i, kind := range b.c.Kinds {
+		at := index("kinds", i)
+		switch {
+		case b.unread(at):
+		case !slices.Contains(fleet.Kinds, kind):
+			b.faultAt(at, Fault{Text: string(kind), Problem: "is no kind of resource", Allowed: strings.Join(known, ", "), Fix: didYouMean(string(kind), known)})
+		case slices.Contains(b.c.Kinds[:i], kind):
+			b.faultAt(at, Fault{Text: string(kind), Problem: "is given twice", Fix: "remove one of the two"})
+		}
+	}
+	if _, written := b.at["kinds"]; written && len(b.c.Kinds) == 0 && !b.reported("kinds") {
+		b.faultAt("kinds", Fault{Problem: "is empty: nothing would be looked after", Fix: "name a kind, or remove the line for all of them"})
 	}
 }
 

@@ -125,7 +125,7 @@ func (s *Set) Quarantined(account, region, reason string) {
 	}
 }
 
-// Forget drops what is said of a scope that is looked after no more.
+// Forget drops what is said of a scope: it is looked after no more, or otherwise from the next pass on.
 func (s *Set) Forget(account, region string) {
 	scope := prometheus.Labels{"account": account, "region": region}
 	s.gaps.DeletePartialMatch(scope)

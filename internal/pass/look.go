@@ -220,9 +220,10 @@ func (r *running) absent(l *look, seen discover.Seen, memories map[fleet.Ref]dec
 	for i := range seen.Resources {
 		present[seen.Resources[i].Ref] = true
 	}
+	asked := r.Cloud.Kinds()
 	for ref, memory := range memories {
 		switch {
-		case present[ref] || !seen.Complete(ref.Scope, ref.Kind):
+		case present[ref] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
 		case memory.Muted != "":
 			l.lost = append(l.lost, memory)
 		case memory.Missing.IsZero() || memory.Missing.After(r.now):

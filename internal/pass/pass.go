@@ -387,10 +387,17 @@ func (r *running) act(ctx context.Context, planned plan.Plan) {
 	for i := range planned.Actions {
 		busy[planned.Actions[i].Resource.Scope] = true
 	}
+	var tags sync.WaitGroup
+	defer tags.Wait()
 	alarms := r.keepAlarms(ctx, planned)
 	defer alarms.wait()
+	settled := r.settledScopes()
 	for _, scope := range r.Scopes {
-		if !busy[scope] {
+		switch {
+		case busy[scope]:
+		case settled[scope]:
+			alarms.then(scope, func() { tags.Go(func() { r.tag(ctx, scope); r.scopeDone(scope) }) })
+		default:
 			alarms.then(scope, func() { r.scopeDone(scope) })
 		}
 	}

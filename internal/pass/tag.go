@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 )
@@ -22,6 +23,83 @@ type TagOptions struct {
 // maxTagValue is AWS's bound on the value of a tag, in characters.
 const maxTagValue = 256
 
+// words are the informational tags of one resource that are to be written.
+type words struct {
+	kind       fleet.Kind
+	lastAction string
+	error      string // noError removes it
+}
+
+// settledScopes are the scopes in which an action of an earlier pass came to its end, when tags tell of that.
+func (r *running) settledScopes() map[fleet.Scope]bool {
+	scopes := map[fleet.Scope]bool{}
+	if !r.Tags.Error {
+		return scopes
+	}
+	for i := range r.report.Settled {
+		scopes[r.report.Settled[i].Resource.Scope] = true
+	}
+	return scopes
+}
+
+// words are what the tags in the scope should say by resource, where that is
+// something else than they say: how actions of earlier passes ended, then what was
+// done now. An error stays until an action has come to its end.
+func (r *running) words(scope fleet.Scope) map[words][]fleet.Resource {
+	found := map[fleet.Ref]words{}
+	resources := map[fleet.Ref]fleet.Resource{}
+	set := func(resource fleet.Resource, change func(*words)) {
+		w := found[resource.Ref]
+		w.kind = resource.Kind
+		change(&w)
+		found[resource.Ref], resources[resource.Ref] = w, resource
+	}
+	failed := func(resource fleet.Resource, verb fleet.Verb, why any) {
+		if value := tagValue(fmt.Sprintf("%s: %v", verb, why)); r.Tags.Error && value != resource.Tags[fleet.TagError] {
+			set(resource, func(w *words) { w.error = value })
+		}
+	}
+	fine := func(resource fleet.Resource) {
+		if r.Tags.Error && resource.Tags[fleet.TagError] != "" {
+			set(resource, func(w *words) { w.error = noError })
+		}
+	}
+	for i := range r.report.Settled {
+		settled := &r.report.Settled[i]
+		switch {
+		case settled.Resource.Scope != scope:
+		case settled.Ended == decide.HasFailed || settled.Ended == decide.Unhealthy:
+			failed(settled.Resource, settled.Verb, settled.Why)
+		case settled.Ended == decide.Started || settled.Ended == decide.HasStopped:
+			fine(settled.Resource)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, place := range r.places[scope] {
+		outcome := &r.report.Outcomes[place]
+		action := &outcome.Action
+		switch outcome.Status {
+		case plan.Accepted:
+			if r.Tags.LastAction {
+				set(action.Resource, func(w *words) {
+					w.lastAction = tagValue(fmt.Sprintf("%s %s %s", action.Verb, r.now.UTC().Format(time.RFC3339), action.Reason))
+				})
+			}
+			if action.Verb == fleet.Reboot || action.Verb == fleet.Resize { // no listing shows their end
+				fine(action.Resource)
+			}
+		case plan.Failed:
+			failed(action.Resource, action.Verb, outcome.Err)
+		}
+	}
+	groups := map[words][]fleet.Resource{}
+	for ref, w := range found {
+		groups[w] = append(groups[w], resources[ref])
+	}
+	return groups
+}
+
 // tag writes the informational tags of what was done in the scope: one value
 // for all resources that the same was done to, so that a batch is one call.
 // Tags are a courtesy: when they can not be written, that is logged.
@@ -29,34 +107,7 @@ func (r *running) tag(ctx context.Context, scope fleet.Scope) {
 	if !r.Tags.LastAction && !r.Tags.Error || ctx.Err() != nil || r.mayAct() != nil {
 		return
 	}
-	type key struct {
-		kind              fleet.Kind
-		lastAction, error string
-	}
-	groups := map[key][]fleet.Resource{}
-	r.mu.Lock()
-	for _, place := range r.places[scope] {
-		outcome := &r.report.Outcomes[place]
-		resource := outcome.Action.Resource
-		k := key{kind: resource.Kind}
-		switch outcome.Status {
-		case plan.Accepted:
-			if r.Tags.LastAction {
-				k.lastAction = tagValue(fmt.Sprintf("%s %s %s", outcome.Action.Verb, r.now.UTC().Format(time.RFC3339), outcome.Action.Reason))
-			}
-			if r.Tags.Error && resource.Tags[fleet.TagError] != "" {
-				k.error = noError
-			}
-		case plan.Failed:
-			if value := tagValue(fmt.Sprintf("%s: %v", outcome.Action.Verb, outcome.Err)); r.Tags.Error && value != resource.Tags[fleet.TagError] {
-				k.error = value
-			}
-		}
-		if k.lastAction != "" || k.error != "" {
-			groups[k] = append(groups[k], resource)
-		}
-	}
-	r.mu.Unlock()
+	groups := r.words(scope)
 
 	for k, resources := range groups {
 		tags := map[string]string{}

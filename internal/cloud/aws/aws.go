@@ -47,6 +47,8 @@ type Config struct {
 	Accounts []Account
 	// Organizations that may be asked for their accounts, see Members.
 	Organizations []Organization
+	// Kinds are those that are listed and probed, any number of the registry's; none means all.
+	Kinds []fleet.Kind
 	// TagKey is the tag that names a schedule; Probe looks for an example that
 	// carries it. Empty: any resource is an example.
 	TagKey string
@@ -153,6 +155,11 @@ func (c Config) validate() error {
 	var faults []error
 	if !(c.Share > 0 && c.Share <= 1) {
 		faults = append(faults, fmt.Errorf("share %v: must be more than 0 and at most 1", c.Share))
+	}
+	for _, kind := range c.Kinds {
+		if _, known := kinds.Find(kind); !known {
+			faults = append(faults, fmt.Errorf("kind %q: not known", kind))
+		}
 	}
 	if len(c.Accounts) == 0 && len(c.Organizations) == 0 {
 		faults = append(faults, errors.New("no accounts: name at least one"))
@@ -280,11 +287,18 @@ func (c *Cloud) Pacer() *Pacer { return c.pacer }
 
 // Kinds implements cloud.Lister.
 func (c *Cloud) Kinds() []fleet.Kind {
-	list := make([]fleet.Kind, len(kinds.Registry))
-	for i, row := range kinds.Registry {
-		list[i] = row.Kind
+	list := make([]fleet.Kind, 0, len(kinds.Registry))
+	for _, row := range kinds.Registry {
+		if c.listed(row.Kind) {
+			list = append(list, row.Kind)
+		}
 	}
 	return list
+}
+
+// listed reports whether the kind is one of the configuration.
+func (c *Cloud) listed(kind fleet.Kind) bool {
+	return len(c.config.Kinds) == 0 || slices.Contains(c.config.Kinds, kind)
 }
 
 // account returns the account of a configured scope.

@@ -251,3 +251,21 @@ func TestOrganizationsThatCannotBeAskedSayWhy(t *testing.T) {
 		t.Error("asked although nobody waits")
 	}
 }
+
+func TestKindsThatAreLeftOutAreNeitherListedNorProbed(t *testing.T) {
+	c, sim := simulate(t, awssim.Options{}, nil, func(config *Config) {
+		config.Kinds = []fleet.Kind{fleet.RDSInstance, fleet.EC2Instance}
+	})
+	if d := cmp.Diff([]fleet.Kind{fleet.RDSInstance, fleet.EC2Instance}, c.Kinds()); d != "" {
+		t.Errorf("kinds:\n%s", d)
+	}
+	c.Probe(t.Context(), fleet.Scope{Account: hub, Region: "eu-central-1"})
+	for _, call := range sim.Calls() {
+		if call.Service != "ec2" && call.Service != "sts" && call.Action != "DescribeDBInstances" {
+			t.Errorf("%s:%s was asked", call.Service, call.Action)
+		}
+	}
+	if _, err := New(Config{Accounts: simAccounts, Kinds: []fleet.Kind{"teapot"}}); err == nil || !strings.Contains(err.Error(), `kind "teapot"`) {
+		t.Errorf("an unknown kind: %v", err)
+	}
+}

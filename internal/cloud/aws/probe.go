@@ -24,6 +24,9 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 		return findings
 	}
 	for _, row := range kinds.Registry {
+		if !c.listed(row.Kind) {
+			continue
+		}
 		handle, err := c.open(ctx, scope, row.Kind)
 		if err != nil {
 			findings = append(findings, cloud.Finding{Ability: "list " + row.Title, Detail: err.Error()})

@@ -66,7 +66,8 @@ var eksNodegroup = Kind{
 		{Action: tagNodegroup, For: "write dayshift:saved before a stop, dayshift:last-action and dayshift:error", Resource: nodegroupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 		{Action: untagNodegroup, For: "remove dayshift:saved after a start, and dayshift:error", Resource: nodegroupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 	},
-	Open: openEKS,
+	Dimensions: func(fleet.Resource) []Dimensions { return nil }, // its Auto Scaling group has the metrics
+	Open:       openEKS,
 }
 
 // eksClient is what the kind needs of EKS and of the tagging API.
@@ -99,6 +100,7 @@ func openEKS(env Env) Handle {
 			fleet.Stop:  k.stop,
 		},
 		Tag:   k.tag,
+		Parts: k.parts,
 		Probe: k.probe,
 	}
 }
@@ -111,7 +113,7 @@ func (k *nodegroups) list(ctx context.Context, query cloud.Query) ([]fleet.Resou
 	seenAt := k.Now()
 	var ids []string
 	add := func(id string) {
-		if _, _, ok := nodegroupNames(id); ok {
+		if isNodegroup(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -146,10 +148,10 @@ func (k *nodegroups) list(ctx context.Context, query cloud.Query) ([]fleet.Resou
 	return all.list, nil
 }
 
-// nodegroupNames takes an id of the form cluster/nodegroup apart; others name nothing that there is.
-func nodegroupNames(id string) (cluster, name string, ok bool) {
-	cluster, name, _ = strings.Cut(id, "/")
-	return cluster, name, cluster != "" && name != "" && !strings.Contains(name, "/")
+// isNodegroup reports whether an id has the form cluster/nodegroup; others name nothing that there is.
+func isNodegroup(id string) bool {
+	cluster, name, _ := strings.Cut(id, "/")
+	return cluster != "" && name != "" && !strings.Contains(name, "/")
 }
 
 // nodegroupID is the id of the node group that an ARN names, empty when it names none.
@@ -213,6 +215,30 @@ func (k *nodegroups) listCluster(ctx context.Context, cluster string, each func(
 		}
 		in.NextToken = page.NextToken
 	}
+}
+
+// parts are the Auto Scaling groups of node groups.
+func (k *nodegroups) parts(ctx context.Context, resources []fleet.Resource) (map[string][]Dimensions, error) {
+	parts := map[string][]Dimensions{}
+	for i := range resources {
+		id := resources[i].ID
+		group, err := k.describe(ctx, id)
+		if errors.Is(err, cloud.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if group.Resources == nil {
+			continue
+		}
+		for _, one := range group.Resources.AutoScalingGroups {
+			if name := sdk.ToString(one.Name); name != "" {
+				parts[id] = append(parts[id], Dimensions{"AutoScalingGroupName": name})
+			}
+		}
+	}
+	return parts, nil
 }
 
 // describe reads one node group; its error is ErrNotFound when that or its cluster is gone.
@@ -302,7 +328,7 @@ func (k *nodegroups) look(ctx context.Context, id string) (group *types.Nodegrou
 	refuse := func(why string, class error) error {
 		return &cloud.MemberError{IDs: []string{id}, Err: fmt.Errorf("EKS node group %s in %s: %s: %w", id, k.Scope, why, class)}
 	}
-	if _, _, ok := nodegroupNames(id); !ok {
+	if !isNodegroup(id) {
 		return nil, nil, refuse("there is none", cloud.ErrNotFound)
 	}
 	if group, err = k.describe(ctx, id); err != nil {
