@@ -35,7 +35,9 @@ type lived struct {
 // sim is the simulated AWS of the day.
 func (d today) sim(now func() time.Time) (*awssim.Cloud, error) {
 	sim := awssim.New(awssim.Options{Now: now, Seed: 1})
-	return sim, sim.Load(fleetOf(d.Shape, part{each: d.Shape.Each / 2, schedule: "always", running: true}, part{each: d.Shape.Each - d.Shape.Each/2, schedule: "office"}))
+	half := d.Shape.Each / 2
+	err := sim.Load(fleetOf(d.Shape, part{each: half, schedule: "always", running: true}, part{each: d.Shape.Each - half, schedule: "office"}))
+	return sim, err
 }
 
 // dayRole lets the daemon live through a day in virtual time. It is a process
