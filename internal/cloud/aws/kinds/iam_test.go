@@ -73,6 +73,7 @@ var policyKinds = []struct {
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
 	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
 	{"organization", "Reading an organization", "What lists the accounts of an organization: for a role in its management account or in that of a delegated administrator, or for the hub's own where the hub is there. These actions know no narrower resources that would hold for units to come.", organizationPolicy},
+	{"events", "Reading events", "Only where the configuration has `events`: reading the [queue of events](events.md), on the role that is used for it. `sqs:GetQueueAttributes` is for `doctor`. Replace `" + accountPlaceholder + "`, and the name where the queue has another.", eventsPolicy},
 }
 
 func isReading(operation Operation) bool {
@@ -208,6 +209,14 @@ func organizationPolicy(string) policyDocument {
 	return policyDocument{Version: "2012-10-17", Statement: []statement{s}}
 }
 
+// eventsPolicy is what internal/queue/sqs calls to read; in any region.
+func eventsPolicy(partition string) policyDocument {
+	return policyDocument{Version: "2012-10-17", Statement: []statement{{
+		Sid: "DayshiftEvents", Effect: "Allow", Action: []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+		Resource: []string{"arn:" + partition + ":sqs:*:" + accountPlaceholder + ":dayshift-events"},
+	}}}
+}
+
 func (d policyDocument) text(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -280,7 +289,7 @@ func TestPoliciesGrantTheLeast(t *testing.T) {
 		if compact > managedPolicyMost {
 			t.Errorf("%s: %d characters", file, compact)
 		}
-		if kind := strings.TrimPrefix(name, partition+"-"); !slices.Contains([]string{"trust", "hub", "members", "organization"}, kind) { // those are not of the role in the account
+		if kind := strings.TrimPrefix(name, partition+"-"); !slices.Contains([]string{"trust", "hub", "members", "organization", "events"}, kind) { // those are not of the role in the account
 			if together[partition] += compact; together[partition] > inlinePoliciesMost {
 				t.Errorf("%s: %d characters with the others of its role", file, together[partition])
 			}
@@ -333,6 +342,11 @@ func judge(partition string, s statement) (complaints []string) {
 		case strings.Contains(action, "*"):
 			complain("%s grants more than one action", action)
 		case isReading(operation):
+		case service(operation) == "sqs":
+			// A queue of one name is no resource of anybody's schedule.
+			if len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":dayshift-events") || action != "sqs:ReceiveMessage" && action != "sqs:DeleteMessage" {
+				complain("%s is more than reading the one queue", action)
+			}
 		case action == "sts:AssumeRole" && s.Principal != nil:
 			if len(s.Condition["StringEquals"]["sts:ExternalId"]) != 1 {
 				complain("it can be assumed without the external ID")
