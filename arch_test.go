@@ -120,9 +120,9 @@ var house = map[string]row{
 	// Wiring.
 	"internal/app": {wiring, []string{
 		"internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
-		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/fleet", "internal/holiday", "internal/httpapi",
+		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
 		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/pass", "internal/plan", "internal/policy",
-		"internal/record", "internal/savings", "internal/service",
+		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/service",
 		"internal/store", "internal/store/memory", "internal/store/sqlstore",
 	}},
 

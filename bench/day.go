@@ -24,7 +24,10 @@ import (
 )
 
 // today is a day of a fleet, half of which follows office hours.
-type today struct{ Shape shape }
+type today struct {
+	Shape     shape
+	Instances bool // nothing but EC2 instances is listed
+}
 
 // lived is what was asked of AWS in the day.
 type lived struct {
@@ -35,7 +38,17 @@ type lived struct {
 // sim is the simulated AWS of the day.
 func (d today) sim(now func() time.Time) (*awssim.Cloud, error) {
 	sim := awssim.New(awssim.Options{Now: now, Seed: 1})
-	return sim, sim.Load(fleetOf(d.Shape, part{each: d.Shape.Each / 2, schedule: "always", running: true}, part{each: d.Shape.Each - d.Shape.Each/2, schedule: "office"}))
+	half := d.Shape.Each / 2
+	err := sim.Load(fleetOf(d.Shape, part{each: half, schedule: "always", running: true}, part{each: d.Shape.Each - half, schedule: "office"}))
+	return sim, err
+}
+
+func (d today) settings() string {
+	settings := "resync_interval: 1h\n" + officeSchedules
+	if d.Instances {
+		settings += "kinds: [ec2_instance]\n"
+	}
+	return settings
 }
 
 // dayRole lets the daemon live through a day in virtual time. It is a process
@@ -51,7 +64,7 @@ func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (er
 	if err != nil {
 		return err
 	}
-	p, err := wire(ctx, configuration(d.Shape, false, "memory:", "resync_interval: 1h\n"+officeSchedules), clk, distant{clk, sim.Transport()}, "")
+	p, err := wire(ctx, configuration(d.Shape, false, "memory:", d.settings()), clk, distant{clk, sim.Transport()}, "")
 	if err != nil {
 		return err
 	}
@@ -194,15 +207,15 @@ func hasTag(tags []types.Tag, key, value string) bool {
 }
 
 func daySection(ctx context.Context, l *lab) (string, error) {
-	days := []today{{shape{5, 4, 10}}, {shape{1, 4, 1000}}}
+	days := []today{{shape{5, 4, 10}, false}, {shape{5, 4, 10}, true}, {shape{1, 4, 1000}, true}}
 	if l.small {
-		days = []today{{shape{1, 2, 4}}}
+		days = []today{{shape{1, 2, 4}, true}}
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `A day of the daemon, in virtual time from midnight to midnight, with %s: half of the instances always run, half of them from 09:00 to 18:00, so that each account and region has two boundaries;
 everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session lasts an hour and is renewed before it ends,
 by the wall; on a clock that runs ahead of it the program learns the end from refusals, and these are not counted.
-Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions. It lists instances alone, where Dayshift looks after all its kinds.
+Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions. It lists instances alone; Dayshift looks after all its kinds unless told to leave some out, and both ways are shown.
 
 | accounts × regions × instances | | looks at the fleet | calls for each account and region | listings | of which | sessions | starts and stops | throttled |
 | --- | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |
@@ -212,7 +225,7 @@ Beside it a replica of what others do: it lists the instances that carry the tag
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", d.Shape, err)
 		}
-		line, err := d.line("Dayshift", got)
+		line, err := d.line(map[bool]string{false: "Dayshift", true: "Dayshift, `kinds: [ec2_instance]`"}[d.Instances], got)
 		if err != nil {
 			return "", err
 		}

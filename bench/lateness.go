@@ -70,7 +70,7 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 		_ = say(report) // whoever does not listen is gone
 		if spec.Profile != "" {
 			if err := prof.looked(report.Scopes); err != nil {
-				log.Error("the profile can not be written", slog.Any("error", err))
+				log.ErrorContext(ctx, "the profile can not be written", slog.Any("error", err))
 			}
 		}
 	}}

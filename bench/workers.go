@@ -1,9 +1,10 @@
 package main
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -18,23 +19,9 @@ type worker struct {
 	release func(error) error
 }
 
-// line holds the workers in the order in which they send.
-type line []*worker
-
-func (l line) Len() int { return len(l) }
-func (l line) Less(i, j int) bool {
-	if !l[i].at.Equal(l[j].at) {
-		return l[i].at.Before(l[j].at)
-	}
-	return l[i].number < l[j].number
-}
-func (l line) Swap(i, j int) { l[i], l[j] = l[j], l[i] }
-func (l *line) Push(w any)   { *l = append(*l, w.(*worker)) } //nolint:forcetypeassert // heap hands over what it was given
-func (l *line) Pop() any {
-	last := len(*l) - 1
-	w := (*l)[last]
-	*l = (*l)[:last]
-	return w
+// before is the order in which they send.
+func (w *worker) before(o *worker) int {
+	return cmp.Or(w.at.Compare(o.at), cmp.Compare(w.number, o.number))
 }
 
 // standardRetryer is the SDK's own with its defaults: three tries, and a quota of
@@ -57,29 +44,29 @@ func goroutines(n int) func(context.Context, *site) error {
 	return func(ctx context.Context, s *site) error {
 		retryer := standardRetryer()
 		began := s.clock.Now()
-		var waiting line
-		next := func(w *worker, at time.Time) {
+		var busy []*worker
+		next := func(w *worker) bool {
 			if len(s.ids) == 0 {
-				return
+				return false
 			}
-			w.at, w.ids, w.tries, w.release = at, s.ids[:1], 0, func(error) error { return nil }
+			w.ids, w.tries, w.release = s.ids[:1], 0, func(error) error { return nil }
 			s.ids = s.ids[1:]
-			heap.Push(&waiting, w)
+			return true
 		}
 		for number := range n {
-			next(&worker{number: number}, began)
+			if w := (&worker{number: number, at: began}); next(w) {
+				busy = append(busy, w)
+			}
 		}
-		for len(waiting) > 0 {
-			w := heap.Pop(&waiting).(*worker) //nolint:forcetypeassert // nothing else is in it
+		for len(busy) > 0 {
+			w := slices.MinFunc(busy, (*worker).before)
 			again, err := s.attempt(ctx, retryer, w)
 			if err != nil {
 				return err
 			}
-			if !again {
-				next(w, w.at)
-				continue
+			if !again && !next(w) {
+				busy = slices.DeleteFunc(busy, func(o *worker) bool { return o == w })
 			}
-			heap.Push(&waiting, w)
 		}
 		return nil
 	}

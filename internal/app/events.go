@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/plan"
 	"dayshift/internal/queue"
 	"dayshift/internal/queue/sqs"
+	"dayshift/internal/service"
 )
 
 const (
@@ -132,6 +133,7 @@ func (e *ear) again(id string) bool {
 func (d *Daemon) hear(ctx context.Context) {
 	var from config.EventQueue // what open is
 	var open queue.Receiver
+	var wait time.Duration
 	failures := 0
 	for ctx.Err() == nil {
 		d.mu.Lock()
@@ -147,9 +149,10 @@ func (d *Daemon) hear(ctx context.Context) {
 		if open == nil || !sameQueue(from, *loaded.Events) {
 			from = *loaded.Events
 			open, err = d.openQueue(ctx, loaded)
+			wait = 0 // whether it can be read is known at once
 		}
 		if err == nil {
-			err = d.hearSome(ctx, open)
+			err = d.hearSome(ctx, open, wait)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -157,7 +160,7 @@ func (d *Daemon) hear(ctx context.Context) {
 			if failures > 0 {
 				d.Log.InfoContext(ctx, "the queue of events is read again", slog.String("queue", from.ARN()))
 			}
-			failures = 0
+			failures, wait = 0, queue.MaxWait
 			d.Metrics.EventQueue(true)
 		default:
 			if failures == 0 {
@@ -180,8 +183,8 @@ func sameQueue(a, b config.EventQueue) bool {
 
 // hearSome receives once, and deletes what it has dealt with. What can not be
 // deleted comes again and is known then.
-func (d *Daemon) hearSome(ctx context.Context, from queue.Receiver) error {
-	messages, err := from.Receive(ctx, queue.MaxWait)
+func (d *Daemon) hearSome(ctx context.Context, from queue.Receiver, wait time.Duration) error {
+	messages, err := from.Receive(ctx, wait)
 	if err != nil || len(messages) == 0 {
 		return err
 	}
@@ -260,13 +263,25 @@ const inspectTimeout = 20 * time.Second
 // readsEvents is what doctor says of the queue of events.
 const readsEvents = "read the queue of events"
 
-// EventQueue finds out whether the queue of events can be read, without taking
-// anything out of it, and the scope that it is in; false where there is none.
-func (a *App) EventQueue(ctx context.Context) (fleet.Scope, cloud.Finding, bool) {
-	to := a.Config.Events
-	if to == nil {
-		return fleet.Scope{}, cloud.Finding{}, false
+// withEvents adds to a checkup what there is to say of the queue of events, if
+// there is one: to that of its scope, or as one of its own where that is not looked after.
+func (a *App) withEvents(ctx context.Context, checkups []service.Checkup) []service.Checkup {
+	if a.Config.Events == nil {
+		return checkups
 	}
+	finding := a.probeEvents(ctx, a.Config.Events)
+	at := slices.IndexFunc(checkups, func(c service.Checkup) bool { return c.Scope == a.Config.Events.Scope })
+	if at < 0 {
+		return append(checkups, service.Checkup{Scope: a.Config.Events.Scope, OK: finding.OK, Findings: []cloud.Finding{finding}})
+	}
+	checkups[at].Findings = append(checkups[at].Findings, finding)
+	checkups[at].OK = checkups[at].OK && finding.OK
+	return checkups
+}
+
+// probeEvents finds out whether the queue of events can be read, without taking
+// anything out of it.
+func (a *App) probeEvents(ctx context.Context, to *config.EventQueue) cloud.Finding {
 	limited, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
 	finding := cloud.Finding{Ability: readsEvents}
@@ -288,5 +303,5 @@ func (a *App) EventQueue(ctx context.Context) (fleet.Scope, cloud.Finding, bool)
 	default:
 		finding.Detail = err.Error()
 	}
-	return to.Scope, finding, true
+	return finding
 }

@@ -292,7 +292,7 @@ func TestWhatCanNotBeDeletedIsHeardOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			if err := d.hearSome(t.Context(), &q); !errors.Is(err, queue.ErrRefused) {
+			if err := d.hearSome(t.Context(), &q, 0); !errors.Is(err, queue.ErrRefused) {
 				t.Fatal(err)
 			}
 			time.Sleep(local.DefaultHidden)
@@ -448,7 +448,7 @@ func TestAgendaOfNews(t *testing.T) {
 			}
 		}
 		later := now.Add(20 * time.Minute) // it has rested
-		for range 2 { // the first look is of what was told last, the second of the jump
+		for range 2 {                      // the first look is of what was told last, the second of the jump
 			for _, scope := range []fleet.Scope{seoul, beijing} {
 				a.take(later)
 				a.done(scope, time.Time{}, later)
@@ -499,17 +499,25 @@ func TestDoctorReadsTheQueue(t *testing.T) {
 				}
 			}
 			d := newDaemon(t, strings.Replace(eventConfig, ":events\"", ":"+test.queue+"\"", 1), memory.New(), sim)
-			scope, finding, ok := d.EventQueue(t.Context())
-			if !ok || finding.OK != test.ok || !strings.Contains(finding.Detail, test.part) || scope != (fleet.Scope{Account: "111122223333", Region: "us-east-1"}) {
-				t.Errorf("%s: %+v", scope, finding)
+			checkups, err := d.Doctor(t.Context())
+			if err != nil || len(checkups) != 2 {
+				t.Fatal(checkups, err)
+			}
+			in := checkups[1]
+			finding := in.Findings[len(in.Findings)-1]
+			if finding.Ability != readsEvents || finding.OK != test.ok || in.OK != test.ok || !strings.Contains(finding.Detail, test.part) || !checkups[0].OK {
+				t.Errorf("%+v", checkups)
 			}
 			if got := calls(sim, "ReceiveMessage"); len(got) != 0 {
 				t.Error("it took something out")
 			}
 		})
 	}
-	if _, _, ok := newDaemon(t, officeConfig, memory.New(), eventSim(t)).EventQueue(t.Context()); ok {
-		t.Error("a finding without a queue")
+	// A queue where nothing else is looked after has a line of its own.
+	d := newDaemon(t, strings.Replace(eventConfig, "us-east-1:111122223333", "eu-west-1:111122223333", 1), memory.New(), eventSim(t))
+	checkups, err := d.Doctor(t.Context())
+	if err != nil || len(checkups) != 3 || checkups[2].OK || checkups[2].Scope.Region != "eu-west-1" {
+		t.Errorf("%+v, %v", checkups, err)
 	}
 }
 

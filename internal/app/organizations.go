@@ -374,7 +374,7 @@ func (a *App) Doctor(ctx context.Context) ([]service.Checkup, error) {
 		checkup.OK = !slices.ContainsFunc(checkup.Findings, failedFinding)
 		checkups = append(checkups, checkup)
 	}
-	return append(checkups, service.Doctor(ctx, a.Cloud, a.Store, a.Config.Scopes)...), nil
+	return a.withEvents(ctx, append(checkups, service.Doctor(ctx, a.Cloud, a.Store, a.Config.Scopes)...)), nil
 }
 
 func failedFinding(f cloud.Finding) bool { return !f.OK }

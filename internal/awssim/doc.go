@@ -1,5 +1,5 @@
-// Package awssim is a simulated AWS: EC2, Auto Scaling, RDS, ECS, EKS's node groups, Systems Manager's
-// maintenance windows, CloudWatch's alarms, Organizations and STS over their real wire
+// Package awssim is a simulated AWS: EC2, Auto Scaling, RDS, Redshift, ECS, EKS's node groups, SageMaker's
+// notebook instances, Systems Manager's maintenance windows, CloudWatch's alarms, Organizations and STS over their real wire
 // protocols, for tests, benchmarks, the demo and rehearsals. Any client can use
 // it: the SDKs, boto3, the aws command line, with their endpoint set to it.
 //

@@ -117,15 +117,14 @@ func (k *call) inEKSCluster() ([]*nodeGroup, *Error) {
 
 // onNodegroup finds the node group that a request names.
 func (k *call) onNodegroup() (*nodeGroup, *Error) {
-	list, e := k.inEKSCluster()
-	if e != nil {
+	n := k.scope.eks[k.p["clusterName"]+"/"+k.p["nodegroupName"]]
+	if n != nil && (n.gone == 0 || n.gone > k.ns()) {
+		return n, nil
+	}
+	if _, e := k.inEKSCluster(); e != nil {
 		return nil, e
 	}
-	i := slices.IndexFunc(list, func(n *nodeGroup) bool { return n.name == k.p["nodegroupName"] })
-	if i < 0 {
-		return nil, refuse("ResourceNotFoundException", "No node group found for name: %s.", k.p["nodegroupName"])
-	}
-	return list[i], nil
+	return nil, refuse("ResourceNotFoundException", "No node group found for name: %s.", k.p["nodegroupName"])
 }
 
 // names answers with a page of names under the key.

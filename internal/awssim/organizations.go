@@ -46,7 +46,7 @@ var accountStates = []string{"ACTIVE", "PENDING_ACTIVATION", "SUSPENDED", "PENDI
 func organizationsService() *service {
 	return &service{
 		name: "organizations", version: "2016-11-28", protocol: awsJSON, namespace: "AWSOrganizationsV20161128",
-		words: map[string]string{
+		words: map[string]string{ //nolint:gosec // names of refusals, no credentials
 			"InvalidNextToken": "InvalidInputException", "InvalidParameterCombination": "InvalidInputException", "InvalidParameterValue": "InvalidInputException",
 			"MissingParameter": "InvalidInputException", "UnknownParameter": "InvalidInputException", "Throttling": "TooManyRequestsException",
 		},
@@ -84,7 +84,7 @@ func (o *Organization) check(bad func(field, format string, args ...any), accoun
 		field := fmt.Sprintf("units[%d].", i)
 		part := unitForm.FindStringSubmatch(u.ID)
 		switch {
-		case part == nil || "r-"+part[1] != root:
+		case len(part) == 0 || "r-"+part[1] != root:
 			bad(field+"id", "%q is not the id of a unit below %s: ou-%s- and 8 to 32 small letters and digits", u.ID, root, strings.TrimPrefix(root, "r-"))
 		case slices.Contains(known, u.ID):
 			bad(field+"id", "unit %s is listed twice", u.ID)

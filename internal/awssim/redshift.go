@@ -309,9 +309,18 @@ func (r *Resource) ofWarehouses() []stray {
 // ofMachines are the fields that belong to EC2 instances alone.
 func (r *Resource) ofMachines() []stray {
 	return []stray{
-		{"image", r.Image != ""}, {"key", r.Key != ""}, {"spot", r.Spot != ""}, {"root", r.Root != ""}, {"asg", r.ASG != ""},
-		{"hibernation", r.Hibernation}, {"ebs_optimized", r.EBSOptimized}, {"disable_api_stop", r.DisableStop}, {"terminate_on_shutdown", r.TerminateOnShutdown}, {"disable_api_termination", r.DisableTermination},
-		{"subnet", r.Subnet != ""}, {"private_ip", r.PrivateIP != ""},
+		{"image", r.Image != ""},
+		{"key", r.Key != ""},
+		{"spot", r.Spot != ""},
+		{"root", r.Root != ""},
+		{"asg", r.ASG != ""},
+		{"hibernation", r.Hibernation},
+		{"ebs_optimized", r.EBSOptimized},
+		{"disable_api_stop", r.DisableStop},
+		{"terminate_on_shutdown", r.TerminateOnShutdown},
+		{"disable_api_termination", r.DisableTermination},
+		{"subnet", r.Subnet != ""},
+		{"private_ip", r.PrivateIP != ""},
 	}
 }
 

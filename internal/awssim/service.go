@@ -191,12 +191,9 @@ func services() map[string]*service {
 			},
 		},
 	}
-	all = append(all, ecsServices()...)
-	all = append(all, eksService())
-	all = append(all, cloudwatchService())
-	all = append(all, sqsService())
-	all = append(all, autoscalingService(), organizationsService())
-	all = append(all, redshiftService(), sagemakerService())
+	all = append(append(all, ecsServices()...),
+		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(),
+	)
 	out := map[string]*service{}
 	for _, s := range all {
 		for name, a := range s.actions {

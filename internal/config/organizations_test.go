@@ -75,7 +75,9 @@ func TestAccountsOfOrganizationsJoinThoseOfTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []fleet.Scope{
-		{Account: "444400000001", Region: "eu-west-1"}, {Account: "444400000002", Region: "eu-central-1"}, {Account: "444400000002", Region: "us-east-1"},
+		{Account: "444400000001", Region: "eu-west-1"},
+		{Account: "444400000002", Region: "eu-central-1"},
+		{Account: "444400000002", Region: "us-east-1"},
 		{Account: "444400000009", Region: "cn-north-1"},
 	}
 	if d := cmp.Diff(want, loaded.Scopes); d != "" {

@@ -62,6 +62,30 @@ func TestSnapshotsAreTakenWhereTheScheduleSaysSo(t *testing.T) {
 	}
 }
 
+func TestAlarmsAreMutedWhereSomebodySaysSo(t *testing.T) {
+	const rule = "\nrules: {nightly: {expression: rate(1 day), action: stop, filters: \"tag:a=b\"}}\n"
+	for _, test := range []struct {
+		name, file, schedule, rule string
+		ofSchedule, ofRule         bool
+	}{
+		{"nobody", "", "", "", false, false},
+		{"the file", "mute_alarms: true", "", "", true, true},
+		{"the schedule", "", ", mute_alarms: true", "", true, false},
+		{"the rule", "", "", ", mute_alarms: true", false, true},
+		{"the file, but not the schedule", "mute_alarms: true", ", mute_alarms: false", "", false, true},
+		{"the file, but not the rule", "mute_alarms: true", "", ", mute_alarms: false", true, false},
+	} {
+		text := strings.Replace(small, "periods: [office]", "periods: [office]"+test.schedule, 1) + strings.Replace(rule, "action: stop", "action: stop"+test.rule, 1) + test.file
+		book := &mustParse(t, text).Book
+		if s, r := book.Schedules["office"].MuteAlarms, book.Rules[0].MuteAlarms; s != test.ofSchedule || r != test.ofRule || book.MutesAlarms() != (s || r) {
+			t.Errorf("%s: schedule %v, rule %v, anything %v", test.name, s, r, book.MutesAlarms())
+		}
+	}
+	if faults := faultsOf(t, small+"\nmute_alarms: perhaps\n"); len(faults) != 1 || faults[0].Path != "mute_alarms" {
+		t.Errorf("%+v", faults)
+	}
+}
+
 func TestCapacityDeadline(t *testing.T) {
 	if got := mustParse(t, small).Book.Schedules["office"].CapacityDeadline; got != policy.DefaultCapacityDeadline {
 		t.Errorf("where nobody says: %s", got)

@@ -25,6 +25,10 @@ func fill(s *Set) {
 	s.Resources("111122223333", "ap-northeast-2", "ec2_instance", "running", 7)
 	s.Held(2)
 	s.Leader(true)
+	s.Event("heard")
+	s.Event("heard")
+	s.NewestEvent(time.Unix(1_790_000_000, 0))
+	s.EventQueue(true)
 	s.Reload(true, time.Unix(1_790_000_000, 0))
 	s.Reload(false, time.Unix(1_800_000_000, 0))
 }
@@ -56,6 +60,9 @@ func TestValues(t *testing.T) {
 		`dayshift_resources{account="111122223333",kind="ec2_instance",region="ap-northeast-2",state="running"} 7`,
 		`dayshift_stops_held 2`,
 		`dayshift_leader 1`,
+		`dayshift_events_total{result="heard"} 2`,
+		`dayshift_newest_event_timestamp_seconds 1.79e+09`,
+		`dayshift_event_queue_up 1`,
 		`dayshift_config_reloads_total{result="done"} 1`,
 		`dayshift_config_reloads_total{result="refused"} 1`,
 		`dayshift_config_loaded_timestamp_seconds 1.79e+09`, // of the good one

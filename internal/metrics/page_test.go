@@ -31,6 +31,9 @@ var watch = map[string]string{
 	"dayshift_resources":                       "",
 	"dayshift_stops_held":                      "Above 0: somebody has to look, and to [confirm](operations.md#limits-and-confirming) or to mend the schedule.",
 	"dayshift_leader":                          "Over all processes of a store the sum is 1. 0 for longer than half a minute: nobody acts.",
+	"dayshift_events_total":                    "[What each result means](events.md#what-happens-with-an-event). `malformed` or `foreign` growing: the rule of EventBridge lets too much through.",
+	"dayshift_event_queue_up":                  "Over all processes of a store the sum is 1 where a queue is configured. 0 for longer than some minutes: see [when the queue fails](events.md#when-the-queue-fails).",
+	"dayshift_newest_event_timestamp_seconds":  "",
 	"dayshift_config_reloads_total":            "`result=\"refused\"` means that the running configuration is not the one in the file.",
 	"dayshift_config_loaded_timestamp_seconds": "",
 }
@@ -58,6 +61,7 @@ func table(t *testing.T) string {
 	s := New()
 	s.Pass("resync", "done", time.Second)
 	s.Late(time.Second)
+	s.Event("heard")
 	s.Decisions("manual-stop", 1)
 	s.Action("start", "accepted")
 	s.Call("111122223333", "eu-west-1", "ec2:StartInstances", true)

@@ -1,6 +1,7 @@
 package pass
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,8 +74,9 @@ func (r *running) hearGaveUp(d *decide.Decision) {
 		return
 	}
 	s := d.Memory.Shortage
+	types := strings.Fields(cmp.Or(s.Accepts, d.Resource.Type))
 	text := fmt.Sprintf("gave up at %s: no capacity%s since %s; it is tried again at %s",
-		instant(s.GaveUp), ofTypes(strings.Fields(s.Accepts), d.Resource.Zone), instant(s.Since), instant(s.Until))
+		instant(s.GaveUp), ofTypes(types, d.Resource.Zone), instant(s.Since), instant(s.Until))
 	r.rowOf(store.EventShort, d, string(d.Reason), text)
 	r.event(notify.Shortage, d.Resource, d.Schedule, text, r.now)
 }

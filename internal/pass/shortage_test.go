@@ -11,6 +11,7 @@ import (
 	"dayshift/internal/awssim"
 	"dayshift/internal/calendar"
 	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
@@ -268,5 +269,51 @@ func TestAResizeWithoutCapacityGoesBack(t *testing.T) {
 		if m := w.memory("web"); m.ResizeFrom != "" || m.ResizeTo != "" || m.RefusedType != "m5.xlarge" {
 			t.Errorf("remembered: %+v", m)
 		}
+	})
+}
+
+// A kind without types has rounds and a deadline all the same.
+func TestAShortageOfADatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T08:59:00+08:00")
+		w := newWorld(t, office(t, withDeadline(time.Hour)), at("cn-north-1", shop, "rds", "db", "stopped", nil), at("cn-north-1", shop, "rds", "other", "stopped", nil))
+		w.scopes = beijing
+		w.faults("- {kind: error, action: StartDBInstance, resource: db, code: InsufficientDBInstanceCapacity, message: none in the zone}")
+		reports := w.live(clockTime(5, 10, 30))
+		told := lines(reports, notify.Shortage)
+		saidInOrder(t, "of the database", told, "db in 111122223333/cn-north-1: no capacity for db.t3.micro in cn-north-1b; again at 2027-03-05T01:00:", "gave up at 2027-03-05T02:00:0")
+		w.expect("beside it", map[string]string{"db": "stopped", "other": "available"})
+		calls := count(w.sim, "StartDBInstance")
+		w.faults("")
+		w.live(clockTime(5, 17, 0))
+		if now := count(w.sim, "StartDBInstance"); now != calls {
+			t.Errorf("%d starts after it was given up", now-calls)
+		}
+		w.live(clockTime(8, 9, 20))
+		w.expect("on Monday", map[string]string{"db": "available"})
+	})
+}
+
+// The start of a rule meets a shortage: it walks its types for as long as a rule's action is tried.
+func TestAShortageMeetsARule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T11:59:00+08:00")
+		web := short("web", "stopped")
+		web.Tags["Schedule"], web.Tags["Team"] = "manual", "x"
+		never := short("never", "stopped")
+		never.Tags, never.Type = team(), "c5.xlarge"
+		w := newWorld(t, manual(t, ruleOf(t, "noon", "cron(0 12 * * ? *)", fleet.Start, "tag:Team=x")), web, never)
+		w.scopes = beijing
+		w.capacity(0, "c5.xlarge", "c5.large")
+		reports := w.live(clockTime(5, 13, 0))
+		w.expect("an hour later", map[string]string{"web": "running", "never": "stopped"})
+		saidInOrder(t, "of the first", lines(reports, notify.ShortageOver), "started as m5.large instead of c5.xlarge")
+		saidInOrder(t, "of the second", lines(reports, notify.Failed), `rule "noon" could not start it in time`)
+		for _, name := range []string{"web", "never"} {
+			if m := w.memory(name); !m.Fire.IsZero() || !m.Shortage.IsZero() || m.Intent != nil {
+				t.Errorf("left behind of %s: %+v", name, m)
+			}
+		}
+		w.verify()
 	})
 }

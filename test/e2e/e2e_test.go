@@ -102,7 +102,7 @@ func TestMain(m *testing.M) {
 func inCI() bool { return os.Getenv("DAYSHIFT_CI") != "" }
 
 // slow are scripts that `go test -short` leaves out: they wait for real time to pass.
-var slow = []string{"back-off", "daemon", "failing-aws", "overrides"}
+var slow = []string{"back-off", "daemon", "events", "failing-aws", "overrides"}
 
 func TestScripts(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package aws
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,9 +31,7 @@ func newKind(t *testing.T, kind fleet.Kind, entries ...awssim.Resource) *kindWor
 		e := &entries[i]
 		e.Account, e.Region, e.Kind = string(hub), "eu-central-1", map[fleet.Kind]string{fleet.RedshiftCluster: "redshift", fleet.SageMakerNotebook: "notebook"}[kind]
 		tags := map[string]string{cloudtest.TagKey: "office"}
-		for key, value := range e.Tags {
-			tags[key] = value
-		}
+		maps.Copy(tags, e.Tags)
 		e.Tags = tags
 	}
 	c, sim := simulate(t, awssim.Options{}, entries, nil)

@@ -65,10 +65,15 @@ var policyKinds = []struct {
 		"kms", "Encrypted volumes", "Only where volumes or databases are encrypted with keys of your own (customer managed keys): without it such an instance falls back to *stopped* right after its start. Put the ARNs of the keys in the place of `key/*`. The key policy has to allow it as well.",
 		func(partition string) policyDocument { return actPolicy(partition, true) },
 	},
+	{
+		"alarms", "Alarms", "Only where something says `mute_alarms: true`: finding the alarms of CloudWatch that watch what is stopped, muting them and giving them their voice back. An alarm carries no schedule tag of its own, so any alarm may be muted; to narrow that, put the ARNs of yours in the place of `alarm:*` or ask for a tag that they have.",
+		alarmsPolicy,
+	},
 	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
 	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
 	{"organization", "Reading an organization", "What lists the accounts of an organization: for a role in its management account or in that of a delegated administrator, or for the hub's own where the hub is there. These actions know no narrower resources that would hold for units to come.", organizationPolicy},
+	{"events", "Reading events", "Only where the configuration has `events`: reading the [queue of events](events.md), on the role that is used for it. `sqs:GetQueueAttributes` is for `doctor`. Replace `" + accountPlaceholder + "`, and the name where the queue has another.", eventsPolicy},
 }
 
 func isReading(operation Operation) bool {
@@ -82,19 +87,26 @@ func service(operation Operation) string {
 }
 
 func readPolicy(partition string) policyDocument {
-	return compose(partition, func(p Permission) bool { return isReading(p.Action) })
+	return compose(partition, Registry, func(p Permission) bool { return isReading(p.Action) })
+}
+
+// alarmRow stands for alarms among the kinds.
+var alarmRow = Kind{Kind: "alarms", Title: "alarms (`mute_alarms`)", Permissions: AlarmPermissions}
+
+func alarmsPolicy(partition string) policyDocument {
+	return compose(partition, []Kind{alarmRow}, func(Permission) bool { return true })
 }
 
 // actPolicy is everything that changes something: with keys, or without.
 func actPolicy(partition string, keys bool) policyDocument {
-	return compose(partition, func(p Permission) bool { return !isReading(p.Action) && (service(p.Action) == "kms") == keys })
+	return compose(partition, Registry, func(p Permission) bool { return !isReading(p.Action) && (service(p.Action) == "kms") == keys })
 }
 
 // compose makes a statement of the chosen permissions with the same resources
-// and conditions, in the order of the Registry.
-func compose(partition string, choose func(Permission) bool) policyDocument {
+// and conditions, in the order of the rows.
+func compose(partition string, rows []Kind, choose func(Permission) bool) policyDocument {
 	document := policyDocument{Version: "2012-10-17"}
-	for _, kind := range Registry {
+	for _, kind := range rows {
 		for _, permission := range kind.Permissions {
 			if !choose(permission) {
 				continue
@@ -197,6 +209,14 @@ func organizationPolicy(string) policyDocument {
 	return policyDocument{Version: "2012-10-17", Statement: []statement{s}}
 }
 
+// eventsPolicy is what internal/queue/sqs calls to read; in any region.
+func eventsPolicy(partition string) policyDocument {
+	return policyDocument{Version: "2012-10-17", Statement: []statement{{
+		Sid: "DayshiftEvents", Effect: "Allow", Action: []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
+		Resource: []string{"arn:" + partition + ":sqs:*:" + accountPlaceholder + ":dayshift-events"},
+	}}}
+}
+
 func (d policyDocument) text(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -269,7 +289,7 @@ func TestPoliciesGrantTheLeast(t *testing.T) {
 		if compact > managedPolicyMost {
 			t.Errorf("%s: %d characters", file, compact)
 		}
-		if kind := strings.TrimPrefix(name, partition+"-"); !slices.Contains([]string{"trust", "hub", "members", "organization"}, kind) { // those are not of the role in the account
+		if kind := strings.TrimPrefix(name, partition+"-"); !slices.Contains([]string{"trust", "hub", "members", "organization", "events"}, kind) { // those are not of the role in the account
 			if together[partition] += compact; together[partition] > inlinePoliciesMost {
 				t.Errorf("%s: %d characters with the others of its role", file, together[partition])
 			}
@@ -289,7 +309,7 @@ func TestPoliciesGrantTheLeast(t *testing.T) {
 		}
 	}
 	for _, partition := range partitions {
-		for _, kind := range Registry {
+		for _, kind := range append(slices.Clone(Registry), alarmRow) {
 			for _, permission := range kind.Permissions {
 				if !granted[partition][permission.Action] {
 					t.Errorf("%s: %s is granted by no policy", partition, permission.Action)
@@ -322,6 +342,11 @@ func judge(partition string, s statement) (complaints []string) {
 		case strings.Contains(action, "*"):
 			complain("%s grants more than one action", action)
 		case isReading(operation):
+		case service(operation) == "sqs":
+			// A queue of one name is no resource of anybody's schedule.
+			if len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":dayshift-events") || action != "sqs:ReceiveMessage" && action != "sqs:DeleteMessage" {
+				complain("%s is more than reading the one queue", action)
+			}
 		case action == "sts:AssumeRole" && s.Principal != nil:
 			if len(s.Condition["StringEquals"]["sts:ExternalId"]) != 1 {
 				complain("it can be assumed without the external ID")
@@ -338,6 +363,10 @@ func judge(partition string, s statement) (complaints []string) {
 		case action == "kms:CreateGrant":
 			if !has("Bool", "kms:GrantIsForAWSResource", "true") || len(s.Condition["StringLike"]["kms:ViaService"]) != 1 {
 				complain("%s is granted to more than AWS's own services", action)
+			}
+		case operation == disableAlarms || operation == enableAlarms: // an alarm has no tags of what it watches
+			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.Contains(resource, ":alarm:") }) {
+				complain("%s is granted on more than alarms", action)
 			}
 		case operation == registerTarget: // a target of Application Auto Scaling has tags of its own, not the service's
 			if !has("StringEquals", "application-autoscaling:service-namespace", "ecs") || !has("StringEquals", "application-autoscaling:scalable-dimension", "ecs:service:DesiredCount") {
@@ -385,6 +414,7 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"more of our snapshots":  {Action: []string{"rds:ModifyDBSnapshotAttribute"}, Resource: []string{"arn:aws:rds:*:*:snapshot:" + ourSnapshots}},
 		"another partition":      {Action: []string{"ec2:StopInstances"}, Resource: []string{"arn:aws-cn:ec2:*:*:instance/*"}, Condition: tagged},
 		"grants to anybody":      {Action: []string{"kms:CreateGrant"}, Resource: []string{"arn:aws:kms:*:*:key/*"}},
+		"alarms of dashboards":   {Action: []string{"cloudwatch:DisableAlarmActions"}, Resource: []string{"arn:aws:cloudwatch:*:*:*"}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
 		"a role of any account":  {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/dayshift"}},
@@ -407,7 +437,7 @@ func iamDocument(t *testing.T) string {
 	}
 	var table, policies strings.Builder
 	table.WriteString("| kind | action | needed to | without it |\n| --- | --- | --- | --- |\n")
-	for _, kind := range Registry {
+	for _, kind := range append(slices.Clone(Registry), alarmRow) {
 		for _, permission := range kind.Permissions {
 			without := "it cannot do its work"
 			if permission.Optional {
