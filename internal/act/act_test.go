@@ -33,7 +33,7 @@ func setUp() (*leaping, *fake, *Stage) {
 
 // Whatever the cloud answers: one outcome for each action, the good ones go
 // through, and bad ones cost few calls.
-func TestBadMembersFailAlone(t *testing.T) {
+func TestFault24BadMembersFailAlone(t *testing.T) {
 	refusals := []error{cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrInvalid, cloud.ErrProtected, cloud.ErrUnsupported}
 	rapid.Check(t, func(t *rapid.T) {
 		_, f, s := setUp()
@@ -771,7 +771,7 @@ func TestHibernationThatIsNotSupported(t *testing.T) {
 	}
 }
 
-func TestMissingPermission(t *testing.T) {
+func TestFault25MissingPermission(t *testing.T) {
 	t.Run("for all", func(t *testing.T) {
 		_, f, s := setUp()
 		actions := f.add(seoul, fleet.Stop, 1000)

@@ -70,7 +70,7 @@ func looks(sim *awssim.Cloud, region string, from, to time.Time) (instants []tim
 
 // A dead scope is looked at again at growing gaps, in quarantine one call for
 // each kind a look, and is back with the first look that succeeds.
-func TestADeadScopeGoesIntoQuarantineAndComesBack(t *testing.T) {
+func TestFault33ADeadScopeGoesIntoQuarantineAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(t, "2027-03-06T08:00:00+09:00") // a Saturday: nothing is scheduled
 		begun := time.Now()
@@ -115,7 +115,7 @@ func TestADeadScopeGoesIntoQuarantineAndComesBack(t *testing.T) {
 
 // A region that the account has not opted in to is told of once, costs a call
 // per gap, and is not told of again by the next process.
-func TestARegionThatIsOffIsQuiet(t *testing.T) {
+func TestFault34ARegionThatIsOffIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(t, "2027-03-06T08:00:00+09:00")
 		begun := time.Now()

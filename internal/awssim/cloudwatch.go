@@ -316,13 +316,13 @@ func (s *scope) silent(dimensions []dimension, now int64) (since int64, is bool)
 
 // without tells since when the timeline has been in other states than the given one.
 func (l timeline) without(state uint8, now int64) (since int64, is bool) {
-	for i := len(l) - 1; i >= 0; i-- {
+	for _, p := range slices.Backward(l) {
 		switch {
-		case l[i].at > now:
-		case l[i].state == state:
+		case p.at > now:
+		case p.state == state:
 			return since, is
 		default:
-			since, is = l[i].at, true
+			since, is = p.at, true
 		}
 	}
 	return since, is
@@ -338,7 +338,7 @@ const (
 // state is what the alarm shows at an instant and since when. Data keeps it OK;
 // without any, it is after its periods what missing data means to it.
 func (s *scope) state(a *alarm, now int64) (string, int64) {
-	last, quiet := int64(always), false
+	last, quiet := always, false
 	for i := range a.metrics {
 		if a.metrics[i].expression == "" {
 			if since, is := s.silent(a.metrics[i].dimensions, now); is {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -184,7 +185,7 @@ func (s *scope) databaseNews(p phase, line timeline, what, sort, id string) []ha
 	}
 	if p.state == dbStarting && before != nil && before.state == dbStopped && p.at-before.at >= maxStopped {
 		number := map[string]string{"Instance": "RDS-EVENT-0154", "Cluster": "RDS-EVENT-0153"}[what]
-		told, tells = [2]string{number, "DB " + what + " is being started due to it exceeding the maximum allowed time being stopped."}, true
+		told, tells = [2]string{number, "DB " + strings.ToLower(what) + " is being started due to it exceeding the maximum allowed time being stopped."}, true
 	}
 	if !tells {
 		return nil

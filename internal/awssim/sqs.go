@@ -429,7 +429,9 @@ func (k *call) answerMessages(w *xw, got []message, names []string) *Error {
 		m := &got[i]
 		list[i] = doc{{"MessageId", m.id}, {"ReceiptHandle", m.receipt()}, {"MD5OfBody", digest(m.body)}, {"Body", m.body}}
 		all := doc{
-			{"SenderId", k.scope.account.id}, {"SentTimestamp", millis(m.sent)}, {"ApproximateReceiveCount", strconv.Itoa(m.receptions)},
+			{"SenderId", k.scope.account.id},
+			{"SentTimestamp", millis(m.sent)},
+			{"ApproximateReceiveCount", strconv.Itoa(m.receptions)},
 			{"ApproximateFirstReceiveTimestamp", millis(m.first)},
 		}
 		shown := slices.DeleteFunc(all, func(m member) bool { return !slices.Contains(names, "All") && !slices.Contains(names, m.name) })

@@ -151,7 +151,7 @@ func TestWhatHappensIsToldOnce(t *testing.T) {
 		if _, err := c.Advance(7*24*time.Hour + time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		check("168h0m20s 444455556666/us-east-1 orders DB Instance is being started due to it exceeding the maximum allowed time being stopped.",
+		check("168h0m20s 444455556666/us-east-1 orders DB instance is being started due to it exceeding the maximum allowed time being stopped.",
 			"168h0m30s 444455556666/us-east-1 orders DB instance started")
 		c.Reset()
 		if _, code := queueCall(t, c, "111122223333", "GetQueueUrl", map[string]any{"QueueName": "events"}); code != "AWS.SimpleQueueService.NonExistentQueue" {

@@ -2,16 +2,11 @@ package awssim
 
 import (
 	"encoding/json"
-	"errors"
-	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aws/smithy-go/encoding/cbor"
 )
 
 // doc is an answer in a form that every protocol can write: members in order,
@@ -70,7 +65,7 @@ func (k *call) answerDoc(w *xw, d doc) *Error {
 		w.raw(string(b))
 	case smithyCBOR:
 		if d != nil { // an operation without an answer has no body
-			w.raw(string(cbor.Encode(d.cbor())))
+			w.raw(string(d.cbor(nil)))
 		}
 	default:
 		d.xml(w)
@@ -135,119 +130,6 @@ func (d doc) plain() map[string]any {
 		}
 	}
 	return out
-}
-
-// epochTag is CBOR's tag of an instant.
-const epochTag = 1
-
-func (d doc) cbor() cbor.Map {
-	out := make(cbor.Map, len(d))
-	for _, m := range d {
-		switch v := m.value.(type) {
-		case string:
-			out[m.name] = cbor.String(v)
-		case bool:
-			out[m.name] = cbor.Bool(v)
-		case int:
-			out[m.name] = cbor.Uint(uint64(max(v, 0))) // counts, none of which is negative
-		case float64:
-			out[m.name] = cbor.Float64(v)
-		case time.Time:
-			out[m.name] = &cbor.Tag{ID: epochTag, Value: cbor.Float64(float64(v.UnixMilli()) / 1000)}
-		case doc:
-			out[m.name] = v.cbor()
-		case []string:
-			list := make(cbor.List, len(v))
-			for i := range v {
-				list[i] = cbor.String(v[i])
-			}
-			out[m.name] = list
-		case []doc:
-			list := make(cbor.List, len(v))
-			for i := range v {
-				list[i] = v[i].cbor()
-			}
-			out[m.name] = list
-		}
-	}
-	return out
-}
-
-var errCBOR = errors.New("not a CBOR map")
-
-// flattenCBOR is flatten for a request in CBOR.
-func flattenCBOR(body []byte) (url.Values, error) {
-	form := url.Values{}
-	if len(body) == 0 {
-		return form, nil
-	}
-	value, err := cbor.Decode(body)
-	document, is := value.(cbor.Map)
-	if err != nil || !is {
-		return form, errCBOR
-	}
-	for name, v := range document {
-		plain, err := plainCBOR(v, 1)
-		if err == nil {
-			err = flattenInto(form, name, plain, 1)
-		}
-		if err != nil {
-			return url.Values{}, errCBOR
-		}
-	}
-	return form, nil
-}
-
-func plainCBOR(value cbor.Value, depth int) (any, error) {
-	if depth > maxJSONDepth {
-		return nil, errCBOR
-	}
-	number := func(f float64) (any, error) {
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, errCBOR
-		}
-		return json.Number(strconv.FormatFloat(f, 'f', -1, 64)), nil
-	}
-	switch v := value.(type) {
-	case cbor.String:
-		return string(v), nil
-	case cbor.Bool:
-		return bool(v), nil
-	case cbor.Uint:
-		return json.Number(strconv.FormatUint(uint64(v), 10)), nil
-	case cbor.Float32:
-		return number(float64(v))
-	case cbor.Float64:
-		return number(float64(v))
-	case *cbor.Nil, *cbor.Undefined:
-		return nil, nil //nolint:nilnil // a null is a value
-	case cbor.List:
-		list := make([]any, 0, len(v))
-		for _, one := range v {
-			plain, err := plainCBOR(one, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, plain)
-		}
-		return list, nil
-	case cbor.Map:
-		document := make(map[string]any, len(v))
-		for name, one := range v {
-			plain, err := plainCBOR(one, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			document[name] = plain
-		}
-		return document, nil
-	}
-	return nil, errCBOR
-}
-
-// cborDocument writes the error document of a service in CBOR.
-func (e *Error) cborDocument() []byte {
-	return cbor.Encode(cbor.Map{"__type": cbor.String(e.Code), "message": cbor.String(e.Message)})
 }
 
 // queryError is how services that once spoke Query alone name an error to clients of then.

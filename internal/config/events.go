@@ -105,7 +105,7 @@ func (b *builder) eventQueue() {
 	reader := Account{ID: q.Scope.Account, Role: c.Role, ExternalID: c.ExternalID, Profile: c.Profile, Regions: []fleet.Region{q.Scope.Region}}
 	b.role("events", &reader)
 	b.externalID("events", &reader, b.env)
-	if role := rolePattern.FindStringSubmatch(c.Role); f == nil && role != nil && role[1] != string(q.Scope.Region.Partition()) { //nolint:gocritic // a match of the pattern has all its groups
+	if role := rolePattern.FindStringSubmatch(c.Role); f == nil && role != nil && role[1] != string(q.Scope.Region.Partition()) {
 		b.faultAt("events.role", Fault{
 			Text: c.Role, Problem: fmt.Sprintf("is in the partition %s, and the queue in %s", role[1], q.Scope.Region.Partition()),
 			Fix: fmt.Sprintf("is the role arn:%s:iam::…?", q.Scope.Region.Partition()),

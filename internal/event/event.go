@@ -91,6 +91,8 @@ var forms = map[string]form{
 	"ECS Service Action":          {"aws.ecs", service},
 	"ECS Deployment State Change": {"aws.ecs", service},
 	"ECS Task State Change":       {"aws.ecs", task},
+	// https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-sagemaker.html
+	"SageMaker Notebook Instance State Change": {"aws.sagemaker", notebook},
 	// https://docs.aws.amazon.com/tag-editor/latest/userguide/monitor-tag-changes.html
 	"Tag Change on Resource": {"aws.tag", tags},
 }
@@ -283,6 +285,28 @@ func group(e *Event, in envelope) error {
 	return e.named(fleet.AutoScalingGroup, d.Group)
 }
 
+// notebookStates are SageMaker's words; it has more of them, in which a notebook
+// instance neither runs nor is stopped.
+// https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeNotebookInstance.html
+var notebookStates = map[string]fleet.State{
+	"Pending": fleet.Starting, "InService": fleet.Running, "Stopping": fleet.Stopping, "Stopped": fleet.Stopped,
+}
+
+func notebook(e *Event, in envelope) error {
+	var d struct {
+		Name   string `json:"NotebookInstanceName"`
+		Status string `json:"NotebookInstanceStatus"`
+	}
+	if err := detail(in, &d); err != nil {
+		return err
+	}
+	e.State = notebookStates[d.Status]
+	if e.State == "" {
+		e.State = fleet.Other
+	}
+	return e.named(fleet.SageMakerNotebook, d.Name)
+}
+
 // arn is what an ARN consists of that is needed here.
 type arn struct{ service, account, region, resource string }
 
@@ -393,6 +417,8 @@ func tagged(of arn) (fleet.Kind, string) {
 		{"rds", "db:", fleet.RDSInstance},
 		{"rds", "cluster:", fleet.RDSCluster},
 		{"ecs", "service/", fleet.ECSService},
+		{"redshift", "cluster:", fleet.RedshiftCluster},
+		{"sagemaker", "notebook-instance/", fleet.SageMakerNotebook},
 	} {
 		if id, ok := strings.CutPrefix(of.resource, form.prefix); ok && of.service == form.service {
 			return form.kind, id

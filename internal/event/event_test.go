@@ -71,10 +71,14 @@ func TestParse(t *testing.T) {
 		{"a service of ECS is steady", of("aws.ecs", "ECS Service Action", []string{"arn:aws:ecs:ap-northeast-2:111122223333:service/shop/cart"}, m{"eventName": "SERVICE_STEADY_STATE", "clusterArn": cluster}), fleet.ECSService, "shop/cart", "", nil},
 		{"a service with an old ARN", of("aws.ecs", "ECS Service Action", []string{"arn:aws:ecs:ap-northeast-2:111122223333:service/cart"}, m{"eventName": "SERVICE_STEADY_STATE", "clusterArn": cluster}), fleet.ECSService, "shop/cart", "", nil},
 		{"a task of a service runs", of("aws.ecs", "ECS Task State Change", []string{"arn:aws:ecs:ap-northeast-2:111122223333:task/shop/0123"}, m{"clusterArn": cluster, "group": "service:cart", "lastStatus": "RUNNING"}), fleet.ECSService, "shop/cart", "", nil},
+		{"a notebook has stopped", of("aws.sagemaker", "SageMaker Notebook Instance State Change", nil, m{"NotebookInstanceName": "research", "NotebookInstanceStatus": "Stopped"}), fleet.SageMakerNotebook, "research", fleet.Stopped, nil},
+		{"a notebook is updated", of("aws.sagemaker", "SageMaker Notebook Instance State Change", nil, m{"NotebookInstanceName": "research", "NotebookInstanceStatus": "Updating"}), fleet.SageMakerNotebook, "research", fleet.Other, nil},
 		{"an instance gets a schedule", tag("ec2", "instance", "arn:aws:ec2:ap-northeast-2:111122223333:instance/i-0abcdef1234567890", "Schedule", "Env"), fleet.EC2Instance, "i-0abcdef1234567890", "", []string{"Env", "Schedule"}},
 		{"a database in China gets one", tag("rds", "db", "arn:aws-cn:rds:cn-north-1:111122223333:db:orders", "Schedule"), fleet.RDSInstance, "orders", "", []string{"Schedule"}},
 		{"a cluster gets one", tag("rds", "cluster", "arn:aws:rds:ap-northeast-2:111122223333:cluster:aurora-1", "Schedule"), fleet.RDSCluster, "aurora-1", "", []string{"Schedule"}},
 		{"a group gets one", tag("autoscaling", "autoScalingGroup", "arn:aws:autoscaling:ap-northeast-2:111122223333:autoScalingGroup:0f0f:autoScalingGroupName/web fleet", "Schedule"), fleet.AutoScalingGroup, "web fleet", "", []string{"Schedule"}},
+		{"a warehouse gets one", tag("redshift", "cluster", "arn:aws:redshift:ap-northeast-2:111122223333:cluster:dwh", "Schedule"), fleet.RedshiftCluster, "dwh", "", []string{"Schedule"}},
+		{"a notebook gets one", tag("sagemaker", "notebook-instance", "arn:aws:sagemaker:ap-northeast-2:111122223333:notebook-instance/research", "Schedule"), fleet.SageMakerNotebook, "research", "", []string{"Schedule"}},
 		{"a service gets one", tag("ecs", "service", "arn:aws:ecs:ap-northeast-2:111122223333:service/shop/cart", "Schedule", fleet.TagError), fleet.ECSService, "shop/cart", "", []string{"Schedule", fleet.TagError}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,6 +136,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a state that is none", with("stopped", "on fire"), ErrMalformed, "is not a state"},
 		{"no detail-type", with("detail-type", "detail_type"), ErrMalformed, "no source or no detail-type"},
 		{"a database without a name", of("aws.rds", "RDS DB Instance Event", nil, m{"EventID": "RDS-EVENT-0088"}), ErrMalformed, "names no rds_instance"},
+		{"a notebook without a name", of("aws.sagemaker", "SageMaker Notebook Instance State Change", nil, m{"NotebookInstanceStatus": "Stopped"}), ErrMalformed, "names no sagemaker_notebook"},
 		{"a name with a line break", of("aws.autoscaling", "EC2 Instance Launch Successful", nil, m{"AutoScalingGroupName": "a\nb"}), ErrMalformed, "names no autoscaling_group"},
 		{"a name longer than any", of("aws.autoscaling", "EC2 Instance Launch Successful", nil, m{"AutoScalingGroupName": strings.Repeat("a", 2000)}), ErrMalformed, "names no autoscaling_group"},
 		{"a service without a cluster", of("aws.ecs", "ECS Service Action", []string{"arn:aws:ecs:r:1:service/cart"}, m{}), ErrMalformed, "no cluster"},

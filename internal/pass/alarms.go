@@ -130,12 +130,17 @@ func (r *running) keepAlarms(ctx context.Context, planned plan.Plan) *alarmKeepe
 		}
 	}
 	for _, k := range ks.keepers {
-		work, cancel := context.WithCancelCause(cloud.WithPermit(ctx, r.mayAct))
-		k.cancel = cancel
-		k.closing, k.close = context.WithCancel(context.WithoutCancel(ctx))
-		ks.group.Go(func() { k.run(work) })
+		k.begin(ctx, &ks.group)
 	}
 	return ks
+}
+
+// begin sets the keeper to work.
+func (k *alarmKeeper) begin(ctx context.Context, group *sync.WaitGroup) {
+	work, cancel := context.WithCancelCause(cloud.WithPermit(ctx, k.mayAct))
+	k.cancel = cancel
+	k.closing, k.close = context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() { k.run(work) })
 }
 
 // pausing reports whether CloudWatch failed in the scope just now, and looks at it again then.
@@ -188,9 +193,11 @@ func (ks *alarmKeepers) finish(scope fleet.Scope) {
 		return
 	}
 	k.close()
-	late := time.AfterFunc(alarmPatience, func() { k.cancel(errAlarmsLate) })
+	patience, end := context.WithTimeoutCause(context.Background(), alarmPatience, errAlarmsLate)
+	defer end()
+	stop := context.AfterFunc(patience, func() { k.cancel(errAlarmsLate) })
 	<-k.done
-	late.Stop()
+	stop()
 	k.cancel(nil)
 }
 
@@ -216,7 +223,7 @@ func (k *alarmKeeper) know(resource fleet.Resource, memory decide.Memory) {
 // run restores what is left over, and then mutes as stops are accepted.
 func (k *alarmKeeper) run(ctx context.Context) {
 	defer close(k.done)
-	err := k.begin(ctx)
+	err := k.leftOver(ctx)
 	for open := true; open; {
 		var batch []plan.Outcome
 		batch, open = k.next()
@@ -230,7 +237,8 @@ func (k *alarmKeeper) run(ctx context.Context) {
 	k.tell(ctx, err)
 }
 
-func (k *alarmKeeper) begin(ctx context.Context) error {
+// leftOver restores what an earlier pass left undone, and finds what is to be muted.
+func (k *alarmKeeper) leftOver(ctx context.Context) error {
 	var running []fleet.Ref
 	for _, ref := range k.leftovers {
 		memory := k.memories[ref]

@@ -15,7 +15,7 @@ import (
 
 // What EC2 does not stop, or stops in another way than asked: each for itself, so
 // that one hinders no other in the same call.
-func TestFaults29And30WhatCannotSimplyBeStopped(t *testing.T) {
+func TestFault29WhatCannotSimplyBeStopped(t *testing.T) {
 	type odd struct {
 		name   string
 		change func(*awssim.Resource)

@@ -25,7 +25,7 @@ func groupAt(name, state string, tags map[string]string) awssim.Resource {
 	return r
 }
 
-func TestSevenComeBackAsSeven(t *testing.T) {
+func TestFault39SevenComeBackAsSeven(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		// night is what happens after the evening's stop, and size what Monday brings back.
@@ -114,7 +114,7 @@ func (w *world) scaleGroup(name string, lo, desired, hi int) {
 
 // A call whose answer is lost, or that never arrives, is settled by what the
 // next listing shows, and nothing of the size is lost.
-func TestAGroupAndLostAnswers(t *testing.T) {
+func TestFault39AGroupAndLostAnswers(t *testing.T) {
 	for name, fault := range map[string]awssim.Fault{
 		"after the tag, before the update": {Action: "UpdateAutoScalingGroup", Kind: awssim.FaultReset},
 		"after the update":                 {Action: "UpdateAutoScalingGroup", Kind: awssim.FaultReset, Applied: true},
@@ -149,7 +149,7 @@ func TestAGroupAndLostAnswers(t *testing.T) {
 	}
 }
 
-func TestAGroupThatNobodyKnowsTheSizeOf(t *testing.T) {
+func TestFault39AGroupThatNobodyKnowsTheSizeOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T08:59:00+08:00")
 		w := newWorld(t, office(t, nil), groupAt("workers", "stopped", nil), groupAt("bad", "stopped", map[string]string{"dayshift:size": "4-2-8"}))

@@ -62,7 +62,7 @@ func saidInOrder(t *testing.T, what string, told []string, texts ...string) {
 	}
 }
 
-func TestAShortageOfTwentyMinutes(t *testing.T) {
+func TestFault23AShortageOfTwentyMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T08:59:00+08:00")
 		w := newWorld(t, office(t, withDeadline(2*time.Hour)), short("web", "stopped"))
@@ -120,7 +120,7 @@ func roundsUntil(w *world, name string) int {
 	return n
 }
 
-func TestAShortageWithoutEnd(t *testing.T) {
+func TestFault23AShortageWithoutEnd(t *testing.T) {
 	for name, change := range map[string]struct {
 		after func(w *world) // that it was given up
 		again time.Time      // when it comes up
@@ -187,7 +187,7 @@ func TestAShortageWithoutEnd(t *testing.T) {
 
 // What meets a shortage together is tried again together, a few calls for the
 // whole pool, and told in one message; another pool does not wait.
-func TestAShortageHurtsOnlyItsPool(t *testing.T) {
+func TestFault23AShortageHurtsOnlyItsPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T08:59:00+08:00")
 		var fleet []awssim.Resource

@@ -22,10 +22,10 @@ func livelyFleet(t *testing.T, state string) []awssim.Resource {
 			is = of[kind][0]
 		}
 		r := at("cn-north-1", shop, kind, kind+"-1", is, nil)
-		switch {
-		case kind == "asg":
+		switch kind {
+		case "asg":
 			r = groupAt("asg-1", state, map[string]string{"dayshift:saved": "2-7-9"})
-		case kind == "ecs":
+		case "ecs":
 			r.Cluster = "web"
 			r.Tags["dayshift:saved"] = "2"
 			if state == "running" {

@@ -69,7 +69,7 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-func TestEachPartitionHasItsOwnAddressesAndNames(t *testing.T) {
+func TestFault44EachPartitionHasItsOwnAddressesAndNames(t *testing.T) {
 	for _, test := range []struct {
 		region         fleet.Region
 		ec2, sts, arns string
@@ -201,7 +201,7 @@ func TestOneSessionServesAllCallsUntilItEnds(t *testing.T) {
 	})
 }
 
-func TestAnExpiredSessionIsReplacedOnce(t *testing.T) {
+func TestFault35AnExpiredSessionIsReplacedOnce(t *testing.T) {
 	w := newWire(t)
 	rolling(w)
 	w.inTurn("StartInstances", answer(400, ec2Error("RequestExpired", "Request has expired.")), acceptAll("StartInstances"))
@@ -226,7 +226,7 @@ func TestASessionOfAnotherAccountIsRefused(t *testing.T) {
 	wantClass(t, start(w.open(roleAccount), "i-0aaaaaaaaaaaaaaa1"), cloud.ErrCredentials)
 }
 
-func TestARoleThatIsRefusedConcernsItsAccountAlone(t *testing.T) {
+func TestFault35ARoleThatIsRefusedConcernsItsAccountAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, sim := simulate(t, awssim.Options{}, fleetOf(3, "running"), func(config *Config) {
 			config.Accounts = []Account{simAccounts[0], simAccounts[1]}
@@ -275,7 +275,7 @@ func TestNoCredentialsAtHand(t *testing.T) {
 	}
 }
 
-func TestARegionThatIsNotEnabledDoesNotTakeTheOthersWithIt(t *testing.T) {
+func TestFault34ARegionThatIsNotEnabledDoesNotTakeTheOthersWithIt(t *testing.T) {
 	for _, regions := range [][]fleet.Region{
 		{"me-south-1", "eu-central-1"}, // STS is asked in the one that is sure to be enabled
 		{"me-south-1", "eu-south-1"},   // and in each where none is

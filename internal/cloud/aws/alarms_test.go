@@ -1,9 +1,11 @@
 package aws
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -326,4 +328,54 @@ func TestProbeTriesAlarmsWhereTheyAreMuted(t *testing.T) {
 	if f := probe(c, spokeScope)["restore CloudWatch alarms"]; f.OK || f.Missing != "cloudwatch:EnableAlarmActions" {
 		t.Errorf("denied: %+v", f)
 	}
+}
+
+// cborWire answers CloudWatch with given bytes, and STS as the simulated AWS does.
+type cborWire struct {
+	http.RoundTripper
+	body []byte
+}
+
+func (w cborWire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.Contains(r.URL.Path, "/operation/") {
+		return w.RoundTripper.RoundTrip(r)
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Smithy-Protocol": {"rpc-v2-cbor"}, "Content-Type": {"application/cbor"}},
+		Body: io.NopCloser(bytes.NewReader(w.body)), Request: r,
+	}, nil
+}
+
+// Whatever CloudWatch says, nothing panics, and no alarm is found that has no name.
+func FuzzAnswersInCBOR(f *testing.F) {
+	sim := awssim.New(awssim.Options{})
+	alarm := "\xa4iAlarmNameawnActionsEnabled\xf5lAlarmActions\x81axjDimensions\x81\xa2dNamejInstanceIdeValuec i-"
+	for _, seed := range []string{"", "\xa0", "\xbf\xff", "\xa1lMetricAlarms\x80", "\xa1lMetricAlarms\x81" + alarm, "\xa1f__typeax", "\xa1lMetricAlarms\xf6", "\xbflMetricAlarms\x9f\xff\xff", "\xa1lMetricAlarms\x9b\xff\xff\xff\xff\xff\xff\xff\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := New(Config{
+			Accounts: simAccounts[:1], Credentials: credentials.NewStaticCredentialsProvider(string(hub), "secret", ""), Transport: cborWire{sim.Transport(), body},
+			Sleep: func(context.Context, time.Duration) error { return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resource := fleet.Resource{Ref: fleet.Ref{Scope: scopeOfHub, Kind: fleet.EC2Instance, ID: "i-1"}}
+		ctx := cloud.WithOneTry(t.Context())
+		got, err := c.Alarms(ctx, scopeOfHub, []fleet.Resource{resource})
+		for _, alarm := range got {
+			if alarm.Name == "" || len(alarm.Of) == 0 {
+				t.Fatalf("%+v", alarm)
+			}
+		}
+		if err == nil && len(body) == 0 {
+			t.Fatal("nothing was taken for a listing")
+		}
+		mute := c.Mute(ctx, scopeOfHub, []string{"x"})
+		if empty := len(body) == 0 || string(body) == "\xa0" || string(body) == "\xbf\xff"; (mute == nil) != empty {
+			t.Fatalf("%q: %v", body, mute)
+		}
+		_, _ = c.Restore(ctx, scopeOfHub, []string{"x"}) // it may not panic
+	})
 }

@@ -132,7 +132,7 @@ func TestGroupsAsTheyAreListed(t *testing.T) {
 	})
 }
 
-func TestTheSizeIsSavedBeforeAGroupIsTouched(t *testing.T) {
+func TestFault39TheSizeIsSavedBeforeAGroupIsTouched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newGroups(t, awssim.Options{}, awssim.Resource{Name: "web", Min: 2, Desired: 7, Max: 9})
 		web := cloud.Target{Resource: w.listed("web")}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -165,11 +166,15 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 		return out, metadata, fmt.Errorf("read the answer: %w", err)
 	}
 	if service := awsmiddleware.GetServiceID(ctx); cborServices[service] {
-		// An operation that answers nothing has an empty body; of others, who asked tells by what has to be in it.
-		if response.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || len(head) > 0 && head[0]>>5 != cborMap {
+		// An operation that answers nothing has an empty body, or an empty map; of others, who asked tells by what has to be in it.
+		nothing := len(head) == 0 || slices.Contains(emptyMaps, string(head))
+		if response.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || !nothing && (silent[middleware.GetOperationName(ctx)] || head[0]>>5 != cborMap) {
 			return out, metadata, errNotCBOR
 		}
 		response.Body = readCloser{body, response.Body}
+		if nothing { // of an operation without an answer the SDK can not read any
+			response.Body = readCloser{bytes.NewReader(nil), response.Body}
+		}
 		return out, metadata, nil
 	} else if jsonServices[service] {
 		// Whether it is the operation's, who asked tells by what has to be in it; where there is nothing to be in it, so it must be.
@@ -213,6 +218,12 @@ var answersNothing = map[string]bool{
 var cborServices = map[string]bool{"CloudWatch": true}
 
 const cborMap = 5
+
+// silent are operations in CBOR that answer nothing; emptyMaps an empty map, of known and of unknown length.
+var (
+	silent    = map[string]bool{"DisableAlarmActions": true, "EnableAlarmActions": true}
+	emptyMaps = []string{"\xa0", "\xbf\xff"}
+)
 
 var (
 	errNotJSON = errors.New("the answer is not a JSON object")

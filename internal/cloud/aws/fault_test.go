@@ -18,7 +18,7 @@ import (
 )
 
 // Whatever comes back in place of a page, the listing is whole or an error.
-func TestAListingIsWholeOrAnError(t *testing.T) {
+func TestFault32AListingIsWholeOrAnError(t *testing.T) {
 	whole := instancesPage("", instanceXML("i-0aaaaaaaaaaaaaaa1", "running", tagsXML("Schedule", "office")))
 	page := func(next string) func(url.Values) (int, string) {
 		return answer(200, instancesPage(next, instanceXML("i-0aaaaaaaaaaaaaaa1", "running", tagsXML("Schedule", "office"))))
@@ -79,7 +79,7 @@ func TestAListingIsWholeOrAnError(t *testing.T) {
 }
 
 // An answer that ends too early never passes for a short one.
-func TestACutPageIsAnError(t *testing.T) {
+func TestFault32ACutPageIsAnError(t *testing.T) {
 	for kind, page := range map[fleet.Kind]string{
 		fleet.EC2Instance: instancesPage("", instanceXML("i-0aaaaaaaaaaaaaaa1", "running", tagsXML("Schedule", "office")), instanceXML("i-0aaaaaaaaaaaaaaa2", "running", "")),
 		fleet.RDSInstance: databasesPage("", databaseXML("a", "available", ""), databaseXML("b", "available", "")),
@@ -103,7 +103,7 @@ func TestACutPageIsAnError(t *testing.T) {
 	}
 }
 
-func TestAnEndlessAnswerIsCutOff(t *testing.T) {
+func TestFault32AnEndlessAnswerIsCutOff(t *testing.T) {
 	for _, size := range []int{0, 99, 100, 101, 5000} {
 		body := bound(io.NopCloser(strings.NewReader(strings.Repeat("a", size))), 100)
 		got, err := io.ReadAll(body)
@@ -279,7 +279,7 @@ func TestBarsAndStatesAreReadOffTheListing(t *testing.T) {
 }
 
 // Faults of the simulated AWS: nothing is lost, and what is wrong is said.
-func TestFaultsOfAWS(t *testing.T) {
+func TestFault33ListingsUnderFaults(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		fault awssim.Fault

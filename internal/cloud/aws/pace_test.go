@@ -33,7 +33,7 @@ func carryOut(t *testing.T, c *Cloud, verb fleet.Verb, targets []cloud.Target) {
 
 // The last of n resources is accepted at the floor of the share in use:
 // (n − share × 1000) / (share × refill). No call is throttled, nothing is lost.
-func TestManyAreDoneAtTheFloorOfTheBuckets(t *testing.T) {
+func TestFault43ManyAreDoneAtTheFloorOfTheBuckets(t *testing.T) {
 	const millisecond = time.Millisecond
 	for _, test := range []struct {
 		share   float64
@@ -260,7 +260,7 @@ func TestWhoGivesUpFreesTheLine(t *testing.T) {
 // A neighbour eats half of every bucket, of which the mirror knows nothing. It
 // finds out by the first call that is refused; nothing is lost, few calls are
 // refused, and it takes little longer than what the neighbour leaves allows.
-func TestANeighbourShrinksTheMirror(t *testing.T) {
+func TestFault21ANeighbourShrinksTheMirror(t *testing.T) {
 	for _, test := range []struct {
 		verb  fleet.Verb
 		n     int
