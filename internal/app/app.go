@@ -115,7 +115,7 @@ func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
 		scopes = a.Config.Scopes
 	}
 	return &pass.Pass{
-		Cloud: a.Cloud, Windows: a.Cloud, Snapshots: a.Cloud, Alarms: a.Cloud, Health: a.Cloud, Estimator: a.Cloud, Store: a.Store, Clock: a.Clock,
+		Cloud: a.Cloud, Finder: a.Cloud, Windows: a.Cloud, Snapshots: a.Cloud, Alarms: a.Cloud, Health: a.Cloud, Estimator: a.Cloud, Store: a.Store, Clock: a.Clock,
 		Book: &a.Config.Book, Limits: a.Config.Limits, Config: a.Config.Fingerprint(),
 		Scopes: scopes, All: len(scopes) == len(a.Config.Scopes), Trigger: trigger, Log: a.Log,
 		Resync:  time.Duration(a.Config.Config.ResyncInterval),

@@ -68,7 +68,7 @@ func looks(sim *awssim.Cloud, region string, from, to time.Time) (instants []tim
 	return instants, made
 }
 
-// A dead scope is looked at again at growing gaps, in quarantine one call for
+// A dead scope is looked at again at growing gaps, in quarantine no more than a call for
 // each kind a look, and is back with the first look that succeeds.
 func TestFault33ADeadScopeGoesIntoQuarantineAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -692,6 +692,24 @@ var taggables = map[string]func(*call) []taggable{
 		}
 		return out
 	},
+	"rds:db": func(k *call) (out []taggable) {
+		for _, d := range k.scope.dbs {
+			out = append(out, taggable{d.id, d.id, k.scope.dbARN("db", d.id), d.tags})
+		}
+		return out
+	},
+	"rds:cluster": func(k *call) (out []taggable) {
+		for _, cl := range k.scope.clusters {
+			out = append(out, taggable{cl.id, cl.id, k.scope.dbARN("cluster", cl.id), cl.tags})
+		}
+		return out
+	},
+	"redshift:cluster": func(k *call) (out []taggable) {
+		for _, h := range k.scope.warehouses {
+			out = append(out, taggable{h.id, h.id, k.scope.warehouseARN(h.id), h.tags})
+		}
+		return out
+	},
 	"sagemaker:notebook-instance": func(k *call) (out []taggable) {
 		for _, n := range k.scope.sortedNotebooks() {
 			if len(n.tags) > 0 { // of what never had a tag it does not know
@@ -710,8 +728,13 @@ var taggables = map[string]func(*call) []taggable{
 
 func getResources(k *call, w *xw) *Error {
 	types := k.p.list("ResourceTypeFilters")
-	if len(types) != 1 || taggables[types[0]] == nil {
-		return refuse("InvalidParameterValue", "The simulator knows one resource type at a time, of %s, not %q", strings.Join(slices.Sorted(maps.Keys(taggables)), ", "), types)
+	for _, name := range types {
+		if taggables[name] == nil {
+			return refuse("InvalidParameterValue", "The simulator knows the resource types %s, not %q", strings.Join(slices.Sorted(maps.Keys(taggables)), ", "), name)
+		}
+	}
+	if len(types) == 0 || len(types) > 100 {
+		return refuse("InvalidParameterException", "The simulator takes 1 to 100 resource types, not %d", len(types))
 	}
 	keep := func(taggable) bool { return true }
 	for _, i := range k.p.indexes("TagFilters") {
@@ -725,7 +748,10 @@ func getResources(k *call, w *xw) *Error {
 	}
 	k.scope.mu.Lock()
 	defer k.scope.mu.Unlock()
-	found := slices.DeleteFunc(taggables[types[0]](k), func(v taggable) bool { return !keep(v) })
+	var found []taggable
+	for _, name := range types {
+		found = append(found, slices.DeleteFunc(taggables[name](k), func(v taggable) bool { return !keep(v) })...)
+	}
 	from, to, next, e := k.cut("ResourcesPerPage", "PaginationToken", len(found), 50, 100)
 	if e != nil {
 		return e

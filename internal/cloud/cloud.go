@@ -30,6 +30,16 @@ type Lister interface {
 	List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query Query) ([]fleet.Resource, error)
 }
 
+// Finder tells cheaply of which kinds there is something, so that the others need not be listed.
+type Finder interface {
+	// Tells reports whether Present can tell of the kind.
+	Tells(kind fleet.Kind) bool
+	// Present returns those of the kinds of which a listing with the tag key may
+	// show something, in the order given: that is one call. A kind of which it can
+	// not tell is among them. What was tagged within the last minutes may be missed.
+	Present(ctx context.Context, scope fleet.Scope, tagKey string, kinds []fleet.Kind) ([]fleet.Kind, error)
+}
+
 // WindowLister lists maintenance windows that are kept apart from the resources:
 // those of SSM.
 type WindowLister interface {

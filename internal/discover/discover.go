@@ -41,6 +41,13 @@ type Request struct {
 	// Whole: in these scopes what one of the filters matches is listed as well,
 	// with the tag or without.
 	Whole map[fleet.Scope][]fleet.Filter
+	// Finder tells of which kinds there is anything to list; nil: every kind is listed. Scopes with filters (Whole) are
+	// listed whatever it would tell.
+	Finder cloud.Finder
+	// Known are the kinds of which there is something in a scope: they are listed without asking.
+	Known map[fleet.Scope][]fleet.Kind
+	// KnownOnly: in these scopes no other kind is asked for.
+	KnownOnly map[fleet.Scope]bool
 	// Doubtful scopes did not answer last time: each call is made once, and the
 	// other kinds are asked only where the first does not tell that it is in vain.
 	Doubtful map[fleet.Scope]bool
@@ -91,6 +98,10 @@ func kindList(kinds []fleet.Kind) string {
 type Seen struct {
 	Resources []fleet.Resource // ordered by ref
 	Gaps      []Gap            // ordered by scope
+	// Kinds are those that were asked for, of what one scope showed; nil: all. Listed is how many of them were listed: of
+	// the others there is nothing.
+	Kinds  []fleet.Kind
+	Listed int
 }
 
 // Join puts together what several scopes showed.
@@ -118,12 +129,11 @@ func (s Seen) Complete(scope fleet.Scope, kind fleet.Kind) bool {
 			return false
 		}
 	}
-	return true
+	return s.Kinds == nil || slices.Contains(s.Kinds, kind)
 }
 
 // part is one listing.
 type part struct {
-	scope     *scopePart
 	kind      fleet.Kind
 	resources []fleet.Resource
 	err       error
@@ -132,8 +142,30 @@ type part struct {
 // scopePart is what is listed of a scope.
 type scopePart struct {
 	fleet.Scope
-	kinds []part
-	left  atomic.Int32 // listings without an answer yet
+	kinds []*part
+	// others may be there as well: a Finder is asked.
+	others []fleet.Kind
+	asked  []fleet.Kind // all that the listings tell of; nil: of every kind
+	left   atomic.Int32 // answers that are still missing
+}
+
+// parts says what is listed of a scope.
+func (request *Request) parts(scope fleet.Scope, kinds []fleet.Kind) *scopePart {
+	p := &scopePart{Scope: scope}
+	whole := request.Finder == nil || request.TagKey == "" || len(request.Whole[scope]) > 0
+	known, only := request.Known[scope], request.KnownOnly[scope]
+	for _, kind := range kinds {
+		switch {
+		case whole || slices.Contains(known, kind) || !only && !request.Finder.Tells(kind):
+			p.kinds = append(p.kinds, &part{kind: kind})
+		case !only:
+			p.others = append(p.others, kind)
+		}
+	}
+	if !whole && only {
+		p.asked = append([]fleet.Kind{}, known...)
+	}
+	return p
 }
 
 // List lists every kind in every scope. It never fails: what did not answer is
@@ -147,50 +179,58 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	seen := make([]Seen, len(request.Scopes))
 	kinds := lister.Kinds()
 	timeout := cmp.Or(request.Timeout, DefaultTimeout)
-	list := func(ctx context.Context, p *part) {
-		query := cloud.Query{TagKey: request.TagKey}
-		filters := request.Whole[p.scope.Scope]
-		if len(filters) > 0 {
-			query.TagKey = ""
-		}
-		p.resources, p.err = listOne(ctx, lister, p.scope.Scope, p.kind, query, timeout)
-		if len(filters) > 0 && request.TagKey != "" { // without a key everything is listed anyway
-			p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
-				_, tagged := r.Tags[request.TagKey]
-				return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
-			})
-		}
-	}
 	var group errgroup.Group
 	group.SetLimit(cmp.Or(request.Concurrency, DefaultConcurrency))
 	for i, scope := range request.Scopes {
-		whole := &scopePart{Scope: scope, kinds: make([]part, len(kinds))}
-		whole.left.Store(int32(len(kinds)))
-		for j, kind := range kinds {
-			whole.kinds[j] = part{scope: whole, kind: kind}
+		whole := request.parts(scope, kinds)
+		list := func(ctx context.Context, p *part) {
+			query := cloud.Query{TagKey: request.TagKey}
+			filters := request.Whole[scope]
+			if len(filters) > 0 {
+				query.TagKey = ""
+			}
+			p.resources, p.err = listOne(ctx, lister, scope, p.kind, query, timeout)
+			if len(filters) > 0 && request.TagKey != "" { // without a key everything is listed anyway
+				p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
+					_, tagged := r.Tags[request.TagKey]
+					return !tagged && !slices.ContainsFunc(filters, func(f fleet.Filter) bool { return f.Match(r) })
+				})
+			}
 		}
-		// answered is called after each listing; the last one hands the scope on.
+		// answered is called with each answer; the last one hands the scope on.
 		answered := func() {
 			if whole.left.Add(-1) > 0 {
 				return
 			}
 			waiting.listed(scope)
 			seen[i] = whole.seen()
-			whole.kinds = nil
 			if request.Heard != nil {
 				request.Heard(scope, seen[i])
 				seen[i].Resources = nil
 			}
 		}
-		if request.Doubtful[scope] {
+		if request.Doubtful[scope] || len(whole.kinds)+len(whole.others) == 0 {
+			whole.left.Store(1)
 			group.Go(func() error {
-				carefully(ctx, whole, list, answered)
+				carefully(ctx, whole, request, list)
+				answered()
 				return nil
 			})
 			continue
 		}
-		for j := range whole.kinds {
-			p := &whole.kinds[j]
+		first := whole.kinds
+		whole.left.Store(int32(len(first)))
+		if len(whole.others) > 0 {
+			whole.left.Add(1)
+			group.Go(func() error {
+				found := whole.find(ctx, request, timeout)
+				each(found, func(p *part) { list(ctx, p) })
+				whole.kinds = append(slices.Clip(first), found...)
+				answered()
+				return nil
+			})
+		}
+		for _, p := range first {
 			group.Go(func() error {
 				list(ctx, p)
 				answered()
@@ -202,36 +242,72 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	return Join(seen...)
 }
 
-// carefully lists a scope that is in doubt.
-func carefully(ctx context.Context, whole *scopePart, list func(context.Context, *part), answered func()) {
+// find asks what else there is in the scope. When nobody can tell, all of it is
+// listed; in a scope that is in doubt only when it is not for want of an answer.
+func (p *scopePart) find(ctx context.Context, request Request, timeout time.Duration) []*part {
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	present, err := request.Finder.Present(limited, p.Scope, request.TagKey, p.others)
+	if err != nil {
+		present = p.others
+	}
+	if !cloud.OneTry(ctx) || errors.Is(err, cloud.ErrUnauthorized) {
+		err = nil
+	}
+	parts := make([]*part, len(present))
+	for i, kind := range present {
+		parts[i] = &part{kind: kind, err: err}
+	}
+	return parts
+}
+
+// carefully lists a scope that is in doubt: each call is made once, and those
+// after the first only when that did not fail for the whole scope.
+func carefully(ctx context.Context, p *scopePart, request Request, list func(context.Context, *part)) {
 	once := cloud.WithOneTry(ctx)
-	first, others := &whole.kinds[0], whole.kinds[1:]
-	list(once, first)
-	vain := ofScope(first.err) != nil
-	var listing sync.WaitGroup
-	for i := range others {
-		if vain {
-			others[i].err = first.err
-		} else {
-			listing.Go(func() { list(once, &others[i]) })
+	var vain error
+	if len(p.kinds) > 0 {
+		list(once, p.kinds[0])
+		vain = ofScope(p.kinds[0].err)
+	}
+	done := len(p.kinds[:min(1, len(p.kinds))])
+	switch {
+	case vain != nil:
+		for _, kind := range p.others {
+			p.kinds = append(p.kinds, &part{kind: kind})
 		}
+		for _, other := range p.kinds[done:] {
+			other.err = p.kinds[0].err
+		}
+	case len(p.others) > 0:
+		p.kinds = append(p.kinds, p.find(once, request, DefaultTimeout)...)
 	}
-	listing.Wait()
-	for range 1 + len(others) {
-		answered()
+	each(p.kinds[done:], func(p *part) {
+		if p.err == nil {
+			list(once, p)
+		}
+	})
+}
+
+// each does something to several listings of a scope at once.
+func each(parts []*part, do func(*part)) {
+	var all sync.WaitGroup
+	for _, p := range parts {
+		all.Go(func() { do(p) })
 	}
+	all.Wait()
 }
 
 // seen puts the listings of a scope together.
 func (p *scopePart) seen() Seen {
-	var seen Seen
+	seen := Seen{Kinds: p.asked, Listed: len(p.kinds)}
 	found := 0
-	for i := range p.kinds {
-		found += len(p.kinds[i].resources)
+	for _, listed := range p.kinds {
+		found += len(listed.resources)
 	}
 	seen.Resources = make([]fleet.Resource, 0, found)
-	for i := range p.kinds {
-		if listed := &p.kinds[i]; listed.err != nil {
+	for _, listed := range p.kinds {
+		if listed.err != nil {
 			seen.addGap(p.Scope, listed.kind, listed.err)
 		} else {
 			seen.Resources = append(seen.Resources, listed.resources...)

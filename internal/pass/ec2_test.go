@@ -51,7 +51,7 @@ func TestFault29WhatCannotSimplyBeStopped(t *testing.T) {
 			resources = append(resources, r)
 		}
 		w := newWorld(t, office(t, func(s *policy.Schedule) { s.Hibernate = true }), resources...)
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		w.run() // remembers that they run
 		for _, o := range odds {
 			if o.fault != "" {

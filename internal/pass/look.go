@@ -32,6 +32,10 @@ type look struct {
 	due       time.Time
 	open      map[fleet.Kind]bool            // kinds with decisions that are not over, see decide.Decision.Decided
 	stale     map[fleet.Kind][]decide.Memory // unchanged, with instants that have grown old
+	listed    int                            // kinds
+	asked     []fleet.Kind                   // nil: every kind was
+	kinds     map[fleet.Kind]bool            // of which there is something
+	missed    map[fleet.Kind]bool            // that could not be listed
 	rest      restingLook
 	err       error
 }
@@ -48,7 +52,7 @@ type Group struct {
 // decides what becomes of its fire.
 func (r *running) heard(ctx context.Context, scope fleet.Scope, seen discover.Seen) {
 	l := r.looks[scope]
-	l.seen = seen
+	l.seen, l.listed = seen, seen.Listed
 	if !r.ruled[scope] {
 		r.lookAt(ctx, l)
 	}
@@ -105,6 +109,7 @@ func (r *running) decide(ctx context.Context) ([]decide.Decision, error) {
 func (r *running) lookAt(ctx context.Context, l *look) {
 	seen := l.seen
 	l.seen = discover.Seen{}
+	l.asked, l.kinds, l.missed = seen.Kinds, map[fleet.Kind]bool{}, map[fleet.Kind]bool{}
 	l.rest.begin(r.Rests.of(r, l.scope), len(seen.Resources))
 	l.due = l.rest.known.due()
 	var memories map[fleet.Ref]decide.Memory
@@ -125,6 +130,7 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 			continue
 		}
 		l.governed++
+		l.kinds[resource.Kind] = true
 		l.states[Group{l.scope, resource.Kind, resource.State}]++
 		mark := markOf(resource)
 		if runs, same := l.rest.same(mark); !same {
@@ -153,9 +159,13 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		}
 	}
 	for _, kind := range r.Cloud.Kinds() {
+		if l.asked != nil && !slices.Contains(l.asked, kind) {
+			continue // there is nothing of it
+		}
 		complete := seen.Complete(l.scope, kind)
 		if !complete {
 			l.rest.spoil()
+			l.missed[kind] = true
 		}
 		if complete && !l.open[kind] {
 			r.scopes[l.scope].decidedOn(kind, r.now)

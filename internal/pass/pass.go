@@ -62,6 +62,10 @@ type Pass struct {
 	Config string
 	// Windows lists SSM maintenance windows; nil: there are none.
 	Windows cloud.WindowLister
+	// Finder tells of which kinds there is something in a scope; nil: every kind is listed.
+	Finder cloud.Finder
+	// Repair: nothing is due; the look only repairs what nobody told of. It leaves out kinds of which there is nothing.
+	Repair bool
 	// Snapshots lets go of snapshots that newer ones have replaced; nil: none are.
 	Snapshots cloud.SnapshotKeeper
 	// Alarms mutes the alarms of what is stopped; nil: nobody does.
@@ -296,10 +300,12 @@ func (r *running) load(ctx context.Context) error {
 
 // request says what is to be listed.
 func (r *running) request(ctx context.Context) discover.Request {
-	return discover.Request{
+	request := discover.Request{
 		Scopes: r.Scopes, TagKey: r.book.TagKey, Whole: r.whole(), Doubtful: r.doubtful(), LeaveSlow: r.Left != nil,
 		Heard: func(scope fleet.Scope, seen discover.Seen) { r.heard(ctx, scope, seen) },
 	}
+	r.narrow(&request)
+	return request
 }
 
 func (r *running) decideOne(in decide.Input) decide.Decision {

@@ -37,20 +37,21 @@ const (
 // world is a simulated AWS, a store and the passes over them, inside a
 // synctest bubble: hours cost milliseconds.
 type world struct {
-	t       *testing.T
-	sim     *awssim.Cloud
-	store   *memory.Store
-	cloud   *aws.Cloud
-	book    *policy.Book
-	limit   plan.Limits
-	known   pass.Known
-	rests   pass.Rests
-	lease   store.Lease
-	scopes  []fleet.Scope
-	config  string
-	windows cloud.WindowLister
-	tagging pass.TagOptions
-	shift   time.Duration // how far the process's clock is from the true one, which AWS has
+	t          *testing.T
+	sim        *awssim.Cloud
+	store      *memory.Store
+	cloud      *aws.Cloud
+	book       *policy.Book
+	limit      plan.Limits
+	known      pass.Known
+	rests      pass.Rests
+	everything bool // reports have all decisions
+	lease      store.Lease
+	scopes     []fleet.Scope
+	config     string
+	windows    cloud.WindowLister
+	tagging    pass.TagOptions
+	shift      time.Duration // how far the process's clock is from the true one, which AWS has
 }
 
 // now is what the process's clock shows.
@@ -138,7 +139,7 @@ func (w *world) pass() *pass.Pass {
 	return &pass.Pass{
 		Cloud: w.cloud, Store: w.store, Clock: shiftedClock{w}, Book: w.book, Limits: w.limit, Trigger: "test", Known: w.known,
 		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows, Snapshots: w.cloud, Health: w.cloud, Tags: w.tagging, Alarms: w.cloud,
-		Lean: true, Rests: &w.rests,
+		Lean: !w.everything, Rests: &w.rests, Finder: w.cloud,
 		Lease: func() store.Lease { return w.lease }, MayAct: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
 	}
 }

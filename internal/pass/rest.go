@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dayshift/internal/decide"
+	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
 )
@@ -23,6 +24,69 @@ import (
 type Rests struct {
 	mu     sync.Mutex
 	scopes map[fleet.Scope]*atRest
+	kinds  map[fleet.Scope]present
+}
+
+// present are the kinds of which there is something in a scope.
+type present struct {
+	book  *policy.Book
+	kinds []fleet.Kind
+	asked time.Time // when it was last asked what else there is
+}
+
+// What else there is in a scope is asked for when something is due there or was
+// heard of it, but not again at the looks that follow an action; a repair asks once a
+// day. So a scope of machines alone costs a listing an hour, and a new database
+// is found at the next boundary at the latest.
+const (
+	othersSoonest = 15 * time.Minute
+	othersLatest  = 24 * time.Hour
+)
+
+// narrow leaves out of a request what there is nothing of.
+func (r *running) narrow(request *discover.Request) {
+	if r.Finder == nil {
+		return
+	}
+	request.Finder, request.Known, request.KnownOnly = r.Finder, map[fleet.Scope][]fleet.Kind{}, map[fleet.Scope]bool{}
+	if r.Rests == nil {
+		return
+	}
+	r.Rests.mu.Lock()
+	defer r.Rests.mu.Unlock()
+	for _, scope := range r.Scopes {
+		known, ok := r.Rests.kinds[scope]
+		if !ok || known.book != r.Book || r.ruled[scope] || r.Confirmed {
+			continue
+		}
+		request.Known[scope] = known.kinds
+		since := r.now.Sub(known.asked)
+		request.KnownOnly[scope] = since >= 0 && (since < othersSoonest || r.Repair && since < othersLatest)
+	}
+}
+
+// found notes of which kinds there is something: of what could not be listed there may be.
+func (r *running) found() {
+	if r.Rests.kinds == nil {
+		r.Rests.kinds = map[fleet.Scope]present{}
+	}
+	for _, scope := range r.Scopes {
+		l := r.looks[scope]
+		if r.slow[scope] {
+			continue
+		}
+		before := r.Rests.kinds[scope]
+		now := present{book: r.Book, asked: r.now}
+		if l.asked != nil {
+			now.asked = before.asked
+		}
+		for _, kind := range r.Cloud.Kinds() {
+			if l.kinds[kind] || l.missed[kind] {
+				now.kinds = append(now.kinds, kind)
+			}
+		}
+		r.Rests.kinds[scope] = now
+	}
 }
 
 // wholeAfter is how long a scope may be at rest before all of it is decided on
@@ -183,6 +247,7 @@ func (r *running) rest(failed bool) {
 	if r.Rests.scopes == nil {
 		r.Rests.scopes = map[fleet.Scope]*atRest{}
 	}
+	r.found()
 	for _, scope := range r.Scopes {
 		l := r.looks[scope]
 		known := l.rest.known

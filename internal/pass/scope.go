@@ -382,9 +382,8 @@ func (r *running) changedScopes(planned plan.Plan) []decide.ScopeMemory {
 			waits[planned.Held[i].Resource.Scope] = true
 		}
 	}
-	unseen := map[fleet.Scope]int{}
 	for _, gap := range r.report.Gaps {
-		if unseen[gap.Scope] += len(gap.Kinds); unseen[gap.Scope] >= len(r.Cloud.Kinds()) {
+		if r.unseen(gap.Scope) {
 			waits[gap.Scope] = true
 		}
 	}

@@ -15,22 +15,31 @@ import (
 )
 
 // troubles are those of the scopes of which nothing at all could be seen, with a reason in words.
-func troubles(gaps []discover.Gap, kinds int) map[fleet.Scope]decide.Breaker {
+func troubles(gaps []discover.Gap, unseen func(fleet.Scope) bool) map[fleet.Scope]decide.Breaker {
 	found := map[fleet.Scope]decide.Breaker{}
-	unseen := map[fleet.Scope]int{}
 	for _, gap := range gaps {
-		unseen[gap.Scope] += len(gap.Kinds)
 		known, trouble := found[gap.Scope], troubleOf(gap.Err)
 		if known.Trouble == decide.NoTrouble || weight(trouble) > weight(known.Trouble) {
 			found[gap.Scope] = decide.Breaker{Trouble: trouble, Why: gap.Err.Error()}
 		}
 	}
 	for scope, b := range found {
-		if unseen[scope] < kinds || b.Trouble == decide.NoTrouble {
+		if !unseen(scope) || b.Trouble == decide.NoTrouble {
 			delete(found, scope)
 		}
 	}
 	return found
+}
+
+// unseen reports whether no listing of the scope succeeded.
+func (r *running) unseen(scope fleet.Scope) bool {
+	failed := 0
+	for _, gap := range r.report.Gaps {
+		if gap.Scope == scope {
+			failed += len(gap.Kinds)
+		}
+	}
+	return failed > 0 && failed >= r.looks[scope].listed
 }
 
 // troubleOf says what a failed listing tells of the scope as a whole.
@@ -106,7 +115,7 @@ func (r *running) judge(ctx context.Context, gaps []discover.Gap) {
 	}
 	// The gap begins when the look has ended: one that hung took minutes itself.
 	ended := r.Clock.Now()
-	failed := troubles(gaps, len(r.Cloud.Kinds()))
+	failed := troubles(gaps, r.unseen)
 	for _, scope := range r.Scopes {
 		if r.slow[scope] {
 			continue

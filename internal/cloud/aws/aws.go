@@ -361,6 +361,28 @@ func (c *Cloud) openWindows(ctx context.Context, scope fleet.Scope) (*kinds.Wind
 	return windows, nil
 }
 
+// Tells implements cloud.Finder.
+func (c *Cloud) Tells(kind fleet.Kind) bool {
+	row, known := kinds.Find(kind)
+	return known && row.TagType != ""
+}
+
+// Present implements cloud.Finder.
+func (c *Cloud) Present(ctx context.Context, scope fleet.Scope, tagKey string, asked []fleet.Kind) ([]fleet.Kind, error) {
+	a, err := c.account(scope)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.credentials(ctx); err != nil {
+		return nil, err
+	}
+	shared, err := a.base.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kinds.OpenFinder(c.env(a, scope, shared)).Present(ctx, tagKey, asked)
+}
+
 // Windows implements cloud.WindowLister.
 func (c *Cloud) Windows(ctx context.Context, scope fleet.Scope, names []string) ([]cloud.Window, error) {
 	if _, err := c.account(scope); err != nil || len(names) == 0 {

@@ -84,7 +84,8 @@ var ecsService = Kind{
 		cluster, name, _ := strings.Cut(r.ID, "/")
 		return []Dimensions{{"ClusterName": cluster, "ServiceName": name}}
 	},
-	Open: openECS,
+	TagType: serviceType,
+	Open:    openECS,
 }
 
 // ecsClient is what the kind needs of three services.

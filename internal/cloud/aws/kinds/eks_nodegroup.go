@@ -67,6 +67,7 @@ var eksNodegroup = Kind{
 		{Action: untagNodegroup, For: "remove dayshift:saved after a start, and dayshift:error", Resource: nodegroupARN, Conditions: []Condition{onlyTagged, onlySavedTags, namingTags}},
 	},
 	Dimensions: func(fleet.Resource) []Dimensions { return nil }, // its Auto Scaling group has the metrics
+	TagType:    nodegroupType,
 	Open:       openEKS,
 }
 

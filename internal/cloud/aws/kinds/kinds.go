@@ -81,6 +81,9 @@ type Kind struct {
 	Permissions []Permission
 	// Dimensions name a resource in CloudWatch; nil: no metric is one of the kind's.
 	Dimensions func(fleet.Resource) []Dimensions
+	// TagType is what the Resource Groups Tagging API calls the kind (rds:db); empty
+	// where that does not know it, or knowing it is no cheaper than to list.
+	TagType string
 	// Open prepares the kind for a scope. It makes no call.
 	Open func(env Env) Handle
 }

@@ -51,6 +51,7 @@ var rdsCluster = Kind{
 		{Action: deleteDBClusterSnapshot, For: "delete the snapshot of an earlier stop once there is a newer one", Resource: "cluster-snapshot:" + ourSnapshots, Optional: true},
 	},
 	Dimensions: named("DBClusterIdentifier"),
+	TagType:    "rds:cluster",
 	Open:       openClusters,
 }
 

@@ -51,6 +51,7 @@ var rdsInstance = Kind{
 		},
 	},
 	Dimensions: named("DBInstanceIdentifier"),
+	TagType:    "rds:db",
 	Open:       openRDS,
 }
 

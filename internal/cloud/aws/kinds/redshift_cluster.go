@@ -49,6 +49,7 @@ var redshiftCluster = Kind{
 		{Action: deleteWarehouseTags, For: "remove dayshift:error once it is settled", Resource: "cluster:*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 	},
 	Dimensions: named("ClusterIdentifier"),
+	TagType:    "redshift:cluster",
 	Open:       openRedshift,
 }
 

@@ -55,6 +55,7 @@ var sagemakerNotebook = Kind{
 		{Action: deleteNotebookTags, For: "remove dayshift:error once it is settled", Resource: "notebook-instance/*", Conditions: []Condition{onlyTagged, onlyOurTags, namingTags}, Optional: true},
 	},
 	Dimensions: named("NotebookInstanceName"),
+	TagType:    notebookType,
 	Open:       openNotebooks,
 }
 

@@ -2,17 +2,22 @@ package kinds
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	tagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
+
+	"dayshift/internal/fleet"
 )
 
 // getTagged is the operation of the Resource Groups Tagging API.
 const getTagged Operation = "tag:GetResources"
 
-// taggedPage is its largest page.
-const taggedPage = 100
+// taggedMost is its largest page.
+const taggedMost = 100
 
 // getResources is how the operation is called.
 type getResources func(context.Context, *tagging.GetResourcesInput, ...func(*tagging.Options)) (*tagging.GetResourcesOutput, error)
@@ -30,19 +35,13 @@ func (env *Env) tagged(ctx context.Context, call getResources, what, resourceTyp
 func (env *Env) taggedAs(ctx context.Context, call getResources, what, resourceType, tagKey string, each func(arn string, tags map[string]string)) error {
 	chain := pager{what: "find " + what + " by tag in " + env.Scope.String()}
 	in := &tagging.GetResourcesInput{
-		ResourceTypeFilters: []string{resourceType}, ResourcesPerPage: sdk.Int32(taggedPage),
+		ResourceTypeFilters: []string{resourceType}, ResourcesPerPage: sdk.Int32(taggedMost),
 	}
 	if tagKey != "" {
 		in.TagFilters = []types.TagFilter{{Key: sdk.String(tagKey)}}
 	}
 	for {
-		var page *tagging.GetResourcesOutput
-		err := env.Read(ctx, getTagged, func(ctx context.Context) (err error) {
-			if page, err = call(ctx, in); err == nil && page.ResourceTagMappingList == nil {
-				err = errNotTheAnswer("ResourceTagMappingList")
-			}
-			return err
-		})
+		page, err := env.taggedPage(ctx, call, in)
 		if err != nil {
 			return err
 		}
@@ -59,4 +58,60 @@ func (env *Env) taggedAs(ctx context.Context, call getResources, what, resourceT
 		}
 		in.PaginationToken = page.PaginationToken
 	}
+}
+
+func (env *Env) taggedPage(ctx context.Context, call getResources, in *tagging.GetResourcesInput) (page *tagging.GetResourcesOutput, err error) {
+	err = env.Read(ctx, getTagged, func(ctx context.Context) (err error) {
+		if page, err = call(ctx, in); err == nil && page.ResourceTagMappingList == nil {
+			err = errNotTheAnswer("ResourceTagMappingList")
+		}
+		return err
+	})
+	return page, err
+}
+
+// Finder tells by one call of which kinds a scope has something with a tag.
+type Finder struct {
+	env  Env
+	call getResources
+}
+
+// OpenFinder prepares it for a scope. It makes no call.
+func OpenFinder(env Env) *Finder {
+	return &Finder{env, tagging.NewFromConfig(env.SDK).GetResources}
+}
+
+// Present is as cloud.Finder says. When there is more than a page, every kind
+// that is not on it is taken as present.
+func (f *Finder) Present(ctx context.Context, tagKey string, asked []fleet.Kind) ([]fleet.Kind, error) {
+	in := &tagging.GetResourcesInput{ResourcesPerPage: sdk.Int32(taggedMost), TagFilters: []types.TagFilter{{Key: sdk.String(tagKey)}}}
+	tells := map[fleet.Kind]string{}
+	for _, kind := range asked {
+		if row, known := Find(kind); known && row.TagType != "" {
+			tells[kind] = row.TagType
+			in.ResourceTypeFilters = append(in.ResourceTypeFilters, row.TagType)
+		}
+	}
+	if tagKey == "" || len(tells) == 0 {
+		return asked, nil
+	}
+	page, err := f.env.taggedPage(ctx, f.call, in)
+	if err != nil {
+		return nil, fmt.Errorf("find out by tag of which kinds there is something in %s: %w", f.env.Scope, err)
+	}
+	if sdk.ToString(page.PaginationToken) != "" {
+		return asked, nil
+	}
+	return slices.DeleteFunc(slices.Clone(asked), func(kind fleet.Kind) bool {
+		resourceType, can := tells[kind]
+		return can && !slices.ContainsFunc(page.ResourceTagMappingList, func(m types.ResourceTagMapping) bool { return isOfType(sdk.ToString(m.ResourceARN), resourceType) })
+	}), nil
+}
+
+// isOfType reports whether an ARN (arn:aws:rds:eu-west-1:111122223333:db:orders,
+// arn:aws:ecs:eu-west-1:111122223333:service/shop/web) is one of the type rds:db or ecs:service.
+func isOfType(arn, resourceType string) bool {
+	service, sort, _ := strings.Cut(resourceType, ":")
+	parts := strings.SplitN(arn, ":", 6)
+	return len(parts) == 6 && parts[2] == service && (strings.HasPrefix(parts[5], sort+":") || strings.HasPrefix(parts[5], sort+"/"))
 }
