@@ -258,7 +258,7 @@ func (r *cborReader) text(info byte, n uint64) (any, error) {
 }
 
 func cborSimple(info byte, n uint64) (any, error) {
-	number := 0.0
+	var number float64
 	switch info {
 	case cborFalse, cborTrue:
 		return info == cborTrue, nil

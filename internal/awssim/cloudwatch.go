@@ -473,11 +473,19 @@ func describeAlarms(k *call, w *xw) *Error {
 func (s *scope) alarmDoc(a *alarm, now int64) doc {
 	state, since := s.state(a, now)
 	out := doc{
-		{"AlarmName", a.name}, {"AlarmArn", s.alarmARN(a.name)}, {"AlarmConfigurationUpdatedTimestamp", instant(a.updated)},
+		{"AlarmName", a.name},
+		{"AlarmArn", s.alarmARN(a.name)},
+		{"AlarmConfigurationUpdatedTimestamp", instant(a.updated)},
 		{"ActionsEnabled", a.enabled.when(now).state == 1},
-		{"OKActions", a.ok}, {"AlarmActions", a.alarm}, {"InsufficientDataActions", a.noData},
-		{"StateValue", state}, {"StateUpdatedTimestamp", instant(since)}, {"StateReason", "As simulated"},
-		{"EvaluationPeriods", a.periods}, {"Threshold", a.threshold}, {"ComparisonOperator", a.comparison},
+		{"OKActions", a.ok},
+		{"AlarmActions", a.alarm},
+		{"InsufficientDataActions", a.noData},
+		{"StateValue", state},
+		{"StateUpdatedTimestamp", instant(since)},
+		{"StateReason", "As simulated"},
+		{"EvaluationPeriods", a.periods},
+		{"Threshold", a.threshold},
+		{"ComparisonOperator", a.comparison},
 	}
 	some := func(d *doc, name, text string) {
 		if text != "" {

@@ -245,8 +245,18 @@ func TestFaultsOfListings(t *testing.T) {
 		t.Errorf("stale by a minute, 50 s after the stop: %s", s)
 	}
 	k.clock.pass(time.Minute)
-	if s := k.ok("DescribeInstances", ids(k.id("web-01"))...).element("name"); s != "stopped" {
+	down := k.ok("DescribeInstances", ids(k.id("web-01"))...)
+	if s := down.element("name"); s != "stopped" {
 		t.Errorf("stale by a minute, 110 s after the stop: %s", s)
+	}
+	k.ok("StartInstances", ids(k.id("web-01"))...)
+	k.clock.pass(50 * time.Second)
+	if a := k.ok("DescribeInstances", ids(k.id("web-01"))...); a.element("name") != "stopped" || a.element("launchTime") != down.element("launchTime") {
+		t.Errorf("stale by a minute, 50 s after the start: %s, launched %s", a.element("name"), a.element("launchTime"))
+	}
+	k.clock.pass(time.Minute)
+	if a := k.ok("DescribeInstances", ids(k.id("web-01"))...); a.element("name") != "running" || a.element("launchTime") == down.element("launchTime") {
+		t.Errorf("stale by a minute, 110 s after the start: %s, launched %s", a.element("name"), a.element("launchTime"))
 	}
 }
 

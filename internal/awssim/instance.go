@@ -60,6 +60,7 @@ type instance struct {
 	ip       uint32
 	is       traits
 	launched int64
+	before   int64 // the launch before, which late readers still find
 	tags     []Tag
 	line     timeline
 	old      *lateView
@@ -176,13 +177,18 @@ type sight struct {
 	p    *phase
 	typ  *instanceType
 	tags []Tag
+
+	launched int64
 }
 
 // look gives the instance as the call may see it; false when it does not yet
 // or no longer exist.
 func (k *call) look(i *instance) (sight, bool) {
-	v := sight{instance: i, s: k.scope, at: k.seenAt(i), typ: i.typ, tags: i.tags}
+	v := sight{instance: i, s: k.scope, at: k.seenAt(i), typ: i.typ, tags: i.tags, launched: i.launched}
 	v.p = i.line.when(v.at)
+	if v.at < i.launched && i.before != 0 {
+		v.launched = i.before
+	}
 	if i.old != nil && v.at < i.old.until {
 		v.typ, v.tags = i.old.typ, i.old.tags
 	}
@@ -336,7 +342,7 @@ func startInstances(k *call, w *xw) *Error {
 // boot sets an instance pending for which a place is reserved; the scope's
 // lock is held.
 func (c *Cloud) boot(i *instance, now int64) {
-	i.launched = now
+	i.before, i.launched = i.launched, now
 	i.is |= placed
 	i.line.turn(now, phase{at: now, state: pending}, phase{at: now + c.lasts("ec2-pending", i.id, now), state: running})
 }
@@ -618,7 +624,7 @@ func (k *call) writeLaunch(w *xw, l launch) *Error {
 	var list []sight
 	for _, id := range l.ids {
 		if i := k.scope.byID[id]; i != nil {
-			list = append(list, sight{i, k.scope, now, i.line.when(now), i.typ, i.tags})
+			list = append(list, sight{i, k.scope, now, i.line.when(now), i.typ, i.tags, i.launched})
 		}
 	}
 	w.el("reservationId", hex17("r-", l.group))

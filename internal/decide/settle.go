@@ -15,6 +15,11 @@ import (
 // was just done.
 const consistencyAllowance = 30 * time.Second
 
+// doubt is how long after a call that was taken a listing is not believed that
+// contradicts it and shows nothing that came after it: a listing a minute old
+// looks like that too, and what it says would be told as a failure and done again.
+const doubt = 90 * time.Second
+
 // clockSkew is how far the provider's clock may be behind ours before the time
 // of a launch is misread: its times are in whole seconds, and hosts keep time
 // to within a second or two.
@@ -175,6 +180,8 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 		return m, out
 	case accepted && r.Kind.Traits().Scaled:
 		return done() // its numbers changed with the call, so what is seen now somebody did since
+	case accepted && age < doubt && !launchedSince && (r.StateReason == "" || stoppedByPerson(r.StateReason)):
+		return m, out
 	case target == fleet.Running: // it is stopped
 		switch {
 		case launchedSince && stoppedByPerson(r.StateReason):

@@ -49,7 +49,11 @@ func TestSettle(t *testing.T) {
 		{name: "the reason of the stop before", intent: start, after: 5 * time.Minute, state: fleet.Stopped, resource: launched(began.Add(-time.Hour), userStop), ended: HasFailed, last: StartFailed},
 		{name: "nobody looked for hours", intent: start, after: 5 * time.Hour, state: fleet.Stopped, resource: asDatabase, ended: Started, last: WasRunning},
 		{name: "nobody looked for hours, but a reason is there", intent: start, after: 5 * time.Hour, state: fleet.Stopped, resource: reason("Server.InternalError"), ended: HasFailed, last: StartFailed},
-		{name: "went on running", intent: stop, after: time.Minute, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: HasFailed, last: StopFailed},
+		{name: "a listing a minute old", intent: start, after: 80 * time.Second, state: fleet.Stopped, resource: launched(began.Add(-time.Hour), userStop), ended: StillWaits, last: WasRunning},
+		{name: "a listing of a database a minute old", intent: start, after: 80 * time.Second, state: fleet.Stopped, resource: asDatabase, ended: StillWaits, last: WasRunning},
+		{name: "a listing a minute old, after a stop", intent: stop, after: 80 * time.Second, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: StillWaits, last: WasStopped},
+		{name: "started, and stopped by a person within the minute", intent: start, after: 40 * time.Second, state: fleet.Stopped, resource: launched(began.Add(time.Second), userStop), ended: Started, last: WasRunning},
+		{name: "went on running", intent: stop, after: 2 * time.Minute, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: HasFailed, last: StopFailed},
 		{name: "stopped, then started by a person", intent: stop, after: 5 * time.Minute, state: fleet.Running, resource: launched(began.Add(2*time.Minute), ""), ended: HasStopped, last: WasStopped},
 		{name: "a stop nobody looked after", intent: stop, after: 5 * time.Hour, state: fleet.Running, resource: asDatabase, ended: HasStopped, last: WasStopped},
 
@@ -68,7 +72,7 @@ func TestSettle(t *testing.T) {
 				}
 			},
 		},
-		{name: "a resize that went on running", intent: typed(stop, "t3.small"), after: time.Minute, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: HasFailed, last: WasRunning},
+		{name: "a resize that went on running", intent: typed(stop, "t3.small"), after: 2 * time.Minute, state: fleet.Running, resource: launched(began.Add(-time.Hour), ""), ended: HasFailed, last: WasRunning},
 		{
 			name: "started with another type than asked, crash", intent: typed(crashed(start), "t3.small"), crash: true, after: time.Minute, state: fleet.Running, ended: Started, last: WasRunning,
 			check: func(t *testing.T, m Memory, _ Outcome) {

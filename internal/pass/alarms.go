@@ -187,13 +187,13 @@ func (ks *alarmKeepers) hear(outcomes []plan.Outcome) {
 
 // finish waits, within bounds, until what is to be done in the scope is done: no
 // action of it follows.
-func (ks *alarmKeepers) finish(scope fleet.Scope) {
+func (ks *alarmKeepers) finish(ctx context.Context, scope fleet.Scope) {
 	k := ks.keepers[scope]
 	if k == nil {
 		return
 	}
 	k.close()
-	patience, end := context.WithTimeoutCause(context.Background(), alarmPatience, errAlarmsLate)
+	patience, end := context.WithTimeoutCause(context.WithoutCancel(ctx), alarmPatience, errAlarmsLate)
 	defer end()
 	stop := context.AfterFunc(patience, func() { k.cancel(errAlarmsLate) })
 	<-k.done
@@ -202,13 +202,13 @@ func (ks *alarmKeepers) finish(scope fleet.Scope) {
 }
 
 // then calls f once the scope, which has no actions, is done; at once where there is nothing to do.
-func (ks *alarmKeepers) then(scope fleet.Scope, f func()) {
+func (ks *alarmKeepers) then(ctx context.Context, scope fleet.Scope, f func()) {
 	if ks.keepers[scope] == nil {
 		f()
 		return
 	}
 	ks.group.Go(func() {
-		ks.finish(scope)
+		ks.finish(ctx, scope)
 		f()
 	})
 }

@@ -402,9 +402,9 @@ func (r *running) act(ctx context.Context, planned plan.Plan) {
 		switch {
 		case busy[scope]:
 		case settled[scope]:
-			alarms.then(scope, func() { tags.Go(func() { r.tag(ctx, scope); r.scopeDone(scope) }) })
+			alarms.then(ctx, scope, func() { tags.Go(func() { r.tag(ctx, scope); r.scopeDone(scope) }) })
 		default:
-			alarms.then(scope, func() { r.scopeDone(scope) })
+			alarms.then(ctx, scope, func() { r.scopeDone(scope) })
 		}
 	}
 	stage := act.Stage{Cloud: r.Cloud, Clock: r.Clock, MayAct: r.mayAct}
@@ -417,7 +417,7 @@ func (r *running) act(ctx context.Context, planned plan.Plan) {
 			alarms.hear(outcomes)
 		},
 		func(scope fleet.Scope) {
-			alarms.finish(scope)
+			alarms.finish(ctx, scope)
 			r.tag(ctx, scope)
 			r.scopeDone(scope)
 		})

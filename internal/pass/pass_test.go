@@ -99,7 +99,13 @@ func newWorld(t *testing.T, book *policy.Book, resources ...awssim.Resource) *wo
 
 func newWorldOf(t *testing.T, book *policy.Book, contents awssim.Fleet) *world {
 	t.Helper()
-	w := &world{t: t, sim: awssim.New(awssim.Options{Seed: 3}), store: memory.New(), book: book, scopes: scopes}
+	return newWorldOver(t, awssim.Options{Seed: 3}, book, contents)
+}
+
+// newWorldOver is newWorldOf over an AWS of one's own choice.
+func newWorldOver(t *testing.T, options awssim.Options, book *policy.Book, contents awssim.Fleet) *world {
+	t.Helper()
+	w := &world{t: t, sim: awssim.New(options), store: memory.New(), book: book, scopes: scopes}
 	contents.Accounts = []awssim.Account{{ID: china, Partition: "aws-cn", Roles: []awssim.Role{{Name: "dayshift", ExternalID: "x-42"}}}}
 	if err := w.sim.Load(contents); err != nil {
 		t.Fatal(err)

@@ -110,13 +110,18 @@ type mortalWay struct {
 	look func(what string)
 }
 
-func (m mortalWay) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+// peekForm reads the form of a request and leaves it as it was.
+func peekForm(r *http.Request) (url.Values, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	form, err := url.ParseQuery(string(body))
+	return url.ParseQuery(string(body))
+}
+
+func (m mortalWay) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+	form, err := peekForm(r)
 	if err != nil {
 		return nil, err
 	}
