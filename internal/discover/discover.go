@@ -223,7 +223,11 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 		if len(whole.others) > 0 {
 			whole.left.Add(1)
 			group.Go(func() error {
-				found := whole.find(ctx, request, timeout)
+				found, err := whole.find(ctx, request, timeout)
+				ctx := ctx
+				if errors.Is(err, cloud.ErrTransient) { // it will hardly go better for the listings
+					ctx = cloud.WithOneTry(ctx)
+				}
 				each(found, func(p *part) { list(ctx, p) })
 				whole.kinds = append(slices.Clip(first), found...)
 				answered()
@@ -242,23 +246,19 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	return Join(seen...)
 }
 
-// find asks what else there is in the scope. When nobody can tell, all of it is
-// listed; in a scope that is in doubt only when it is not for want of an answer.
-func (p *scopePart) find(ctx context.Context, request Request, timeout time.Duration) []*part {
+// find asks what else there is in the scope: all of it, when nobody can tell.
+func (p *scopePart) find(ctx context.Context, request Request, timeout time.Duration) ([]*part, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	present, err := request.Finder.Present(limited, p.Scope, request.TagKey, p.others)
 	if err != nil {
 		present = p.others
 	}
-	if !cloud.OneTry(ctx) || errors.Is(err, cloud.ErrUnauthorized) {
-		err = nil
-	}
 	parts := make([]*part, len(present))
 	for i, kind := range present {
-		parts[i] = &part{kind: kind, err: err}
+		parts[i] = &part{kind: kind}
 	}
-	return parts
+	return parts, err
 }
 
 // carefully lists a scope that is in doubt: each call is made once, and those
@@ -280,7 +280,13 @@ func carefully(ctx context.Context, p *scopePart, request Request, list func(con
 			other.err = p.kinds[0].err
 		}
 	case len(p.others) > 0:
-		p.kinds = append(p.kinds, p.find(once, request, DefaultTimeout)...)
+		found, err := p.find(once, request, DefaultTimeout)
+		if errors.Is(err, cloud.ErrTransient) { // there is one answer for all of them
+			for _, other := range found {
+				other.err = err
+			}
+		}
+		p.kinds = append(p.kinds, found...)
 	}
 	each(p.kinds[done:], func(p *part) {
 		if p.err == nil {

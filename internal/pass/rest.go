@@ -72,7 +72,7 @@ func (r *running) found() {
 	}
 	for _, scope := range r.Scopes {
 		l := r.looks[scope]
-		if r.slow[scope] {
+		if r.slow[scope] || r.unseen(scope) {
 			continue
 		}
 		before := r.Rests.kinds[scope]
