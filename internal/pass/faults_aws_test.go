@@ -1,8 +1,12 @@
 package pass_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,7 +22,6 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/pass"
-	"dayshift/internal/plan"
 	"dayshift/internal/policy"
 	"dayshift/internal/store"
 )
@@ -57,21 +60,28 @@ func (w *world) through(o *onTheWay) {
 	w.cloud = w.connect(o)
 }
 
-// succeeded are the calls of an action that AWS carried out, in their order.
+// succeeded are the calls of an action that AWS carried out and answered, in their order.
 func (w *world) succeeded(action string) []awssim.Call {
-	return slices.DeleteFunc(w.sim.Calls(), func(c awssim.Call) bool { return c.Action != action || c.Code != "" || c.Status != http.StatusOK })
+	return slices.DeleteFunc(w.sim.Calls(), func(c awssim.Call) bool {
+		return c.Action != action || c.Code != "" || c.Status != http.StatusOK || c.Fault != ""
+	})
 }
 
-// once checks that an action was carried out so often on each of so many resources.
+// once checks that an action was carried out once on each of so many resources.
 func (w *world) once(when, action string, resources int) {
 	w.t.Helper()
-	times := w.acted(action)
+	times := map[string]int{}
+	for _, call := range w.succeeded(action) {
+		for _, id := range call.Resources {
+			times[id]++
+		}
+	}
 	if len(times) != resources {
 		w.t.Errorf("%s: %s of %d resources, want %d", when, action, len(times), resources)
 	}
-	for name, n := range times {
+	for id, n := range times {
 		if n != 1 {
-			w.t.Errorf("%s: %s of %s was carried out %d times", when, action, name, n)
+			w.t.Errorf("%s: %s of %s was carried out %d times", when, action, id, n)
 		}
 	}
 }
@@ -532,7 +542,255 @@ func TestFault31PagesWithoutEnd(t *testing.T) {
 	}
 }
 
-var (
-	_ = plan.Accepted
-	_ sync.Mutex
-)
+// What stands in for AWS's answer, or keeps it from coming, is no answer: of a
+// listing nothing follows, and a call that changes something is made up for by
+// what the fleet then looks like, once.
+func TestFault33AnswersThatAreNone(t *testing.T) {
+	ways := map[string]func(r *http.Request) (*http.Response, error){
+		"DNS fails": func(*http.Request) (*http.Response, error) {
+			return nil, &net.DNSError{Err: "server misbehaving", Name: "ec2.cn-north-1.amazonaws.com.cn", IsTemporary: true}
+		},
+		"no such name": func(*http.Request) (*http.Response, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: "ec2.cn-north-1.amazonaws.com.cn", IsNotFound: true}
+		},
+		"TLS fails": func(*http.Request) (*http.Response, error) {
+			return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
+		},
+		"it hangs": func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() },
+		"a 503 without words": func(r *http.Request) (*http.Response, error) {
+			return instead(r, http.StatusServiceUnavailable, "text/plain", ""), nil
+		},
+		"a 500 in HTML": func(r *http.Request) (*http.Response, error) {
+			return instead(r, http.StatusInternalServerError, "text/html", "<html><body>oops</body></html>"), nil
+		},
+		"JSON where XML is due": func(r *http.Request) (*http.Response, error) {
+			return instead(r, http.StatusOK, "application/json", `{"Reservations":[]}`), nil
+		},
+		"a page of a proxy": func(r *http.Request) (*http.Response, error) {
+			return instead(r, http.StatusOK, "text/html", "<!DOCTYPE html><html><body>Log in to the guest network</body></html>"), nil
+		},
+	}
+	for _, kind := range []awssim.FaultKind{awssim.FaultReset, awssim.FaultCut, awssim.FaultGarbage, awssim.FaultHTML, awssim.FaultEmpty} {
+		ways[string(kind)] = nil
+	}
+	for _, of := range []string{"listings", "calls", "calls that AWS carried out"} {
+		for name, way := range ways {
+			if way != nil && strings.HasSuffix(of, "out") || name == "cut" && of == "calls" {
+				continue // it never got there, and what is cut was carried out
+			}
+			t.Run(of+", "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					begin(t, "2027-03-05T17:50:00+08:00")
+					db := at("cn-north-1", shop, "rds", "db-#", "available", nil)
+					db.Count = 3
+					w := newWorld(t, office(t, nil), herd("web", "running", 5, nil), db, at("cn-northwest-1", shop, "ec2", "elsewhere", "running", nil))
+					w.scopes = scopes[:2]
+					w.live(clockTime(5, 17, 59))
+					ends := clockTime(5, 18, 20)
+					if of != "listings" {
+						ends = clockTime(5, 18, 2)
+					}
+					struck := func(action string) bool {
+						return (of == "listings" || strings.HasPrefix(action, "Stop")) && time.Now().Before(ends)
+					}
+					if way == nil {
+						fault := awssim.Fault{Kind: awssim.FaultKind(name), Action: "Stop*", Region: "cn-north-1", Until: awssim.When{At: ends}, Applied: strings.HasSuffix(of, "out")}
+						if of == "listings" {
+							fault.Action = "" // whatever is asked
+						}
+						if err := w.sim.SetFaults([]awssim.Fault{fault}); err != nil {
+							t.Fatal(err)
+						}
+					} else {
+						w.through(&onTheWay{before: func(action string, _ url.Values, r *http.Request) (*http.Response, error) {
+							if host := r.URL.Host; strings.Contains(host, "cn-north-1") && !strings.HasPrefix(host, "sts.") && struck(action) {
+								return way(r)
+							}
+							return nil, nil
+						}})
+					}
+					time.Sleep(time.Until(clockTime(5, 18, 0)))
+					w.run()
+					if of == "listings" {
+						if n := w.all("web", "running") + w.all("db", "available"); n != 8 {
+							t.Errorf("%d of 8 still run: something was done to what cannot be seen", n)
+						}
+						kept, err := w.store.ScopeMemory(t.Context(), scopes[0])
+						if err != nil || kept.Breaker.Trouble != decide.NoAnswer {
+							t.Errorf("the scope is remembered as %+v, %v", kept.Breaker, err)
+						}
+					}
+					time.Sleep(time.Minute)
+					w.live(clockTime(5, 19, 30))
+					if n, m := w.all("web", "stopped"), w.all("db", "stopped"); n != 5 || m != 3 {
+						t.Errorf("in the end %d of 5 instances and %d of 3 databases are stopped", n, m)
+					}
+					w.expect("the other region", map[string]string{"elsewhere": "stopped"})
+					// What AWS carried out without our knowing may be asked for again, which changes nothing.
+					if of != "calls that AWS carried out" {
+						w.once("the evening", "StopInstances", 6)
+						w.once("the evening", "StopDBInstance", 3)
+					}
+					if starts := len(w.succeeded("StartInstances")) + len(w.succeeded("StartDBInstance")); starts > 0 {
+						t.Errorf("%d starts", starts)
+					}
+					w.verify()
+				})
+			})
+		}
+	}
+}
+
+// instead is an answer that is not AWS's.
+func instead(r *http.Request, status int, contentType, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {contentType}}, Request: r,
+		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
+	}
+}
+
+// A session that ends in the middle of a pass is replaced once, and nobody notices.
+func TestFault35CredentialsExpireDuringAPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T08:59:00+08:00")
+		fleet := append(officeFleet(), at("cn-north-1", china, "rds", "bj-db-2", "stopped", nil), at("cn-northwest-1", china, "ec2", "nx-app", "stopped", nil))
+		w := newWorld(t, office(t, nil), fleet...)
+		var once sync.Once
+		w.through(&onTheWay{before: func(action string, _ url.Values, _ *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(action, "Start") {
+				once.Do(w.sim.ExpireSessions)
+			}
+			return nil, nil
+		}})
+		w.run()
+		time.Sleep(time.Until(clockTime(5, 9, 0)))
+		w.sim.ResetCalls()
+		first := w.run()
+		if first.Run.Counts.Started != 7 || first.Run.Counts.Failed != 0 {
+			t.Errorf("%+v", first.Run.Counts)
+		}
+		if n := len(w.succeeded("AssumeRole")); n != 1 {
+			t.Errorf("%d new sessions, want one for the account whose had ended", n)
+		}
+		reports := w.live(clockTime(5, 9, 30))
+		w.expect("in the end", map[string]string{"bj-app": "running", "nx-app": "running", "nx-db": "available", "bj-db-2": "available", "bj-web": "running"})
+		w.quiet("in the end", reports)
+		if len(first.Gaps) > 0 || told(reports)[notify.Gap] > 0 {
+			t.Errorf("gaps: %v", first.Gaps)
+		}
+	})
+}
+
+// AWS refuses requests whose time is off. Its answers tell the right one: each
+// client is refused once, and then signs with that.
+func TestFault35AClockAQuarterOfAnHourOff(t *testing.T) {
+	const allowed = 5 * time.Minute
+	for _, off := range []time.Duration{15 * time.Minute, -15 * time.Minute} {
+		t.Run(off.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin(t, "2027-03-05T08:58:00+08:00")
+				w := newWorld(t, office(t, nil), append(officeFleet(), groupAt("workers", "stopped", map[string]string{"dayshift:saved": "2-7-9"}))...)
+				var mu sync.Mutex
+				refused := map[string]int{}
+				trueTime := func() time.Time { return time.Now().Add(-off) }
+				w.through(&onTheWay{
+					before: func(_ string, _ url.Values, r *http.Request) (*http.Response, error) {
+						signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+						if err != nil || signed.Sub(trueTime()).Abs() <= allowed {
+							return nil, err
+						}
+						mu.Lock()
+						refused[r.URL.Host]++
+						mu.Unlock()
+						words := fmt.Sprintf("Signature expired: %s is now earlier than %s", signed.Format("20060102T150405Z"), trueTime().Add(-allowed).UTC().Format("20060102T150405Z"))
+						if off > 0 {
+							words = fmt.Sprintf("Signature not yet current: %s is still later than %s", signed.Format("20060102T150405Z"), trueTime().Add(allowed).UTC().Format("20060102T150405Z"))
+						}
+						answer := instead(r, http.StatusForbidden, "text/xml", "<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>"+words+"</Message></Error></ErrorResponse>")
+						switch {
+						case strings.HasPrefix(r.URL.Host, "ec2."):
+							answer = instead(r, http.StatusBadRequest, "text/xml", "<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error></Errors></Response>")
+						case strings.Contains(r.Header.Get("Content-Type"), "json") || r.Method == http.MethodGet:
+							answer = instead(r, http.StatusForbidden, "application/x-amz-json-1.1", `{"__type":"InvalidSignatureException","message":"`+words+`"}`)
+							answer.Header.Set("X-Amzn-Errortype", "InvalidSignatureException")
+						}
+						answer.Header.Set("Date", trueTime().UTC().Format(http.TimeFormat))
+						return answer, nil
+					},
+					after: func(_ string, answer *http.Response) {
+						answer.Header.Set("Date", trueTime().UTC().Format(http.TimeFormat))
+					},
+				})
+				first := w.run()
+				if len(first.Gaps) > 0 {
+					t.Fatalf("gaps: %v", first.Gaps)
+				}
+				reports := w.live(clockTime(5, 9, 30))
+				w.expect("in the end", map[string]string{"bj-web": "running", "nx-web": "running", "bj-app": "running", "bj-db": "available", "nx-db": "available", "workers": "2-7-9"})
+				w.quiet("in the end", reports)
+				if len(refused) == 0 {
+					t.Error("nothing was refused")
+				}
+				for host, n := range refused {
+					if n > 2*4*2 { // each client of two accounts once, when it is new, and that of STS at each new session
+						t.Errorf("%s refused %d requests", host, n)
+					}
+				}
+			})
+		})
+	}
+}
+
+// More than fits in a page, of everything, and more schedules in a filter than
+// EC2 takes values: all are seen.
+func TestFault36MoreThanAPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T08:59:00+08:00")
+		const instances, databases, clusters, groups, schedules = 1001, 150, 101, 101, 250
+		book := office(t, nil)
+		var names []string
+		for i := range schedules {
+			schedule := &policy.Schedule{Name: fmt.Sprintf("office-%03d", i), Calendar: book.Schedules["cn-office-hours"].Calendar, Enabled: true, StopNewInstances: true}
+			book.Schedules[schedule.Name] = schedule
+			names = append(names, "tag:Schedule="+schedule.Name)
+		}
+		book.Rules = []*policy.Rule{ruleOf(t, "noon", "cron(0 12 * * ? *)", fleet.Stop, strings.Join(names, ","))}
+		var resources []awssim.Resource
+		add := func(kind, name string, n int, state string) {
+			for i := range n {
+				r := at("cn-north-1", shop, kind, fmt.Sprintf("%s-%04d", name, i), state, map[string]string{"Schedule": fmt.Sprintf("office-%03d", i%schedules)})
+				switch kind {
+				case "asg":
+					r.Tags["dayshift:saved"] = "1-1-1"
+				case "rds_cluster":
+					r.Members = 1
+				}
+				resources = append(resources, r)
+			}
+		}
+		add("ec2", "web", instances, "stopped")
+		add("rds", "db", databases, "stopped")
+		add("rds_cluster", "orders", clusters, "stopped")
+		add("asg", "workers", groups, "stopped")
+		w := newWorld(t, book, resources...)
+		w.scopes = beijing
+		reports := w.live(clockTime(5, 9, 45))
+		count := func(when, instance, database, group string) {
+			t.Helper()
+			if n, m, c, g := w.all("web", instance), w.all("db", database), w.all("orders", database), w.all("workers", group); n != instances || m != databases || c != clusters || g != groups {
+				t.Errorf("%s: %d of %d instances, %d of %d databases, %d of %d clusters and %d of %d groups", when, n, instances, m, databases, c, clusters, g, groups)
+			}
+		}
+		count("in the morning", "running", "available", "1-1-1")
+		memories, err := w.store.Memories(t.Context(), beijing[0])
+		if err != nil || len(memories) != instances+databases+clusters+groups {
+			t.Errorf("%d resources are known (%v)", len(memories), err)
+		}
+		reports = append(reports, w.live(clockTime(5, 12, 45))...)
+		count("after the rule", "stopped", "stopped", "0-0-0")
+		if n := w.sim.Stats().Throttled; n > 0 {
+			t.Errorf("%d calls were throttled", n)
+		}
+		w.quiet("until noon", reports)
+	})
+}

@@ -152,23 +152,25 @@ func TestFault39AGroupAndLostAnswers(t *testing.T) {
 func TestFault39AGroupThatNobodyKnowsTheSizeOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T08:59:00+08:00")
-		w := newWorld(t, office(t, nil), groupAt("workers", "stopped", nil), groupAt("bad", "stopped", map[string]string{"dayshift:size": "4-2-8"}))
+		w := newWorld(t, office(t, nil), groupAt("workers", "stopped", nil), groupAt("bad", "stopped", map[string]string{"dayshift:size": "4-2-8"}),
+			groupAt("upside-down", "stopped", map[string]string{"dayshift:size": "5-5-2", "dayshift:saved": "1-1-1"}))
 		w.scopes = beijing
 		w.live(clockTime(5, 9, 1))
 		said := map[string]string{}
 		for _, row := range w.rows(store.EventFailed) {
 			said[row.Ref.ID] = row.Detail
 		}
-		for name, want := range map[string]string{"workers": "set the tag dayshift:size to min-desired-max", "bad": `tag dayshift:size is "4-2-8": 2 is not from 4 to 8`} {
+		for name, want := range map[string]string{"workers": "set the tag dayshift:size to min-desired-max", "bad": `tag dayshift:size is "4-2-8": 2 is not from 4 to 8`, "upside-down": `tag dayshift:size is "5-5-2": 5 is not from 5 to 2`} {
 			if !strings.Contains(said[name], want) {
 				t.Errorf("of %s it says %q, want %q", name, said[name], want)
 			}
 		}
-		w.expect("not touched", map[string]string{"workers": "0-0-0", "bad": "0-0-0"})
+		w.expect("not touched", map[string]string{"workers": "0-0-0", "bad": "0-0-0", "upside-down": "0-0-0"})
+		w.tagGroup("upside-down", "dayshift:size", "")
 		w.tagGroup("workers", "dayshift:size", "1-2-4")
 		w.tagGroup("bad", "dayshift:size", "2-4-8")
 		w.live(clockTime(5, 10, 30))
-		w.expect("once the tags are right", map[string]string{"workers": "1-2-4", "bad": "2-4-8"})
+		w.expect("once the tags are right", map[string]string{"workers": "1-2-4", "bad": "2-4-8", "upside-down": "1-1-1"})
 	})
 }
 

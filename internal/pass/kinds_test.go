@@ -141,7 +141,7 @@ func TestPeopleAreWarnedOnceBeforeAStop(t *testing.T) {
 	})
 }
 
-func TestStopProtectionIsTriedOncePerEvening(t *testing.T) {
+func TestFault29StopProtectionIsTriedOncePerEvening(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T17:59:00+08:00")
 		pinned := at("cn-north-1", shop, "ec2", "pinned", "running", nil)

@@ -346,7 +346,7 @@ func TestALimitHoldsStopsBackUntilSomebodyConfirms(t *testing.T) {
 	})
 }
 
-func TestAGapHoldsNothingBackAndIsToldOnce(t *testing.T) {
+func TestFault35ARefusedRoleHoldsNothingBackAndIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T09:00:00+08:00")
 		w := newWorld(t, office(t, nil), officeFleet()...)
@@ -375,50 +375,6 @@ func TestAGapHoldsNothingBackAndIsToldOnce(t *testing.T) {
 		w.expect("once the role is back", map[string]string{"bj-app": "running", "nx-db": "available"})
 		if !slices.ContainsFunc(closed.Messages, func(m notify.Message) bool { return m.Kind == "gap-closed" }) {
 			t.Errorf("the end of the gap was not told: %+v", closed.Messages)
-		}
-	})
-}
-
-func TestOneThatCannotStartHoldsNobodyBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begin(t, "2027-03-05T09:00:00+08:00")
-		tags := map[string]string{"Schedule": "cn-office-hours"}
-		w := newWorld(t, office(t, nil),
-			awssim.Resource{Account: shop, Region: "cn-north-1", Kind: "ec2", Name: "web-#", Count: 999, State: "stopped", Tags: tags},
-			awssim.Resource{Account: shop, Region: "cn-north-1", Kind: "ec2", Name: "broken", Root: "missing", State: "stopped", Tags: tags},
-		)
-		report := w.run()
-		if report.Run.Counts.Started != 999 || report.Run.Counts.Failed != 1 {
-			t.Errorf("counts: %+v", report.Run.Counts)
-		}
-		if starts := w.sim.Stats().ByAction["ec2:StartInstances"]; starts > 2 {
-			t.Errorf("%d start calls; the broken one is named by the first", starts)
-		}
-	})
-}
-
-func TestAFallBackToStoppedIsAFailureWithItsReason(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begin(t, "2027-03-05T09:00:00+08:00")
-		w := newWorld(t, office(t, nil), awssim.Resource{
-			Account: shop, Region: "cn-north-1", Kind: "ec2", Name: "no-key", StartError: "Client.InternalError", State: "stopped",
-			Tags: map[string]string{"Schedule": "cn-office-hours"},
-		})
-		w.run()
-		var failed []store.Activity
-		for range 20 {
-			time.Sleep(15 * time.Second)
-			w.run()
-			var err error
-			if failed, err = w.store.Activity(t.Context(), store.ActivityQuery{Event: store.EventFailed}); err != nil {
-				t.Fatal(err)
-			}
-			if len(failed) > 0 {
-				break
-			}
-		}
-		if len(failed) == 0 || !strings.Contains(failed[0].Detail, "Client.InternalError") {
-			t.Fatalf("rows: %+v; want a failure with AWS's state reason", failed)
 		}
 	})
 }

@@ -230,7 +230,7 @@ func TestFault23AShortageHurtsOnlyItsPool(t *testing.T) {
 }
 
 // A start that AWS takes and then gives up for lack of capacity is a rung as well.
-func TestAStartThatFallsBackForLackOfCapacity(t *testing.T) {
+func TestFault28AStartThatFallsBackForLackOfCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T08:59:00+08:00")
 		w := newWorld(t, office(t, withDeadline(2*time.Hour)), short("web", "stopped"))

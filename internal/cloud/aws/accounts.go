@@ -335,12 +335,12 @@ func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.
 }
 
 // ask makes a call to STS with the credentials at hand, paced and tried again,
-// once more with new ones when these have expired.
+// once more with new ones when these have expired, or with AWS's time when ours is wrong.
 func (a *account) ask(ctx context.Context, region fleet.Region, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
 	scope := fleet.Scope{Account: cmp.Or(a.ID, atHandOrganization), Region: region}
 	attempt := func() error { return a.cloud.attempt(ctx, scope, operation, readTimeout, call) }
 	err := a.cloud.again(ctx, scope, operation, attempt)
-	if expired(err) {
+	if expired(err) || skewed(err) {
 		invalidate(atHand)
 		err = a.cloud.again(ctx, scope, operation, attempt)
 	}

@@ -66,8 +66,9 @@ func (c *Cloud) env(a *account, scope fleet.Scope, shared sdk.Config) kinds.Env 
 	}
 }
 
-// once makes a call a single time, and a second time with new credentials when
-// AWS says that the session has expired: then it did nothing.
+// once makes a call a single time, and a second time when AWS says that the
+// session has expired, with new credentials, or that the request's time is wrong,
+// with AWS's: then it did nothing.
 func (c *Cloud) once(ctx context.Context, a *account, scope fleet.Scope, operation kinds.Operation, timeout time.Duration, call func(context.Context) error) error {
 	for renewed := 0; ; renewed++ {
 		session, err := a.credentials(ctx)
@@ -75,11 +76,12 @@ func (c *Cloud) once(ctx context.Context, a *account, scope fleet.Scope, operati
 			return err
 		}
 		err = c.attempt(ctx, scope, operation, timeout, call)
-		if renewed < credentialRenewal && expired(err) {
-			a.renew(session)
-			continue
+		if renewed == credentialRenewal || !expired(err) && !skewed(err) {
+			return err
 		}
-		return err
+		if expired(err) {
+			a.renew(session)
+		}
 	}
 }
 

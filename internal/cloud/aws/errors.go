@@ -161,6 +161,7 @@ var codes = map[string]error{
 	"InvalidAccessKeyId":          cloud.ErrCredentials,
 	"MissingAuthenticationToken":  cloud.ErrCredentials,
 	"SignatureDoesNotMatch":       cloud.ErrCredentials,
+	"InvalidSignatureException":   cloud.ErrCredentials, // the same, of services that speak JSON
 	"IncompleteSignature":         cloud.ErrCredentials,
 	"InvalidSecurity":             cloud.ErrCredentials,
 	"Blocked":                     cloud.ErrCredentials,
@@ -221,6 +222,23 @@ func expired(err error) bool {
 	return errors.As(err, &refusal) && slices.Contains(expiredCodes, refusal.Code)
 }
 
+// skewed reports that AWS refused a request for its time. The answer said AWS's
+// own, with which the client signs its next request.
+func skewed(err error) bool {
+	var refusal *Error
+	return errors.As(err, &refusal) && refusal.skewed()
+}
+
+func (e *Error) skewed() bool {
+	switch e.Code {
+	case "RequestExpired", "RequestTimeTooSkewed":
+		return true
+	case "SignatureDoesNotMatch", "InvalidSignatureException":
+		return strings.HasPrefix(e.Message, "Signature expired") || strings.HasPrefix(e.Message, "Signature not yet current")
+	}
+	return false
+}
+
 // Error is a refusal by AWS or on the way to it, in words.
 type Error struct {
 	Operation kinds.Operation
@@ -244,7 +262,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ": the permission %s is missing or does not cover the resource", e.Operation)
 	case errors.Is(e.class, cloud.ErrRegionDisabled):
 		b.WriteString(": the region is not enabled for the account, or AWS no longer accepts the credentials there")
-	case e.Code == "RequestExpired" || e.Code == "RequestTimeTooSkewed":
+	case e.skewed():
 		b.WriteString(": check the clock of this machine")
 	}
 	said := clean(e.Message)
