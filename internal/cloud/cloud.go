@@ -65,6 +65,10 @@ type Window struct {
 type Query struct {
 	// TagKey: only resources with this tag. Empty lists every resource.
 	TagKey string
+	// TagValues: of the tag only these values; States: only what is in one of these states. A kind whose provider can not
+	// filter by them gives more. Empty: any.
+	TagValues []string
+	States    []fleet.State
 	// IDs: only these resources; those that no longer exist are left out of the answer.
 	IDs []string
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,9 @@ type Request struct {
 	Known map[fleet.Scope][]fleet.Kind
 	// KnownOnly: in these scopes no other kind is asked for.
 	KnownOnly map[fleet.Scope]bool
+	// Differences are the questions for what may not be as it should: they are asked in place of listing a kind of a scope
+	// whole. A query's tag key is TagKey.
+	Differences map[fleet.Scope]map[fleet.Kind][]cloud.Query
 	// Doubtful scopes did not answer last time: each call is made once, and the
 	// other kinds are asked only where the first does not tell that it is in vain.
 	Doubtful map[fleet.Scope]bool
@@ -102,6 +106,8 @@ type Seen struct {
 	// the others there is nothing.
 	Kinds  []fleet.Kind
 	Listed int
+	// Partial are the kinds of which only differences were asked for, of what one scope showed.
+	Partial []fleet.Kind
 }
 
 // Join puts together what several scopes showed.
@@ -121,15 +127,15 @@ func Join(parts ...Seen) Seen {
 	return all
 }
 
+// Answered reports whether the kind was listed as it was asked for.
+func (s Seen) Answered(scope fleet.Scope, kind fleet.Kind) bool {
+	return !slices.ContainsFunc(s.Gaps, func(gap Gap) bool { return gap.Scope == scope && slices.Contains(gap.Kinds, kind) })
+}
+
 // Complete reports whether the kind was listed whole in the scope, so that a
 // resource absent from Resources is known to be absent.
 func (s Seen) Complete(scope fleet.Scope, kind fleet.Kind) bool {
-	for _, gap := range s.Gaps {
-		if gap.Scope == scope && slices.Contains(gap.Kinds, kind) {
-			return false
-		}
-	}
-	return s.Kinds == nil || slices.Contains(s.Kinds, kind)
+	return s.Answered(scope, kind) && (s.Kinds == nil || slices.Contains(s.Kinds, kind)) && !slices.Contains(s.Partial, kind)
 }
 
 // part is one listing.
@@ -184,6 +190,14 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 	for i, scope := range request.Scopes {
 		whole := request.parts(scope, kinds)
 		list := func(ctx context.Context, p *part) {
+			if questions, partial := request.Differences[scope][p.kind]; partial {
+				for _, query := range questions {
+					query.TagKey = request.TagKey
+					found, err := listOne(ctx, lister, scope, p.kind, query, timeout)
+					p.resources, p.err = append(p.resources, found...), firstOf(p.err, err)
+				}
+				return
+			}
 			query := cloud.Query{TagKey: request.TagKey}
 			filters := request.Whole[scope]
 			if len(filters) > 0 {
@@ -204,6 +218,7 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 			}
 			waiting.listed(scope)
 			seen[i] = whole.seen()
+			seen[i].Partial = slices.Sorted(maps.Keys(request.Differences[scope]))
 			if request.Heard != nil {
 				request.Heard(scope, seen[i])
 				seen[i].Resources = nil
@@ -337,6 +352,13 @@ func settledLast(a, b fleet.State) int {
 		return 1
 	}
 	return -1
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind fleet.Kind, query cloud.Query, timeout time.Duration) (resources []fleet.Resource, err error) {

@@ -109,6 +109,9 @@ type Traits struct {
 	Scaled bool
 	// Checks: the provider checks whether what runs can be used.
 	Checks bool
+	// Filtered: the provider's listing can be asked for values of a tag and for states, so that what is as it should be is
+	// left out by the server.
+	Filtered bool
 	// Arrival is how long it may take to come up or go down before that counts as failed.
 	Arrival time.Duration
 }
@@ -120,7 +123,7 @@ type Traits struct {
 // with disks of their own get their data back from it; a notebook that finds no
 // machine says so after half an hour, which is also how long AWS's own waiter waits.
 var traits = map[Kind]Traits{
-	EC2Instance:      {Types: true, Checks: true, Arrival: 15 * time.Minute},
+	EC2Instance:      {Types: true, Filtered: true, Checks: true, Arrival: 15 * time.Minute},
 	RDSInstance:      {Database: true, Snapshots: true, Arrival: time.Hour},
 	RDSCluster:       {Database: true, Snapshots: true, Arrival: 90 * time.Minute},
 	AutoScalingGroup: {Scaled: true, Arrival: 15 * time.Minute},

@@ -25,9 +25,7 @@ type look struct {
 	changed   []decide.Memory             // to be written, of resources without a decision here
 	gone      []fleet.Ref
 	lost      []decide.Memory // absent, with alarms that are muted for it
-	governed  int             // resources that anything can act on
-	running   int             // governed ones that run
-	states    map[Group]int
+	tallies   map[fleet.Kind]*tally
 	reasons   map[decide.Reason]int
 	due       time.Time
 	open      map[fleet.Kind]bool            // kinds with decisions that are not over, see decide.Decision.Decided
@@ -38,6 +36,22 @@ type look struct {
 	missed    map[fleet.Kind]bool            // that could not be listed
 	rest      restingLook
 	err       error
+}
+
+// tally counts the resources of a kind.
+type tally struct {
+	concerned int // that anything can act on
+	running   int // governed ones that run
+	states    map[fleet.State]int
+}
+
+func (l *look) tally(kind fleet.Kind) *tally {
+	t := l.tallies[kind]
+	if t == nil {
+		t = &tally{states: map[fleet.State]int{}}
+		l.tallies[kind] = t
+	}
+	return t
 }
 
 // Group is what the resources of a scope are counted by.
@@ -90,10 +104,12 @@ func (r *running) decide(ctx context.Context) ([]decide.Decision, error) {
 		r.report.Settled = append(r.report.Settled, l.settled...)
 		r.gone = append(r.gone, l.gone...)
 		r.lost = append(r.lost, l.lost...)
-		r.runs[scope] = l.running
-		r.report.Run.Counts.Resources += l.governed
-		for group, n := range l.states {
-			r.report.States[group] += n
+		for kind, t := range l.tallies {
+			r.runs[scope] += t.running
+			r.report.Run.Counts.Resources += t.concerned
+			for state, n := range t.states {
+				r.report.States[Group{scope, kind, state}] += n
+			}
 		}
 		for reason, n := range l.reasons {
 			r.report.Reasons[reason] += n
@@ -109,8 +125,14 @@ func (r *running) decide(ctx context.Context) ([]decide.Decision, error) {
 func (r *running) lookAt(ctx context.Context, l *look) {
 	seen := l.seen
 	l.seen = discover.Seen{}
-	l.asked, l.kinds, l.missed = seen.Kinds, map[fleet.Kind]bool{}, map[fleet.Kind]bool{}
+	l.asked, l.missed = seen.Kinds, map[fleet.Kind]bool{}
 	l.rest.begin(r.Rests.of(r, l.scope), len(seen.Resources))
+	l.rest.partial = len(seen.Partial) > 0
+	for _, kind := range seen.Partial {
+		if known := l.rest.known; known != nil {
+			l.tallies[kind] = known.tallies[kind]
+		}
+	}
 	l.due = l.rest.known.due()
 	var memories map[fleet.Ref]decide.Memory
 	remember := func() bool {
@@ -129,14 +151,17 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		if !r.concerns(*resource) {
 			continue
 		}
-		l.governed++
-		l.kinds[resource.Kind] = true
-		l.states[Group{l.scope, resource.Kind, resource.State}]++
+		t := l.tally(resource.Kind)
+		partial := slices.Contains(seen.Partial, resource.Kind)
+		if !partial { // else it is counted since the last whole listing
+			t.concerned++
+			t.states[resource.State]++
+		}
 		mark := markOf(resource)
 		if runs, same := l.rest.same(mark); !same {
 			anew = append(anew, looked{resource, mark})
-		} else if runs {
-			l.running++
+		} else if runs && !partial {
+			t.running++
 		}
 	}
 	if len(anew) > 0 && !remember() {
@@ -146,8 +171,8 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 	for _, one := range anew {
 		governs := r.book.Governs(*one.resource)
 		runs := governs.Why == policy.Governed && one.resource.State == fleet.Running
-		if runs {
-			l.running++
+		if runs && !slices.Contains(seen.Partial, one.resource.Kind) {
+			l.tally(one.resource.Kind).running++
 		}
 		before := memories[one.resource.Ref]
 		r.scopes[l.scope].lift(&before)
@@ -162,7 +187,7 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		if l.asked != nil && !slices.Contains(l.asked, kind) {
 			continue // there is nothing of it
 		}
-		complete := seen.Complete(l.scope, kind)
+		complete := seen.Answered(l.scope, kind)
 		if !complete {
 			l.rest.spoil()
 			l.missed[kind] = true

@@ -291,7 +291,7 @@ func (r *running) load(ctx context.Context) error {
 		}
 		r.scopes[scope] = &scopeState{ScopeMemory: kept}
 		r.looks[scope] = &look{
-			scope: scope, before: map[fleet.Ref]decide.Memory{}, states: map[Group]int{}, reasons: map[decide.Reason]int{},
+			scope: scope, before: map[fleet.Ref]decide.Memory{}, tallies: map[fleet.Kind]*tally{}, reasons: map[decide.Reason]int{},
 			open: map[fleet.Kind]bool{}, stale: map[fleet.Kind][]decide.Memory{},
 		}
 	}
@@ -305,6 +305,7 @@ func (r *running) request(ctx context.Context) discover.Request {
 		Heard: func(scope fleet.Scope, seen discover.Seen) { r.heard(ctx, scope, seen) },
 	}
 	r.narrow(&request)
+	r.differ(&request)
 	return request
 }
 

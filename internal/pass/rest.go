@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"dayshift/internal/calendar"
+	"dayshift/internal/cloud"
 	"dayshift/internal/decide"
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
@@ -65,6 +67,60 @@ func (r *running) narrow(request *discover.Request) {
 	}
 }
 
+// wholeUpTo is how many resources of a kind are listed whole at a repair: two
+// pages, which is what asking for the differences costs.
+const wholeUpTo = 2000
+
+// differ asks for differences alone, in scopes that are large, at rest and of
+// which nothing is due: for what runs though its schedule wants it stopped, and for
+// what is stopped though it shall run. Whatever else changed is seen at the next
+// whole look, at the latest when something is due.
+func (r *running) differ(request *discover.Request) {
+	if !r.Repair || r.Rests == nil {
+		return
+	}
+	request.Differences = map[fleet.Scope]map[fleet.Kind][]cloud.Query{}
+	for _, scope := range r.Scopes {
+		known := r.Rests.of(r, scope)
+		if known == nil || known.watched > 0 || len(request.Whole[scope]) > 0 || request.Doubtful[scope] {
+			continue
+		}
+		for kind, t := range known.tallies {
+			if t.concerned <= wholeUpTo || !kind.Traits().Filtered {
+				continue
+			}
+			if request.Differences[scope] == nil {
+				request.Differences[scope] = map[fleet.Kind][]cloud.Query{}
+			}
+			request.Differences[scope][kind] = r.questions(fleet.Ref{Scope: scope, Kind: kind})
+		}
+	}
+}
+
+// questions are those for what may not be as its schedule wants it.
+func (r *running) questions(ref fleet.Ref) (queries []cloud.Query) {
+	names := map[calendar.State][]string{}
+	for _, name := range slices.Sorted(maps.Keys(r.book.Schedules)) {
+		governs := r.book.Governs(fleet.Resource{Ref: ref, Tags: map[string]string{r.book.TagKey: name}})
+		if governs.Why == policy.Governed {
+			state := governs.Wanted(r.now).State
+			names[state] = append(names[state], name)
+		}
+	}
+	for _, q := range []struct {
+		wanted calendar.State
+		states []fleet.State
+	}{
+		{calendar.Stopped, []fleet.State{fleet.Running, fleet.Starting}},
+		{calendar.Running, []fleet.State{fleet.Stopped, fleet.Stopping}},
+	} {
+		if len(names[q.wanted]) > 0 {
+			queries = append(queries, cloud.Query{TagValues: names[q.wanted], States: q.states})
+		}
+	}
+	return queries
+}
+
 // found notes of which kinds there is something: of what could not be listed there may be.
 func (r *running) found() {
 	if r.Rests.kinds == nil {
@@ -81,7 +137,7 @@ func (r *running) found() {
 			now.asked = before.asked
 		}
 		for _, kind := range r.Cloud.Kinds() {
-			if l.kinds[kind] || l.missed[kind] {
+			if l.tallies[kind] != nil || l.missed[kind] {
 				now.kinds = append(now.kinds, kind)
 			}
 		}
@@ -104,6 +160,8 @@ type atRest struct {
 	open    bool      // some decisions were not over, so that the instants of the others grow old one by one
 	decided time.Time // when they last did not
 	marks   map[uint64]uint64
+	watched int // of the marks
+	tallies map[fleet.Kind]*tally
 }
 
 // mark is what tells a resource from another, and from itself when it has changed.
@@ -192,6 +250,7 @@ type restingLook struct {
 	marks   map[uint64]uint64
 	found   int // of those that are known
 	spoiled bool
+	partial bool // not everything was asked for
 }
 
 func (l *restingLook) begin(known *atRest, n int) {
@@ -230,7 +289,7 @@ func (l *restingLook) set(m mark, runs, quiet bool) {
 
 // vanished reports whether something that is known was not listed.
 func (l *restingLook) vanished() bool {
-	return l.known != nil && l.found < len(l.known.marks)
+	return l.known != nil && !l.partial && l.found < len(l.known.marks)
 }
 
 // spoil keeps the look from being the base of the next one: it did not show everything.
@@ -259,8 +318,12 @@ func (r *running) rest(failed bool) {
 			known = &atRest{book: r.Book, config: r.Config, whole: r.now, marks: l.rest.marks}
 			r.Rests.scopes[scope] = known
 		default:
-			for id, looks := range l.rest.marks {
-				known.marks[id] = looks
+			maps.Copy(known.marks, l.rest.marks)
+		}
+		known.tallies, known.watched = l.tallies, 0
+		for _, looks := range known.marks {
+			if looks == watched {
+				known.watched++
 			}
 		}
 		known.windows, known.until, known.open = r.book.Windows[scope], l.due, len(l.open) > 0

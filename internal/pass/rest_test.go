@@ -2,11 +2,13 @@ package pass_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"dayshift/internal/awssim"
+	"dayshift/internal/calendar"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
@@ -201,6 +203,119 @@ func TestAFailedPassLeavesNothingAtRest(t *testing.T) {
 		}
 		if _, decided, _ := w.look(); decided != 3 {
 			t.Errorf("%d decisions", decided)
+		}
+	})
+}
+
+// listings counts what passes ask for, by the action of AWS.
+func (w *world) listings(repair bool) (calls map[string]int64, report pass.Report) {
+	w.t.Helper()
+	w.sim.ResetCalls()
+	p := w.pass()
+	p.Repair = repair
+	report, err := pass.Run(w.t.Context(), p)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.known = report.Known
+	return w.sim.Stats().ByAction, report
+}
+
+// A repair asks the server for what is not as it should be: two questions,
+// whatever the size, and one where all schedules want the same.
+func TestARepairOfALargeScopeAsksForDifferences(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		book := manual(t) // beside the office hours it has a schedule that wants nothing
+		night, err := calendar.Compile(
+			calendar.ScheduleDef{Name: "night", Timezone: "Asia/Shanghai", Periods: calendar.PeriodRefs{"dark"}},
+			map[string]calendar.PeriodDef{"dark": {BeginTime: "20:00", EndTime: "23:00"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		book.Schedules["night"] = &policy.Schedule{Name: "night", Calendar: night, Enabled: true, StopNewInstances: true}
+		asleep := workers(1500, "night")[0]
+		asleep.Name, asleep.State = "sleeper-#", "stopped"
+		w := newWorld(t, book, append(workers(1500, "cn-office-hours"), asleep)...)
+		w.scopes = beijing
+		if calls, _ := w.listings(false); calls["ec2:DescribeInstances"] != 3 {
+			t.Fatalf("the first look: %v", calls)
+		}
+		for range 5 {
+			time.Sleep(time.Hour)
+			calls, report := w.listings(true)
+			if calls["ec2:DescribeInstances"] != 2 || len(calls) != 1 {
+				t.Errorf("%s: %v", w.now(), calls)
+			}
+			running := pass.Group{Scope: beijing[0], Kind: fleet.EC2Instance, State: fleet.Running}
+			if report.Run.Counts.Resources != 3000 || report.States[running] != 1500 || len(report.Reasons) != 0 {
+				t.Errorf("%d resources, %v, decisions %v", report.Run.Counts.Resources, report.States, report.Reasons)
+			}
+		}
+		if err := w.sim.StartInstance(w.id("sleeper-9")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		_, report := w.listings(true)
+		decided := 0
+		for _, n := range report.Reasons {
+			decided += n
+		}
+		if decided != 1 {
+			t.Errorf("after a person's start: decisions %v", report.Reasons)
+		}
+		if calls, report := w.listings(false); calls["ec2:DescribeInstances"] != 3 || report.Run.Counts.Resources != 3000 {
+			t.Errorf("a look that is no repair: %v, %d resources", calls, report.Run.Counts.Resources)
+		}
+	})
+}
+
+// Kinds of which there is nothing are asked for together, when something is due
+// or a day has passed, and what is found is listed from then on.
+func TestKindsOfWhichThereIsNothingAreNotListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		w := newWorld(t, office(t, nil), workers(5, "cn-office-hours")...)
+		w.scopes = beijing
+		expect := func(when string, repair bool, want map[string]int64) {
+			t.Helper()
+			if calls, _ := w.listings(repair); !maps.Equal(calls, want) {
+				t.Errorf("%s: %v, want %v", when, calls, want)
+			}
+		}
+		machines := map[string]int64{"ec2:DescribeInstances": 1}
+		whole := map[string]int64{"ec2:DescribeInstances": 1, "autoscaling:DescribeAutoScalingGroups": 1, "tagging:GetResources": 1}
+		w.listings(false)
+		time.Sleep(20 * time.Minute)
+		expect("something is due", false, whole)
+		time.Sleep(5 * time.Minute)
+		expect("soon after", false, machines)
+		time.Sleep(time.Hour)
+		expect("a repair", true, machines)
+		expect("something is due", false, whole)
+		if err := w.sim.Load(awssim.Fleet{Resources: []awssim.Resource{at("cn-north-1", shop, "rds", "ledger", "available", nil)}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		expect("a repair beside a new database", true, machines)
+		found := maps.Clone(whole)
+		found["rds:DescribeDBInstances"] = 1
+		expect("the database is found", false, found)
+		time.Sleep(time.Hour)
+		expect("a repair with the database", true, map[string]int64{"ec2:DescribeInstances": 1, "rds:DescribeDBInstances": 1})
+	})
+}
+
+// Without the permission to ask, everything is listed.
+func TestWithoutTheTaggingAPIEverythingIsListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		w := newWorld(t, office(t, nil), at("cn-north-1", shop, "rds", "ledger", "available", nil))
+		w.scopes = beijing
+		w.faults("- {kind: denied, service: tagging, action: GetResources}\n")
+		calls, report := w.listings(false)
+		if calls["rds:DescribeDBInstances"] != 1 || report.Run.Counts.Resources != 1 {
+			t.Errorf("%v, %d resources", calls, report.Run.Counts.Resources)
 		}
 	})
 }

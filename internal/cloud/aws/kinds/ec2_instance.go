@@ -147,14 +147,12 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 	seenAt := k.Now()
 	var all gathered
 	spot := map[string]string{} // instance that nothing else bars → its Spot request
-	for _, ids := range chunks(query, filterValues) {
-		filters := []types.Filter{{Name: sdk.String("instance-state-name"), Values: alive}}
+	for _, narrowing := range narrowed(query) {
+		filters := []types.Filter{{Name: sdk.String("instance-state-name"), Values: stateNames(query.States)}}
 		if query.TagKey != "" {
 			filters = append(filters, types.Filter{Name: sdk.String("tag-key"), Values: []string{literal(query.TagKey)}})
 		}
-		if ids != nil {
-			filters = append(filters, types.Filter{Name: sdk.String("instance-id"), Values: ids})
-		}
+		filters = append(filters, narrowing...)
 		err := k.pages(ctx, filters, func(instance *seenInstance) {
 			resource := k.resource(instance, seenAt)
 			if _, tagged := resource.Tags[query.TagKey]; query.TagKey != "" && !tagged {
@@ -169,7 +167,7 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 			return nil, err
 		}
 	}
-	if query.IDs == nil {
+	if query.IDs == nil && query.TagValues == nil && query.States == nil {
 		k.forgetRequests(spot)
 	}
 	if err := k.learnSpotTypes(ctx, spot, seenAt); err != nil {
@@ -177,6 +175,42 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 	}
 	k.barOneTimeSpot(all.list, spot)
 	return all.list, nil
+}
+
+// narrowed gives the filters of each listing that a query needs: a filter takes so many values.
+func narrowed(query cloud.Query) [][]types.Filter {
+	name, values := "instance-id", chunks(query, filterValues)
+	if query.IDs == nil && query.TagKey != "" && len(query.TagValues) > 0 {
+		name, values = "tag:"+query.TagKey, nil
+		for chunk := range slices.Chunk(query.TagValues, filterValues) {
+			literals := make([]string, len(chunk))
+			for i, value := range chunk {
+				literals[i] = literal(value)
+			}
+			values = append(values, literals)
+		}
+	}
+	filters := make([][]types.Filter, len(values))
+	for i := range values {
+		if values[i] != nil {
+			filters[i] = []types.Filter{{Name: sdk.String(name), Values: values[i]}}
+		}
+	}
+	return filters
+}
+
+// stateNames are the words of EC2 for states; all that are alive for none.
+func stateNames(states []fleet.State) []string {
+	if len(states) == 0 {
+		return alive
+	}
+	var names []string
+	for _, name := range alive {
+		if slices.Contains(states, instanceStates[types.InstanceStateName(name)]) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // literal makes a tag key match only itself: filters take * and ? as wildcards.
