@@ -244,30 +244,55 @@ func TestReloadIsWholeOrNotAtAll(t *testing.T) {
 	})
 }
 
-func TestOneSlowScopeDelaysNoOther(t *testing.T) {
+// Ten thousand starts take hours at AWS's own pace: how long is said beforehand,
+// they end when the bucket lets them, and another region notices nothing of it.
+func TestFault43TenThousandStartsDelayNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(t, "2027-03-05T08:59:50+09:00")
+		const many = 10_000
 		sim := awssim.New(awssim.Options{Seed: 5})
 		tags := map[string]string{"Schedule": "seoul-office"}
 		if err := sim.Load(awssim.Fleet{Resources: []awssim.Resource{
-			{Account: "111122223333", Region: "ap-northeast-2", Kind: "ec2", Name: "many-#", Count: 1600, State: "stopped", Tags: tags},
+			{Account: "111122223333", Region: "ap-northeast-2", Kind: "ec2", Name: "many-#", Count: many, State: "stopped", Tags: tags},
 			{Account: "111122223333", Region: "us-east-1", Kind: "ec2", Name: "few", State: "stopped", Tags: tags},
 		}}); err != nil {
 			t.Fatal(err)
 		}
 		d := newDaemon(t, officeConfig, memory.New(), sim)
+		var said lockedBuffer
+		d.Log = slog.New(slog.NewTextHandler(&said, nil))
 		stop := lead(t, d)
-		until(t, "2027-03-05T09:02:00+09:00") // 600 of them wait for AWS's bucket for five minutes
-		var few awssim.Instance
-		for _, instance := range sim.Instances("111122223333", "us-east-1") {
-			few = instance
+		nine := time.Date(2027, 3, 5, 0, 0, 0, 0, time.UTC)
+		// By the share of AWS's buckets that is in use: what is in them, and then two a second.
+		share := d.Config.Config.AWS.APIShare
+		floor := time.Duration((many - 1000*share) / (2 * share) * float64(time.Second))
+		until(t, "2027-03-05T09:01:00+09:00")
+		if text := said.String(); !strings.Contains(text, "AWS's request limits make this take a while") || !strings.Contains(text, "10,000") && !strings.Contains(text, "10000") {
+			t.Errorf("it is not said how long it takes:\n%s", text)
+		} else if fields := strings.SplitN(text, "takes=", 2); len(fields) == 2 {
+			takes, err := time.ParseDuration(strings.Fields(fields[1])[0])
+			if err != nil || (takes-floor).Abs() > floor/50 {
+				t.Errorf("said to take %v (%v), the floor is %v", takes, err, floor)
+			}
 		}
-		if few.State != "running" {
-			t.Fatalf("the scope with one instance: %s", few.State)
+		state := func(region string) map[string]int {
+			states := map[string]int{}
+			for _, instance := range sim.Instances("111122223333", region) {
+				states[instance.State]++
+			}
+			return states
+		}
+		if few := state("us-east-1"); few["running"] != 1 {
+			t.Fatalf("a minute after nine the scope with one instance: %v", few)
+		}
+		for _, call := range calls(sim, "StartInstances") {
+			if late := call.Time.Sub(nine); call.Region == "us-east-1" && late > time.Second {
+				t.Errorf("it was started %v after nine", late)
+			}
 		}
 		// A person stops it; the schedule's next look at this scope comes although
 		// the other one is still at work.
-		if err := sim.StopInstance(few.ID); err != nil {
+		if err := sim.StopInstance(sim.Instances("111122223333", "us-east-1")[0].ID); err != nil {
 			t.Fatal(err)
 		}
 		before := len(calls(sim, "DescribeInstances"))
@@ -281,18 +306,22 @@ func TestOneSlowScopeDelaysNoOther(t *testing.T) {
 		if looked == 0 {
 			t.Error("us-east-1 was not looked at while ap-northeast-2 was paced")
 		}
-		until(t, "2027-03-05T09:10:00+09:00")
+		time.Sleep(time.Until(nine.Add(floor + floor/50)))
+		var last time.Time
+		for _, call := range calls(sim, "StartInstances") {
+			if call.Region == "ap-northeast-2" && call.Code == "" {
+				last = call.Time
+			}
+		}
+		if took := last.Sub(nine); took < floor || took > floor+floor/100 {
+			t.Errorf("the last call was %v after nine, the floor is %v", took, floor)
+		}
+		time.Sleep(time.Minute)
 		if stats := sim.Stats(); stats.Throttled != 0 {
 			t.Errorf("%d throttled calls", stats.Throttled)
 		}
-		running := 0
-		for _, instance := range sim.Instances("111122223333", "ap-northeast-2") {
-			if instance.State == "running" {
-				running++
-			}
-		}
-		if running != 1600 {
-			t.Errorf("%d of 1600 run", running)
+		if found := state("ap-northeast-2"); found["running"] != many {
+			t.Errorf("of %d: %v", many, found)
 		}
 		stop()
 	})

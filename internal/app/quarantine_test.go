@@ -157,8 +157,19 @@ func TestFault34ARegionThatIsOffIsQuiet(t *testing.T) {
 	})
 }
 
-// One scope hangs for the whole of every call's time; fifty others start at nine.
-func TestAScopeThatHangsDelaysNoOther(t *testing.T) {
+// In one account nothing answers in time, or everything is throttled for good;
+// fifty others start at nine all the same.
+func TestFault22AnAccountInTroubleDelaysNoOther(t *testing.T) {
+	for name, fault := range map[string]awssim.Fault{
+		"it hangs":                           {Kind: "hang"},
+		"every call is throttled":            {Kind: "throttle"},
+		"its starts and stops are throttled": {Kind: "throttle", Action: "St*Instances"},
+	} {
+		t.Run(name, func(t *testing.T) { accountInTrouble(t, fault) })
+	}
+}
+
+func accountInTrouble(t *testing.T, fault awssim.Fault) {
 	synctest.Test(t, func(t *testing.T) {
 		until(t, "2027-03-05T08:30:00+09:00")
 		const others = 50
@@ -184,7 +195,8 @@ func TestAScopeThatHangsDelaysNoOther(t *testing.T) {
 		d := newDaemonOf(t, text, memory.New(), sim, keys)
 		stop := lead(t, d)
 		until(t, "2027-03-05T08:58:00+09:00") // it begins to hang when everybody knows the fleet
-		if err := sim.SetFaults([]awssim.Fault{{Kind: "hang", Account: dead}}); err != nil {
+		fault.Account = dead
+		if err := sim.SetFaults([]awssim.Fault{fault}); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "2027-03-05T09:01:00+09:00")
