@@ -56,7 +56,7 @@ func TestFault37DatabasesThatAreNotStoppedSingly(t *testing.T) {
 			db("mssql", func(r *awssim.Resource) { r.Engine, r.MultiAZ, r.Type = "sqlserver-se", true, "db.m5.large" }),
 			cluster("orders", nil), db("orders-writer", in("orders")), db("orders-reader", in("orders")),
 			cluster("foreign", map[string]string{"Team": "x"}), db("foreign-writer", in("foreign")))
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		reports := w.live(clockTime(5, 19, 0))
 		reasons := reasonsOf(reports[len(reports)-1])
 		for name, want := range map[string]decide.Reason{
@@ -104,7 +104,7 @@ func TestFault38AWSStartsADatabaseAfterSevenDays(t *testing.T) {
 		book.Schedules["cn-office-hours"].Calendar = compiled
 		w := newWorld(t, book, at("cn-north-1", shop, "rds", "ledger", "stopped", nil), at("cn-north-1", shop, "rds_cluster", "orders", "stopped", nil),
 			at("cn-north-1", shop, "rds", "used", "stopped", nil))
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		w.live(clockTime(4, 10, 0))
 		if err := w.sim.StartDatabase(shop, "cn-north-1", "used"); err != nil {
 			t.Fatal(err)
@@ -155,7 +155,7 @@ func TestFault39KilledWhileAGroupIsScaled(t *testing.T) {
 			killEverywhere(t, func(t *testing.T, dieAt int, after bool) int {
 				begin(t, moment.begins.Add(-time.Minute).Format(time.RFC3339))
 				w := newWorld(t, office(t, nil), groupAt("workers", moment.state, moment.tags))
-				w.scopes = beijing
+				w.scopes, w.everything = beijing, true
 				w.run()
 				time.Sleep(time.Until(moment.begins))
 				process := &mortal{dieAt: dieAt, after: after}
@@ -190,7 +190,7 @@ func TestFault39AGroupThatIsBeingRefreshed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-05T17:50:00+08:00")
 		w := newWorld(t, office(t, nil), groupAt("workers", "running", nil), groupAt("others", "running", nil))
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		w.faults("- {kind: error, service: autoscaling, action: UpdateAutoScalingGroup, resource: workers, code: ScalingActivityInProgress, message: An instance refresh is in progress, until: 70m}")
 		w.live(clockTime(5, 18, 30))
 		w.expect("during the refresh", map[string]string{"workers": "2-7-9", "others": "0-0-0"})
@@ -218,7 +218,7 @@ func TestFault40ATagIsChangedDuringAPass(t *testing.T) {
 		}
 		book.Schedules["ever"] = &policy.Schedule{Name: "ever", Calendar: ever, Enabled: true, StopNewInstances: true}
 		w := newWorld(t, book, herd("web", "running", many, nil))
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		w.run()
 		changes := []map[string]string{{"Schedule": ""}, {"Schedule": "ever"}, {"dayshift:protect": "true"}, {"Schedule": "CN-office-hours"}}
 		changed := map[string]bool{} // by id
@@ -279,7 +279,7 @@ func TestFault40ATagIsTakenAwayAndPutBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin(t, "2027-03-05T08:59:00+08:00")
 				w := newWorld(t, office(t, nil), at("cn-north-1", shop, "ec2", "web", "stopped", nil), at("cn-north-1", shop, "ec2", "other", "stopped", nil))
-				w.scopes = beijing
+				w.scopes, w.everything = beijing, true
 				id := w.id("web")
 				tag := func(value string) {
 					if err := w.sim.TagInstance(id, map[string]string{"Schedule": value}); err != nil {
@@ -349,7 +349,7 @@ func TestFault40HowATagIsWritten(t *testing.T) {
 			resources = append(resources, at("cn-north-1", shop, "ec2", name, "running", maps.Clone(writings[name].tags)))
 		}
 		w := newWorld(t, book, resources...)
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		reports := w.live(clockTime(5, 18, 10))
 		for name, writing := range writings {
 			want := "running"
