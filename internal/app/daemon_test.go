@@ -247,6 +247,7 @@ func TestReloadIsWholeOrNotAtAll(t *testing.T) {
 // Ten thousand starts take hours at AWS's own pace: how long is said beforehand,
 // they end when the bucket lets them, and another region notices nothing of it.
 func TestFault43TenThousandStartsDelayNoOther(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		until(t, "2027-03-05T08:59:50+09:00")
 		const many = 10_000

@@ -158,21 +158,26 @@ func TestFault34ARegionThatIsOffIsQuiet(t *testing.T) {
 }
 
 // In one account nothing answers in time, or everything is throttled for good;
-// fifty others start at nine all the same.
+// the others start at nine and stop at six all the same.
 func TestFault22AnAccountInTroubleDelaysNoOther(t *testing.T) {
-	for name, fault := range map[string]awssim.Fault{
-		"it hangs":                           {Kind: "hang"},
-		"every call is throttled":            {Kind: "throttle"},
-		"its starts and stops are throttled": {Kind: "throttle", Action: "St*Instances"},
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		fault  awssim.Fault
+		others int // accounts
+	}{
+		{"it hangs", awssim.Fault{Kind: "hang"}, 50},
+		{"every call is throttled", awssim.Fault{Kind: "throttle"}, 12},
+		{"its starts and stops are throttled", awssim.Fault{Kind: "throttle", Action: "St*Instances"}, 12},
 	} {
-		t.Run(name, func(t *testing.T) { accountInTrouble(t, fault) })
+		t.Run(test.name, func(t *testing.T) { accountInTrouble(t, test.fault, test.others) })
 	}
 }
 
-func accountInTrouble(t *testing.T, fault awssim.Fault) {
+func accountInTrouble(t *testing.T, fault awssim.Fault, others int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		until(t, "2027-03-05T08:30:00+09:00")
-		const others = 50
 		var accounts strings.Builder
 		keys := map[fleet.AccountID]sdk.CredentialsProvider{}
 		holds := awssim.Fleet{}

@@ -3,7 +3,9 @@ package aws
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"dayshift/internal/awssim"
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/cloud/cloudtest"
 	"dayshift/internal/fleet"
 )
 
@@ -69,32 +72,106 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
+// hosts is a way to AWS that keeps where requests went.
+type hosts struct {
+	http.RoundTripper
+	mu    sync.Mutex
+	asked map[string]bool
+}
+
+func (h *hosts) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.mu.Lock()
+	h.asked[r.URL.Host] = true
+	h.mu.Unlock()
+	return h.RoundTripper.RoundTrip(r)
+}
+
+// Each partition has addresses and names of its own, and a role of one is no
+// role of another: of every kind nothing is asked for anywhere else.
 func TestFault44EachPartitionHasItsOwnAddressesAndNames(t *testing.T) {
 	for _, test := range []struct {
-		region         fleet.Region
-		ec2, sts, arns string
+		region               fleet.Region
+		partition, domain    string
+		foreign, foreignRole string
 	}{
-		{"eu-central-1", "ec2.eu-central-1.amazonaws.com", "sts.eu-central-1.amazonaws.com", "arn:aws:"},
-		{"cn-north-1", "ec2.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn", "arn:aws-cn:"},
-		{"us-gov-west-1", "ec2.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com", "arn:aws-us-gov:"},
+		{"eu-central-1", "aws", "eu-central-1.amazonaws.com", "cn-north-1", "arn:aws-cn:iam::444455556666:role/dayshift"},
+		{"cn-north-1", "aws-cn", "cn-north-1.amazonaws.com.cn", "eu-central-1", "arn:aws:iam::444455556666:role/dayshift"},
+		{"cn-northwest-1", "aws-cn", "cn-northwest-1.amazonaws.com.cn", "us-gov-west-1", "arn:aws:iam::444455556666:role/dayshift"},
+		{"us-gov-west-1", "aws-us-gov", "us-gov-west-1.amazonaws.com", "us-west-1", "arn:aws:iam::444455556666:role/dayshift"},
+		{"us-gov-east-1", "aws-us-gov", "us-gov-east-1.amazonaws.com", "cn-north-1", "arn:aws-cn:iam::444455556666:role/dayshift"},
 	} {
 		t.Run(string(test.region), func(t *testing.T) {
-			w := newWire(t)
-			w.on("DescribeInstances", answer(200, instancesPage("", instanceXML("i-0aaaaaaaaaaaaaaa1", "running", ""))))
-			c := w.open(func(config *Config) { config.Accounts[0].Regions = []fleet.Region{test.region} })
-			got, err := c.List(t.Context(), fleet.Scope{Account: testAccount, Region: test.region}, fleet.EC2Instance, cloud.Query{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !strings.HasPrefix(got[0].ARN, test.arns+"ec2:"+string(test.region)) {
-				t.Errorf("ARN %s", got[0].ARN)
-			}
-			if host := w.made("DescribeInstances")[0].host; host != test.ec2 {
-				t.Errorf("EC2 at %s, want %s", host, test.ec2)
-			}
-			if host := w.made("GetCallerIdentity")[0].host; host != test.sts {
-				t.Errorf("STS at %s, want %s", host, test.sts)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				role := fmt.Sprintf("arn:%s:iam::%s:role/dayshift", test.partition, spoke)
+				scope := fleet.Scope{Account: spoke, Region: test.region}
+				sim := awssim.New(awssim.Options{})
+				holds := awssim.Fleet{Accounts: []awssim.Account{
+					{ID: string(hub), Partition: test.partition}, {ID: string(spoke), Partition: test.partition, Roles: []awssim.Role{{Name: "dayshift", ExternalID: "between-us"}}},
+				}}
+				for _, kind := range []string{"ec2", "rds", "rds_cluster", "asg", "ecs", "eks", "redshift", "notebook"} {
+					holds.Resources = append(holds.Resources, awssim.Resource{
+						Account: string(spoke), Region: string(test.region), Kind: kind, Name: "one-" + strings.ReplaceAll(kind, "_", "-"), Tags: map[string]string{cloudtest.TagKey: "office"},
+					})
+				}
+				if err := sim.Load(holds); err != nil {
+					t.Fatal(err)
+				}
+				way := &hosts{RoundTripper: sim.Transport(), asked: map[string]bool{}}
+				config := Config{
+					Accounts: []Account{{ID: spoke, RoleARN: role, ExternalID: "between-us", Regions: []fleet.Region{test.region}}}, TagKey: cloudtest.TagKey,
+					Credentials: credentials.NewStaticCredentialsProvider(string(hub), "secret", ""), Transport: way,
+				}
+				c, err := New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, kind := range c.Kinds() {
+					found, err := c.List(t.Context(), scope, kind, cloud.Query{TagKey: cloudtest.TagKey})
+					if err != nil || len(found) == 0 {
+						t.Errorf("%s: %d, %v", kind, len(found), err)
+						continue
+					}
+					one := found[0]
+					if want := "arn:" + test.partition + ":"; !strings.HasPrefix(one.ARN, want) || !strings.Contains(one.ARN, ":"+string(test.region)+":"+string(spoke)+":") {
+						t.Errorf("%s: ARN %s, want %s…", kind, one.ARN, want)
+					}
+					if one.Bar == fleet.NoBar {
+						if err := c.Do(t.Context(), scope, kind, fleet.Stop, []cloud.Target{{Resource: one}}); err != nil {
+							t.Errorf("stop %s: %v", kind, err)
+						}
+					}
+				}
+				services := map[string]bool{}
+				for host := range way.asked {
+					service, found := strings.CutSuffix(host, "."+test.domain)
+					if !found {
+						t.Errorf("a request went to %s, not to …%s", host, test.domain)
+					}
+					services[service] = true
+				}
+				for _, service := range []string{"sts", "ec2", "rds", "autoscaling"} {
+					if !services[service] {
+						t.Errorf("%s was not asked: %v", service, services)
+					}
+				}
+				session := sim.Calls()[len(sim.Calls())-1].Principal
+				if want := fmt.Sprintf("arn:%s:sts::%s:assumed-role/dayshift/", test.partition, spoke); !strings.HasPrefix(session, want) {
+					t.Errorf("called as %s, want %s…", session, want)
+				}
+
+				for what, change := range map[string]func(*Account){
+					"a role of another partition":   func(a *Account) { a.RoleARN = test.foreignRole },
+					"a region of another partition": func(a *Account) { a.Regions = append(a.Regions, fleet.Region(test.foreign)) },
+				} {
+					wrong := config
+					wrong.Accounts = slices.Clone(config.Accounts)
+					wrong.Accounts[0].Regions = slices.Clone(config.Accounts[0].Regions)
+					change(&wrong.Accounts[0])
+					if _, err := New(wrong); err == nil || !strings.Contains(err.Error(), test.partition) {
+						t.Errorf("%s: %v", what, err)
+					}
+				}
+			})
 		})
 	}
 }

@@ -195,7 +195,7 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 	if got := rootElement(head); got != want {
 		return out, metadata, &strangeAnswerError{want: want, got: got}
 	}
-	response.Body = readCloser{body, response.Body}
+	response.Body = &shallowBody{ReadCloser: readCloser{body, response.Body}}
 	return out, metadata, nil
 }
 

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -117,6 +119,82 @@ func TestFault32AnEndlessAnswerIsCutOff(t *testing.T) {
 	wantClass(t, err, cloud.ErrTransient)
 	if err == nil || !strings.Contains(err.Error(), "longer than 1 MB") {
 		t.Errorf("%.300v", err)
+	}
+}
+
+// Ten megabytes of XML that nobody can mean, or that mean nothing, cost a small
+// multiple of their size at worst, and never pass for an empty fleet.
+func TestFault32TenMegabytesOfXML(t *testing.T) {
+	const size = 10 << 20
+	fill := func(head, unit, tail string) string {
+		return head + strings.Repeat(unit, (size-len(head)-len(tail))/len(unit)) + tail
+	}
+	for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance} {
+		action, open := "DescribeInstances", "<DescribeInstancesResponse><reservationSet>"
+		whole := instancesPage("", instanceXML("i-0aaaaaaaaaaaaaaa1", "running", tagsXML("Schedule", "office")))
+		if kind == fleet.RDSInstance {
+			action, open = "DescribeDBInstances", "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances>"
+			whole = databasesPage("", databaseXML("a", "available", ""))
+		}
+		for _, test := range []struct {
+			name, body string
+			found      int // -1: an error
+		}{
+			{"elements within elements", fill(open, "<a>", ""), -1},
+			{"one text without end", fill(open+"<item>", "x", ""), -1},
+			{"one name without end", fill(open+"<", "x", ""), -1},
+			{"attributes without end", fill(open+"<item ", "a='b' ", ""), -1},
+			{"a comment without end", fill(open+"<!--", "x", ""), -1},
+			{"entities within entities", fill("<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\">", "<!ENTITY b \"&a;&a;\">", "]>"+open+"&b;"), -1},
+			{"blanks before it", fill("", " ", whole), -1},
+			{"blanks after it", fill(whole, " ", ""), 1},
+		} {
+			t.Run(string(kind)+", "+test.name, func(t *testing.T) {
+				w := newWire(t)
+				w.on(action, answer(200, test.body))
+				c := w.open(func(config *Config) { config.Sleep = noSleep })
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				got, err := list(c, kind, cloud.Query{})
+				runtime.ReadMemStats(&after)
+				if test.found < 0 && (!errors.Is(err, cloud.ErrTransient) || got != nil) || test.found >= 0 && (err != nil || len(got) != test.found) {
+					t.Errorf("%d resources, %.200v", len(got), err)
+				}
+				if err != nil && len(err.Error()) > 4<<10 {
+					t.Errorf("an error of %d bytes", len(err.Error()))
+				}
+				tries := uint64(w.count(action))
+				if used := (after.TotalAlloc - before.TotalAlloc) / tries; used > 8*size {
+					t.Errorf("%d MB a try", used>>20)
+				}
+			})
+		}
+	}
+}
+
+func TestFault32HowDeepADocumentMayBe(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("<a b='c'>", n) + "x" + strings.Repeat("</a>", n) }
+	for _, test := range []struct {
+		name, text string
+		want       error
+	}{
+		{"as deep as it may be", deep(depthBound), nil},
+		{"deeper", deep(depthBound + 1), errTooDeep},
+		{"many beside each other", "<a>" + strings.Repeat("<b/><b></b><b c='d' />", 1000) + "</a>", nil},
+		{"declarations and comments", strings.Repeat("<?xml version='1.0'?><!-- x --><!DOCTYPE a>", 1000) + "<a/>", nil},
+		{"a long tag", "<a " + strings.Repeat("b", tagBound-3) + ">", nil},
+		{"a longer tag", "<a " + strings.Repeat("b", tagBound) + ">", errLongTag},
+		{"a long text", "<a>" + strings.Repeat("b", 2*tagBound) + "</a>", nil},
+		{"empty brackets", strings.Repeat("<>", 1000), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for what, reader := range map[string]io.Reader{"at once": strings.NewReader(test.text), "byte by byte": iotest.OneByteReader(strings.NewReader(test.text))} {
+				got, err := io.ReadAll(&shallowBody{ReadCloser: io.NopCloser(reader)})
+				if !errors.Is(err, test.want) || test.want == nil && string(got) != test.text {
+					t.Errorf("%s: %d of %d bytes, %v", what, len(got), len(test.text), err)
+				}
+			}
+		})
 	}
 }
 
