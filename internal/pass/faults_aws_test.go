@@ -453,7 +453,7 @@ func TestFault30AMemberOfAGroupIsNeverStoppedAlone(t *testing.T) {
 		workers.Propagate = true // its instances carry the schedule's tag as well
 		w := newWorld(t, book, workers,
 			member("scheduled", "running", nil), member("ruled", "running", team()), member("down", "stopped", nil), member("forced", "running", team()))
-		w.scopes = beijing
+		w.scopes, w.everything = beijing, true
 		w.override("o-1", policy.Target{Filter: filterOf(t, "tag:Name=forced")}, calendar.Stopped, 24*time.Hour)
 		evening := w.live(clockTime(5, 18, 30))
 		for _, d := range evening[len(evening)-1].Decisions {
@@ -496,7 +496,7 @@ func TestFault31PagesWithoutEnd(t *testing.T) {
 				resources := []awssim.Resource{herd("web", "running", instances, nil), at("cn-north-1", shop, "rds", "db-#", "available", nil), groupAt("workers-#", "running", nil)}
 				resources[1].Count, resources[2].Count = databases, groups
 				w := newWorldOver(t, awssim.Options{Seed: 3, PageCap: 50}, office(t, nil), awssim.Fleet{Resources: resources})
-				w.scopes = beijing
+				w.scopes, w.everything = beijing, true
 				w.run()
 				w.faults(test.fault)
 				healthy := w.cloud
