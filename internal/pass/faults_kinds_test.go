@@ -175,6 +175,7 @@ func TestFault39KilledWhileAGroupIsScaled(t *testing.T) {
 				if saved := w.group("workers").Tags["dayshift:saved"]; saved != "2-7-9" {
 					t.Errorf("after the crash at %s the size saved is %q", process.at, saved)
 				}
+				time.Sleep(time.Until(clockTime(8, 8, 59))) // nothing is due in between
 				w.live(clockTime(8, 9, 5))
 				w.expect("on Monday", map[string]string{"workers": "2-7-9"})
 				w.verifyChain()
