@@ -113,6 +113,9 @@ func (s scene) play(ctx context.Context, acting bool) (counted, error) {
 	return counted{sim.Stats(), len(p.cloud.Kinds())}, nil
 }
 
+// gathered is how many of those that wait for room go in one call.
+const gathered = 200
+
 // farScale is how many instances each scope of the largest fleet holds: as many
 // calls as with 250, because a page takes 1,000, and a tenth of the memory.
 const farScale = 25
@@ -151,12 +154,12 @@ costs one call more, and none would be cheaper; the last column holds the same p
 Tags are the informational ones, one call for each value. The fleets hold instances alone, so that the calls for the other kinds weigh the most that they can.
 
 Dayshift uses %d %% of AWS's buckets unless told otherwise. Of 1,000 instances in one account and region 800 then go at once, and the others as their room comes back,
-a call for each half minute, so that none waits for the last. With `+"`api_share: 1`"+` all of them go in one call.
+up to %d in a call, so that the last is started no later and the others two minutes after their room came at most. With `+"`api_share: 1`"+` all of them go in one call.
 The largest fleet has %d instances in each of 4,000 accounts and regions instead of 250, for the memory of one machine: the number of calls is the same.
 
 | accounts × regions × instances | pass | calls | listing | of which | sessions | starting | tagging | least possible | calls ÷ least | throttled | calls ÷ least of a clean fleet |
 | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-`, int(100*defaultShare), farScale)
+`, int(100*defaultShare), gathered, farScale)
 	for _, fleet := range fleets {
 		for _, row := range fleet.rows {
 			s := scene{shape: fleet.shape, all: fleet.all, bad: row.bad, tags: row.tags}

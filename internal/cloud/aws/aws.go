@@ -421,8 +421,8 @@ func (c *Cloud) verb(scope fleet.Scope, kind fleet.Kind, verb fleet.Verb) (kinds
 }
 
 // Reserve implements cloud.Actor. What is in the bucket goes in one call, up to
-// AWS's bound; of what has to wait, as much as comes back in half a minute goes
-// together, at most two hundred.
+// AWS's bound; of what has to wait, as much as comes back in two minutes goes
+// together, at most two hundred; in half a minute while others wait too.
 func (c *Cloud) Reserve(ctx context.Context, scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, want int) (int, error) {
 	if want < 1 {
 		return 0, fmt.Errorf("reserve room for %d resources: at least 1: %w", want, cloud.ErrInvalid)

@@ -29,9 +29,11 @@ func (p *Pacer) Estimate(scope fleet.Scope, kind fleet.Kind, verb fleet.Verb, n 
 	m := p.copy(scope, how.Operation)
 	began := p.now()
 	at := began
+	gathers := false
 	for n > 0 {
-		took, wait := m.try(at, n, how.MaxBatch)
-		if took == 0 {
+		var took int
+		var wait time.Duration
+		if took, gathers, wait = m.try(at, n, how.MaxBatch, gathers); took == 0 {
 			at = at.Add(max(wait, shortestWait))
 			continue
 		}
@@ -54,6 +56,6 @@ func (p *Pacer) copy(scope fleet.Scope, operation kinds.Operation) *meter {
 	defer m.mu.Unlock()
 	return &meter{
 		limit: limit, request: m.request, resource: m.resource, at: m.at, flights: slices.Clone(m.flights),
-		factor: m.factor, notBefore: m.notBefore, strikes: m.strikes,
+		factor: m.factor, notBefore: m.notBefore, strikes: m.strikes, struck: m.struck,
 	}
 }
