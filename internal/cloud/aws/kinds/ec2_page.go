@@ -129,13 +129,24 @@ func (r *pageReader) HandleDeserialize(ctx context.Context, in middleware.Deseri
 	if err != nil || !isHTTP || response.StatusCode < 200 || response.StatusCode >= 300 {
 		return r.stock.HandleDeserialize(ctx, in, answered{out, metadata, err})
 	}
-	r.page, err = readPage(response.Body)
+	select {
+	case reading <- struct{}{}:
+		r.page, err = readPage(response.Body)
+		<-reading
+	case <-ctx.Done():
+		err = fmt.Errorf("read the answer: %w", context.Cause(ctx))
+	}
 	if closed := response.Body.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("read the answer: %w", closed)
 	}
 	out.Result = &ec2.DescribeInstancesOutput{}
 	return out, metadata, err
 }
+
+// reading bounds the pages that are read at once: more than there are processors,
+// so that some that come slowly hold up nobody, and few enough for what they hold,
+// two megabytes each.
+var reading = make(chan struct{}, 16)
 
 // answered is the rest of the stack when its answer is there already.
 type answered struct {
@@ -318,10 +329,14 @@ func (s *pageScanner) start() (name []byte, empty bool) {
 		return nil, false
 	}
 	i := 1
-	for i < len(s.rest) && nameByte(s.rest[i]) {
+	for i < len(s.rest) && nameBytes[s.rest[i]] {
 		i++
 	}
 	name = s.rest[1:i]
+	if i < len(s.rest) && s.rest[i] == '>' { // no attributes, as nearly everywhere
+		s.rest = s.rest[i+1:]
+		return name, false
+	}
 	var quote byte
 	for ; i < len(s.rest); i++ {
 		switch c := s.rest[i]; {
@@ -346,9 +361,14 @@ func (s *pageScanner) start() (name []byte, empty bool) {
 
 func nameStart(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-func nameByte(c byte) bool {
-	return nameStart(c) || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
-}
+// nameBytes are the bytes of names.
+var nameBytes = func() (is [256]bool) {
+	for c := range is {
+		c := byte(c)
+		is[c] = nameStart(c) || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.'
+	}
+	return is
+}()
 
 // end reads the end tag of the element.
 func (s *pageScanner) end(name []byte) {
