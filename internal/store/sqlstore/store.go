@@ -184,14 +184,18 @@ func eachMemory(ctx context.Context, tx *sql.Tx, each func(decide.Memory) error,
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	var body sql.RawBytes
+	var account, region, kind, id, body sql.RawBytes
+	var reader memoryReader
 	for rows.Next() {
-		var ref fleet.Ref
-		if err := rows.Scan(&ref.Scope.Account, &ref.Scope.Region, &ref.Kind, &ref.ID, &body); err != nil {
+		if err := rows.Scan(&account, &region, &kind, &id, &body); err != nil {
 			return err
 		}
+		ref := fleet.Ref{
+			Scope: fleet.Scope{Account: fleet.AccountID(reader.word(account)), Region: fleet.Region(reader.word(region))},
+			Kind:  fleet.Kind(reader.word(kind)), ID: string(id),
+		}
 		var m decide.Memory
-		if err := json.Unmarshal(body, &m); err != nil {
+		if err := reader.decode(body, &m); err != nil {
 			return fmt.Errorf("memory of %s: %w (%w)", ref, store.ErrCorrupt, err)
 		}
 		m.Ref = ref // the key is what it is found by
