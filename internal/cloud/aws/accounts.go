@@ -34,6 +34,11 @@ const (
 	// renewBefore is how long before its end a session is renewed, so that no call
 	// leaves with one that ends on the way; a quarter of its life for a short one.
 	renewBefore = 5 * time.Minute
+	// sessionLasts is how long a session is good that was asked for without a
+	// duration. A clock that makes it more, or none at all, is wrong, and then this
+	// is counted on: or a session would be asked for before every call.
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	sessionLasts = time.Hour
 	// failureKept is how long a refusal of credentials is believed: a role that
 	// is refused is asked for once per pass and not once per region and kind.
 	failureKept = 20 * time.Second
@@ -61,6 +66,8 @@ type baseConfig struct {
 	region      fleet.Region
 	profile     string
 	credentials sdk.CredentialsProvider
+	// home is the account that is configured to need no role with these credentials; empty: none is.
+	home fleet.AccountID
 
 	mu     sync.Mutex
 	loaded bool
@@ -111,6 +118,13 @@ func (b *baseConfig) load(ctx context.Context) (sdk.Config, error) {
 	return cfg, nil
 }
 
+// caller names the account whose bucket STS draws on for calls with the credentials
+// at hand: theirs, whoever's role is asked for. Where neither they nor the
+// configuration tell it, the profile stands for it.
+func (b *baseConfig) caller(atHand sdk.Credentials) fleet.AccountID {
+	return cmp.Or(fleet.AccountID(atHand.AccountID), b.home, fleet.AccountID(strings.TrimSpace("credentials at hand "+b.profile)))
+}
+
 // noRedirect: an API does not redirect; following one would send a signed
 // request elsewhere.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -137,16 +151,19 @@ type session struct {
 	// from gives the credentials anew at every call where the account needs no
 	// role: the chain has its own cache and renewal.
 	from sdk.CredentialsProvider
-	// renewAt and ends are wall time, which is what AWS gives out; zero: it does not end.
+	// renewAt and ends are by the configuration's clock; zero: it does not end.
 	renewAt, ends time.Time
 }
 
 func newSession(credentials sdk.Credentials, now, ends time.Time) *session {
-	s := &session{credentials: credentials, ends: ends}
-	if !ends.IsZero() {
-		s.renewAt = ends.Add(-min(renewBefore, ends.Sub(now)/4))
+	if ends.IsZero() {
+		return &session{credentials: credentials}
 	}
-	return s
+	left := ends.Sub(now)
+	if left <= 0 || left > sessionLasts {
+		left = sessionLasts
+	}
+	return &session{credentials: credentials, ends: now.Add(left), renewAt: now.Add(left - min(renewBefore, left/4))}
 }
 
 var _ sdk.CredentialsProvider = (*account)(nil)
@@ -175,7 +192,7 @@ func (a *account) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 func (a *account) current() (*session, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.session != nil && (a.session.ends.IsZero() || time.Now().Before(a.session.renewAt)) {
+	if a.session != nil && (a.session.ends.IsZero() || a.cloud.config.Now().Before(a.session.renewAt)) {
 		return a.session, nil
 	}
 	if since := a.cloud.config.Now().Sub(a.failedAt); a.failure != nil && since >= 0 && since < failureKept {
@@ -207,7 +224,7 @@ func (a *account) credentials(ctx context.Context) (*session, error) {
 		return s, nil
 	}
 	// One that has not ended yet is better than none.
-	if old := a.session; old != nil && time.Now().Before(old.ends) {
+	if old := a.session; old != nil && a.cloud.config.Now().Before(old.ends) {
 		return old, nil
 	}
 	if errors.Is(err, cloud.ErrCredentials) {
@@ -239,9 +256,11 @@ func (a *account) fetch(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.atHand(ctx, shared.Credentials); err != nil {
+	atHand, err := a.atHand(ctx, shared.Credentials)
+	if err != nil {
 		return nil, err
 	}
+	caller := a.base.caller(atHand)
 	for i, region := range a.stsRegions() {
 		cfg := shared.Copy()
 		cfg.Region = string(region)
@@ -249,9 +268,9 @@ func (a *account) fetch(ctx context.Context) (*session, error) {
 		var got *session
 		var failed error
 		if a.RoleARN == "" {
-			got, failed = a.verify(ctx, region, shared.Credentials, client.GetCallerIdentity)
+			got, failed = a.verify(ctx, fleet.Scope{Account: caller, Region: region}, shared.Credentials, client.GetCallerIdentity)
 		} else {
-			got, failed = a.assume(ctx, region, shared.Credentials, client.AssumeRole)
+			got, failed = a.assume(ctx, fleet.Scope{Account: caller, Region: region}, shared.Credentials, client.AssumeRole)
 		}
 		if failed == nil {
 			return got, nil
@@ -266,32 +285,32 @@ func (a *account) fetch(ctx context.Context) (*session, error) {
 	return nil, err
 }
 
-// atHand makes sure that there are credentials at all, so that their absence is
-// told in words of its own.
-func (a *account) atHand(ctx context.Context, provider sdk.CredentialsProvider) error {
+// atHand returns the credentials at hand; their absence is told in words of its own.
+func (a *account) atHand(ctx context.Context, provider sdk.CredentialsProvider) (sdk.Credentials, error) {
 	bounded, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	if provider == nil {
 		provider = sdk.AnonymousCredentials{}
 	}
-	if _, err := provider.Retrieve(bounded); err != nil {
+	got, err := provider.Retrieve(bounded)
+	if err != nil {
 		if cause := context.Cause(ctx); cause != nil { // whoever asked gave up: that says nothing about the credentials
-			return fmt.Errorf("credentials of %s: %w", a, cause)
+			return got, fmt.Errorf("credentials of %s: %w", a, cause)
 		}
-		return fmt.Errorf("%s: no credentials at hand; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached: %w (%w)", a, cloud.ErrCredentials, root(err))
+		return got, fmt.Errorf("%s: no credentials at hand; set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached: %w (%w)", a, cloud.ErrCredentials, root(err))
 	}
-	return nil
+	return got, nil
 }
 
 // verify asks whose the credentials at hand are.
-func (a *account) verify(ctx context.Context, region fleet.Region, provider sdk.CredentialsProvider, whoAmI func(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)) (*session, error) {
+func (a *account) verify(ctx context.Context, caller fleet.Scope, provider sdk.CredentialsProvider, whoAmI func(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)) (*session, error) {
 	var answer *sts.GetCallerIdentityOutput
-	err := a.ask(ctx, region, provider, getCallerIdentity, func(ctx context.Context) (err error) {
+	err := a.ask(ctx, caller, provider, getCallerIdentity, func(ctx context.Context) (err error) {
 		answer, err = whoAmI(ctx, &sts.GetCallerIdentityInput{})
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: ask AWS whose the credentials at hand are: %w", a, asCredentials(region, err))
+		return nil, fmt.Errorf("%s: ask AWS whose the credentials at hand are: %w", a, asCredentials(caller.Region, err))
 	}
 	if got := sdk.ToString(answer.Account); a.ID != "" && got != string(a.ID) {
 		return nil, fmt.Errorf("%s: the credentials at hand are those of account %s (%s); give the account a role, or use its own credentials: %w",
@@ -301,13 +320,13 @@ func (a *account) verify(ctx context.Context, region fleet.Region, provider sdk.
 }
 
 // assume takes on the account's role.
-func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
+func (a *account) assume(ctx context.Context, caller fleet.Scope, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
 	in := &sts.AssumeRoleInput{RoleArn: sdk.String(a.RoleARN), RoleSessionName: sdk.String(a.SessionName)}
 	if a.ExternalID != "" {
 		in.ExternalId = sdk.String(a.ExternalID)
 	}
 	var answer *sts.AssumeRoleOutput
-	err := a.ask(ctx, region, provider, assumeRole, func(ctx context.Context) (err error) {
+	err := a.ask(ctx, caller, provider, assumeRole, func(ctx context.Context) (err error) {
 		answer, err = assume(ctx, in)
 		return err
 	})
@@ -319,7 +338,7 @@ func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.
 		if !errors.Is(err, cloud.ErrUnauthorized) {
 			hint = "its session could not be had"
 		}
-		return nil, fmt.Errorf("%s: assume role %s: %s: %w", a, a.RoleARN, hint, asCredentials(region, err))
+		return nil, fmt.Errorf("%s: assume role %s: %s: %w", a, a.RoleARN, hint, asCredentials(caller.Region, err))
 	}
 	got := answer.Credentials
 	if got == nil || sdk.ToString(got.AccessKeyId) == "" || sdk.ToString(got.SecretAccessKey) == "" {
@@ -331,18 +350,19 @@ func (a *account) assume(ctx context.Context, region fleet.Region, provider sdk.
 	return newSession(sdk.Credentials{
 		AccessKeyID: sdk.ToString(got.AccessKeyId), SecretAccessKey: sdk.ToString(got.SecretAccessKey),
 		SessionToken: sdk.ToString(got.SessionToken), Source: "AssumeRole", AccountID: string(a.ID),
-	}, time.Now(), sdk.ToTime(got.Expiration)), nil
+	}, a.cloud.config.Now(), sdk.ToTime(got.Expiration)), nil
 }
 
-// ask makes a call to STS with the credentials at hand, paced and tried again,
-// once more with new ones when these have expired, or with AWS's time when ours is wrong.
-func (a *account) ask(ctx context.Context, region fleet.Region, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
-	scope := fleet.Scope{Account: cmp.Or(a.ID, atHandOrganization), Region: region}
+// ask makes a call to STS with the credentials at hand, paced under the account
+// that they are of and tried again, once more with new ones when these have expired,
+// or with AWS's time when ours is wrong.
+func (a *account) ask(ctx context.Context, caller fleet.Scope, atHand sdk.CredentialsProvider, operation kinds.Operation, call func(context.Context) error) error {
+	scope := fleet.Scope{Account: cmp.Or(a.ID, atHandOrganization), Region: caller.Region}
 	attempt := func() error { return a.cloud.attempt(ctx, scope, operation, readTimeout, call) }
-	err := a.cloud.again(ctx, scope, operation, attempt)
+	err := a.cloud.again(ctx, caller, operation, attempt)
 	if expired(err) || skewed(err) {
 		invalidate(atHand)
-		err = a.cloud.again(ctx, scope, operation, attempt)
+		err = a.cloud.again(ctx, caller, operation, attempt)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"dayshift/internal/awssim"
@@ -294,6 +295,181 @@ func TestFault35AnExpiredSessionIsReplacedOnce(t *testing.T) {
 	wantClass(t, start(c, "i-0aaaaaaaaaaaaaaa1"), cloud.ErrCredentials)
 	if n := w.count("AssumeRole"); n != 3 {
 		t.Errorf("%d sessions, want 3: one more for each call that met an expired one", n)
+	}
+}
+
+// Sessions are renewed before they end by the clock of the configuration, which
+// in a rehearsal goes faster than the wall's, and on some machines is wrong.
+func TestSessionsAreRenewedByTheConfiguredClock(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		now  func(began time.Time) time.Time // the configuration's clock
+		sim  bool                            // AWS goes by it too
+		fast time.Duration                   // what its hour takes
+	}{
+		{"the wall", func(time.Time) time.Time { return time.Now() }, true, time.Hour},
+		{"sixty times as fast", func(began time.Time) time.Time { return began.Add(60 * time.Since(began)) }, true, time.Minute},
+		{"in another year", func(time.Time) time.Time { return time.Now().AddDate(40, 0, 0) }, true, time.Hour},
+		{"two hours ahead of AWS", func(time.Time) time.Time { return time.Now().Add(2 * time.Hour) }, false, time.Hour},
+		{"two hours behind AWS", func(time.Time) time.Time { return time.Now().Add(-2 * time.Hour) }, false, time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				now := func() time.Time { return test.now(began) }
+				var opt awssim.Options
+				if test.sim {
+					opt.Now = now
+				}
+				resources := fleetOf(1, "running")
+				resources[0].Account = string(spoke)
+				c, sim := simulate(t, opt, resources, func(config *Config) { config.Now = now })
+				const hours = 5
+				for range hours * 6 {
+					time.Sleep(test.fast / 6)
+					got, err := c.List(t.Context(), fleet.Scope{Account: spoke, Region: "eu-central-1"}, fleet.EC2Instance, cloud.Query{})
+					if err != nil || len(got) != 1 {
+						t.Fatal(got, err)
+					}
+				}
+				stats := sim.Stats()
+				if n := stats.ByAction["sts:AssumeRole"]; n != hours {
+					t.Errorf("%d sessions in %d hours", n, hours)
+				}
+				if stats.Errors != 0 {
+					t.Errorf("%d calls refused: sessions ended before they were renewed", stats.Errors)
+				}
+			})
+		})
+	}
+}
+
+// All that a pass asks for at once comes to the end of the session together.
+func TestASessionThatEndsMidPassIsRenewedOnce(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		ends    func(sim *awssim.Cloud)
+		refused bool // AWS ended it, which only a refusal tells
+	}{
+		{"its hour is over", func(*awssim.Cloud) { time.Sleep(time.Hour) }, false},
+		{"the last minutes of its hour", func(*awssim.Cloud) { time.Sleep(56 * time.Minute) }, false},
+		{"AWS ended it", func(sim *awssim.Cloud) { sim.ExpireSessions() }, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				resources := fleetOf(1, "running")
+				resources[0].Account = string(spoke)
+				c, sim := simulate(t, awssim.Options{Latency: 300 * time.Millisecond}, resources, nil)
+				look := func() {
+					var group sync.WaitGroup
+					for _, region := range simAccounts[1].Regions {
+						for range 5 {
+							for _, kind := range []fleet.Kind{fleet.EC2Instance, fleet.RDSInstance, fleet.RDSCluster} {
+								group.Go(func() {
+									if _, err := c.List(t.Context(), fleet.Scope{Account: spoke, Region: region}, kind, cloud.Query{}); err != nil {
+										t.Error(err)
+									}
+								})
+							}
+						}
+					}
+					group.Wait()
+				}
+				look()
+				test.ends(sim)
+				sim.ResetCalls()
+				look()
+				stats := sim.Stats()
+				if n := stats.ByAction["sts:AssumeRole"]; n != 1 {
+					t.Errorf("%d new sessions, want one for all", n)
+				}
+				if (stats.Errors > 0) != test.refused {
+					t.Errorf("%d calls refused", stats.Errors)
+				}
+			})
+		})
+	}
+}
+
+// STS counts AssumeRole for the account that asks, whichever accounts the roles are of.
+func TestAThousandAccountsAtOneInstantAreNotThrottled(t *testing.T) {
+	const n = 1000
+	accountID := func(i int) fleet.AccountID { return fleet.AccountID(fmt.Sprintf("2%011d", i)) }
+	role := func(id fleet.AccountID) string { return fmt.Sprintf("arn:aws:iam::%s:role/dayshift", id) }
+	for _, test := range []struct {
+		name   string
+		change func(*Config)
+	}{
+		{"nobody says whose the credentials are", func(*Config) {}},
+		{"an account needs no role", func(config *Config) {
+			config.Accounts = append(config.Accounts, Account{ID: hub, Regions: []fleet.Region{"eu-central-1"}})
+		}},
+		{"with the default share", func(config *Config) { config.Share = 0.8 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := awssim.New(awssim.Options{})
+				holds := awssim.Fleet{Accounts: []awssim.Account{{ID: string(hub)}}}
+				config := Config{Credentials: credentials.NewStaticCredentialsProvider(string(hub), "secret", ""), Transport: sim.Transport()}
+				for i := range n {
+					holds.Accounts = append(holds.Accounts, awssim.Account{ID: string(accountID(i))})
+					config.Accounts = append(config.Accounts, Account{ID: accountID(i), RoleARN: role(accountID(i)), Regions: []fleet.Region{"eu-central-1"}})
+				}
+				if err := sim.Load(holds); err != nil {
+					t.Fatal(err)
+				}
+				test.change(&config)
+				c, err := New(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				var group sync.WaitGroup
+				for _, account := range config.Accounts {
+					group.Go(func() {
+						if _, err := c.List(t.Context(), fleet.Scope{Account: account.ID, Region: "eu-central-1"}, fleet.EC2Instance, cloud.Query{}); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				group.Wait()
+				stats := sim.Stats()
+				if stats.ByAction["sts:AssumeRole"] != n || stats.Throttled != 0 {
+					t.Errorf("%d sessions, %d calls throttled, want %d and none", stats.ByAction["sts:AssumeRole"], stats.Throttled, n)
+				}
+				if took := time.Since(began); took > 2*time.Second {
+					t.Errorf("took %v, what is over 600 comes at 600 a second", took)
+				}
+			})
+		})
+	}
+}
+
+// Where sessions come from several sets of credentials, those of one account have
+// one bucket in each region: by what the credentials say, also those of a role
+// from which the next one is assumed.
+func TestCredentialsOfOneAccountShareItsBucketOfSTS(t *testing.T) {
+	said := func(id fleet.AccountID) Credentials {
+		return credentials.StaticCredentialsProvider{Value: sdk.Credentials{AccessKeyID: string(hub), SecretAccessKey: "secret", AccountID: string(id)}}
+	}
+	c, _ := simulate(t, awssim.Options{}, nil, func(config *Config) {
+		home, asked := config.Accounts[0], config.Accounts[1]
+		home.Credentials, asked.Credentials = said(""), said(hub)
+		config.Accounts = []Account{home, asked}
+	})
+	for _, account := range []fleet.AccountID{hub, spoke} {
+		if _, err := c.List(t.Context(), fleet.Scope{Account: account, Region: "eu-central-1"}, fleet.EC2Instance, cloud.Query{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var scopes []fleet.Scope
+	for key := range c.pacer.meters {
+		if key.group == stsShared.Group {
+			scopes = append(scopes, key.scope)
+		}
+	}
+	if len(scopes) != 1 || scopes[0] != (fleet.Scope{Account: hub, Region: "eu-central-1"}) {
+		t.Errorf("buckets of %v, want the one of %s", scopes, hub)
 	}
 }
 

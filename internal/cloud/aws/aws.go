@@ -24,6 +24,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -273,13 +274,17 @@ func New(config Config) (*Cloud, error) {
 
 // base is the configuration of the account's credentials at hand, shared by those with one profile.
 func (c *Cloud) base(a Account, shared map[string]*baseConfig) *baseConfig {
+	base := shared[a.Profile]
 	if a.Credentials != nil {
-		return &baseConfig{config: c.config, region: a.Regions[0], credentials: a.Credentials}
+		base = &baseConfig{config: c.config, region: a.Regions[0], credentials: a.Credentials}
+	} else if base == nil {
+		base = &baseConfig{config: c.config, region: a.Regions[0], profile: a.Profile, credentials: c.config.Credentials}
+		shared[a.Profile] = base
 	}
-	if shared[a.Profile] == nil {
-		shared[a.Profile] = &baseConfig{config: c.config, region: a.Regions[0], profile: a.Profile, credentials: c.config.Credentials}
+	if a.RoleARN == "" {
+		base.home = cmp.Or(base.home, a.ID)
 	}
-	return shared[a.Profile]
+	return base
 }
 
 // Pacer returns the mirror of the buckets, to be carried on by another Cloud.
