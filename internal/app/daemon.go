@@ -253,7 +253,8 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	d.mu.Lock()
 	p := d.Pass(round.trigger, round.scopes)
 	p.Known = d.known
-	p.Lean, p.Rests, p.Repair = !d.Everything, &d.rests, round.trigger == triggerResync
+	p.Lean, p.Rests = !d.Everything, &d.rests
+	p.Repair, p.News = round.trigger == triggerResync, round.trigger == triggerEvent
 	for _, scope := range round.scopes {
 		p.Confirmed = p.Confirmed || d.confirms[scope]
 		delete(d.confirms, scope)

@@ -66,6 +66,8 @@ type Pass struct {
 	Finder cloud.Finder
 	// Repair: nothing is due; the look only repairs what nobody told of. It leaves out kinds of which there is nothing.
 	Repair bool
+	// News: somebody said that something changed in the scopes, perhaps of a kind of which there was nothing.
+	News bool
 	// Snapshots lets go of snapshots that newer ones have replaced; nil: none are.
 	Snapshots cloud.SnapshotKeeper
 	// Alarms mutes the alarms of what is stopped; nil: nobody does.

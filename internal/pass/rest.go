@@ -36,13 +36,15 @@ type present struct {
 	asked time.Time // when it was last asked what else there is
 }
 
-// What else there is in a scope is asked for when something is due there or was
-// heard of it, but not again at the looks that follow an action; a repair asks once a
-// day. So a scope of machines alone costs a listing an hour, and a new database
-// is found at the next boundary at the latest.
+// What else there is in a scope is asked for when something is due there, but not
+// again at the looks that follow an action, when there is news of it, and at every
+// twelfth repair: so a scope of machines alone costs a listing a repair, and a new
+// database is found within an hour where repairs are made every five minutes.
 const (
 	othersSoonest = 15 * time.Minute
-	othersLatest  = 24 * time.Hour
+	othersEvery   = 12 // repairs
+	othersLeast   = time.Hour
+	othersMost    = 24 * time.Hour
 )
 
 // narrow leaves out of a request what there is nothing of.
@@ -63,7 +65,11 @@ func (r *running) narrow(request *discover.Request) {
 		}
 		request.Known[scope] = known.kinds
 		since := r.now.Sub(known.asked)
-		request.KnownOnly[scope] = since >= 0 && (since < othersSoonest || r.Repair && since < othersLatest)
+		again := othersSoonest
+		if r.Repair {
+			again = min(max(othersEvery*r.Resync, othersLeast), othersMost)
+		}
+		request.KnownOnly[scope] = since >= 0 && since < again && !r.News
 	}
 }
 

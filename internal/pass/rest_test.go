@@ -212,7 +212,7 @@ func (w *world) listings(repair bool) (calls map[string]int64, report pass.Repor
 	w.t.Helper()
 	w.sim.ResetCalls()
 	p := w.pass()
-	p.Repair = repair
+	p.Repair, p.Resync = repair, time.Hour
 	report, err := pass.Run(w.t.Context(), p)
 	if err != nil {
 		w.t.Fatal(err)
