@@ -99,25 +99,7 @@ func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (er
 	if err := clk.runTo(ctx, midnight.AddDate(0, 0, 1)); err != nil {
 		return err
 	}
-	return say(lived{countedOn(sim.Calls()), int(passes.Load())})
-}
-
-// countedOn leaves out the calls that were refused because their session had
-// ended: the program renews sessions by the wall, before they end, and by this
-// clock it can not know. What is left is one session an hour, and every call once.
-func countedOn(calls []awssim.Call) awssim.Stats {
-	stats := awssim.Stats{ByAction: map[string]int64{}}
-	for i := range calls {
-		if strings.Contains(calls[i].Code, "Expired") { // each service has its own word
-			continue
-		}
-		stats.Calls++
-		stats.ByAction[calls[i].Service+":"+calls[i].Action]++
-		if calls[i].Throttled {
-			stats.Throttled++
-		}
-	}
-	return stats
+	return say(lived{sim.Stats(), int(passes.Load())})
 }
 
 // withDaemon lets the daemon live through the day.
@@ -213,8 +195,7 @@ func daySection(ctx context.Context, l *lab) (string, error) {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `A day of the daemon, in virtual time from midnight to midnight, with %s: half of the instances always run, half of them from 09:00 to 18:00, so that each account and region has two boundaries;
-everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session lasts an hour and is renewed before it ends,
-by the wall; on a clock that runs ahead of it the program learns the end from refusals, and these are not counted.
+everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session lasts an hour and is renewed before it ends.
 Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions. It lists instances alone; Dayshift looks after all its kinds unless told to leave some out, and both ways are shown.
 
 | accounts × regions × instances | | looks at the fleet | calls for each account and region | listings | of which | sessions | starts and stops | throttled |

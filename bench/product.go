@@ -40,8 +40,7 @@ const hub = "200000000001" // the first that awssim.Generate gives out
 // accountID is the nth account of a generated fleet.
 func accountID(n int) string { return fmt.Sprintf("%012d", 200_000_000_001+n) }
 
-// officeDay is a Monday on the clock of those sections that do not run in real
-// time: after the present, so that what ends by the wall clock (the sessions of roles) does not.
+// officeDay is a Monday on the clock of those sections that do not run in real time.
 var officeDay = time.Date(2040, 3, 5, 0, 0, 0, 0, time.UTC)
 
 // at is a time of that day.
