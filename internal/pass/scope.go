@@ -351,20 +351,29 @@ func (r *running) guards(ctx context.Context, decisions []decide.Decision) (plan
 			guards.Changed[scope] = true
 		}
 	}
-	stops := plan.CountStops(decisions, guards.Changed).Changed
-	if r.Limits.Surge <= 0 || stops < r.Limits.SurgeFrom {
-		return guards, nil
+	var err error
+	guards.Yesterday, err = StoppedBefore(ctx, r.Store, r.Limits, plan.CountStops(decisions, guards.Changed).Changed, r.now)
+	return guards, err
+}
+
+// dayBefore is the time that a surge is measured against.
+const dayBefore = 24 * time.Hour
+
+// StoppedBefore counts what was stopped in the day before an instant, up to what
+// makes no difference any more to so many stops; 0 where they are too few to be a surge.
+func StoppedBefore(ctx context.Context, record interface {
+	Activity(ctx context.Context, query store.ActivityQuery) ([]store.Activity, error)
+}, limits plan.Limits, stops int, at time.Time,
+) (int, error) {
+	if limits.Surge <= 0 || stops < limits.SurgeFrom {
+		return 0, nil
 	}
-	// More rows than this do not change the answer.
-	enough := int(float64(stops)/r.Limits.Surge) + 1
-	rows, err := r.Store.Activity(ctx, store.ActivityQuery{
-		From: r.now.Add(-24 * time.Hour), To: r.now, Event: store.EventStopAccepted, Limit: enough,
-	})
+	enough := int(float64(stops)/limits.Surge) + 1
+	rows, err := record.Activity(ctx, store.ActivityQuery{From: at.Add(-dayBefore), To: at, Event: store.EventStopAccepted, Limit: enough})
 	if err != nil {
-		return guards, fmt.Errorf("count what was stopped in the day before: %w", err)
+		return 0, fmt.Errorf("count what was stopped in the day before: %w", err)
 	}
-	guards.Yesterday = len(rows)
-	return guards, nil
+	return len(rows), nil
 }
 
 // changedScopes gives the scope memories to be written. A scope whose stops a

@@ -17,9 +17,9 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
-	"dayshift/internal/store"
 )
 
 // Candidate is what a change would put in the place of what is in force.
@@ -131,7 +131,7 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 	now := c.presentDecisions()
 	_, day := c.newlyStopped()
 	stops := max(day, plan.CountStops(now, c.scopes()).Changed)
-	yesterday, err := s.stoppedBefore(ctx, report.At, stops, after.Limits)
+	yesterday, err := pass.StoppedBefore(ctx, s.Store, after.Limits, stops, report.At)
 	if err != nil {
 		return Effect{}, err
 	}
@@ -141,20 +141,6 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 	c.confirm(yesterday)
 	c.tell()
 	return c.answer, nil
-}
-
-// stoppedBefore counts what was stopped in the day before an instant, up to
-// what makes no difference any more to so many stops.
-func (s *Service) stoppedBefore(ctx context.Context, at time.Time, stops int, limits plan.Limits) (int, error) {
-	if limits.Surge <= 0 || stops < limits.SurgeFrom {
-		return 0, nil
-	}
-	enough := int(float64(stops)/limits.Surge) + 1
-	rows, err := s.Store.Activity(ctx, store.ActivityQuery{From: at.Add(-effectDay), To: at, Event: store.EventStopAccepted, Limit: enough})
-	if err != nil {
-		return 0, fmt.Errorf("count what was stopped in the day before: %w", err)
-	}
-	return len(rows), nil
 }
 
 // comparison is an effect in the making.
