@@ -360,7 +360,7 @@ type mortalKeeper struct {
 }
 
 func (m mortalKeeper) Alarms(ctx context.Context, scope fleet.Scope, resources []fleet.Resource) (alarms []cloud.Alarm, err error) {
-	err = m.live("Alarms", func() error { alarms, err = m.AlarmKeeper.Alarms(ctx, scope, resources); return err })
+	err = m.read("Alarms", func() error { alarms, err = m.AlarmKeeper.Alarms(ctx, scope, resources); return err })
 	return alarms, err
 }
 
@@ -382,7 +382,7 @@ func TestKilledWhileAlarmsAreMuted(t *testing.T) {
 		lasts  time.Duration
 	}{"stopping": {clockTime(1, 18, 0), time.Minute}, "starting": {clockTime(2, 9, 0), 90 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
-			killEverywhere(t, func(t *testing.T, dieAt int, after bool) int {
+			killEverywhere(t, func(t *testing.T, process *mortal) {
 				begin(t, clockTime(1, 17, 59).Format(time.RFC3339))
 				w := newWorldOf(t, office(t, muting), awssim.Fleet{
 					Resources: []awssim.Resource{at("cn-north-1", shop, "ec2", "web", "running", nil), at("cn-north-1", shop, "ec2", "app", "running", nil)},
@@ -394,15 +394,7 @@ func TestKilledWhileAlarmsAreMuted(t *testing.T) {
 				w.scopes = beijing
 				w.run()
 				w.live(moment.begins)
-				process := &mortal{dieAt: dieAt, after: after}
-				for end := w.now().Add(moment.lasts); !process.dead && w.now().Before(end); time.Sleep(15 * time.Second) {
-					p := w.pass()
-					p.Store, p.Cloud, p.Alarms = mortalStore{process, w.store}, mortalCloud{process, w.cloud}, mortalKeeper{process, w.cloud}
-					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-					report, _ := pass.Run(ctx, p)
-					w.known = report.Known
-					cancel()
-				}
+				w.mortal(process, w.now().Add(moment.lasts), 15*time.Second, func(p *pass.Pass) { p.Alarms = mortalKeeper{process, w.cloud} })
 				w.restart()
 				w.live(moment.begins.Add(30 * time.Minute))
 				down := map[string]string{"web": "mute", "web and app": "mute", "muted by hand": "mute"}
@@ -420,7 +412,6 @@ func TestKilledWhileAlarmsAreMuted(t *testing.T) {
 					}
 				}
 				w.verifyChain()
-				return process.contact
 			})
 		})
 	}

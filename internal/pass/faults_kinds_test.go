@@ -1,7 +1,6 @@
 package pass_test
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -152,23 +151,14 @@ func TestFault39KilledWhileAGroupIsScaled(t *testing.T) {
 		{"up", "stopped", clockTime(5, 9, 0), map[string]string{"dayshift:saved": "2-7-9"}, "2-7-9"},
 	} {
 		t.Run(moment.name, func(t *testing.T) {
-			killEverywhere(t, func(t *testing.T, dieAt int, after bool) int {
+			killEverywhere(t, func(t *testing.T, process *mortal) {
 				begin(t, moment.begins.Add(-time.Minute).Format(time.RFC3339))
 				w := newWorld(t, office(t, nil), groupAt("workers", moment.state, moment.tags))
 				w.scopes, w.everything = beijing, true
 				w.run()
 				time.Sleep(time.Until(moment.begins))
-				process := &mortal{dieAt: dieAt, after: after}
 				way := w.connect(mortalWay{process, w.sim.Transport(), func(string) {}})
-				for !process.dead && w.now().Before(moment.begins.Add(2*time.Minute)) {
-					p := w.pass()
-					p.Store, p.Cloud = mortalStore{process, w.store}, way
-					ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a dead process retries nothing for long
-					report, _ := pass.Run(ctx, p)
-					cancel()
-					w.known = report.Known
-					time.Sleep(30 * time.Second)
-				}
+				w.mortal(process, moment.begins.Add(2*time.Minute), 30*time.Second, func(p *pass.Pass) { p.Cloud = way })
 				w.restart()
 				w.live(moment.begins.Add(20 * time.Minute))
 				w.expect("after the crash at "+process.at, map[string]string{"workers": moment.want})
@@ -179,7 +169,6 @@ func TestFault39KilledWhileAGroupIsScaled(t *testing.T) {
 				w.live(clockTime(8, 9, 5))
 				w.expect("on Monday", map[string]string{"workers": "2-7-9"})
 				w.verifyChain()
-				return process.contact
 			})
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +35,19 @@ const (
 	shop  = "111122223333"
 	china = "444455556666"
 )
+
+// TestMain keeps out what the environment says of AWS: reading its bundle of
+// certificates alone costs more than a pass. The worlds are many and small, so
+// the garbage they leave can wait.
+func TestMain(m *testing.M) {
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // world is a simulated AWS, a store and the passes over them, inside a
 // synctest bubble: hours cost milliseconds.
@@ -412,26 +427,43 @@ func TestADryRunDoesNothing(t *testing.T) {
 // it does afterwards has an effect. With after set, the n-th contact still has
 // its effect and only its answer is lost.
 type mortal struct {
-	mu      sync.Mutex
-	contact int
-	dieAt   int
-	after   bool
-	dead    bool
-	at      string // what it died of, for the test's messages
+	mu       sync.Mutex
+	dieAt    int
+	after    bool
+	dead     bool
+	at       string // what it died of, for the test's messages
+	passes   int
+	contacts []contact
+}
+
+// contact is one with store or cloud: reads changes nothing.
+type contact struct {
+	what  string
+	reads bool
+	pass  int
 }
 
 var errDead = errors.New("the process was killed")
 
 func (m *mortal) live(what string, do func() error) error {
+	return m.meet(contact{what: what}, do)
+}
+
+func (m *mortal) read(what string, do func() error) error {
+	return m.meet(contact{what: what, reads: true}, do)
+}
+
+func (m *mortal) meet(c contact, do func() error) error {
 	m.mu.Lock()
 	if m.dead {
 		m.mu.Unlock()
 		return errDead
 	}
-	m.contact++
-	dying := m.contact == m.dieAt
+	c.pass = m.passes
+	m.contacts = append(m.contacts, c)
+	dying := len(m.contacts) == m.dieAt
 	if dying {
-		m.dead, m.at = true, what
+		m.dead, m.at = true, c.what
 	}
 	m.mu.Unlock()
 	if dying && !m.after {
@@ -442,6 +474,25 @@ func (m *mortal) live(what string, do func() error) error {
 		return errDead
 	}
 	return err
+}
+
+// mortal lets a process live until an instant, unless it dies before: it makes a
+// pass every so often, over its own ways to store and cloud.
+func (w *world) mortal(process *mortal, until time.Time, every time.Duration, own func(p *pass.Pass)) {
+	w.t.Helper()
+	for !process.dead && w.now().Before(until) {
+		process.passes++
+		p := w.pass()
+		p.Store, p.Cloud = mortalStore{process, w.store}, mortalCloud{process, w.cloud}
+		if own != nil {
+			own(p)
+		}
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute) // a dead process retries nothing for long
+		report, _ := pass.Run(ctx, p)
+		cancel()
+		w.known = report.Known
+		time.Sleep(every)
+	}
 }
 
 type mortalStore struct {
@@ -471,7 +522,7 @@ type mortalCloud struct {
 }
 
 func (m mortalCloud) List(ctx context.Context, scope fleet.Scope, kind fleet.Kind, query cloud.Query) (resources []fleet.Resource, err error) {
-	err = m.live("List", func() error { resources, err = m.Cloud.List(ctx, scope, kind, query); return err })
+	err = m.read("List", func() error { resources, err = m.Cloud.List(ctx, scope, kind, query); return err })
 	return resources, err
 }
 
@@ -490,14 +541,14 @@ func TestKilledAnywhere(t *testing.T) {
 		{"stopping", "2027-03-05T18:00:00+08:00", "stopped", "stopped", "Stop"},
 	} {
 		t.Run(moment.name, func(t *testing.T) {
-			killEverywhere(t, func(t *testing.T, dieAt int, after bool) int {
-				return killed(t, moment.at, moment.wanted, moment.database, moment.action, dieAt, after)
+			killEverywhere(t, func(t *testing.T, process *mortal) {
+				killed(t, moment.at, moment.wanted, moment.database, moment.action, process)
 			})
 		})
 	}
 }
 
-func killed(t *testing.T, when, wanted, database, action string, dieAt int, after bool) (contacts int) {
+func killed(t *testing.T, when, wanted, database, action string, process *mortal) {
 	instant, err := time.Parse(time.RFC3339, when)
 	if err != nil {
 		t.Fatal(err)
@@ -509,24 +560,12 @@ func killed(t *testing.T, when, wanted, database, action string, dieAt int, afte
 		at("cn-north-1", shop, "ec2", "bj-web-1", first, nil), at("cn-north-1", shop, "ec2", "bj-web-2", first, nil),
 		at("cn-north-1", shop, "rds", "bj-db", firstDB, nil),
 	)
+	w.scopes = beijing
 	w.run() // remembers the fleet as it is before the boundary
 	time.Sleep(time.Until(instant))
 
-	process := &mortal{dieAt: dieAt, after: after}
-	p := w.pass()
-	p.Scopes = scopes[:1]
-	p.Store, p.Cloud = mortalStore{process, w.store}, mortalCloud{process, w.cloud}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a dead process retries nothing for long
-	_, _ = pass.Run(ctx, p)
-	cancel()
-
-	// The new process takes the lease over.
-	if err := w.store.Release(t.Context(), w.lease); err != nil {
-		t.Fatal(err)
-	}
-	if w.lease, err = w.store.Acquire(t.Context(), "scheduler", "the next", time.Now(), 1000*time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	w.mortal(process, w.now().Add(time.Second), time.Second, nil)
+	w.restart()
 	for range 12 {
 		w.run()
 		time.Sleep(20 * time.Second)
@@ -554,7 +593,6 @@ func killed(t *testing.T, when, wanted, database, action string, dieAt int, afte
 		t.Errorf("activity: %+v, %v", verification, err)
 	}
 	accounted(t, w, 3)
-	return process.contact
 }
 
 // accounted checks that the record tells the end of every action.

@@ -2,7 +2,6 @@ package pass_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -126,10 +125,11 @@ func (m mortalWay) RoundTrip(r *http.Request) (answer *http.Response, err error)
 		return nil, err
 	}
 	action := form.Get("Action")
-	if (strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get")) && !strings.HasSuffix(action, "Snapshots") && !m.isDead() {
+	reads := strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Get")
+	if reads && !strings.HasSuffix(action, "Snapshots") && !m.isDead() {
 		return m.RoundTripper.RoundTrip(r)
 	}
-	err = m.live(action, func() error {
+	err = m.meet(contact{what: action, reads: reads}, func() error {
 		answer, err = m.RoundTripper.RoundTrip(r)
 		m.look(action)
 		return err
@@ -152,7 +152,7 @@ func (m *mortal) isDead() bool {
 // end, once, with a snapshot of that evening; and at every moment there is one
 // that can be restored from. What a crash left over the next evening lets go of.
 func TestKilledWhileASnapshotIsTaken(t *testing.T) {
-	killEverywhere(t, func(t *testing.T, dieAt int, after bool) int {
+	killEverywhere(t, func(t *testing.T, process *mortal) {
 		w := saving(t)
 		w.run()
 		w.save("ledger", "dayshift-stopped-ledger-20270226100000")
@@ -166,17 +166,8 @@ func TestKilledWhileASnapshotIsTaken(t *testing.T) {
 				}
 			}
 		}
-		process := &mortal{dieAt: dieAt, after: after}
 		cloud := w.connect(mortalWay{process, w.sim.Transport(), safe})
-		for !process.dead && w.now().Before(clockTime(1, 18, 25)) {
-			p := w.pass()
-			p.Store, p.Cloud, p.Snapshots = mortalStore{process, w.store}, cloud, cloud
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a dead process retries nothing for long
-			report, _ := pass.Run(ctx, p)
-			cancel()
-			w.known = report.Known
-			time.Sleep(time.Minute)
-		}
+		w.mortal(process, clockTime(1, 18, 25), time.Minute, func(p *pass.Pass) { p.Cloud, p.Snapshots = cloud, cloud })
 		w.restart()
 		w.live(clockTime(1, 19, 0))
 		safe("the crash at " + process.at)
@@ -208,7 +199,6 @@ func TestKilledWhileASnapshotIsTaken(t *testing.T) {
 			}
 		}
 		w.verifyChain()
-		return process.contact
 	})
 }
 
