@@ -401,10 +401,10 @@ func TestAThousandAccountsAtOneInstantAreNotThrottled(t *testing.T) {
 		change func(*Config)
 	}{
 		{"nobody says whose the credentials are", func(*Config) {}},
-		{"an account needs no role", func(config *Config) {
+		{"an account needs no role, with the default share", func(config *Config) {
 			config.Accounts = append(config.Accounts, Account{ID: hub, Regions: []fleet.Region{"eu-central-1"}})
+			config.Share = 0.8
 		}},
-		{"with the default share", func(config *Config) { config.Share = 0.8 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
