@@ -1,6 +1,7 @@
 package pass_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,11 +15,9 @@ import (
 
 // groupAt is an Auto Scaling group of office hours in Beijing, seven strong while it runs.
 func groupAt(name, state string, tags map[string]string) awssim.Resource {
-	if tags == nil {
-		tags = map[string]string{}
-	}
-	tags["Schedule"] = "cn-office-hours"
-	r := at("cn-north-1", shop, "asg", name, state, tags)
+	all := map[string]string{"Schedule": "cn-office-hours"}
+	maps.Copy(all, tags)
+	r := at("cn-north-1", shop, "asg", name, state, all)
 	if state == "running" {
 		r.Min, r.Desired, r.Max = 2, 7, 9
 	}

@@ -32,7 +32,6 @@ type look struct {
 	stale     map[fleet.Kind][]decide.Memory // unchanged, with instants that have grown old
 	listed    int                            // kinds
 	asked     []fleet.Kind                   // nil: every kind was
-	kinds     map[fleet.Kind]bool            // of which there is something
 	missed    map[fleet.Kind]bool            // that could not be listed
 	rest      restingLook
 	err       error

@@ -20,6 +20,7 @@ var resting = decide.Memory{
 }
 
 func bodyOf(t testing.TB, m decide.Memory) []byte {
+	t.Helper()
 	body, err := json.Marshal(&m)
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +30,7 @@ func bodyOf(t testing.TB, m decide.Memory) []byte {
 
 // bodies are documents that may be in the column, and whether the reader knows them itself.
 func bodies(t testing.TB) map[string]bool {
+	t.Helper()
 	text := func(change func(*decide.Memory)) string {
 		m := resting
 		change(&m)

@@ -258,7 +258,7 @@ func (s *pageScanner) read() {
 	if s.ended || s.lost {
 		return
 	}
-	whole := append(s.buffer[:0], s.rest...)
+	whole := s.buffer[:copy(s.buffer[:cap(s.buffer)], s.rest)]
 	if len(whole) == cap(whole) {
 		whole = slices.Grow(whole, len(whole))
 	}
