@@ -192,10 +192,16 @@ func TestAPageWhoseConnectionBreaksIsNotLeftToTheSDK(t *testing.T) {
 
 // What both read they read alike.
 func FuzzReadPage(f *testing.F) {
+	const long = 32 << 10 // more is tried often enough by the table, and costs a fuzzer minutes to make smaller
 	for _, test := range documents {
-		f.Add(test.document)
+		if len(test.document) <= long {
+			f.Add(test.document)
+		}
 	}
 	f.Fuzz(func(t *testing.T, document string) {
+		if len(document) > long {
+			t.Skip()
+		}
 		if !understood(t, document) {
 			return
 		}
