@@ -14,9 +14,11 @@ func simCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run a simulated AWS that any client can use",
-		Long: `Serves EC2, RDS and STS over their own wire protocols on one address: the aws
-CLI, boto3 and the SDKs use it with AWS_ENDPOINT_URL. States take time, token
-buckets throttle, and what is not modelled is refused with AWS's own errors.
+		Long: `Serves EC2, Auto Scaling, RDS, Redshift, ECS, EKS, SageMaker, CloudWatch's
+alarms, Systems Manager, Organizations, SQS and STS, as far as Dayshift uses
+them, over their own wire protocols on one address: the aws CLI, boto3 and the
+SDKs use it with AWS_ENDPOINT_URL. States take time, token buckets throttle, and
+what is not modelled is refused with AWS's own errors.
 Any access key of twelve digits acts as that account.
 
 --fleet takes a YAML file, "demo", or ACCOUNTSxREGIONSxRESOURCES for a generated
