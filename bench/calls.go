@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"dayshift/internal/awssim"
+	"dayshift/internal/cloud/aws"
+	"dayshift/internal/fleet"
 )
 
 // bound is the least number of calls of a pass that lists everything.
@@ -41,12 +43,12 @@ func (s scene) badIn(n int) int {
 }
 
 // boundOf follows from the fleet alone: in each scope a page for each 1,000
-// instances and one call for each other kind, to learn that there is none; a
+// instances and the calls that tell that there is nothing of other kinds; a
 // session for each account; a start for as many instances as the share of
 // AWS's bucket holds; one more for each bad instance, because AWS names one in a
 // refusal. Of tags, one call for each value and 1,000 resources.
-func (s scene) boundOf(acting bool, kinds int) bound {
-	b := bound{inventory: s.scopes() * (ceil(s.Each, instancesInPage) + kinds - 1), sts: s.Accounts}
+func (s scene) boundOf(acting bool, others int) bound {
+	b := bound{inventory: s.scopes() * (ceil(s.Each, instancesInPage) + others), sts: s.Accounts}
 	if !acting {
 		return b
 	}
@@ -69,10 +71,21 @@ func (s scene) share() float64 {
 	return defaultShare
 }
 
-// counted is what a pass asked of AWS, and how many kinds it listed.
+// counted is what a pass asked of AWS, and how many calls it takes to learn that there is nothing of the other kinds.
 type counted struct {
 	awssim.Stats
-	kinds int
+	others int
+}
+
+// asked is one call for all kinds that the tagging API knows, and one for each other but instances.
+func asked(c *aws.Cloud) int {
+	n := 1
+	for _, kind := range c.Kinds() {
+		if kind != fleet.EC2Instance && !c.Tells(kind) {
+			n++
+		}
+	}
+	return n
 }
 
 // play makes the pass of a program that has just started: at the boundary, or ten minutes before it.
@@ -110,7 +123,7 @@ func (s scene) play(ctx context.Context, acting bool) (counted, error) {
 	if want := s.resources(); acting && len(report.Outcomes) != want {
 		return counted{}, fmt.Errorf("%d of %d instances were acted on", len(report.Outcomes), want)
 	}
-	return counted{sim.Stats(), len(p.cloud.Kinds())}, nil
+	return counted{sim.Stats(), asked(p.cloud)}, nil
 }
 
 // gathered is how many of those that wait for room go in one call.
@@ -148,7 +161,7 @@ func callsSection(ctx context.Context, l *lab) (string, error) {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `What one pass of a program that has just started asks of AWS, as the simulated AWS counted it, against the least number of calls that does the same:
-in each account and region a page for every 1,000 instances and one call for each other kind of resource that Dayshift knows, which has to be asked for even where there is none; a session for each account;
+in each account and region a page for every 1,000 instances, and two calls to learn that there is nothing of other kinds: one to the tagging API and one for Auto Scaling groups, which that does not know; a session for each account;
 and where all stopped instances start, a StartInstances for as many of them as go at once. AWS refuses a call that has a bad id in it and names one of them, so each bad id
 costs one call more, and none would be cheaper; the last column holds the same pass against the bound of a fleet without bad ids.
 Tags are the informational ones, one call for each value. The fleets hold instances alone, so that the calls for the other kinds weigh the most that they can.
@@ -204,11 +217,11 @@ func listings(stats awssim.Stats, show func(int64) string) (n int64, which strin
 func (s scene) line(name string, got counted, acting bool) string {
 	clean := s
 	clean.bad = false
-	least := s.boundOf(acting, got.kinds).total()
+	least := s.boundOf(acting, got.others).total()
 	over := func(least int) string { return fmt.Sprintf("%.3f×", float64(got.Calls)/float64(least)) }
 	name = strings.TrimSuffix(fmt.Sprintf("%s, %s", name, map[bool]string{true: "`api_share: 1`"}[s.all]), ", ")
 	listed, which := listings(got.Stats, func(n int64) string { return strconv.FormatInt(n, 10) })
 	return fmt.Sprintf("| %s | %s | %d | %d | %s | %d | %d | %d | %d | %s | %d | %s |\n", s.shape, name, got.Calls, listed, which,
 		sum(got.Stats, sessionCalls), sum(got.Stats, actCalls), sum(got.Stats, tagCalls),
-		least, over(least), got.Throttled, over(clean.boundOf(acting, got.kinds).total()))
+		least, over(least), got.Throttled, over(clean.boundOf(acting, got.others).total()))
 }

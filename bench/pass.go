@@ -174,6 +174,7 @@ func (p *product) weigh(ctx context.Context, endpoint string) (cost, error) {
 		return cost{}, err
 	}
 	made := p.pass()
+	made.Finder = nil // every kind is listed, so that the last listing can be told
 	m := &meter{Cloud: made.Cloud, Store: made.Store, since: usage()}
 	m.lists.Store(int64(len(made.Scopes) * len(made.Cloud.Kinds())))
 	made.Cloud, made.Store = m, m

@@ -118,7 +118,7 @@ func wire(ctx context.Context, text string, clk clock.Clock, transport http.Roun
 // pass is a pass over the whole fleet, ready to run.
 func (p *product) pass() *pass.Pass {
 	return &pass.Pass{
-		Cloud: p.cloud, Store: p.store, Clock: p.clock, Book: &p.loaded.Book, Limits: p.loaded.Limits,
+		Cloud: p.cloud, Finder: p.cloud, Store: p.store, Clock: p.clock, Book: &p.loaded.Book, Limits: p.loaded.Limits,
 		Scopes: p.loaded.Scopes, Trigger: "boundary", Known: p.known, Log: slog.New(slog.DiscardHandler),
 		Lease: func() store.Lease { return p.lease }, MayAct: func() error { return nil },
 		Tags: pass.TagOptions{LastAction: p.loaded.Config.Tags.LastAction, Error: p.loaded.Config.Tags.Error},
