@@ -135,7 +135,7 @@ type host struct {
 // start starts the daemon.
 func (h host) start(ctx context.Context, name string, turned bool) (*child, error) {
 	text := configuration(h.shape, false, "sqlite:"+filepath.Join(filepath.Dir(h.file), "dayshift.db"),
-		fmt.Sprintf("resync_interval: %s\n", h.resync)+h.schedules(h.now, turned))
+		fmt.Sprintf("resync_interval: %ds\n", int(h.resync.Seconds()))+h.schedules(h.now, turned))
 	if err := os.WriteFile(h.file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
