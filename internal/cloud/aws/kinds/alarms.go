@@ -102,28 +102,19 @@ func (a *Alarms) List(ctx context.Context, watched []Watched) ([]cloud.Alarm, er
 // pages calls each with every metric alarm of every page.
 func (a *Alarms) pages(ctx context.Context, in *cloudwatch.DescribeAlarmsInput, each func(*types.MetricAlarm)) error {
 	in.AlarmTypes, in.MaxRecords = []types.AlarmType{types.AlarmTypeMetricAlarm}, sdk.Int32(alarmBatch)
-	chain := pager{what: "list CloudWatch alarms in " + a.Scope.String()}
-	for {
-		var page *cloudwatch.DescribeAlarmsOutput
-		err := a.Read(ctx, describeAlarms, func(ctx context.Context) (err error) {
-			page, err = a.api.describe(ctx, in)
-			if err == nil && page.MetricAlarms == nil {
-				err = errNotTheAnswer("MetricAlarms")
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	return pages(ctx, a.Read, describeAlarms, "list CloudWatch alarms in "+a.Scope.String(), func(ctx context.Context, token *string) (*cloudwatch.DescribeAlarmsOutput, error) {
+		in.NextToken = token
+		page, err := a.api.describe(ctx, in)
+		if err == nil && page.MetricAlarms == nil {
+			err = errNotTheAnswer("MetricAlarms")
 		}
+		return page, err
+	}, func(page *cloudwatch.DescribeAlarmsOutput) (*string, error) {
 		for i := range page.MetricAlarms {
 			each(&page.MetricAlarms[i])
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 // scalingPolicy is in the ARN of an action that scales something.

@@ -130,27 +130,17 @@ func (k *groups) list(ctx context.Context, query cloud.Query) ([]fleet.Resource,
 
 // pages calls each with every group of every page.
 func (k *groups) pages(ctx context.Context, in autoscaling.DescribeAutoScalingGroupsInput, each func(*types.AutoScalingGroup)) error {
-	chain := pager{what: "list Auto Scaling groups in " + k.Scope.String()}
-	for {
-		var page *autoscaling.DescribeAutoScalingGroupsOutput
-		err := k.Read(ctx, describeGroups, func(ctx context.Context) (err error) {
-			page, err = k.api.describe(ctx, &in)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	return pages(ctx, k.Read, describeGroups, "list Auto Scaling groups in "+k.Scope.String(), func(ctx context.Context, token *string) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+		in.NextToken = token
+		return k.api.describe(ctx, &in)
+	}, func(page *autoscaling.DescribeAutoScalingGroupsOutput) (*string, error) {
 		for i := range page.AutoScalingGroups {
 			if sdk.ToString(page.AutoScalingGroups[i].AutoScalingGroupName) != "" {
 				each(&page.AutoScalingGroups[i])
 			}
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 // resource translates a group. One that is to have no instance is stopped, also

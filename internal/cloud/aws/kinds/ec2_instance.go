@@ -218,27 +218,15 @@ var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace
 
 // pages calls each with every instance of every page.
 func (k *instances) pages(ctx context.Context, filters []types.Filter, each func(*seenInstance)) error {
-	chain := pager{what: "list EC2 instances in " + k.Scope.String()}
-	var token *string
 	strange := false
-	for {
-		var page seenPage
-		err := k.Read(ctx, describeInstances, func(ctx context.Context) (err error) {
-			page, err = k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, &strange)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	return pages(ctx, k.Read, describeInstances, "list EC2 instances in "+k.Scope.String(), func(ctx context.Context, token *string) (seenPage, error) {
+		return k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, &strange)
+	}, func(page seenPage) (*string, error) {
 		for i := range page.instances {
 			each(&page.instances[i])
 		}
-		token = &page.next
-		more, err := chain.next(token)
-		if err != nil || !more {
-			return err
-		}
-	}
+		return &page.next, nil
+	})
 }
 
 // instanceStates translates EC2's words (SEMANTICS 8).
@@ -353,30 +341,22 @@ func (k *instances) remember(requests []string, told map[string]types.SpotInstan
 // spotTypes asks AWS for the types of Spot requests.
 func (k *instances) spotTypes(ctx context.Context, requests []string) (map[string]types.SpotInstanceType, error) {
 	told := make(map[string]types.SpotInstanceType, len(requests))
-	chain := pager{what: "describe Spot requests in " + k.Scope.String()}
-	var token *string
-	for {
-		var page *ec2.DescribeSpotInstanceRequestsOutput
-		err := k.Read(ctx, describeSpotRequests, func(ctx context.Context) (err error) {
-			page, err = k.api.describeSpot(ctx, &ec2.DescribeSpotInstanceRequestsInput{
-				Filters:    []types.Filter{{Name: sdk.String("spot-instance-request-id"), Values: requests}},
-				MaxResults: sdk.Int32(instancePage),
-				NextToken:  token,
-			})
-			return err
+	err := pages(ctx, k.Read, describeSpotRequests, "describe Spot requests in "+k.Scope.String(), func(ctx context.Context, token *string) (*ec2.DescribeSpotInstanceRequestsOutput, error) {
+		return k.api.describeSpot(ctx, &ec2.DescribeSpotInstanceRequestsInput{
+			Filters:    []types.Filter{{Name: sdk.String("spot-instance-request-id"), Values: requests}},
+			MaxResults: sdk.Int32(instancePage),
+			NextToken:  token,
 		})
-		if err != nil {
-			return nil, err
-		}
+	}, func(page *ec2.DescribeSpotInstanceRequestsOutput) (*string, error) {
 		for _, request := range page.SpotInstanceRequests {
 			told[sdk.ToString(request.SpotInstanceRequestId)] = request.Type
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return told, err
-		}
-		token = page.NextToken
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return told, nil
 }
 
 func (k *instances) barOneTimeSpot(list []fleet.Resource, spot map[string]string) {

@@ -213,57 +213,37 @@ func (k *services) listTagged(ctx context.Context, tagKey string, into byCluster
 }
 
 func (k *services) listAll(ctx context.Context, into byCluster) error {
-	chain := pager{what: "list ECS clusters in " + k.Scope.String()}
-	var token *string
-	for {
-		var page *ecs.ListClustersOutput
-		err := k.Read(ctx, listClusters, func(ctx context.Context) (err error) {
-			if page, err = k.api.clusters(ctx, &ecs.ListClustersInput{MaxResults: sdk.Int32(servicePage), NextToken: token}); err == nil && page.ClusterArns == nil {
-				err = errNotTheAnswer("clusterArns")
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	return pages(ctx, k.Read, listClusters, "list ECS clusters in "+k.Scope.String(), func(ctx context.Context, token *string) (*ecs.ListClustersOutput, error) {
+		page, err := k.api.clusters(ctx, &ecs.ListClustersInput{MaxResults: sdk.Int32(servicePage), NextToken: token})
+		if err == nil && page.ClusterArns == nil {
+			err = errNotTheAnswer("clusterArns")
 		}
+		return page, err
+	}, func(page *ecs.ListClustersOutput) (*string, error) {
 		for _, cluster := range page.ClusterArns {
 			// A cluster that went away since has no services.
 			if err := k.listCluster(ctx, cluster, into); err != nil && !errors.Is(err, cloud.ErrNotFound) {
-				return err
+				return nil, err
 			}
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		token = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 func (k *services) listCluster(ctx context.Context, clusterARN string, into byCluster) error {
-	chain := pager{what: "list ECS services in " + k.Scope.String()}
 	cluster := clusterARN[strings.LastIndexByte(clusterARN, '/')+1:]
-	in := &ecs.ListServicesInput{Cluster: sdk.String(clusterARN), MaxResults: sdk.Int32(servicePage)}
-	for {
-		var page *ecs.ListServicesOutput
-		err := k.Read(ctx, listServices, func(ctx context.Context) (err error) {
-			if page, err = k.api.services(ctx, in); err == nil && page.ServiceArns == nil {
-				err = errNotTheAnswer("serviceArns")
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	return pages(ctx, k.Read, listServices, "list ECS services in "+k.Scope.String(), func(ctx context.Context, token *string) (*ecs.ListServicesOutput, error) {
+		page, err := k.api.services(ctx, &ecs.ListServicesInput{Cluster: sdk.String(clusterARN), MaxResults: sdk.Int32(servicePage), NextToken: token})
+		if err == nil && page.ServiceArns == nil {
+			err = errNotTheAnswer("serviceArns")
 		}
+		return page, err
+	}, func(page *ecs.ListServicesOutput) (*string, error) {
 		for _, service := range page.ServiceArns {
 			into.add(cluster + "/" + service[strings.LastIndexByte(service, '/')+1:])
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 // describe asks for up to ten services of a cluster; those that are gone are left out.
@@ -319,18 +299,14 @@ func (k *services) targets(ctx context.Context, ids []string) (map[string]*scala
 		for _, id := range chunk {
 			in.ResourceIds = append(in.ResourceIds, servicePrefix+id)
 		}
-		chain := pager{what: "describe scalable targets in " + k.Scope.String()}
-		for {
-			var page *scaling.DescribeScalableTargetsOutput
-			err := k.Read(ctx, describeTargets, func(ctx context.Context) (err error) {
-				if page, err = k.api.targets(ctx, in); err == nil && page.ScalableTargets == nil {
-					err = errNotTheAnswer("ScalableTargets")
-				}
-				return err
-			})
-			if err != nil {
-				return nil, err
+		err := pages(ctx, k.Read, describeTargets, "describe scalable targets in "+k.Scope.String(), func(ctx context.Context, token *string) (*scaling.DescribeScalableTargetsOutput, error) {
+			in.NextToken = token
+			page, err := k.api.targets(ctx, in)
+			if err == nil && page.ScalableTargets == nil {
+				err = errNotTheAnswer("ScalableTargets")
 			}
+			return page, err
+		}, func(page *scaling.DescribeScalableTargetsOutput) (*string, error) {
 			for i := range page.ScalableTargets {
 				t := &page.ScalableTargets[i]
 				id, ok := strings.CutPrefix(sdk.ToString(t.ResourceId), servicePrefix)
@@ -342,14 +318,10 @@ func (k *services) targets(ctx context.Context, ids []string) (map[string]*scala
 					found[id].held = suspension{sdk.ToBool(s.DynamicScalingInSuspended), sdk.ToBool(s.DynamicScalingOutSuspended), sdk.ToBool(s.ScheduledScalingSuspended)}
 				}
 			}
-			more, err := chain.next(page.NextToken)
-			if err != nil {
-				return nil, err
-			}
-			if !more {
-				break
-			}
-			in.NextToken = page.NextToken
+			return page.NextToken, nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return found, nil

@@ -166,56 +166,36 @@ func nodegroupID(arn string) string {
 }
 
 func (k *nodegroups) listAll(ctx context.Context, each func(id string)) error {
-	chain := pager{what: "list EKS clusters in " + k.Scope.String()}
-	in := &eks.ListClustersInput{MaxResults: sdk.Int32(nodegroupPage)}
-	for {
-		var page *eks.ListClustersOutput
-		err := k.Read(ctx, listEKSClusters, func(ctx context.Context) (err error) {
-			if page, err = k.api.clusters(ctx, in); err == nil && page.Clusters == nil {
-				err = errNotTheAnswer("clusters")
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	return pages(ctx, k.Read, listEKSClusters, "list EKS clusters in "+k.Scope.String(), func(ctx context.Context, token *string) (*eks.ListClustersOutput, error) {
+		page, err := k.api.clusters(ctx, &eks.ListClustersInput{MaxResults: sdk.Int32(nodegroupPage), NextToken: token})
+		if err == nil && page.Clusters == nil {
+			err = errNotTheAnswer("clusters")
 		}
+		return page, err
+	}, func(page *eks.ListClustersOutput) (*string, error) {
 		for _, cluster := range page.Clusters {
 			// A cluster that went away since has no node groups.
 			if err := k.listCluster(ctx, cluster, each); err != nil && !errors.Is(err, cloud.ErrNotFound) {
-				return err
+				return nil, err
 			}
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 func (k *nodegroups) listCluster(ctx context.Context, cluster string, each func(id string)) error {
-	chain := pager{what: "list EKS node groups in " + k.Scope.String()}
-	in := &eks.ListNodegroupsInput{ClusterName: sdk.String(cluster), MaxResults: sdk.Int32(nodegroupPage)}
-	for {
-		var page *eks.ListNodegroupsOutput
-		err := k.Read(ctx, listNodegroups, func(ctx context.Context) (err error) {
-			if page, err = k.api.nodegroups(ctx, in); err == nil && page.Nodegroups == nil {
-				err = errNotTheAnswer("nodegroups")
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	return pages(ctx, k.Read, listNodegroups, "list EKS node groups in "+k.Scope.String(), func(ctx context.Context, token *string) (*eks.ListNodegroupsOutput, error) {
+		page, err := k.api.nodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: sdk.String(cluster), MaxResults: sdk.Int32(nodegroupPage), NextToken: token})
+		if err == nil && page.Nodegroups == nil {
+			err = errNotTheAnswer("nodegroups")
 		}
+		return page, err
+	}, func(page *eks.ListNodegroupsOutput) (*string, error) {
 		for _, name := range page.Nodegroups {
 			each(cluster + "/" + name)
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 // parts are the Auto Scaling groups of node groups.

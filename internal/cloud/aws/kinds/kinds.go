@@ -164,6 +164,31 @@ func (p *pager) next(token *string) (bool, error) {
 	return true, nil
 }
 
+// pages makes a listing call for page after page, each tried as often as a
+// reading call may be. ask makes it for the page behind a token, nil for the first; took is given
+// the page, once, and returns the token of the next, or the error that ends the
+// listing. what says in an error what is being listed.
+func pages[P any](ctx context.Context, read Caller, operation Operation, what string, ask func(ctx context.Context, token *string) (P, error), took func(P) (next *string, err error)) error {
+	chain := pager{what: what}
+	var token *string
+	for {
+		var page P
+		err := read(ctx, operation, func(ctx context.Context) (err error) {
+			page, err = ask(ctx, token)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if token, err = took(page); err != nil {
+			return err
+		}
+		if more, err := chain.next(token); err != nil || !more {
+			return err
+		}
+	}
+}
+
 // gathered collects resources and drops what was listed before: pages of a
 // changing fleet may overlap.
 type gathered struct {

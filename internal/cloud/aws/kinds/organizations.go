@@ -98,30 +98,18 @@ func (o *Organization) Members(ctx context.Context, units, except []string) ([]M
 
 // list adds every account of the organization. A page may be empty and more may follow.
 func (o *Organization) list(ctx context.Context, into map[fleet.AccountID]Member) error {
-	in := &organizations.ListAccountsInput{MaxResults: sdk.Int32(organizationPage)}
-	chain := pager{what: "list the accounts of the organization"}
-	for {
-		var page *organizations.ListAccountsOutput
-		err := o.Read(ctx, listAccounts, func(ctx context.Context) (err error) {
-			page, err = o.all(ctx, in)
-			if err == nil && page.Accounts == nil {
-				err = errors.New("the answer holds no Accounts")
-			}
-			return err
-		})
-		if err == nil {
-			err = gather(page.Accounts, into)
+	return pages(ctx, o.Read, listAccounts, "list the accounts of the organization", func(ctx context.Context, token *string) (*organizations.ListAccountsOutput, error) {
+		page, err := o.all(ctx, &organizations.ListAccountsInput{MaxResults: sdk.Int32(organizationPage), NextToken: token})
+		if err == nil && page.Accounts == nil {
+			err = errNoAccounts
 		}
-		if err != nil {
-			return err
-		}
-		more, err := chain.next(page.NextToken)
-		if !more || err != nil {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page, err
+	}, func(page *organizations.ListAccountsOutput) (*string, error) {
+		return page.NextToken, gather(page.Accounts, into)
+	})
 }
+
+var errNoAccounts = errors.New("the answer holds no Accounts")
 
 // walk adds the accounts in and below units.
 func (o *Organization) walk(ctx context.Context, units []string, into map[fleet.AccountID]Member) error {
@@ -148,47 +136,26 @@ func (o *Organization) walk(ctx context.Context, units []string, into map[fleet.
 }
 
 func (o *Organization) accountsOf(ctx context.Context, unit string, into map[fleet.AccountID]Member) error {
-	in := &organizations.ListAccountsForParentInput{ParentId: &unit, MaxResults: sdk.Int32(organizationPage)}
-	chain := pager{what: "list the accounts of " + unit}
-	for {
-		var page *organizations.ListAccountsForParentOutput
-		err := o.Read(ctx, listAccountsBelow, func(ctx context.Context) (err error) {
-			page, err = o.below(ctx, in)
-			if err == nil && page.Accounts == nil {
-				err = errors.New("the answer holds no Accounts")
-			}
-			return err
-		})
-		if err == nil {
-			err = gather(page.Accounts, into)
+	return pages(ctx, o.Read, listAccountsBelow, "list the accounts of "+unit, func(ctx context.Context, token *string) (*organizations.ListAccountsForParentOutput, error) {
+		page, err := o.below(ctx, &organizations.ListAccountsForParentInput{ParentId: &unit, MaxResults: sdk.Int32(organizationPage), NextToken: token})
+		if err == nil && page.Accounts == nil {
+			err = errNoAccounts
 		}
-		if err != nil {
-			return err
-		}
-		more, err := chain.next(page.NextToken)
-		if !more || err != nil {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page, err
+	}, func(page *organizations.ListAccountsForParentOutput) (*string, error) {
+		return page.NextToken, gather(page.Accounts, into)
+	})
 }
 
 func (o *Organization) unitsOf(ctx context.Context, unit string) ([]string, error) {
-	in := &organizations.ListOrganizationalUnitsForParentInput{ParentId: &unit, MaxResults: sdk.Int32(organizationPage)}
-	chain := pager{what: "list the units of " + unit}
 	var children []string
-	for {
-		var page *organizations.ListOrganizationalUnitsForParentOutput
-		err := o.Read(ctx, listUnitsBelow, func(ctx context.Context) (err error) {
-			page, err = o.units(ctx, in)
-			if err == nil && page.OrganizationalUnits == nil {
-				err = errors.New("the answer holds no OrganizationalUnits")
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
+	err := pages(ctx, o.Read, listUnitsBelow, "list the units of "+unit, func(ctx context.Context, token *string) (*organizations.ListOrganizationalUnitsForParentOutput, error) {
+		page, err := o.units(ctx, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &unit, MaxResults: sdk.Int32(organizationPage), NextToken: token})
+		if err == nil && page.OrganizationalUnits == nil {
+			err = errors.New("the answer holds no OrganizationalUnits")
 		}
+		return page, err
+	}, func(page *organizations.ListOrganizationalUnitsForParentOutput) (*string, error) {
 		for i := range page.OrganizationalUnits {
 			id := sdk.ToString(page.OrganizationalUnits[i].Id)
 			if id == "" {
@@ -196,12 +163,12 @@ func (o *Organization) unitsOf(ctx context.Context, unit string) ([]string, erro
 			}
 			children = append(children, id)
 		}
-		more, err := chain.next(page.NextToken)
-		if !more || err != nil {
-			return children, err
-		}
-		in.NextToken = page.NextToken
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return children, nil
 }
 
 // gather adds the accounts of a page. One that can not be read makes the listing

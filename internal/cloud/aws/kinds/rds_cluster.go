@@ -104,28 +104,16 @@ func (k *clusters) list(ctx context.Context, query cloud.Query) ([]fleet.Resourc
 
 // pages calls each with every cluster of every page.
 func (k *clusters) pages(ctx context.Context, filters []types.Filter, each func(*types.DBCluster)) error {
-	chain := pager{what: "list RDS clusters in " + k.Scope.String()}
-	var marker *string
-	for {
-		var page *rds.DescribeDBClustersOutput
-		err := k.Read(ctx, describeDBClusters, func(ctx context.Context) (err error) {
-			page, err = k.api.describe(ctx, &rds.DescribeDBClustersInput{Filters: filters, MaxRecords: sdk.Int32(databasePage), Marker: marker})
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	return pages(ctx, k.Read, describeDBClusters, "list RDS clusters in "+k.Scope.String(), func(ctx context.Context, marker *string) (*rds.DescribeDBClustersOutput, error) {
+		return k.api.describe(ctx, &rds.DescribeDBClustersInput{Filters: filters, MaxRecords: sdk.Int32(databasePage), Marker: marker})
+	}, func(page *rds.DescribeDBClustersOutput) (*string, error) {
 		for i := range page.DBClusters {
 			if sdk.ToString(page.DBClusters[i].DBClusterIdentifier) != "" {
 				each(&page.DBClusters[i])
 			}
 		}
-		more, err := chain.next(page.Marker)
-		if err != nil || !more {
-			return err
-		}
-		marker = page.Marker
-	}
+		return page.Marker, nil
+	})
 }
 
 // parts are the members of clusters, which have metrics of their own.
@@ -236,29 +224,23 @@ func (k *clusters) saved() snapshots {
 			if named != "" {
 				in = &rds.DescribeDBClusterSnapshotsInput{DBClusterSnapshotIdentifier: sdk.String(named)}
 			}
-			chain := pager{what: "list the snapshots of " + id + " in " + k.Scope.String()}
 			var list []snapshot
-			for {
-				var page *rds.DescribeDBClusterSnapshotsOutput
-				err := k.Read(ctx, describeDBClusterSnapshots, func(ctx context.Context) (err error) {
-					page, err = k.api.saved(ctx, in)
-					return err
-				})
-				if err != nil {
-					return nil, err
-				}
+			err := pages(ctx, k.Read, describeDBClusterSnapshots, "list the snapshots of "+id+" in "+k.Scope.String(), func(ctx context.Context, marker *string) (*rds.DescribeDBClusterSnapshotsOutput, error) {
+				in.Marker = marker
+				return k.api.saved(ctx, in)
+			}, func(page *rds.DescribeDBClusterSnapshotsOutput) (*string, error) {
 				for _, s := range page.DBClusterSnapshots {
 					list = append(list, snapshot{
 						sdk.ToString(s.DBClusterSnapshotIdentifier), sdk.ToString(s.DBClusterIdentifier), sdk.ToString(s.DbClusterResourceId),
 						snapshotState(sdk.ToString(s.Status)), sdk.ToTime(s.SnapshotCreateTime),
 					})
 				}
-				more, err := chain.next(page.Marker)
-				if err != nil || !more {
-					return list, err
-				}
-				in.Marker = page.Marker
+				return page.Marker, nil
+			})
+			if err != nil {
+				return nil, err
 			}
+			return list, nil
 		},
 		drop: func(ctx context.Context, name string) error {
 			return k.Read(ctx, deleteDBClusterSnapshot, func(ctx context.Context) error {

@@ -102,28 +102,16 @@ func (k *databases) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 
 // pages calls each with every database of every page.
 func (k *databases) pages(ctx context.Context, filters []types.Filter, each func(*types.DBInstance)) error {
-	chain := pager{what: "list RDS instances in " + k.Scope.String()}
-	var marker *string
-	for {
-		var page *rds.DescribeDBInstancesOutput
-		err := k.Read(ctx, describeDBInstances, func(ctx context.Context) (err error) {
-			page, err = k.api.describe(ctx, &rds.DescribeDBInstancesInput{Filters: filters, MaxRecords: sdk.Int32(databasePage), Marker: marker})
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	return pages(ctx, k.Read, describeDBInstances, "list RDS instances in "+k.Scope.String(), func(ctx context.Context, marker *string) (*rds.DescribeDBInstancesOutput, error) {
+		return k.api.describe(ctx, &rds.DescribeDBInstancesInput{Filters: filters, MaxRecords: sdk.Int32(databasePage), Marker: marker})
+	}, func(page *rds.DescribeDBInstancesOutput) (*string, error) {
 		for i := range page.DBInstances {
 			if sdk.ToString(page.DBInstances[i].DBInstanceIdentifier) != "" {
 				each(&page.DBInstances[i])
 			}
 		}
-		more, err := chain.next(page.Marker)
-		if err != nil || !more {
-			return err
-		}
-		marker = page.Marker
-	}
+		return page.Marker, nil
+	})
 }
 
 func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet.Resource {
@@ -200,29 +188,23 @@ func (k *databases) saved() snapshots {
 			if named != "" {
 				in = &rds.DescribeDBSnapshotsInput{DBSnapshotIdentifier: sdk.String(named)}
 			}
-			chain := pager{what: "list the snapshots of " + id + " in " + k.Scope.String()}
 			var list []snapshot
-			for {
-				var page *rds.DescribeDBSnapshotsOutput
-				err := k.Read(ctx, describeDBSnapshots, func(ctx context.Context) (err error) {
-					page, err = k.api.saved(ctx, in)
-					return err
-				})
-				if err != nil {
-					return nil, err
-				}
+			err := pages(ctx, k.Read, describeDBSnapshots, "list the snapshots of "+id+" in "+k.Scope.String(), func(ctx context.Context, marker *string) (*rds.DescribeDBSnapshotsOutput, error) {
+				in.Marker = marker
+				return k.api.saved(ctx, in)
+			}, func(page *rds.DescribeDBSnapshotsOutput) (*string, error) {
 				for _, s := range page.DBSnapshots {
 					list = append(list, snapshot{
 						sdk.ToString(s.DBSnapshotIdentifier), sdk.ToString(s.DBInstanceIdentifier), sdk.ToString(s.DbiResourceId),
 						snapshotState(sdk.ToString(s.Status)), sdk.ToTime(s.SnapshotCreateTime),
 					})
 				}
-				more, err := chain.next(page.Marker)
-				if err != nil || !more {
-					return list, err
-				}
-				in.Marker = page.Marker
+				return page.Marker, nil
+			})
+			if err != nil {
+				return nil, err
 			}
+			return list, nil
 		},
 		drop: func(ctx context.Context, name string) error {
 			return k.Read(ctx, deleteDBSnapshot, func(ctx context.Context) error {

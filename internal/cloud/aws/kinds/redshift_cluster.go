@@ -117,27 +117,17 @@ func (k *warehouses) list(ctx context.Context, query cloud.Query) ([]fleet.Resou
 
 // pages calls each with every cluster of every page.
 func (k *warehouses) pages(ctx context.Context, in redshift.DescribeClustersInput, each func(*types.Cluster)) error {
-	chain := pager{what: "list Redshift clusters in " + k.Scope.String()}
-	for {
-		var page *redshift.DescribeClustersOutput
-		err := k.Read(ctx, describeWarehouses, func(ctx context.Context) (err error) {
-			page, err = k.api.describe(ctx, &in)
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	return pages(ctx, k.Read, describeWarehouses, "list Redshift clusters in "+k.Scope.String(), func(ctx context.Context, marker *string) (*redshift.DescribeClustersOutput, error) {
+		in.Marker = marker
+		return k.api.describe(ctx, &in)
+	}, func(page *redshift.DescribeClustersOutput) (*string, error) {
 		for i := range page.Clusters {
 			if sdk.ToString(page.Clusters[i].ClusterIdentifier) != "" {
 				each(&page.Clusters[i])
 			}
 		}
-		more, err := chain.next(page.Marker)
-		if err != nil || !more {
-			return err
-		}
-		in.Marker = page.Marker
-	}
+		return page.Marker, nil
+	})
 }
 
 // warehouseStates translates Redshift's words; all others are left alone, also

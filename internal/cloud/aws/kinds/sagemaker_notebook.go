@@ -132,30 +132,20 @@ func (k *notebooks) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 
 // pages calls each with every notebook instance of every page.
 func (k *notebooks) pages(ctx context.Context, each func(*types.NotebookInstanceSummary)) error {
-	chain := pager{what: "list SageMaker notebooks in " + k.Scope.String()}
-	in := &sagemaker.ListNotebookInstancesInput{MaxResults: sdk.Int32(notebookPage)}
-	for {
-		var page *sagemaker.ListNotebookInstancesOutput
-		err := k.Read(ctx, listNotebooks, func(ctx context.Context) (err error) {
-			if page, err = k.api.list(ctx, in); err == nil && page.NotebookInstances == nil {
-				err = errNotTheAnswer("NotebookInstances")
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	return pages(ctx, k.Read, listNotebooks, "list SageMaker notebooks in "+k.Scope.String(), func(ctx context.Context, token *string) (*sagemaker.ListNotebookInstancesOutput, error) {
+		page, err := k.api.list(ctx, &sagemaker.ListNotebookInstancesInput{MaxResults: sdk.Int32(notebookPage), NextToken: token})
+		if err == nil && page.NotebookInstances == nil {
+			err = errNotTheAnswer("NotebookInstances")
 		}
+		return page, err
+	}, func(page *sagemaker.ListNotebookInstancesOutput) (*string, error) {
 		for i := range page.NotebookInstances {
 			if sdk.ToString(page.NotebookInstances[i].NotebookInstanceName) != "" {
 				each(&page.NotebookInstances[i])
 			}
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil || !more {
-			return err
-		}
-		in.NextToken = page.NextToken
-	}
+		return page.NextToken, nil
+	})
 }
 
 // notebookStates translates SageMaker's words; all others are left alone. One

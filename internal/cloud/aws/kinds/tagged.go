@@ -33,18 +33,16 @@ func (env *Env) tagged(ctx context.Context, call getResources, what, resourceTyp
 // tags of the resource too. Without a tag key it finds every resource of the type
 // that has a tag or had one.
 func (env *Env) taggedAs(ctx context.Context, call getResources, what, resourceType, tagKey string, each func(arn string, tags map[string]string)) error {
-	chain := pager{what: "find " + what + " by tag in " + env.Scope.String()}
 	in := &tagging.GetResourcesInput{
 		ResourceTypeFilters: []string{resourceType}, ResourcesPerPage: sdk.Int32(taggedMost),
 	}
 	if tagKey != "" {
 		in.TagFilters = []types.TagFilter{{Key: sdk.String(tagKey)}}
 	}
-	for {
-		page, err := env.taggedPage(ctx, call, in)
-		if err != nil {
-			return err
-		}
+	return pages(ctx, env.Read, getTagged, "find "+what+" by tag in "+env.Scope.String(), func(ctx context.Context, token *string) (*tagging.GetResourcesOutput, error) {
+		in.PaginationToken = token
+		return call.page(ctx, in)
+	}, func(page *tagging.GetResourcesOutput) (*string, error) {
 		for _, mapping := range page.ResourceTagMappingList {
 			tags := make(map[string]string, len(mapping.Tags))
 			for _, tag := range mapping.Tags {
@@ -52,21 +50,16 @@ func (env *Env) taggedAs(ctx context.Context, call getResources, what, resourceT
 			}
 			each(sdk.ToString(mapping.ResourceARN), tags)
 		}
-		more, err := chain.next(page.PaginationToken)
-		if err != nil || !more {
-			return err
-		}
-		in.PaginationToken = page.PaginationToken
-	}
+		return page.PaginationToken, nil
+	})
 }
 
-func (env *Env) taggedPage(ctx context.Context, call getResources, in *tagging.GetResourcesInput) (page *tagging.GetResourcesOutput, err error) {
-	err = env.Read(ctx, getTagged, func(ctx context.Context) (err error) {
-		if page, err = call(ctx, in); err == nil && page.ResourceTagMappingList == nil {
-			err = errNotTheAnswer("ResourceTagMappingList")
-		}
-		return err
-	})
+// page makes one call.
+func (call getResources) page(ctx context.Context, in *tagging.GetResourcesInput) (*tagging.GetResourcesOutput, error) {
+	page, err := call(ctx, in)
+	if err == nil && page.ResourceTagMappingList == nil {
+		err = errNotTheAnswer("ResourceTagMappingList")
+	}
 	return page, err
 }
 
@@ -95,7 +88,11 @@ func (f *Finder) Present(ctx context.Context, tagKey string, asked []fleet.Kind)
 	if tagKey == "" || len(tells) == 0 {
 		return asked, nil
 	}
-	page, err := f.env.taggedPage(ctx, f.call, in)
+	var page *tagging.GetResourcesOutput
+	err := f.env.Read(ctx, getTagged, func(ctx context.Context) (err error) {
+		page, err = f.call.page(ctx, in)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("find out by tag of which kinds there is something in %s: %w", f.env.Scope, err)
 	}

@@ -3,6 +3,7 @@ package kinds
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,12 +52,11 @@ func (w *Windows) List(ctx context.Context, names []string) ([]cloud.Window, err
 		in.Filters = []types.MaintenanceWindowFilter{{Key: sdk.String("Name"), Values: names}}
 	}
 	byID := map[string]cloud.Window{} // pages of a changing account may overlap
-	chain := pager{what: "list SSM maintenance windows in " + w.Scope.String()}
-	for {
-		page, err := w.page(ctx, in)
-		if err != nil {
-			return nil, err
-		}
+	what := "list SSM maintenance windows in " + w.Scope.String()
+	err := pages(ctx, w.Read, describeWindows, what, func(ctx context.Context, token *string) (*ssm.DescribeMaintenanceWindowsOutput, error) {
+		in.NextToken = token
+		return w.page(ctx, in)
+	}, func(page *ssm.DescribeMaintenanceWindowsOutput) (*string, error) {
 		for i := range page.WindowIdentities {
 			identity := &page.WindowIdentities[i]
 			if id := sdk.ToString(identity.WindowId); id == "" || !slices.Contains(names, sdk.ToString(identity.Name)) {
@@ -64,18 +64,14 @@ func (w *Windows) List(ctx context.Context, names []string) ([]cloud.Window, err
 			}
 			window, err := readWindow(identity)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w (%w)", chain.what, err, cloud.ErrTransient)
+				return nil, fmt.Errorf("%s: %w (%w)", what, err, cloud.ErrTransient)
 			}
 			byID[window.ID] = window
 		}
-		more, err := chain.next(page.NextToken)
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
-		in.NextToken = page.NextToken
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	list := make([]cloud.Window, 0, len(byID))
 	for _, window := range byID {
@@ -87,14 +83,11 @@ func (w *Windows) List(ctx context.Context, names []string) ([]cloud.Window, err
 
 // page asks for one page. An answer without the list, which the SDK takes for an
 // empty one, is an error.
-func (w *Windows) page(ctx context.Context, in *ssm.DescribeMaintenanceWindowsInput) (page *ssm.DescribeMaintenanceWindowsOutput, err error) {
-	err = w.Read(ctx, describeWindows, func(ctx context.Context) (err error) {
-		page, err = w.describe(ctx, in)
-		if err == nil && page.WindowIdentities == nil {
-			err = fmt.Errorf("the answer holds no WindowIdentities")
-		}
-		return err
-	})
+func (w *Windows) page(ctx context.Context, in *ssm.DescribeMaintenanceWindowsInput) (*ssm.DescribeMaintenanceWindowsOutput, error) {
+	page, err := w.describe(ctx, in)
+	if err == nil && page.WindowIdentities == nil {
+		err = errors.New("the answer holds no WindowIdentities")
+	}
 	return page, err
 }
 
@@ -138,6 +131,9 @@ func parseExecutionTime(text string) (time.Time, error) {
 
 // Probe tries to list windows.
 func (w *Windows) Probe(ctx context.Context) cloud.Finding {
-	_, err := w.page(ctx, &ssm.DescribeMaintenanceWindowsInput{MaxResults: sdk.Int32(smallestWindowPage)})
+	err := w.Read(ctx, describeWindows, func(ctx context.Context) error {
+		_, err := w.page(ctx, &ssm.DescribeMaintenanceWindowsInput{MaxResults: sdk.Int32(smallestWindowPage)})
+		return err
+	})
 	return probeFinding("list SSM maintenance windows", describeWindows, err)
 }
