@@ -57,6 +57,7 @@ type row struct {
 // is an error too, so that the table stays a picture of the tree.
 var house = map[string]row{
 	// Words and rules.
+	"internal/access":   {word, nil},
 	"internal/typo":     {word, nil},
 	"internal/fleet":    {word, []string{"internal/typo"}},
 	"internal/calendar": {word, []string{"internal/typo"}},
@@ -112,14 +113,14 @@ var house = map[string]row{
 
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
-		"internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
+		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
 		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
 	}},
-	"internal/httpapi": {surface, []string{"internal/buildinfo", "internal/fleet", "internal/service"}},
+	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/fleet", "internal/service"}},
 
 	// Wiring.
 	"internal/app": {wiring, []string{
-		"internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
+		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
 		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/pass", "internal/plan", "internal/policy",
 		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/service",
@@ -128,7 +129,7 @@ var house = map[string]row{
 
 	// The command line.
 	"internal/cli": {front, []string{
-		"internal/app", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
+		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
 		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/service", "internal/store", "internal/typo",
 	}},
 	"cmd/dayshift": {entry, []string{"internal/cli"}},
