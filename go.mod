@@ -2,6 +2,9 @@ module dayshift
 
 go 1.26.0
 
+// Packages of the page's tools; some bring Go files along.
+ignore ./web/node_modules
+
 require (
 	github.com/arran4/golang-ical v0.3.4
 	github.com/aws/aws-sdk-go-v2 v1.47.7
