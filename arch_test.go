@@ -106,6 +106,7 @@ var house = map[string]row{
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
+	"internal/oidc":            {implementation, []string{"internal/access", "internal/clock"}},
 	"internal/queue/local":     {implementation, []string{"internal/queue"}},
 	"internal/queue/sqs":       {implementation, []string{"internal/cloud", "internal/queue"}},
 	"internal/store/memory":    {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
@@ -122,7 +123,7 @@ var house = map[string]row{
 	"internal/app": {wiring, []string{
 		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
-		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/pass", "internal/plan", "internal/policy",
+		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/oidc", "internal/pass", "internal/plan", "internal/policy",
 		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/service",
 		"internal/store", "internal/store/memory", "internal/store/sqlstore",
 	}},
