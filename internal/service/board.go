@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ type BoardOptions struct {
 // in the place of what was known of it; until a scope has been seen answers are
 // without it and say Looking. Nobody asking for an hour lets it go again.
 //
-// Per resource it holds some 1.3 KB (BenchmarkBoardFeed counts them). What it answers is shared and
+// Per resource it holds 1.4 KB (BenchmarkBoardFeed counts them). What it answers is shared and
 // must not be changed.
 type Board struct {
 	options BoardOptions
@@ -84,6 +85,8 @@ type shard struct {
 	codes   []codes   // of the rows
 	text    string    // of the rows, for searching: one after the other, each with a NUL at its end
 	ends    []uint32  // where the text of each row ends
+	names   []string  // of the rows, folded
+	nexts   []int64   // when what is wanted of the rows changes, Unix nanoseconds
 	gaps    []boardGap
 	windows []policy.Window
 	held    map[fleet.Ref]string // what limits hold back, in words
@@ -362,7 +365,7 @@ func (b *Board) Acted(outcomes []plan.Outcome, at time.Time) {
 		if before == nil || state == "" {
 			continue
 		}
-		place, found := slices.BinarySearchFunc(before.rows, ref, func(r row, ref fleet.Ref) int { return r.seen.Ref.Compare(ref) })
+		place, found := before.find(ref)
 		if !found {
 			continue
 		}
@@ -428,11 +431,15 @@ func (s *snapshot) find(ref fleet.Ref) *row {
 	if part == nil {
 		return nil
 	}
-	place, found := slices.BinarySearchFunc(part.rows, ref, func(r row, ref fleet.Ref) int { return r.seen.Ref.Compare(ref) })
+	place, found := part.find(ref)
 	if !found {
 		return nil
 	}
 	return &part.rows[place]
+}
+
+func (p *shard) find(ref fleet.Ref) (int, bool) {
+	return sort.Find(len(p.rows), func(i int) int { return ref.Compare(p.rows[i].seen.Ref) })
 }
 
 func (s *snapshot) shard(scope fleet.Scope) *shard {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -160,11 +161,15 @@ func rowOf(book *policy.Book, d *decide.Decision, at time.Time, texts interned) 
 func (f *fill) shard(b *Board, at time.Time) *shard {
 	p := &shard{
 		scope: f.scope, at: at, rows: f.rows, gaps: f.gaps, windows: f.windows, held: f.held, breaker: f.breaker,
-		codes: make([]codes, len(f.rows)), ends: make([]uint32, len(f.rows)),
+		codes: make([]codes, len(f.rows)), ends: make([]uint32, len(f.rows)), names: make([]string, len(f.rows)), nexts: make([]int64, len(f.rows)),
 	}
 	var text strings.Builder
 	for i := range p.rows {
 		p.codes[i] = b.codesOf(&p.rows[i])
+		p.names[i], p.nexts[i] = p.rows[i].name, never
+		if next := p.rows[i].nextAt; !next.IsZero() {
+			p.nexts[i] = next.UnixNano()
+		}
 		p.rows[i].searched(&text)
 		p.ends[i] = uint32(text.Len()) //nolint:gosec // a scope with 4 GB of names and tags has no place in memory
 	}
@@ -191,7 +196,7 @@ func (r *row) searched(text *strings.Builder) {
 // copied is a shard whose rows may be changed, but for what is searched by.
 func (p *shard) copied() *shard {
 	return &shard{
-		scope: p.scope, at: p.at, rows: slices.Clone(p.rows), codes: slices.Clone(p.codes), text: p.text, ends: p.ends,
+		scope: p.scope, at: p.at, rows: slices.Clone(p.rows), codes: slices.Clone(p.codes), text: p.text, ends: p.ends, names: p.names, nexts: p.nexts,
 		gaps: p.gaps, windows: p.windows, held: p.held, breaker: p.breaker,
 	}
 }
@@ -450,33 +455,52 @@ func ranks(values []string) (rank []int64, of func(string) int64) {
 	}
 }
 
-// place is where a row stands in an order.
+// place is where a row stands in an order: by the value, and then by the ref.
 type place struct {
 	number int64
 	text   string
-	part   *shard
-	row    int
+	// nth is the row's place in the order of the refs of all scopes, doubled: between two there is room for one that is gone.
+	nth  int
+	part *shard
+	row  int
 }
 
-func (p *place) ref() *fleet.Ref { return &p.part.rows[p.row].seen.Ref }
+func (p *place) compare(than *place) int {
+	if p.number != than.number {
+		return cmp.Compare(p.number, than.number)
+	}
+	if order := strings.Compare(p.text, than.text); order != 0 {
+		return order
+	}
+	return cmp.Compare(p.nth, than.nth)
+}
 
-// compare orders by the value and then by the ref.
-func compare(number int64, text string, ref *fleet.Ref, than *place) int {
-	if number != than.number {
-		return cmp.Compare(number, than.number)
+// nth is the place of a ref in the order of all, whether there is still such a row or not.
+func (s *snapshot) nth(ref fleet.Ref) int {
+	n := 0
+	for _, p := range s.shards {
+		if p.scope.Compare(ref.Scope) < 0 {
+			n += 2 * len(p.rows)
+			continue
+		}
+		if p.scope == ref.Scope {
+			place, found := p.find(ref)
+			if n += 2 * place; found {
+				return n + 1
+			}
+		}
+		return n
 	}
-	if text != than.text {
-		return strings.Compare(text, than.text)
-	}
-	return ref.Compare(*than.ref())
+	return n
 }
 
 // sorter gives the values that rows are ordered by.
 type sorter struct {
-	column column // or -1
-	rank   []int64
-	text   func(*row) string
-	number func(*row) int64
+	column  column // or -1
+	rank    []int64
+	byName  bool
+	byNext  bool
+	another func(*row) string
 }
 
 // never is the place of what has no next change: behind everything that has one.
@@ -491,25 +515,20 @@ func (s *snapshot) sorter(l *listing) (by sorter, after *place) {
 	}
 	switch l.sort {
 	case "name":
-		by.text = func(r *row) string { return r.name }
-	case "id":
-		by.text = func(r *row) string { return r.seen.ID }
-	case "type":
-		by.text = func(r *row) string { return r.seen.Type }
-	case "zone":
-		by.text = func(r *row) string { return r.seen.Zone }
-	case "reason":
-		by.text = func(r *row) string { return r.reason }
+		by.byName = true
 	case "next":
-		by.number = func(r *row) int64 {
-			if r.nextAt.IsZero() {
-				return never
-			}
-			return r.nextAt.UnixNano()
-		}
+		by.byNext = true
+	case "id":
+		by.another = func(r *row) string { return r.seen.ID }
+	case "type":
+		by.another = func(r *row) string { return r.seen.Type }
+	case "zone":
+		by.another = func(r *row) string { return r.seen.Zone }
+	case "reason":
+		by.another = func(r *row) string { return r.reason }
 	}
 	if l.after != nil {
-		after = &place{number: l.after.At, text: l.after.Text, part: &shard{rows: []row{{seen: fleet.Resource{Ref: l.after.Ref}}}}}
+		after = &place{number: l.after.At, text: l.after.Text, nth: s.nth(l.after.Ref)}
 		if rankOf != nil {
 			after.number, after.text = rankOf(l.after.Text), ""
 		}
@@ -521,10 +540,27 @@ func (b *sorter) of(p *shard, i int) (number int64, text string) {
 	switch {
 	case b.column >= 0:
 		return b.rank[p.codes[i][b.column]], ""
-	case b.text != nil:
-		return 0, b.text(&p.rows[i])
+	case b.byName:
+		return 0, p.names[i]
+	case b.byNext:
+		return p.nexts[i], ""
 	}
-	return b.number(&p.rows[i]), ""
+	return 0, b.another(&p.rows[i])
+}
+
+// inOrder gives the numbers below n, from the last to the first where that is asked for:
+// rows that come in the order of the answer are the cheapest to put in order.
+func inOrder(n int, down bool) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range n {
+			if down {
+				i = n - 1 - i
+			}
+			if !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // list goes through the rows once: it counts, and keeps the first of them in the order asked for.
@@ -547,10 +583,16 @@ func (s *snapshot) list(l *listing) FleetPage {
 	by, after := s.sorter(l)
 	first := firsts{most: l.limit, down: l.down}
 	behind := 0 // the cursor
-	for _, p := range s.shards {
+	begins := make([]int, len(s.shards))
+	for i, n := 0, 0; i < len(s.shards); i++ {
+		begins[i] = n
+		n += len(s.shards[i].rows)
+	}
+	for nth := range inOrder(len(s.shards), l.down) {
+		p := s.shards[nth]
 		base := p.match(l.within, l.withinText).and(p.match(l.filter, l.filterText)).and(p.search(l.words)).and(p.named(l.exact))
 	rows:
-		for i := range p.rows {
+		for i := range inOrder(len(p.rows), l.down) {
 			if !base.has(i) {
 				continue
 			}
@@ -572,15 +614,16 @@ func (s *snapshot) list(l *listing) FleetPage {
 				counts[c][of[c]]++
 			}
 			page.Total++
-			number, text := by.of(p, i)
+			here := place{nth: 2*(begins[nth]+i) + 1, part: p, row: i}
+			here.number, here.text = by.of(p, i)
 			if after != nil {
-				order := compare(number, text, &p.rows[i].seen.Ref, after)
+				order := here.compare(after)
 				if order == 0 || (order > 0) == l.down {
 					continue
 				}
 			}
 			behind++
-			first.offer(place{number, text, p, i})
+			first.offer(&here)
 		}
 		for i := range p.gaps {
 			if l.within == nil {
@@ -603,7 +646,7 @@ func (s *snapshot) list(l *listing) FleetPage {
 
 // next is the cursor of a row.
 func (l *listing) next(s *snapshot, by *sorter, last *place) string {
-	c := cursor{Sort: l.order(), Text: last.text, At: last.number, Ref: *last.ref()}
+	c := cursor{Sort: l.order(), Text: last.text, At: last.number, Ref: last.part.rows[last.row].seen.Ref}
 	if by.column >= 0 {
 		c.At, c.Text = 0, s.names[by.column].values[last.part.codes[last.row][by.column]]
 	}
@@ -651,16 +694,16 @@ type firsts struct {
 
 // before reports whether a stands before b.
 func (f *firsts) before(a, b *place) bool {
-	order := compare(a.number, a.text, a.ref(), b)
+	order := a.compare(b)
 	if f.down {
 		return order > 0
 	}
 	return order < 0
 }
 
-func (f *firsts) offer(p place) {
+func (f *firsts) offer(p *place) {
 	if len(f.heap) < f.most {
-		f.heap = append(f.heap, p)
+		f.heap = append(f.heap, *p)
 		for i := len(f.heap) - 1; i > 0; {
 			up := (i - 1) / 2
 			if !f.before(&f.heap[up], &f.heap[i]) {
@@ -671,10 +714,10 @@ func (f *firsts) offer(p place) {
 		}
 		return
 	}
-	if !f.before(&p, &f.heap[0]) {
+	if !f.before(p, &f.heap[0]) {
 		return
 	}
-	f.heap[0] = p
+	f.heap[0] = *p
 	for i := 0; ; {
 		last := i
 		for _, below := range [2]int{2*i + 1, 2*i + 2} {
