@@ -119,13 +119,16 @@ var house = map[string]row{
 	}},
 	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/fleet", "internal/service"}},
 
+	// The page, as files.
+	"web": {implementation, nil},
+
 	// Wiring.
 	"internal/app": {wiring, []string{
 		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
 		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/oidc", "internal/pass", "internal/plan", "internal/policy",
 		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/service",
-		"internal/store", "internal/store/memory", "internal/store/sqlstore",
+		"internal/store", "internal/store/memory", "internal/store/sqlstore", "web",
 	}},
 
 	// The command line.

@@ -1,0 +1,14 @@
+import { request } from './client'
+
+/** What this program is. The version is for those who are signed in. */
+export interface About {
+  name?: string
+  version?: string
+  commit?: string
+  date?: string
+  go?: string
+  license?: string
+  links?: Record<string, string> | null
+}
+
+export const getAbout = (signal?: AbortSignal): Promise<About> => request('GET', '/about', { signal })
