@@ -117,7 +117,7 @@ var house = map[string]row{
 		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
 		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
 	}},
-	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/fleet", "internal/service"}},
+	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/service", "internal/store"}},
 
 	// The page, as files.
 	"web": {implementation, nil},

@@ -1,0 +1,44 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"dayshift/internal/service"
+)
+
+// register has every operation of the API.
+func (s *Surface) register() {
+	s.fleet()
+	s.overrides()
+	s.objects()
+	s.schedules()
+	s.activity()
+	s.runs()
+	s.events()
+	s.people()
+	s.configuration()
+}
+
+// routes has what is beside the API.
+func (s *Surface) routes() {
+	probes(s.mux, s.program, s.Metrics)
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = w.Write(s.document) // the client has gone: nobody to tell
+	})
+	s.mux.HandleFunc("/api/", s.unrouted)
+}
+
+func (s *Surface) overview(context.Context) (service.Overview, error) {
+	return service.Overview{}, problem(unavailable, "the overview is not there yet")
+}
+
+func (s *Surface) checkSchedule(context.Context, ScheduleCheckRequest) (service.ScheduleCheck, error) {
+	return service.ScheduleCheck{}, problem(unavailable, "the check is not there yet")
+}
+
+func (s *Surface) checkRule(context.Context, RuleCheckRequest) (service.RuleCheck, error) {
+	return service.RuleCheck{}, problem(unavailable, "the check is not there yet")
+}
