@@ -3,7 +3,7 @@ import { createApp } from 'vue'
 import App from './App.vue'
 import { whenUnauthenticated } from './api/client'
 import { i18n, show } from './i18n'
-import { ownPath, router } from './router'
+import { router } from './router'
 import { usePreferences } from './stores/preferences'
 import { useSession } from './stores/session'
 
@@ -22,7 +22,7 @@ whenUnauthenticated(() => {
       const { currentRoute } = router
       const needs = currentRoute.value.meta.needs
       if (session.anonymous && needs !== undefined && !session.may(needs) && router.hasRoute('signin')) {
-        void router.push({ name: 'signin', query: { next: ownPath(currentRoute.value.fullPath) } })
+        void router.push({ name: 'signin', query: { next: currentRoute.value.fullPath } })
       }
     })
   }

@@ -16,6 +16,10 @@ const routes: RouteRecordRaw[] = [
   { path: '/', name: 'overview', component: () => import('@/views/Overview.vue'), meta: { title: 'nav.overview', needs: 'read' } },
   { path: '/fleet', name: 'fleet', component: () => import('@/views/Fleet.vue'), meta: { title: 'nav.fleet', needs: 'read' } },
   { path: '/fleet/:account/:region/:kind/:id(.*)', name: 'resource', component: () => import('@/views/Resource.vue'), meta: { title: 'nav.fleet', needs: 'read' } },
+  { path: '/activity', name: 'activity', component: () => import('@/views/Activity.vue'), meta: { title: 'nav.activity', needs: 'read' } },
+  { path: '/health', name: 'health', component: () => import('@/views/Health.vue'), meta: { title: 'nav.health', needs: 'read' } },
+  { path: '/keys', name: 'keys', component: () => import('@/views/Keys.vue'), meta: { title: 'nav.keys', needs: 'read' } },
+  { path: '/about', name: 'about', component: () => import('@/views/About.vue'), meta: { title: 'nav.about' } },
   { path: '/:path(.*)*', name: 'missing', component: () => import('@/views/Missing.vue'), meta: { title: 'nav.missing' } },
 ]
 
@@ -24,11 +28,6 @@ export const router = createRouter({
   routes,
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
 })
-
-/** A path of this page to go on to after signing in; anything that leads elsewhere is the overview. */
-export function ownPath(next: unknown): string {
-  return typeof next === 'string' && /^\/(?![/\\])[^\s\\]*$/.test(next) ? next : '/'
-}
 
 router.beforeEach(async (to) => {
   const session = useSession()

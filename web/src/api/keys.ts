@@ -80,8 +80,9 @@ export const createKey = (key: KeyRequest): Promise<KeyAnswer> => request('POST'
 
 export const updateKey = (id: string, change: KeyChange): Promise<KeyView> => request('PATCH', path(id), { body: change })
 
-/** A new secret; the old one lives for `overlap` (`0s`, `1h`, `1d` …) beside it. */
-export const rotateKey = (id: string, overlap: string): Promise<KeyAnswer> => request('POST', `${path(id)}/rotate`, { body: { overlap } })
+/** A new secret; the old one lives for so many seconds beside it. */
+export const rotateKey = (id: string, overlapSeconds: number): Promise<KeyAnswer> =>
+  request('POST', `${path(id)}/rotate`, { body: { overlap_seconds: overlapSeconds } })
 
 export const revokeKey = (id: string): Promise<KeyView> => request('DELETE', path(id))
 

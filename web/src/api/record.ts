@@ -19,7 +19,9 @@ export interface ActivityRow {
 
 export interface ActivityPage {
   items: ActivityRow[] | null
-  total: number
+  /** Of the whole record; none where only some rows are asked for. */
+  total?: number
+  /** More may follow, even after a page without rows: the record is looked through a stretch at a time. */
   next: string
 }
 

@@ -22,7 +22,7 @@ export const useSession = defineStore('session', () => {
   const zone = computed(() => me.value?.timezone ?? 'UTC')
 
   function may(permission: Permission): boolean {
-    return me.value?.permissions?.includes(permission) ?? false
+    return me.value?.permissions.includes(permission) ?? false
   }
 
   /** The server's clock, in milliseconds. */
