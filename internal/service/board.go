@@ -13,6 +13,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/store"
 )
 
 // boardIdle is how long, by the wall, a board is kept that nobody asks. Somebody
@@ -28,6 +29,14 @@ type BoardOptions struct {
 	// Scopes are those of the configuration in force, Timezone is its own.
 	Scopes   func() []fleet.Scope
 	Timezone func() *time.Location
+	// Book is the one in force, LastPass when the last pass was over, Troubles what is wrong with the program itself; Record
+	// has the rows that tell what ran. All four may be nil.
+	Book     func() *policy.Book
+	LastPass func() time.Time
+	Troubles func() []Attention
+	Record   interface {
+		Activity(ctx context.Context, query store.ActivityQuery) ([]store.Activity, error)
+	}
 	// Begin is called when somebody asks a board that knows nothing: it has
 	// everything looked at, without waiting for it, and calls Begun when that is over.
 	Begin func()
@@ -59,7 +68,9 @@ type Board struct {
 
 	now atomic.Pointer[snapshot]
 
-	answers answerCache
+	answers   answerCache
+	overviews overviewCache
+	ledger    ledger
 }
 
 // NewBoard makes a board that knows nothing.
@@ -79,18 +90,21 @@ type snapshot struct {
 
 // shard is one scope as it was last seen.
 type shard struct {
-	scope   fleet.Scope
-	at      time.Time // that was decided for
-	rows    []row     // ordered by ref
-	codes   []codes   // of the rows
-	text    string    // of the rows, for searching: one after the other, each with a NUL at its end
-	ends    []uint32  // where the text of each row ends
-	names   []string  // of the rows, folded
-	nexts   []int64   // when what is wanted of the rows changes, Unix nanoseconds
-	gaps    []boardGap
-	windows []policy.Window
-	held    map[fleet.Ref]string // what limits hold back, in words
-	breaker decide.Breaker
+	scope fleet.Scope
+	at    time.Time // that was decided for
+	rows  []row     // ordered by ref
+	codes []codes   // of the rows
+	text  string    // of the rows, for searching: one after the other, each with a NUL at its end
+	ends  []uint32  // where the text of each row ends
+	names []string  // of the rows, folded
+	nexts []int64   // when what is wanted of the rows changes, Unix nanoseconds
+	// governed are the rows that a schedule governs, failing the places of those with an action that failed.
+	governed bits
+	failing  []int
+	gaps     []boardGap
+	windows  []policy.Window
+	held     map[fleet.Ref]string // what limits hold back, in words
+	breaker  decide.Breaker
 
 	matched matchCache
 }
@@ -118,6 +132,7 @@ type row struct {
 	first    time.Time // when it was first seen
 	override *InForce
 	observed bool
+	governed bool // by a schedule
 }
 
 // line is the row as people see it.
@@ -154,8 +169,28 @@ func (b *Board) Warm() bool {
 		b.version++
 		b.now.Store(nil)
 		b.answers.clear()
+		b.ledger.clear()
 	}
 	return b.warm
+}
+
+// Resources gives every resource as it was last listed that a filter matches (nil: all), ordered by ref.
+func (b *Board) Resources(within *fleet.Filter) []fleet.Resource {
+	s := b.ask()
+	text := ""
+	if within != nil {
+		text = within.String()
+	}
+	list := []fleet.Resource{}
+	for _, p := range s.shards {
+		matched := p.match(within, text)
+		for i := range p.rows {
+			if matched.has(i) {
+				list = append(list, p.rows[i].seen)
+			}
+		}
+	}
+	return list
 }
 
 // Keep keeps a board warm that nobody may ask for a while.

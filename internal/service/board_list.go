@@ -46,7 +46,8 @@ type FleetPage struct {
 	// Facets are the values of state, kind, account, region, schedule, action, wanted and override, with how much has them:
 	// of what all other conditions select, so that a choice shows what another choice would give. At most 200 each.
 	Facets map[string][]Facet `json:"facets"`
-	Gaps   []Gap              `json:"gaps"`
+	// Gaps are those of every scope, whatever was asked for.
+	Gaps []Gap `json:"gaps"`
 	// Looking: the first look is still under way, so that there may be more.
 	Looking bool `json:"looking"`
 }
@@ -146,7 +147,7 @@ func rowOf(book *policy.Book, d *decide.Decision, at time.Time, texts interned) 
 	line := resource(book, d, at)
 	r := row{
 		seen: d.Resource, schedule: texts.of(line.Schedule), action: line.Action, reason: line.Reason, why: texts.of(line.Why), wanted: line.Wanted,
-		name: strings.ToLower(line.Name), first: d.Memory.FirstSeen, override: line.Override, observed: line.Observed,
+		governed: book.Governs(d.Resource).Why == policy.Governed, name: strings.ToLower(line.Name), first: d.Memory.FirstSeen, override: line.Override, observed: line.Observed,
 	}
 	if line.Next != nil {
 		r.nextAt, r.nextTo = line.Next.At, line.Next.To
@@ -162,6 +163,7 @@ func (f *fill) shard(b *Board, at time.Time) *shard {
 	p := &shard{
 		scope: f.scope, at: at, rows: f.rows, gaps: f.gaps, windows: f.windows, held: f.held, breaker: f.breaker,
 		codes: make([]codes, len(f.rows)), ends: make([]uint32, len(f.rows)), names: make([]string, len(f.rows)), nexts: make([]int64, len(f.rows)),
+		governed: newBits(len(f.rows)),
 	}
 	var text strings.Builder
 	for i := range p.rows {
@@ -169,6 +171,12 @@ func (f *fill) shard(b *Board, at time.Time) *shard {
 		p.names[i], p.nexts[i] = p.rows[i].name, never
 		if next := p.rows[i].nextAt; !next.IsZero() {
 			p.nexts[i] = next.UnixNano()
+		}
+		if p.rows[i].governed {
+			p.governed.set(i)
+		}
+		if p.rows[i].failing != "" {
+			p.failing = append(p.failing, i)
 		}
 		p.rows[i].searched(&text)
 		p.ends[i] = uint32(text.Len()) //nolint:gosec // a scope with 4 GB of names and tags has no place in memory
@@ -196,7 +204,7 @@ func (r *row) searched(text *strings.Builder) {
 // copied is a shard whose rows may be changed, but for what is searched by.
 func (p *shard) copied() *shard {
 	return &shard{
-		scope: p.scope, at: p.at, rows: slices.Clone(p.rows), codes: slices.Clone(p.codes), text: p.text, ends: p.ends, names: p.names, nexts: p.nexts,
+		scope: p.scope, at: p.at, rows: slices.Clone(p.rows), codes: slices.Clone(p.codes), text: p.text, ends: p.ends, names: p.names, nexts: p.nexts, governed: p.governed, failing: p.failing,
 		gaps: p.gaps, windows: p.windows, held: p.held, breaker: p.breaker,
 	}
 }
@@ -626,9 +634,7 @@ func (s *snapshot) list(l *listing) FleetPage {
 			first.offer(&here)
 		}
 		for i := range p.gaps {
-			if l.within == nil {
-				page.Gaps = append(page.Gaps, p.gaps[i].Gap)
-			}
+			page.Gaps = append(page.Gaps, p.gaps[i].Gap)
 		}
 	}
 	for c := range columns {
