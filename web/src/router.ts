@@ -20,6 +20,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/health', name: 'health', component: () => import('@/views/Health.vue'), meta: { title: 'nav.health', needs: 'read' } },
   { path: '/keys', name: 'keys', component: () => import('@/views/Keys.vue'), meta: { title: 'nav.keys', needs: 'read' } },
   { path: '/about', name: 'about', component: () => import('@/views/About.vue'), meta: { title: 'nav.about' } },
+  { path: '/signin', name: 'signin', component: () => import('@/views/SignIn.vue'), meta: { title: 'signin.title' } },
   { path: '/:path(.*)*', name: 'missing', component: () => import('@/views/Missing.vue'), meta: { title: 'nav.missing' } },
 ]
 

@@ -1,5 +1,5 @@
 import { type Ref, computed, ref, shallowRef } from 'vue'
-import { type ActivityRow, listActivity } from '@/api/record'
+import { type Activity, type ActivityList, type ActivityQuery, listActivity } from '@/api/endpoints'
 import { useAsync } from '@/composables/useAsync'
 import { useRefresh } from '@/composables/useEvents'
 import { type ActivityFilter, toQuery } from '@/lib/activityFilter'
@@ -11,24 +11,39 @@ const PAGE = 50
 /** More rows than this are not kept on a page: who wants them all exports them. */
 const MOST = 2_000
 
+/** Stretches of the record that are looked through for one page before the reader is asked whether to go on. */
+const STRETCHES = 12
+
+/** A page of rows that match, from as many stretches as it takes. */
+async function search(query: ActivityQuery, cursor: string, signal: AbortSignal): Promise<ActivityList> {
+  const page = await listActivity({ ...query, cursor, limit: PAGE }, signal)
+  const items = page.items ?? []
+  for (let n = 1; n < STRETCHES && items.length === 0 && page.next !== ''; n++) {
+    const further = await listActivity({ ...query, cursor: page.next, limit: PAGE }, signal)
+    items.push(...(further.items ?? []))
+    page.next = further.next
+  }
+  return { ...page, items }
+}
+
 /**
  * The rows of the record that match a filter, the newest first: pages back to its begin, and grows at the
  * top as things happen. While `live` is false new rows are counted and wait.
  */
 export function useRecord(filter: Readonly<Ref<ActivityFilter>>, live: Readonly<Ref<boolean>>) {
   const session = useSession()
-  const rows = shallowRef<ActivityRow[]>([])
-  const waiting = shallowRef<ActivityRow[]>([])
-  const total = ref(0)
+  const rows = shallowRef<Activity[]>([])
+  const waiting = shallowRef<Activity[]>([])
+  const total = ref<number>()
   const next = ref('')
   // The bounds of "the last hour" stay where they were while one pages back.
-  let asked: Record<string, string> = {}
+  let asked: ActivityQuery = {}
   // Between the rows that are shown and those that wait there are others.
   let torn = false
 
   const { load, run: begin } = useAsync(async (signal) => {
     asked = toQuery(filter.value, session.now())
-    const page = await listActivity(asked, '', PAGE, signal)
+    const page = await search(asked, '', signal)
     rows.value = page.items ?? []
     waiting.value = []
     torn = false
@@ -38,7 +53,7 @@ export function useRecord(filter: Readonly<Ref<ActivityFilter>>, live: Readonly<
   })
 
   const { load: more, run: runMore } = useAsync(async (signal) => {
-    const page = await listActivity(asked, next.value, PAGE, signal)
+    const page = await search(asked, next.value, signal)
     rows.value = merged(rows.value, page.items ?? [], MOST)
     next.value = rows.value.length >= MOST ? '' : page.next
     return page
@@ -59,7 +74,7 @@ export function useRecord(filter: Readonly<Ref<ActivityFilter>>, live: Readonly<
 
   // What came since: asked for with the filter, so that the server decides what matches.
   const { run: look } = useAsync(async (signal) => {
-    const page = await listActivity(toQuery(filter.value, session.now()), '', PAGE, signal)
+    const page = await listActivity({ ...toQuery(filter.value, session.now()), limit: PAGE }, signal)
     const items = page.items ?? []
     const newest = rows.value[0]?.seq ?? 0
     const oldest = items.at(-1)?.seq ?? 0

@@ -36,6 +36,9 @@ export function isWholeKey(text: string): boolean {
   return written === match[1]
 }
 
+/** What a key may be, from little to much. */
+export const roles = ['viewer', 'operator', 'editor', 'admin'] as const
+
 /** How long a key may still live for its end to be worth a warning. */
 export const soonSeconds = 14 * 86_400
 
