@@ -74,7 +74,9 @@ func (s *Surface) makeDocs() {
 	for word, kind := range problems {
 		kinds = append(kinds, docField{Name: word, Type: fmt.Sprint(kind.status), Description: kind.title})
 	}
-	slices.SortFunc(kinds, func(a, b docField) int { return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name)) })
+	slices.SortFunc(kinds, func(a, b docField) int {
+		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name))
+	})
 	page := template.Must(template.New("docs").Parse(docsPage))
 	var b bytes.Buffer
 	err := page.Execute(&b, map[string]any{"Sections": sections, "Types": types, "Problems": kinds, "About": strings.Split(strings.ReplaceAll(about, "`", ""), "\n\n")})

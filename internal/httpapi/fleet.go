@@ -47,7 +47,7 @@ type resourceAt struct {
 func (s *Surface) fleet() {
 	op(s, toRead, operation{id: "getOverview", method: http.MethodGet, path: "/overview", tag: "Fleet", summary: "What runs now, what comes next, and what needs a person"},
 		func(ctx context.Context, _ *struct{}) (*answer[service.Overview], error) {
-			body, err := s.overview(ctx)
+			body, err := s.program.Board().Overview(ctx, who(ctx).within)
 			return &answer[service.Overview]{body}, err
 		})
 	op(s, toRead, operation{id: "listResources", method: http.MethodGet, path: "/resources", tag: "Fleet", summary: "List the fleet as it was last seen",

@@ -157,9 +157,6 @@ func (s *Surface) changeObject(ctx context.Context, k objectKind, name string, p
 	if err != nil {
 		return nil, err
 	}
-	if err := unbound(ctx); err != nil {
-		return nil, err
-	}
 	remove := spec == nil
 	switch held, err := s.heldObject(k.kind, name); {
 	case err != nil:
@@ -185,7 +182,7 @@ func (s *Surface) changeObject(ctx context.Context, k objectKind, name string, p
 			return nil, err
 		}
 	}
-	change := service.ObjectChange{Kind: k.kind, Name: name, Spec: spec, Version: version, Author: who(ctx).Name, DryRun: dryRun, Confirmed: confirmed}
+	change := service.ObjectChange{Kind: k.kind, Name: name, Spec: spec, Version: version, Author: who(ctx).Name, DryRun: dryRun, Confirmed: confirmed, Within: who(ctx).within}
 	var done service.ObjectAnswer
 	if remove {
 		done, err = s.program.Service().DeleteObject(ctx, change)

@@ -66,7 +66,7 @@ func (s *Surface) finishDocument() {
 			schemas[name].Properties["spec"] = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Description: "What stands below its name in a file."}
 		}
 	}
-	for _, name := range []string{"ScheduleCheckRequest", "RuleCheckRequest"} {
+	for _, name := range []string{"ScheduleDraft", "RuleDraft"} {
 		for key, ref := range map[string]string{"schedule": "Schedule", "rule": "Rule"} {
 			if property := schemas[name].Properties[key]; property != nil {
 				*property = huma.Schema{Ref: "#/components/schemas/" + ref, Description: property.Description}

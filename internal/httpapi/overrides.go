@@ -64,9 +64,6 @@ func (s *Surface) overrides() {
 		if err != nil {
 			return nil, err
 		}
-		if err := unbound(ctx); err != nil {
-			return nil, err
-		}
 		state := calendar.Running
 		if in.Body.State == calendar.Stopped.String() {
 			state = calendar.Stopped
@@ -77,7 +74,7 @@ func (s *Surface) overrides() {
 			}
 		}
 		body, err := s.program.Service().SetOverride(ctx, service.OverrideRequest{
-			Target: in.Body.Target, State: state, End: end, Once: in.Body.Once, Reason: in.Body.Reason, Author: who(ctx).Name, DryRun: in.DryRun,
+			Target: in.Body.Target, State: state, End: end, Once: in.Body.Once, Reason: in.Body.Reason, Author: who(ctx).Name, DryRun: in.DryRun, Within: who(ctx).within,
 		})
 		if err != nil {
 			return nil, err
@@ -103,9 +100,6 @@ func (s *Surface) overrides() {
 			if err != nil {
 				return nil, err
 			}
-			if err := unbound(ctx); err != nil {
-				return nil, err
-			}
 			version, id, err := s.overrideVersion(ctx, in.ID, in.IfMatch)
 			if err == nil && !in.DryRun {
 				err = s.recheck(ctx, toAct)
@@ -114,7 +108,7 @@ func (s *Surface) overrides() {
 				return nil, err
 			}
 			body, err := s.program.Service().ChangeOverride(ctx, service.OverrideChange{
-				Target: id, Version: version, End: end, Direction: service.Direction(in.Body.Direction), Author: who(ctx).Name, DryRun: in.DryRun,
+				Target: id, Version: version, End: end, Direction: service.Direction(in.Body.Direction), Author: who(ctx).Name, DryRun: in.DryRun, Within: who(ctx).within,
 			})
 			if err == nil && !in.DryRun {
 				s.program.Changed()
@@ -129,9 +123,6 @@ func (s *Surface) overrides() {
 			DryRun  bool   `query:"dry_run" doc:"Say what would happen, and change nothing."`
 		},
 		) (*answer[service.ClearedOverrides], error) {
-			if err := unbound(ctx); err != nil {
-				return nil, err
-			}
 			version, id, err := s.overrideVersion(ctx, in.ID, in.IfMatch)
 			if err == nil && !in.DryRun {
 				err = s.recheck(ctx, toAct)
@@ -139,7 +130,7 @@ func (s *Surface) overrides() {
 			if err != nil {
 				return nil, err
 			}
-			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{Target: id, Version: version, Author: who(ctx).Name, DryRun: in.DryRun})
+			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{Target: id, Version: version, Author: who(ctx).Name, DryRun: in.DryRun, Within: who(ctx).within})
 			if len(body.Cleared) > 0 && !in.DryRun {
 				s.program.Changed()
 			}

@@ -170,6 +170,7 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 		refused  *service.RefusedError
 		confirm  *service.ConfirmError
 		part     *service.PartError
+		reaches  *service.OutsideError
 		tooLong  *http.MaxBytesError
 		asStated = func(kind string) *Problem { return problem(kind, "%s", err.Error()) }
 	)
@@ -188,6 +189,8 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 		return p
 	case errors.As(err, &missing):
 		return asStated(notFound)
+	case errors.As(err, &reaches):
+		return asStated(outside)
 	case errors.As(err, &input):
 		return asStated(invalid)
 	case errors.As(err, &confirm):

@@ -1,11 +1,6 @@
 package httpapi
 
-import (
-	"context"
-	"net/http"
-
-	"dayshift/internal/service"
-)
+import "net/http"
 
 // register has every operation of the API.
 func (s *Surface) register() {
@@ -18,6 +13,7 @@ func (s *Surface) register() {
 	s.events()
 	s.people()
 	s.configuration()
+	s.holidays()
 }
 
 // routes has what is beside the API.
@@ -44,16 +40,4 @@ func readable(w http.ResponseWriter, kind string, content []byte) {
 	w.Header().Set("Cache-Control", askAgain)
 	w.Header().Set("Content-Security-Policy", docsPolicy)
 	_, _ = w.Write(content) // the client has gone: nobody to tell
-}
-
-func (s *Surface) overview(context.Context) (service.Overview, error) {
-	return service.Overview{}, problem(unavailable, "the overview is not there yet")
-}
-
-func (s *Surface) checkSchedule(context.Context, ScheduleCheckRequest) (service.ScheduleCheck, error) {
-	return service.ScheduleCheck{}, problem(unavailable, "the check is not there yet")
-}
-
-func (s *Surface) checkRule(context.Context, RuleCheckRequest) (service.RuleCheck, error) {
-	return service.RuleCheck{}, problem(unavailable, "the check is not there yet")
 }

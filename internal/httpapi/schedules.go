@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -54,15 +53,33 @@ func (s *Surface) schedules() {
 			body, err := s.program.Service().ExplainSchedule(in.Name, in.At)
 			return &answer[service.ScheduleExplanation]{body}, err
 		})
+	op(s, toRead, operation{id: "getHolidayYear", method: http.MethodGet, path: "/holidays/{name}/year", tag: "Dates", summary: "Say which dates of a year a holiday calendar has"},
+		func(ctx context.Context, in *struct {
+			ObjectPath
+
+			Year int `query:"year" minimum:"1" maximum:"9999" doc:"The year; absent: this one."`
+		},
+		) (*answer[service.HolidayYear], error) {
+			if err := s.visibleObject(ctx, store.HolidayObject, in.Name); err != nil {
+				return nil, err
+			}
+			year := in.Year
+			if year == 0 {
+				year = s.program.Now().Year()
+			}
+			body, err := s.program.Service().Holidays(in.Name, year)
+			return &answer[service.HolidayYear]{body}, err
+		})
 	op(s, toRead, operation{
 		id: "checkSchedule", method: http.MethodPost, path: "/schedules/check", tag: "Schedules", summary: "Check a schedule that is being written",
 		doc:     "Says what is wrong with it, what its week looks like, and what saving it would do. Nothing is changed.",
 		example: map[string]any{"name": "seoul-night", "schedule": map[string]any{"periods": []string{"night"}}, "periods": map[string]any{"night": map[string]any{"begintime": "22:00", "endtime": "06:00"}}},
 	}, func(ctx context.Context, in *struct {
-		Body ScheduleCheckRequest
+		Body service.ScheduleDraft
 	},
 	) (*answer[service.ScheduleCheck], error) {
-		body, err := s.checkSchedule(ctx, in.Body)
+		in.Body.Within = who(ctx).within
+		body, err := s.program.Service().CheckSchedule(ctx, in.Body)
 		return &answer[service.ScheduleCheck]{body}, err
 	})
 	op(s, toRead, operation{
@@ -70,10 +87,11 @@ func (s *Surface) schedules() {
 		doc:     "Says what is wrong with it, what its filter matches now, and its next instants in words. Nothing is changed.",
 		example: map[string]any{"name": "nightly", "rule": map[string]any{"expression": "cron(55 23 * * ? *)", "action": "stop", "filters": "tag:Name=batch"}},
 	}, func(ctx context.Context, in *struct {
-		Body RuleCheckRequest
+		Body service.RuleDraft
 	},
 	) (*answer[service.RuleCheck], error) {
-		body, err := s.checkRule(ctx, in.Body)
+		in.Body.Within = who(ctx).within
+		body, err := s.program.Service().CheckRule(ctx, in.Body)
 		return &answer[service.RuleCheck]{body}, err
 	})
 	op(s, toRead, operation{
@@ -90,20 +108,6 @@ func (s *Surface) schedules() {
 		}
 		return &answer[service.Answer]{service.Eval(in.RawBody)}, nil
 	})
-}
-
-// ScheduleCheckRequest is a schedule that is being written.
-type ScheduleCheckRequest struct {
-	Name     string                     `json:"name" maxLength:"1024" doc:"What it is, or will be, called."`
-	Schedule json.RawMessage            `json:"schedule" doc:"What stands below its name."`
-	Periods  map[string]json.RawMessage `json:"periods,omitempty" maxProperties:"200" doc:"Periods that are written along with it; others are those that there are."`
-	Date     string                     `json:"date,omitempty" maxLength:"10" example:"2027-02-05" doc:"A date of the week to be drawn; absent: today."`
-}
-
-// RuleCheckRequest is a rule that is being written.
-type RuleCheckRequest struct {
-	Name string          `json:"name" maxLength:"1024" doc:"What it is, or will be, called."`
-	Rule json.RawMessage `json:"rule" doc:"What stands below its name."`
 }
 
 func (s *Surface) configuration() {
@@ -135,15 +139,17 @@ func (s *Surface) configuration() {
 			Confirm bool `query:"confirm" doc:"A person has seen why the change is to be confirmed."`
 		},
 		) (*answer[service.ApplyAnswer], error) {
-			if err := unbound(ctx); err != nil {
-				return nil, err
+			if in.Prune { // it would delete what they can not see
+				if err := unbound(ctx); err != nil {
+					return nil, err
+				}
 			}
 			if !in.DryRun {
 				if err := s.recheck(ctx, toEdit); err != nil {
 					return nil, err
 				}
 			}
-			body, err := s.program.Service().ApplyText(ctx, in.RawBody, service.ApplyRequest{Prune: in.Prune, Author: who(ctx).Name, DryRun: in.DryRun, Confirmed: in.Confirm})
+			body, err := s.program.Service().ApplyText(ctx, in.RawBody, service.ApplyRequest{Prune: in.Prune, Author: who(ctx).Name, DryRun: in.DryRun, Confirmed: in.Confirm, Within: who(ctx).within})
 			for i := range body.Objects {
 				if body.Objects[i].Saved {
 					s.program.Changed()
