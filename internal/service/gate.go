@@ -139,9 +139,11 @@ type keySet struct {
 	byID     map[string]*liveKey
 }
 
-func (s *keySet) fresh(now time.Time) bool {
-	return s != nil && !now.Before(s.at) && now.Sub(s.at) < keyAge
-}
+func (s *keySet) fresh(now time.Time) bool { return s != nil && fresh(s.at, now) }
+
+// fresh tells whether what was read at an instant can still be gone by. A request
+// that began before somebody else read it may go by it too.
+func fresh(read, now time.Time) bool { return now.Sub(read).Abs() < keyAge }
 
 // known gives the keys, read no longer ago than keyAge.
 func (g *Gate) known(ctx context.Context, now time.Time) (*keySet, error) {

@@ -28,14 +28,14 @@ func (r Rate) interval() time.Duration {
 // refill is the time from empty to full.
 func (r Rate) refill() time.Duration { return time.Duration(r.Burst) * r.interval() }
 
-// level is when the bucket would be full again. A bucket is never emptier than
+// level is when the bucket will be full again. A bucket is never emptier than
 // empty, wherever the clock was put.
 func (b *bucket) level(now time.Time, rate Rate) time.Time {
 	switch latest := now.Add(rate.refill()); {
 	case b.full.Before(now):
-		return now
+		b.full = now
 	case b.full.After(latest):
-		return latest
+		b.full = latest
 	}
 	return b.full
 }

@@ -46,8 +46,6 @@ type seenSession struct {
 	at      time.Time
 }
 
-func (s seenSession) fresh(now time.Time) bool { return !now.Before(s.at) && now.Sub(s.at) < keyAge }
-
 func sessionOver(s *store.Session, now time.Time) bool {
 	return !now.Before(s.Expires) || now.Sub(s.Seen) >= SessionIdle
 }
@@ -186,7 +184,7 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 	defer cancel()
 	hash := access.Hash(token)
 	seen, known := g.sessions.get(hash)
-	if !known || !seen.fresh(now) {
+	if !known || !fresh(seen.at, now) {
 		if !known && !g.mayLook(from, now) {
 			return store.Session{}, noSession()
 		}
