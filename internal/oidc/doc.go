@@ -16,6 +16,6 @@
 // at which they began.
 //
 // It expects of its caller a cookie that only this server's answers set, that scripts can not read and that the browser sends
-// along when the provider leads it back (SameSite=Lax), and that the caller deletes that cookie whatever Finish says. It
-// expects of the configuration that the issuer is one whose word about groups is to be believed.
+// along when the provider leads it back (SameSite=Lax), that the caller deletes that cookie whatever Finish says, and that it
+// begins a new session for the Principal that Finish gives. It expects of the configuration that the issuer is one whose word about groups is to be believed.
 package oidc

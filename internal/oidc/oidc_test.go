@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,12 +19,15 @@ import (
 	"go.uber.org/goleak"
 
 	"dayshift/internal/access"
+	"dayshift/internal/httpapi"
 	"dayshift/internal/oidc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var contains = strings.Contains
+
+var _ httpapi.OIDC = (*oidc.Provider)(nil)
 
 func TestSignIn(t *testing.T) {
 	f := newIDP(t)
@@ -831,71 +833,4 @@ func TestConfigurations(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestBrowser(t *testing.T) {
-	f := newIDP(t)
-	for _, test := range []struct {
-		name, redirect, cookie string
-		secure                 bool
-	}{
-		{"by https", callback, "__Host-dayshift-signin", true},
-		{"on this machine", "http://127.0.0.1:8080/cb", "dayshift-signin", false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			b := &oidc.Browser{Provider: f.provider(t, func(c *oidc.Config) { c.RedirectURL, c.Name = test.redirect, "Company login" })}
-			if b.Name() != "Company login" {
-				t.Errorf("is called %q", b.Name())
-			}
-			w := httptest.NewRecorder()
-			b.Start(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), "/schedules")
-			cookies := w.Result().Cookies()
-			if w.Code != http.StatusSeeOther || len(cookies) != 1 || w.Header().Get("Cache-Control") != "no-store" {
-				t.Fatalf("got %d with %d cookies: %v", w.Code, len(cookies), w.Header())
-			}
-			c := cookies[0]
-			if c.Name != test.cookie || c.Secure != test.secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 600 {
-				t.Errorf("the cookie is %+v", c)
-			}
-			if len(w.Header().Get("Set-Cookie")) > 4096 {
-				t.Error("no browser keeps such a cookie")
-			}
-			to, err := url.Parse(w.Header().Get("Location"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/cb?"+f.allow(t, to).Encode(), http.NoBody)
-			r.AddCookie(c)
-			w = httptest.NewRecorder()
-			who, back, err := b.Finish(w, r)
-			if err != nil || who.ID != "user:seoyeon@example.com" || back != "/schedules" {
-				t.Errorf("got %+v, %q, %v", who, back, err)
-			}
-			gone := w.Result().Cookies()
-			if len(gone) != 1 || gone[0].Name != test.cookie || gone[0].MaxAge != -1 || gone[0].Secure != test.secure {
-				t.Errorf("the cookie stays: %+v", gone)
-			}
-			_, _, err = b.Finish(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/cb?"+f.allow(t, to).Encode(), http.NoBody))
-			refusedWith(t, err, oidc.Stale, "has begun no sign-in")
-		})
-	}
-	t.Run("the longest way back fits into a cookie", func(t *testing.T) {
-		b := &oidc.Browser{Provider: f.provider(t, nil)}
-		for _, back := range []string{"/" + strings.Repeat("x", 1023), "/" + strings.Repeat("가", 110), "/?" + strings.Repeat("&<>\"", 250)} {
-			w := httptest.NewRecorder()
-			b.Start(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), back)
-			if n := len(w.Header().Get("Set-Cookie")); w.Result().Cookies() == nil || n > 4096 {
-				t.Errorf("%.10q…: the cookie is %d bytes long", back, n)
-			}
-		}
-	})
-	t.Run("the provider is down", func(t *testing.T) {
-		f := newIDP(t)
-		f.Close()
-		w := httptest.NewRecorder()
-		(&oidc.Browser{Provider: f.provider(t, nil)}).Start(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody), "/")
-		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/signin?problem=unavailable" || w.Header().Get("Set-Cookie") != "" {
-			t.Errorf("got %d %v", w.Code, w.Header())
-		}
-	})
 }

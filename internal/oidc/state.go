@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -62,11 +64,13 @@ func newSeal() (seal, error) {
 }
 
 func (s seal) close(p pending) (string, error) {
-	text, err := json.Marshal(p)
-	if err != nil {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // the & of a query would be six bytes
+	if err := enc.Encode(p); err != nil {
 		return "", fmt.Errorf("write a sign-in down: %w", err)
 	}
-	state := base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text, sealed))
+	state := base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text.Bytes(), sealed))
 	if len(state) > maxState {
 		return "", fmt.Errorf("a sign-in is %d bytes long sealed, more than the %d of a cookie", len(state), maxState)
 	}
@@ -77,7 +81,7 @@ func (s seal) close(p pending) (string, error) {
 var errSeal = errors.New("not sealed here")
 
 func (s seal) open(state string) (pending, error) {
-	if len(state) > maxState {
+	if len(state) > maxState || strings.ContainsAny(state, "\r\n") { // which base64 skips
 		return pending{}, errSeal
 	}
 	data, err := base64.RawURLEncoding.Strict().DecodeString(state)
