@@ -53,23 +53,6 @@ func (s *Surface) schedules() {
 			body, err := s.program.Service().ExplainSchedule(in.Name, in.At)
 			return &answer[service.ScheduleExplanation]{body}, err
 		})
-	op(s, toRead, operation{id: "getHolidayYear", method: http.MethodGet, path: "/holidays/{name}/year", tag: "Dates", summary: "Say which dates of a year a holiday calendar has"},
-		func(ctx context.Context, in *struct {
-			ObjectPath
-
-			Year int `query:"year" minimum:"1" maximum:"9999" doc:"The year; absent: this one."`
-		},
-		) (*answer[service.HolidayYear], error) {
-			if err := s.visibleObject(ctx, store.HolidayObject, in.Name); err != nil {
-				return nil, err
-			}
-			year := in.Year
-			if year == 0 {
-				year = s.program.Now().Year()
-			}
-			body, err := s.program.Service().Holidays(in.Name, year)
-			return &answer[service.HolidayYear]{body}, err
-		})
 	op(s, toRead, operation{
 		id: "checkSchedule", method: http.MethodPost, path: "/schedules/check", tag: "Schedules", summary: "Check a schedule that is being written",
 		doc:     "Says what is wrong with it, what its week looks like, and what saving it would do. Nothing is changed.",
