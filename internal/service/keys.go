@@ -261,7 +261,7 @@ func (g *Gate) views(ctx context.Context, held []*liveKey) ([]KeyView, error) {
 			Author: k.object.Author, Created: k.object.Created, Changed: k.object.Changed, Revoked: k.spec.Revoked, RevokedBy: k.spec.RevokedBy,
 		}
 		for _, h := range k.spec.Hashes {
-			if !ended(h.Expires, now) {
+			if k.spec.Revoked == nil && !ended(h.Expires, now) {
 				v.Secrets = append(v.Secrets, KeySecret{Created: h.Created, Expires: h.Expires})
 			}
 		}
