@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -58,8 +57,7 @@ type house struct {
 	board   *service.Board
 	happens *service.Events
 	health  Health
-	log     *bytes.Buffer // what the surface logged; read when it is quiet
-	logging *locked2
+	logging *journal // what the surface logged
 
 	mu        sync.Mutex
 	loaded    *config.Loaded
@@ -75,19 +73,19 @@ type house struct {
 	keys    map[string]string // by who: viewer, operator, editor, admin, each also with "shop " before it, expired, revoked
 }
 
-// locked2 is a writer for several goroutines.
-type locked2 struct {
+// journal keeps what several goroutines log.
+type journal struct {
 	mu sync.Mutex
 	w  bytes.Buffer
 }
 
-func (l *locked2) Write(p []byte) (int, error) {
+func (l *journal) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
 }
 
-func (l *locked2) String() string {
+func (l *journal) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.String()
@@ -95,7 +93,7 @@ func (l *locked2) String() string {
 
 func newHouse(tb testing.TB, options Options) *house {
 	tb.Helper()
-	h := &house{tb: tb, store: memory.New(), health: Health{OK: true, Role: "leader"}, happens: &service.Events{}, logging: &locked2{}, keys: map[string]string{}}
+	h := &house{tb: tb, store: memory.New(), health: Health{OK: true, Role: "leader"}, happens: &service.Events{}, logging: &journal{}, keys: map[string]string{}}
 	h.gate = service.NewGate(service.GateOptions{Store: h.store})
 	h.board = service.NewBoard(service.BoardOptions{
 		Now: h.Now, Wall: func() time.Time { return houseTime }, Scopes: func() []fleet.Scope { return h.loaded.Scopes },
@@ -265,7 +263,6 @@ type ask struct {
 	as                 string // a key of the house
 	headers            map[string]string
 	from               string // the address of the connection; empty: another machine
-	host               string
 }
 
 // do answers a request.
@@ -303,6 +300,10 @@ func (h *house) do(a ask) *httptest.ResponseRecorder {
 		}
 		r.Header.Set(name, value)
 	}
+	return h.serve(r)
+}
+
+func (h *house) serve(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	h.surface.ServeHTTP(w, r)
 	return w
@@ -333,5 +334,3 @@ func (h *house) refused(a ask, status int, kind string) Problem {
 	}
 	return p
 }
-
-var _ io.Writer = (*locked2)(nil)

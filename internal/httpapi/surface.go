@@ -233,7 +233,7 @@ func New(program Program, options Options) *Surface {
 		Content:     map[string]*huma.MediaType{problemJSON: {Schema: config.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "")}},
 	}}
 	config.Security = []map[string][]string{{"key": {}}, {"header": {}}, {"session": {}}}
-	config.Formats = map[string]huma.Format{"application/json": strictJSON}
+	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON} // the second is that of problems: what is behind the +
 	config.DefaultFormat = "application/json"
 	s.api = humago.New(s.mux, config)
 	s.register()
