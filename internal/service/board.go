@@ -516,14 +516,26 @@ func (b *Board) Seen(scope fleet.Scope) (SeenScope, bool) {
 	return seen, true
 }
 
-// WaitLooked waits until the first look is over, or ctx is.
-func (b *Board) WaitLooked(ctx context.Context) error {
-	for b.ask().looking {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond): //nolint:forbidigo // nobody is told when the look ends
+// ScopesWith gives the scopes in which anything was last seen that is asked for, in order.
+func (b *Board) ScopesWith(asked func(*fleet.Resource) bool) []fleet.Scope {
+	s := b.now.Load()
+	if s == nil {
+		return nil
+	}
+	var scopes []fleet.Scope
+	for _, p := range s.shards {
+		for i := range p.rows {
+			if asked(&p.rows[i].seen) {
+				scopes = append(scopes, p.scope)
+				break
+			}
 		}
 	}
-	return nil
+	return scopes
+}
+
+// Complete reports whether every scope of the configuration was seen.
+func (b *Board) Complete() bool {
+	s := b.now.Load()
+	return s != nil && !slices.ContainsFunc(b.options.Scopes(), func(scope fleet.Scope) bool { return s.shard(scope) == nil })
 }
