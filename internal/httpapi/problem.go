@@ -124,6 +124,9 @@ const shownValue = 120
 // humaProblem is what huma says of a request that it refuses itself.
 func humaProblem(status int, message string, errs ...error) *Problem {
 	kind := invalid
+	if strings.HasPrefix(message, "cannot read request body") { // the client gave up, or broke the rules of HTTP
+		status, errs = http.StatusBadRequest, nil
+	}
 	switch status {
 	case http.StatusRequestEntityTooLarge:
 		kind = tooLarge

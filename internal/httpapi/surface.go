@@ -107,8 +107,8 @@ const (
 	maxFileBody = 2 << 20
 )
 
-// bodyTimeout is how long the body of a request may take.
-const bodyTimeout = 8 * time.Second
+// bodyTimeout is how long the body of a request may take. Tests wait less.
+var bodyTimeout = 8 * time.Second
 
 // op registers an operation. It panics where it is not said who may have it
 // done, or where the description lacks something: a program with such an
