@@ -371,8 +371,14 @@ export function checkRule(body: { name: string; rule: RuleSpec }, signal?: Abort
   return request('POST', '/rules/check', { body, signal })
 }
 
-export interface AccountRow {
-  id: string
-  name?: string
-  regions?: string[]
+/** What a holiday calendar says of a year, with the dates of a file, an address or a built-in calendar. */
+export interface HolidayYear {
+  name: string
+  year: number
+  years: number[]
+  dates: { date: string; kind: 'day off' | 'make-up day'; as?: string; name?: string }[]
+}
+
+export function getHolidayYear(name: string, year: number, signal?: AbortSignal): Promise<HolidayYear> {
+  return request('GET', `${pathOf('holidays', name)}/dates`, { query: { year }, signal })
 }

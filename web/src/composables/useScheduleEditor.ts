@@ -377,7 +377,7 @@ export function useScheduleEditor() {
     const result = { ...met.merged }
     for (const row of met.rows) {
       const value = choice[row.key] === 'theirs' ? row.theirs : row.yours
-      if (value === undefined) delete result[row.key]
+      if (value === undefined) Reflect.deleteProperty(result, row.key)
       else result[row.key] = value
     }
     const before = entries.value
