@@ -1,14 +1,11 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -27,6 +24,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/record"
+	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
 
@@ -49,14 +47,19 @@ const stalled = 3 * maxNap
 // Daemon is the running program.
 type Daemon struct {
 	*App
-	// Speed is how many times faster than the wall Clock runs; 0 means 1.
-	Speed float64
+	// Pace is how many times faster than the wall Clock runs; 0 means 1.
+	Pace float64
 	// Reports, when not nil, is handed every finished pass. Its decisions are those
 	// with something to do, to tell or to wait for; all of them with Everything.
 	Reports    func(*pass.Report)
 	Everything bool
 	// Listening is called with the address once the HTTP surface listens.
 	Listening func(addr string)
+	// FirstKey, when not nil, is told the key of somebody who may do everything, once in the life of a store: nobody could
+	// make another one without it. nil: none is made.
+	FirstKey func(secret string)
+	// Simulated: the cloud is a simulated one, which those who look at the page are told.
+	Simulated bool
 
 	leader *leader
 	agenda *agenda
@@ -74,6 +77,9 @@ type Daemon struct {
 
 	ear ear // what is known of events
 
+	board *service.Board // nil before Serve
+	page  page
+
 	waits     waiting    // the configuration that waits for a person
 	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
 
@@ -85,40 +91,31 @@ type Daemon struct {
 // Serve runs until ctx ends or a part fails: HTTP surface, lease, passes, reload.
 func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	d.leader = newLeader(d.Store)
-	d.agenda = newAgenda(time.Duration(d.Config.Config.ResyncInterval), cmp.Or(d.Speed, 1))
+	d.agenda = newAgenda(time.Duration(d.Config.Config.ResyncInterval), d.Speed())
 	d.known = pass.Known{Gaps: map[fleet.Scope]string{}, Held: map[fleet.Ref]plan.Guard{}}
 	d.turned.Store(wall.Now().UnixNano())
 	d.Metrics.Reload(true, wall.Now())
+	d.open()
 
-	var network net.ListenConfig
-	listener, err := network.Listen(ctx, "tcp", addr)
-	if err != nil {
-		return fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+	if d.FirstKey != nil {
+		if err := d.firstKey(ctx); err != nil {
+			return err
+		}
 	}
 	group := lifecycle.New(ctx)
-	group.Go("HTTP surface", func(ctx context.Context) error { return d.listen(ctx, listener) })
+	public, err := d.listeners(ctx, group, addr)
+	if err != nil {
+		group.Stop()
+		return errors.Join(err, group.Wait(grace))
+	}
 	group.Go("scheduler", d.lead)
 	group.Go("reload", d.watch)
+	group.Go("board", d.boards)
+	group.Go("record", d.tail)
 	if d.Listening != nil {
-		d.Listening(listener.Addr().String())
+		d.Listening(public.String())
 	}
 	return group.Wait(grace)
-}
-
-// listen serves health and metrics until ctx ends.
-func (d *Daemon) listen(ctx context.Context, listener net.Listener) error {
-	server := httpapi.NewServer(httpapi.Handler(d, d.Metrics.Handler()))
-	closed := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenewal)
-		defer cancel()
-		closed <- server.Shutdown(limited)
-	})
-	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-closed
 }
 
 // lead waits for the lease and makes passes while it holds it. A lease that is
@@ -253,7 +250,8 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 	d.mu.Lock()
 	p := d.Pass(round.trigger, round.scopes)
 	p.Known = d.known
-	p.Lean, p.Rests = !d.Everything, &d.rests
+	p.Lean, p.Rests = !d.Everything && (d.board == nil || !d.board.Warm()), &d.rests
+	p.ID = d.promised(round.scopes)
 	p.Repair, p.News = round.trigger == triggerResync, round.trigger == triggerEvent
 	for _, scope := range round.scopes {
 		p.Confirmed = p.Confirmed || d.confirms[scope]
@@ -266,8 +264,11 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 			d.Log.InfoContext(ctx, "AWS's request limits make this take a while", slog.String("what", e.String()), slog.Duration("takes", e.Takes.Round(time.Second)))
 		}
 	}
+	var left []fleet.Scope // read once the listing is over
+	p.Decided = func(report *pass.Report) { d.feed(p, report, left) }
 	if len(round.scopes) > 1 {
 		p.Left = func(scopes []fleet.Scope) {
+			left = scopes
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			if d.slow == nil {
@@ -278,7 +279,10 @@ func (d *Daemon) pass(ctx context.Context, round round) {
 			}
 		}
 	}
-	p.Observe = func(outcomes []plan.Outcome) { d.ear.acted(outcomes, d.Clock.Now()) }
+	p.Observe = func(outcomes []plan.Outcome) {
+		d.ear.acted(outcomes, d.Clock.Now())
+		d.acted(outcomes)
+	}
 	given := map[fleet.Scope]bool{}
 	var mu sync.Mutex
 	p.ScopeDone = func(scope fleet.Scope, due time.Time) {
@@ -372,6 +376,7 @@ func (d *Daemon) finish(ctx context.Context, report *pass.Report, err error, too
 			slog.Int("resources", counts.Resources), slog.Int("started", counts.Started), slog.Int("stopped", counts.Stopped),
 			slog.Int("failed", counts.Failed), slog.Int("held", counts.Held), slog.Int("gaps", counts.Gaps), slog.Duration("took", took))
 	}
+	d.passed(report, err, took)
 	if d.Reports != nil && err == nil {
 		d.Reports(report)
 	}
@@ -476,19 +481,24 @@ func (d *Daemon) watch(ctx context.Context) error {
 	defer ticker.Stop()
 	seen, again := d.marks(), false
 	for {
-		told := false
+		hungUp := false
+		var waits told
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-hangup:
-			told = true
+			hungUp = true
 			d.relist.Store(true)
+		case waits = <-d.page.told:
 		case <-ticker.C:
 		}
 		marks := d.marks()
-		changed := told || again || !slices.Equal(marks, seen)
+		changed := hungUp || again || !slices.Equal(marks, seen)
 		if changed || d.revised(ctx) {
 			again, seen = !d.reload(ctx, changed), marks
+		}
+		if waits.done != nil {
+			close(waits.done)
 		}
 	}
 }
@@ -565,6 +575,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 		d.adoptOverrides(&stays, before, revision)
 		d.Metrics.Reload(false, time.Time{})
 		d.setRefused(err)
+		d.configured("refused", err.Error())
 		d.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
 		return true
 	}
@@ -573,6 +584,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 		override(&stays, objects)
 		d.adoptOverrides(&stays, before, revision)
 		d.setRefused(nil)
+		d.configured("waits", "the changed configuration waits until somebody confirms it")
 		return true
 	}
 	d.mu.Lock()
@@ -596,6 +608,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.event(ctx, store.EventDaemon, "config", fmt.Sprintf("configuration reloaded: %d values changed", len(changes)))
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
 	d.forget(before, next)
+	d.configured("taken", fmt.Sprintf("%d values changed", len(changes)))
 	return true
 }
 
@@ -655,6 +668,7 @@ func (d *Daemon) adoptOverrides(next, before *config.Loaded, revision int64) {
 	if sameOverrides(before, next) {
 		return
 	}
+	d.configured("overrides", "")
 	scopes := overridden(before, next)
 	if scopes == nil {
 		scopes = next.Scopes

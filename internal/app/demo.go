@@ -33,7 +33,7 @@ var demoConfig []byte
 // DemoOptions are the choices of the demo.
 type DemoOptions struct {
 	Speed   float64       // simulated seconds in a real one
-	Addr    string        // of health and metrics
+	Addr    string        // of the page
 	SimAddr string        // of the simulated AWS, for whoever wants to step in
 	Length  time.Duration // simulated time after which it ends; 0: when ctx does
 	Every   time.Duration // real time between two frames
@@ -44,7 +44,8 @@ type DemoOptions struct {
 type DemoFrame struct {
 	Now            time.Time
 	Began          time.Time
-	Address        string // of health and metrics
+	Address        string // of the page
+	Key            string // that may do everything on it
 	SimURL         string
 	Schedules      []DemoSchedule
 	Messages       []DemoMessage // the newest last
@@ -94,6 +95,7 @@ type demo struct {
 
 	mu        sync.Mutex
 	address   string
+	key       string
 	resources map[fleet.Ref]*decide.Decision
 	messages  []DemoMessage
 	last      time.Time
@@ -174,11 +176,19 @@ func (d *demo) run(ctx context.Context) error {
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	d.daemon = &Daemon{App: d.app, Speed: d.options.Speed, Reports: d.report, Everything: true, Listening: func(addr string) {
-		d.mu.Lock()
-		d.address = "http://" + addr
-		d.mu.Unlock()
-	}}
+	d.daemon = &Daemon{
+		App: d.app, Pace: d.options.Speed, Simulated: true, Reports: d.report, Everything: true,
+		Listening: func(addr string) {
+			d.mu.Lock()
+			d.address = "http://" + addr
+			d.mu.Unlock()
+		},
+		FirstKey: func(secret string) {
+			d.mu.Lock()
+			d.key = secret
+			d.mu.Unlock()
+		},
+	}
 	served := make(chan error, 1)
 	go func() { served <- d.daemon.Serve(ctx, d.options.Addr) }()
 
@@ -195,7 +205,11 @@ func (d *demo) run(ctx context.Context) error {
 		case <-ticker.C:
 			now := d.app.Clock.Now()
 			people = d.people(ctx, people, now)
-			d.options.Frame(d.show(now))
+			frame := d.show(now)
+			if frame.Address != "" { // it serves
+				d.daemon.board.Keep()
+			}
+			d.options.Frame(frame)
 			if d.options.Length > 0 && now.Sub(d.began) >= d.options.Length {
 				stop()
 			}
@@ -233,7 +247,7 @@ func (d *demo) show(now time.Time) DemoFrame {
 	hours := now.Sub(d.last).Hours()
 	d.last = now
 	frame := &d.frame
-	frame.Now, frame.Began, frame.Address, frame.SimURL = now, d.began, d.address, d.simURL
+	frame.Now, frame.Began, frame.Address, frame.Key, frame.SimURL = now, d.began, d.address, d.key, d.simURL
 	frame.Messages = slices.Clone(d.messages)
 	frame.Attention, frame.Running, frame.Total = nil, 0, 0
 	stats := d.sim.Stats()

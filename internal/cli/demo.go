@@ -30,7 +30,8 @@ func demoCommand() *cobra.Command {
 		Short: "Run the product over a simulated cloud: a week in some minutes",
 		Long: `Runs the daemon over a simulated AWS with some 300 resources in three accounts,
 one of them in China, on a clock that makes a day a minute, and shows live who
-runs, what happened and why. It needs no cloud account and touches none.
+runs, what happened and why: in the terminal, and on the page at the address that
+it shows, with a key to change things. It needs no cloud account and touches none.
 
 Step in with any AWS client at the address that it shows.`,
 		Args: cobra.NoArgs,
@@ -47,7 +48,7 @@ Step in with any AWS client at the address that it shows.`,
 	}
 	cmd.Flags().Float64Var(&options.Speed, "speed", 1440, "simulated seconds in a real second; 1440 makes a day a minute")
 	cmd.Flags().Float64Var(&days, "days", 0, "end after this many simulated days (default: when interrupted)")
-	cmd.Flags().StringVar(&options.Addr, "addr", "127.0.0.1:0", "where health and metrics listen, HOST:PORT")
+	cmd.Flags().StringVar(&options.Addr, "addr", "127.0.0.1:0", "where the page listens, HOST:PORT")
 	cmd.Flags().StringVar(&options.SimAddr, "sim-addr", "127.0.0.1:0", "where the simulated AWS listens, HOST:PORT")
 	return cmd
 }
@@ -123,12 +124,12 @@ func picture(frame app.DemoFrame, width, height int) []string {
 		lines = append(lines, fit(scheduleLine(schedule, frame.Now), width))
 	}
 	notes := min(len(frame.Attention), max(2, height/5))
-	rest := height - len(lines) - notes - 5
+	rest := height - len(lines) - notes - 6
 	lines = append(lines, "", fit(bold+"What happened"+plainC, width))
 	for _, message := range tail(frame.Messages, max(rest, 1)) {
 		lines = append(lines, fit(messageLine(message, seoul.Location()), width))
 	}
-	for len(lines) < height-notes-2 {
+	for len(lines) < height-notes-3 {
 		lines = append(lines, "")
 	}
 	if notes > 0 {
@@ -137,8 +138,10 @@ func picture(frame app.DemoFrame, width, height int) []string {
 			lines = append(lines, fit(yellow+pad(plain(note.Name), 24)+plainC+" "+plain(note.Why), width))
 		}
 	}
-	lines = lines[:max(0, min(len(lines), height-1))] // a low terminal shows the top of it
-	return append(lines, fit(dim+"Ctrl-C ends it.  metrics "+frame.Address+"/metrics   AWS_ENDPOINT_URL="+frame.SimURL+plainC, width))
+	lines = lines[:max(0, min(len(lines), height-2))] // a low terminal shows the top of it
+	return append(lines,
+		fit(bold+"Page "+plainC+cyan+frame.Address+plainC+dim+"   to change things sign in with "+plainC+frame.Key, width),
+		fit(dim+"Ctrl-C ends it.  AWS_ENDPOINT_URL="+frame.SimURL+plainC, width))
 }
 
 func zoneOf(frame app.DemoFrame, name string) *time.Location {
@@ -233,7 +236,8 @@ func (s *screen) lines(frame app.DemoFrame) {
 	zone := zoneOf(frame, "seoul-office")
 	if !s.introed && frame.Address != "" {
 		s.introed = true
-		_, _ = fmt.Fprintf(s.out, "Dayshift demo: %s, metrics %s/metrics, AWS_ENDPOINT_URL=%s\n", frame.Now.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), frame.Address, frame.SimURL)
+		_, _ = fmt.Fprintf(s.out, "Dayshift demo: %s, page %s, to change things sign in with %s, metrics %s/metrics, AWS_ENDPOINT_URL=%s\n",
+			frame.Now.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), frame.Address, frame.Key, frame.Address, frame.SimURL)
 	}
 	// Several messages may bear one instant, and a person's deed one that is
 	// earlier than its place.

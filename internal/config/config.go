@@ -101,8 +101,8 @@ type OIDC struct {
 	ClientID string `yaml:"client_id" required:"true" example:"dayshift" form:"text"`
 	// The secret that goes with it, written as an external_id. Absent: a public client.
 	ClientSecret Secret `yaml:"client_secret" example:"${DAYSHIFT_OIDC_SECRET}" form:"externalid"`
-	// Where it leads people back to: the address of this page as browsers see it, with /api/v1/oidc/callback behind it, and as it is registered with the provider.
-	RedirectURL string `yaml:"redirect_url" required:"true" example:"https://dayshift.example.com/api/v1/oidc/callback" form:"url"`
+	// Where it leads people back to: the address of this page as browsers see it, with /api/v1/session/oidc/callback behind it, and as it is registered with the provider.
+	RedirectURL string `yaml:"redirect_url" required:"true" example:"https://dayshift.example.com/api/v1/session/oidc/callback" form:"url"`
 	// What is asked for beside openid. Absent: profile and email.
 	Scopes []string `yaml:"scopes" example:"[profile, email, groups]" form:"text"`
 	// The claim of the ID token that people's groups are in; with dots it is a path.

@@ -30,7 +30,7 @@ auth:
     issuer: https://login.example.com/realms/shop
     client_id: dayshift
     client_secret: ${OIDC_SECRET}
-    redirect_url: http://localhost:8080/api/v1/oidc/callback
+    redirect_url: http://localhost:8080/api/v1/session/oidc/callback
     scopes: [profile, groups]
     groups:
       - {group: platform, role: admin}

@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"dayshift/internal/access"
+	"dayshift/internal/config"
+	"dayshift/internal/httpapi"
+	"dayshift/internal/lifecycle"
+	"dayshift/internal/oidc"
+	"dayshift/web"
+)
+
+// anonymousRead is the word of the configuration that lets everybody look.
+const anonymousRead = "read"
+
+// surface makes what answers at the public address.
+func (d *Daemon) surface(local bool) (*httpapi.Surface, error) {
+	loaded := d.present().Config
+	options := httpapi.Options{
+		Page: web.Files(), Trusted: loaded.Web.Trusted, TLS: loaded.Web.Cert != "", Log: d.Log,
+		Anonymous: func() bool { return d.present().Config.Config.Auth.Anonymous == anonymousRead },
+	}
+	if local && loaded.Config.MetricsListen == "" {
+		options.Metrics = d.Metrics.Handler()
+	}
+	if loaded.Web.OIDC {
+		provider, err := signIn(&loaded.Config.Auth.OIDC)
+		if err != nil {
+			return nil, err
+		}
+		options.OIDC = provider
+	}
+	return httpapi.New(d, options), nil
+}
+
+// signIn makes the identity provider of a configuration.
+func signIn(c *config.OIDC) (*oidc.Provider, error) {
+	members := make([]access.Membership, 0, len(c.Groups))
+	for _, g := range c.Groups {
+		members = append(members, access.Membership{Group: g.Group, Role: access.Role(g.Role), Within: g.Within})
+	}
+	provider, err := oidc.New(oidc.Config{
+		Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), RedirectURL: c.RedirectURL,
+		Scopes: c.Scopes, GroupsClaim: c.GroupsClaim, Members: members,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("auth.oidc: %w", err)
+	}
+	return provider, nil
+}
+
+// listeners opens the addresses and serves them as parts of a group. What can
+// fail fails here, before anything is served.
+func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr string) (net.Addr, error) {
+	loaded := d.present().Config
+	local := config.Local(addr)
+	surface, err := d.surface(local)
+	if err != nil {
+		return nil, err
+	}
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", addr)
+	if err != nil {
+		surface.Close()
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+	}
+	public := listener.Addr()
+	server := httpapi.NewServer(surface)
+	fail := func(err error) (net.Addr, error) {
+		surface.Close()
+		return nil, errors.Join(err, listener.Close())
+	}
+	switch {
+	case loaded.Web.Cert != "":
+		keys := &certificates{cert: beside(loaded, loaded.Web.Cert), key: beside(loaded, loaded.Web.Key), log: d.Log}
+		if _, err := keys.present(); err != nil {
+			return fail(err)
+		}
+		server.TLSConfig = &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return keys.present() },
+		}
+	case !local && len(loaded.Web.Trusted) == 0:
+		d.Log.WarnContext(ctx, "other machines can reach the page without TLS: keys and sessions cross the network for all to read; set tls, or trusted_proxies", slog.String("address", addr))
+	}
+	var metrics net.Listener
+	if where := loaded.Config.MetricsListen; where != "" {
+		if metrics, err = network.Listen(ctx, "tcp", where); err != nil {
+			return fail(fmt.Errorf("listen on %s for metrics: %w", where, err))
+		}
+	}
+	group.Go("HTTP surface", func(ctx context.Context) error { return serve(ctx, listener, server) })
+	if metrics != nil {
+		server := httpapi.NewServer(d.inside(loaded.Config.Pprof))
+		group.Go("metrics", func(ctx context.Context) error { return serve(ctx, metrics, server) })
+	}
+	return public, nil
+}
+
+// inside is what is served for machines alone: health, metrics and, where asked, profiles.
+func (d *Daemon) inside(profiles bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", httpapi.Handler(d, d.Metrics.Handler()))
+	if profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, listener net.Listener, server *http.Server) error {
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenewal)
+		defer cancel()
+		closed <- server.Shutdown(limited)
+	})
+	defer stop()
+	answer := server.Serve
+	if server.TLSConfig != nil {
+		answer = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := answer(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-closed
+}
+
+// beside is a path of the configuration: relative to the folder of its file.
+func beside(loaded *config.Loaded, path string) string {
+	if filepath.IsAbs(path) || loaded.File == "" {
+		return path
+	}
+	return filepath.Join(filepath.Dir(loaded.File), path)
+}
+
+// certificates gives the certificate of two files, and reads them again when they change.
+type certificates struct {
+	cert, key string
+	log       *slog.Logger
+
+	mu     sync.Mutex
+	looked time.Time // by the wall
+	marks  []mark
+	last   *tls.Certificate // the last good one
+}
+
+// certificatePoll is how often, at most, the files are looked at: handshakes can be many.
+const certificatePoll = 2 * time.Second
+
+func (c *certificates) present() (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := wall.Now(); c.last == nil || now.Sub(c.looked) >= certificatePoll {
+		c.looked = now
+		marks := []mark{fileMark(c.cert), fileMark(c.key)}
+		if c.last != nil && slices.Equal(marks, c.marks) {
+			return c.last, nil
+		}
+		c.marks = marks
+		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+		switch {
+		case err == nil:
+			c.last = &pair
+		case c.last == nil:
+			return nil, fmt.Errorf("read the certificate %s with its key %s: %w", c.cert, c.key, err)
+		default: // both files are rarely written in the same moment
+			c.marks = nil
+			c.log.Warn("the new certificate can not be used; the last good one stays", slog.String("cert", c.cert), slog.Any("error", err))
+		}
+	}
+	return c.last, nil
+}
