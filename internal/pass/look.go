@@ -125,7 +125,7 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 	seen := l.seen
 	l.seen = discover.Seen{}
 	l.asked, l.missed = seen.Kinds, map[fleet.Kind]bool{}
-	l.rest.begin(r.Rests.of(r, l.scope), len(seen.Resources))
+	l.rest.begin(len(seen.Resources))
 	l.rest.partial = len(seen.Partial) > 0
 	for _, kind := range seen.Partial {
 		if known := l.rest.known; known != nil {
@@ -161,6 +161,18 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 			anew = append(anew, looked{resource, mark})
 		} else if runs && !partial {
 			t.running++
+		}
+	}
+	for kind, kept := range seen.Kept {
+		t := l.tally(kind)
+		for _, key := range kept {
+			if state, runs, first := l.rest.kept(key); first {
+				t.concerned++
+				t.states[state]++
+				if runs {
+					t.running++
+				}
+			}
 		}
 	}
 	if len(anew) > 0 && !remember() {
@@ -257,7 +269,7 @@ func (r *running) absent(l *look, seen discover.Seen, memories map[fleet.Ref]dec
 	asked := r.Cloud.Kinds()
 	for ref, memory := range memories {
 		switch {
-		case present[ref] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
+		case present[ref] || l.rest.found[keyOf(ref.Kind, ref.ID)] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
 		case memory.Muted != "":
 			l.lost = append(l.lost, memory)
 		case memory.Missing.IsZero() || memory.Missing.After(r.now):

@@ -308,6 +308,12 @@ func (r *running) request(ctx context.Context) discover.Request {
 	}
 	r.narrow(&request)
 	r.differ(&request)
+	for _, scope := range r.Scopes {
+		r.looks[scope].rest.known = r.Rests.of(r, scope)
+	}
+	request.Same = func(scope fleet.Scope, kind fleet.Kind) func([]byte, uint32) (uint64, bool) {
+		return r.looks[scope].rest.known.sameAs(kind)
+	}
 	return request
 }
 

@@ -39,7 +39,7 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 	var page seenPage
 	var err error
 	if fast {
-		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{}, new(bool))
+		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{}, nil, new(bool))
 	} else {
 		var whole *ec2.DescribeInstancesOutput
 		if whole, err = c.DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{}); err == nil {
@@ -61,11 +61,11 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 // it comes over the network.
 func understood(t *testing.T, document string) bool {
 	t.Helper()
-	_, err := readPage(strings.NewReader(document))
+	_, err := readPage(strings.NewReader(document), nil)
 	if err != nil && !errors.Is(err, errNotUnderstood) {
 		t.Fatal(err)
 	}
-	_, slow := readPage(iotest.OneByteReader(strings.NewReader(document)))
+	_, slow := readPage(iotest.OneByteReader(strings.NewReader(document)), nil)
 	if (err == nil) != (slow == nil) {
 		t.Fatalf("at once: %v, byte by byte: %v", err, slow)
 	}
@@ -173,7 +173,7 @@ func TestPagesReadFastAreAsTheSDKReadsThem(t *testing.T) {
 func TestACutPageIsNotUnderstood(t *testing.T) {
 	whole := strings.TrimSpace(pageDocument(2, "<nextToken>t</nextToken>"))
 	for cut := range len(whole) {
-		if _, err := readPage(strings.NewReader(whole[:cut])); err == nil {
+		if _, err := readPage(strings.NewReader(whole[:cut]), nil); err == nil {
 			t.Fatalf("understood after %d of %d bytes: …%s", cut, len(whole), whole[max(0, cut-40):cut])
 		}
 	}
@@ -183,7 +183,7 @@ func TestAPageWhoseConnectionBreaksIsNotLeftToTheSDK(t *testing.T) {
 	broken := errors.New("reset by peer")
 	whole := pageDocument(100, "")
 	for _, cut := range []int{0, 100, len(whole) / 2, len(whole)} {
-		_, err := readPage(io.MultiReader(strings.NewReader(whole[:cut]), iotest.ErrReader(broken)))
+		_, err := readPage(io.MultiReader(strings.NewReader(whole[:cut]), iotest.ErrReader(broken)), nil)
 		if !errors.Is(err, broken) {
 			t.Errorf("after %d bytes: %v", cut, err)
 		}
