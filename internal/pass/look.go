@@ -10,6 +10,7 @@ import (
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/store"
 )
 
 // look is what a pass makes of one scope: from what its listing showed to the
@@ -210,6 +211,27 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		}
 	}
 	l.stale = nil
+	if len(l.changed) >= writtenAhead && !r.DryRun && l.err == nil {
+		l.err = r.writeAhead(ctx, l)
+	}
+}
+
+// writtenAhead is how many memories of a scope are written as soon as it was looked
+// at: at the first look at a large fleet there are a thousand times as many of them
+// as fit into one write.
+const writtenAhead = 1000
+
+// writeAhead writes what is remembered of resources about which nothing is done or
+// recorded. What is recorded of one is written together with what is remembered.
+func (r *running) writeAhead(ctx context.Context, l *look) error {
+	recorded := make(map[fleet.Ref]bool, len(l.settled))
+	for i := range l.settled {
+		recorded[l.settled[i].Resource.Ref] = true
+	}
+	kept := slices.DeleteFunc(slices.Clone(l.changed), func(m decide.Memory) bool { return !recorded[m.Ref] })
+	plain := slices.DeleteFunc(l.changed, func(m decide.Memory) bool { return recorded[m.Ref] })
+	l.changed = kept
+	return r.recorder.Before(ctx, store.Changes{Memories: plain})
 }
 
 // lookAtOne settles and decides on one resource, and reports whether it can be

@@ -363,9 +363,14 @@ func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
 		}
 	}
 	handled := make(map[fleet.Ref]bool, len(planned.Actions)+len(planned.Held))
-	var memories []decide.Memory
+	n := len(r.report.Decisions)
+	for _, scope := range r.Scopes {
+		n += len(r.looks[scope].changed)
+	}
+	memories := make([]decide.Memory, 0, n) // growing it step by step would hold a large fleet several times over
 	for _, scope := range r.Scopes {
 		memories = append(memories, r.looks[scope].changed...)
+		r.looks[scope].changed = nil
 	}
 	save := func(memory decide.Memory) {
 		if memory.Differs(r.looks[memory.Ref.Scope].before[memory.Ref]) {
