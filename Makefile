@@ -42,12 +42,33 @@ endef
 ##@ Try it
 
 .PHONY: demo
-demo: go ## Run the product on a simulated cloud: a week in some minutes, live in the terminal
+demo: go page ## Run the product on a simulated cloud: a week in some minutes, live in the terminal
 	@go run -ldflags '$(LDFLAGS)' ./cmd/dayshift demo $(ARGS)
 
 .PHONY: build
-build: go ## Build bin/dayshift, the same bytes for the same commit
+build: go page ## Build bin/dayshift with its page, the same bytes for the same commit
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: web
+web: web/node_modules/.package-lock.json ## Build the page into web/dist (needs Node 20.19 or newer)
+	cd web && npm run --silent build -- --logLevel warn
+
+# The page where it can be built. Without Node the program is whole but for its page, and says so there.
+.PHONY: page
+page:
+	@if command -v npm >/dev/null; then $(MAKE) web/dist/index.html; \
+	else echo "Node is not here: building without the page" >&2; fi
+
+# Everything that the build reads; tests and journeys are not part of it.
+page_sources := $(shell find web/src web/public -type f ! -name '*.test.ts' 2>/dev/null) web/index.html web/vite.config.ts web/package-lock.json
+
+web/dist/index.html: web/node_modules/.package-lock.json $(page_sources)
+	@$(MAKE) web
+
+# What npm writes after an installation; older than the lock file it is out of date.
+web/node_modules/.package-lock.json: web/package-lock.json
+	@command -v npm >/dev/null || { echo "The page is built with Node 20.19 or newer: install it from https://nodejs.org or with your package manager" >&2; exit 1; }
+	cd web && npm ci --no-progress && touch node_modules/.package-lock.json
 
 ##@ Check it
 
@@ -58,6 +79,13 @@ test: bin/testreport ## Run all tests
 .PHONY: test-race
 test-race: bin/testreport ## Run all tests with the race detector (needs a C compiler)
 	@export CGO_ENABLED=1; { $(call tested,-race); } | bin/testreport
+
+.PHONY: web-test
+web-test: web/node_modules/.package-lock.json ## Check the page: types, linters, unit tests, and the API's types up to date
+	cd web && npm run --silent check
+	cd web && npm run --silent lint
+	cd web && npm test --silent
+	@cd web && npm run --silent types -- --check || { echo "web-test: src/api/types.gen.ts is not what openapi.json gives: run 'npm run types' in web and commit it" >&2; exit 1; }
 
 .PHONY: e2e
 e2e: bin/testreport ## Run the scripts against the built program
@@ -121,7 +149,8 @@ bench-once: go ## Run every benchmark once, to see that it still runs
 
 .PHONY: clean
 clean: ## Remove what the other targets built
-	rm -rf bin dist coverage.out
+	rm -rf bin dist coverage.out web/node_modules web/dist/assets
+	find web/dist -type f ! -name .gitignore -delete
 
 ##@ Help
 

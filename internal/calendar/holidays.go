@@ -155,6 +155,32 @@ func (h *Holidays) Years() []int { return slices.Sorted(maps.Keys(h.years)) }
 // Len is the number of dates of which the calendar says something.
 func (h *Holidays) Len() int { return len(h.days) }
 
+// HolidayDate is a date that a calendar says something of.
+type HolidayDate struct {
+	Date Date
+	Name string // may be empty
+	// Off: it is a day off. Otherwise it is a working day that counts as the weekday As, 0 = Monday.
+	Off bool
+	As  int
+}
+
+// Dates gives the dates of a year that the calendar says something of, in order.
+func (h *Holidays) Dates(year int) []HolidayDate {
+	var list []HolidayDate
+	for date, day := range h.days {
+		if date.Year() != year {
+			continue
+		}
+		listed := HolidayDate{Date: date, Name: day.name, Off: day.kind == dayOff}
+		if !listed.Off {
+			listed.As = int(day.kind - workingDay)
+		}
+		list = append(list, listed)
+	}
+	slices.SortFunc(list, func(a, b HolidayDate) int { return cmp.Compare(a.Date, b.Date) })
+	return list
+}
+
 // kindOf tells how a date counts for the schedule: the first of its calendars that says something of the date decides.
 func (s *Schedule) kindOf(date Date) dayKind {
 	for _, h := range s.holidays {

@@ -60,8 +60,65 @@ type Config struct {
 	AWS AWS `yaml:"aws"`
 	// What is logged and how.
 	Log Log `yaml:"log"`
-	// Where `serve` listens for health checks and metrics, as HOST:PORT.
+	// Where `serve` listens for the page, the API and health checks, as HOST:PORT. Metrics are served there too as long as that is an address of this machine alone and metrics_listen is absent.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" form:"listen"`
+	// Where metrics are served instead, as HOST:PORT; nobody is asked for a key there.
+	MetricsListen string `yaml:"metrics_listen" example:"127.0.0.1:9090" form:"listen"`
+	// true: Go's profiles are served at /debug/pprof beside the metrics. Needs metrics_listen.
+	Pprof bool `yaml:"pprof" default:"false"`
+	// The certificate that browsers are shown. Absent: plain HTTP, for this machine alone or behind a proxy.
+	TLS TLS `yaml:"tls"`
+	// Addresses of proxies, as networks: what they say of whom they speak for and by which protocol is believed, and of nobody else.
+	TrustedProxies []string `yaml:"trusted_proxies" example:"[10.0.0.0/8]" form:"network"`
+	// Who may ask the page and the API, beside those who have a key.
+	Auth Auth `yaml:"auth"`
+}
+
+// TLS is a certificate with its key, in two files. They are read again when
+// they change, so that a renewed certificate needs no restart; one that can not be used leaves the last good one.
+type TLS struct {
+	// The certificate, with those of the authorities in between behind it, in PEM; relative to the folder of this file.
+	Cert string `yaml:"cert" required:"true" example:"/etc/dayshift/tls.crt" form:"path"`
+	// Its private key in PEM.
+	Key string `yaml:"key" required:"true" example:"/etc/dayshift/tls.key" form:"path"`
+}
+
+// Auth says who may ask without a key, and who signs in with an identity provider.
+type Auth struct {
+	// `read`: whoever reaches the page may look at everything, and change nothing. `none`: nothing without a key or a sign-in.
+	Anonymous string `yaml:"anonymous" default:"none" enum:"none,read"`
+	// An identity provider that people sign in with.
+	OIDC OIDC `yaml:"oidc"`
+}
+
+// OIDC is an identity provider that speaks OpenID Connect.
+type OIDC struct {
+	// What people call it: the word on the button.
+	Name string `yaml:"name" example:"Company login" form:"label"`
+	// Its address, exactly as it calls itself; `https://`, or `http://` on this machine.
+	Issuer string `yaml:"issuer" required:"true" example:"https://login.example.com/realms/shop" form:"url"`
+	// What it calls Dayshift.
+	ClientID string `yaml:"client_id" required:"true" example:"dayshift" form:"text"`
+	// The secret that goes with it, written as an external_id. Absent: a public client.
+	ClientSecret Secret `yaml:"client_secret" example:"${DAYSHIFT_OIDC_SECRET}" form:"externalid"`
+	// Where it leads people back to: the address of this page as browsers see it, with /api/v1/oidc/callback behind it, and as it is registered with the provider.
+	RedirectURL string `yaml:"redirect_url" required:"true" example:"https://dayshift.example.com/api/v1/oidc/callback" form:"url"`
+	// What is asked for beside openid. Absent: profile and email.
+	Scopes []string `yaml:"scopes" example:"[profile, email, groups]" form:"text"`
+	// The claim of the ID token that people's groups are in; with dots it is a path.
+	GroupsClaim string `yaml:"groups_claim" default:"groups" example:"realm_access.roles" form:"text"`
+	// What groups give. Who is in several has the highest role, who is in none can not sign in.
+	Groups []OIDCGroup `yaml:"groups" required:"true"`
+}
+
+// OIDCGroup is what the members of a group may do.
+type OIDCGroup struct {
+	// The group as the provider writes it.
+	Group string `yaml:"group" required:"true" example:"platform-team" form:"text"`
+	// Their role.
+	Role string `yaml:"role" required:"true" example:"operator" enum:"viewer,operator,editor,admin"`
+	// A filter that bounds the role. Absent: the whole fleet.
+	Within string `yaml:"within" example:"tag:Team=shop" form:"filter"`
 }
 
 // Account is one AWS account to look after.
@@ -336,7 +393,7 @@ var later = map[string]map[string]string{
 		"workloads":    "workloads (start and stop in an order) are not in this version",
 		"reservations": "capacity reservations are not in this version",
 		"channels":     "notification channels are not in this version",
-		"keys":         "API keys are not in this version",
+		"keys":         "API keys are made with `dayshift key create` or on the page, and kept in the store",
 	},
 	"Schedule": {
 		"use_metrics": "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",
@@ -358,6 +415,9 @@ var later = map[string]map[string]string{
 	},
 	"Exception": {
 		"schedules": "an exception is for one schedule; write one for each",
+	},
+	"OIDC": {
+		"roles": "the key is groups: a list of group, role and, where it is bounded, within",
 	},
 	"AWS": {
 		"endpoint": "set the environment variable AWS_ENDPOINT_URL, which every AWS tool understands",

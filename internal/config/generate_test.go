@@ -134,6 +134,10 @@ var sections = []struct {
 	{reflect.TypeFor[Tags](), "tags"},
 	{reflect.TypeFor[AWS](), "aws"},
 	{reflect.TypeFor[Log](), "log"},
+	{reflect.TypeFor[TLS](), "tls"},
+	{reflect.TypeFor[Auth](), "auth"},
+	{reflect.TypeFor[OIDC](), "oidc"},
+	{reflect.TypeFor[OIDCGroup](), "groups"},
 }
 
 const referenceIntro = `# Configuration
@@ -154,7 +158,7 @@ complete and check while you type. Whole files to begin with are in [examples](.
 
 * **Durations** are a whole number and a unit: ` + "`90s`, `10m`, `2h`, `7d`" + `.
 * **Booleans** are ` + "`true` and `false`" + ` without quotes; ` + "`yes`, `on` and `\"true\"`" + ` are refused.
-* **Secrets** (external_id) can be taken from the environment with ` + "`${NAME}`" + ` or from a file with ` + "`file:PATH`" + `, relative to
+* **Secrets** (external_id, client_secret) can be taken from the environment with ` + "`${NAME}`" + ` or from a file with ` + "`file:PATH`" + `, relative to
   the folder of the configuration. They are never logged or shown. Nothing else in the file is replaced.
 * **Anchors, aliases and ` + "`<<`" + `** of YAML work. Tags (` + "`!`" + `), directives (` + "`%`" + `) and several documents in one file are refused.
 * A key that is given twice, an unknown key and a key without a value are faults.
@@ -373,7 +377,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
 		schema[1].value = "object"
 	}
 	return schema

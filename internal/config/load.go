@@ -50,6 +50,8 @@ type Loaded struct {
 	// Addresses are the addresses of holiday calendars that have to be fetched, ordered by calendar.
 	Addresses []Address
 	Store     Store
+	// Web is how the program is reached over HTTP.
+	Web Web
 	// Warnings are what people should know although the file was taken, in the order of the file; then those of objects.
 	Warnings []Fault
 	// File is the file it came from.

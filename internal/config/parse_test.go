@@ -121,6 +121,7 @@ func TestDefaults(t *testing.T) {
 		AWS:              AWS{APIShare: 0.8, SessionDuration: Duration(time.Hour)},
 		Log:              Log{Level: "info", Format: "text"},
 		Listen:           "127.0.0.1:8080",
+		Auth:             Auth{Anonymous: "none", OIDC: OIDC{GroupsClaim: "groups"}},
 	}
 	if diff := cmp.Diff(want, loaded.Config, cmp.AllowUnexported(Secret{})); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)

@@ -163,6 +163,7 @@ func (b *builder) top() {
 	if f := checkListen(c.Listen); f != nil {
 		b.faultAt("listen", *f)
 	}
+	b.web()
 }
 
 // kinds checks the kinds of resources that are looked after.

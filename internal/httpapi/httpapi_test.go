@@ -17,7 +17,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type program struct{ alive, ready Health }
+// program has nothing to answer with but its health.
+type program struct {
+	Program
+
+	alive, ready Health
+}
 
 func (p program) Alive() Health { return p.alive }
 func (p program) Ready() Health { return p.ready }
@@ -70,7 +75,7 @@ func TestHandler(t *testing.T) {
 			if response.StatusCode != test.status || !strings.Contains(string(body), test.body) {
 				t.Errorf("%d %s", response.StatusCode, body)
 			}
-			for header, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"} {
+			for header, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Content-Security-Policy": apiPolicy} {
 				if got := response.Header.Get(header); got != want {
 					t.Errorf("%s: %q", header, got)
 				}

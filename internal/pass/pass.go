@@ -7,6 +7,7 @@
 package pass
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,6 +110,11 @@ type Pass struct {
 
 	Senders []notify.Sender
 	Log     *slog.Logger
+	// ID is that of the run, where somebody was told it already: the run is recorded whatever the pass finds. Empty: a new one.
+	ID string
+	// Decided, when not nil, is told what was seen and decided before anything is done about it. The report is the pass's
+	// own: it is read before Decided returns, and not kept.
+	Decided func(*Report)
 	// Observe, when not nil, is told the outcomes as they become known.
 	Observe func([]plan.Outcome)
 	// ScopeDone, when not nil, is called as soon as nothing of the scope is under
@@ -209,6 +215,9 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	r.recheck(planned)
 	r.hear(gaps, planned)
 	r.estimate(planned)
+	if p.Decided != nil {
+		p.Decided(&r.report)
+	}
 	if p.DryRun {
 		return r.report, nil
 	}
@@ -278,7 +287,7 @@ func newRunning(p *Pass, now time.Time) *running {
 	}
 	if !p.DryRun {
 		r.term = p.Lease().Term
-		r.report.Run.ID, r.report.Run.Term = store.NewRunID(now), r.term
+		r.report.Run.ID, r.report.Run.Term = cmp.Or(p.ID, store.NewRunID(now)), r.term
 		r.recorder = &record.Recorder{Store: p.Store, Lease: p.Lease, Run: r.report.Run.ID}
 	}
 	return r
@@ -509,7 +518,7 @@ func (r *running) recordRun(ctx context.Context) error {
 	if r.failed != nil {
 		run.Error = r.failed.Error()
 	}
-	if len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held)+r.ended+r.said == 0 {
+	if r.ID == "" && len(r.report.Outcomes)+len(r.rows)+len(r.report.Gaps)+len(r.report.Plan.Held)+r.ended+r.said == 0 {
 		return r.failed
 	}
 	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))

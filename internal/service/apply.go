@@ -23,6 +23,8 @@ type ApplyRequest struct {
 	Author    string
 	DryRun    bool
 	Confirmed bool
+	// Within is what the author may act on, see ObjectChange.Within.
+	Within *fleet.Filter
 }
 
 // ApplyLine is one object of an ApplyAnswer.
@@ -91,7 +93,12 @@ func (s *Service) Apply(ctx context.Context, request ApplyRequest) (ApplyAnswer,
 	if todo == 0 {
 		return answer, nil
 	}
-	if answer.Effect, err = g.effect(ctx); err != nil {
+	for _, e := range g.edits {
+		if err := g.inside(ctx, e, request.Within); err != nil {
+			return ApplyAnswer{}, err
+		}
+	}
+	if answer.Effect, err = g.effect(ctx, request.Within); err != nil {
 		return ApplyAnswer{}, err
 	}
 	if request.DryRun {
@@ -245,7 +252,7 @@ func (s *Service) Diff(ctx context.Context, load func(objects []store.Object) (*
 	if !answer.Differs {
 		return answer, nil
 	}
-	if answer.Effect, err = g.effect(ctx); err != nil {
+	if answer.Effect, err = g.effect(ctx, nil); err != nil {
 		return DiffAnswer{}, err
 	}
 	for _, scope := range missingScopes(g.after.Scopes, g.before.Scopes) {

@@ -32,6 +32,8 @@ type Candidate struct {
 	// Config: it is a change of the configuration, so that passes compare what they would stop with the day before.
 	// False for a person's override.
 	Config bool
+	// Within is what whoever makes the change may act on; nil: everything. *OutsideError where it concerns anything else.
+	Within *fleet.Filter
 }
 
 // Effect is what a change would do, told before it is made.
@@ -42,7 +44,8 @@ type Candidate struct {
 // nothing back in either. Counts are of the resources that the change concerns.
 type Effect struct {
 	At    time.Time `json:"at"`
-	Until time.Time `json:"until"` // the end of the time looked ahead
+	Seen  time.Time `json:"seen,omitzero"` // when the oldest listing that it rests on was made; zero: nothing was listed
+	Until time.Time `json:"until"`         // the end of the time looked ahead
 	// Now is what a pass at once would do with the change and would not without, or the other way round. MoreNow are
 	// further lines that are not told.
 	Now     []EffectLine `json:"now"`
@@ -120,11 +123,14 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 	c := &comparison{
 		before: with(s.Book, &report), after: with(after.Book, &report), candidate: after, decisions: report.Decisions,
 		answer: Effect{
-			At: report.At, Until: report.At.Add(effectAhead), Now: []EffectLine{}, Ahead: []EffectEvent{}, ProtectedNames: []string{},
+			At: report.At, Seen: oldest(report), Until: report.At.Add(effectAhead), Now: []EffectLine{}, Ahead: []EffectEvent{}, ProtectedNames: []string{},
 			Limits: []string{}, Conflicts: []Conflict{}, Gaps: gaps(report), Notes: []string{},
 		},
 	}
 	c.find()
+	if err := c.inside(after.Within); err != nil {
+		return Effect{}, err
+	}
 	if err := c.walk(ctx); err != nil {
 		return Effect{}, err
 	}
@@ -150,6 +156,7 @@ type comparison struct {
 	decisions     []decide.Decision
 	answer        Effect
 
+	outside   int             // resources concerned that whoever makes the change may not act on
 	schedules map[string]bool // those that differ between the books
 	rules     []*policy.Rule  // of either book, that differ
 	overrides []*policy.Override
@@ -241,6 +248,9 @@ func (c *comparison) find() {
 			continue
 		}
 		c.answer.Resources++
+		if within := c.candidate.Within; within != nil && !within.Match(*r) {
+			c.outside++
+		}
 		if before.Protected() && after.Protected() {
 			c.answer.Protected++
 			if len(c.answer.ProtectedNames) < effectNames {
@@ -250,6 +260,30 @@ func (c *comparison) find() {
 		}
 		c.classify(i, before, after)
 	}
+}
+
+// inside refuses a change that concerns anything that a filter does not match (nil: everything may be acted on). What can
+// not be listed may be such a thing.
+func (c *comparison) inside(within *fleet.Filter) error {
+	switch {
+	case within == nil:
+		return nil
+	case c.outside > 0:
+		return &OutsideError{Resources: c.outside}
+	case len(c.answer.Gaps) > 0:
+		return &OutsideError{Unseen: true}
+	}
+	return nil
+}
+
+// oldest is when the oldest of the listings of a report was made.
+func oldest(report pass.Report) (at time.Time) {
+	for i := range report.Decisions {
+		if seen := report.Decisions[i].Resource.SeenAt; at.IsZero() || seen.Before(at) {
+			at = seen
+		}
+	}
+	return at.UTC()
 }
 
 // classify puts a resource to those that live through the same.

@@ -24,7 +24,8 @@ import (
 type Explanation struct {
 	Resource
 	At    time.Time     `json:"at"`
-	Chain []decide.Step `json:"chain"` // the steps that led to the answer, in order
+	Seen  time.Time     `json:"seen,omitzero"` // when the listing that it rests on was made
+	Chain []decide.Step `json:"chain"`         // the steps that led to the answer, in order
 	// Past is what the record says of an instant that is over; nil for any other.
 	Past *PastExplanation `json:"past,omitempty"`
 	// Recent are the last rows of the record about it up to that instant, oldest first.
@@ -53,7 +54,7 @@ func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]E
 		return nil, inputError("which resource? give an ID, an ARN, a name or account/region/kind/id")
 	}
 	past := !at.IsZero() && s.Now().Sub(at) >= pastFrom
-	report, err := s.Looker.Look(ctx, at, true)
+	report, err := s.narrowed(func(r *fleet.Resource) bool { return answersTo(r, target) }, false).Look(ctx, at, true)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]E
 	for i := range report.Decisions {
 		d := &report.Decisions[i]
 		r := &d.Resource
-		if target != r.ID && target != r.ARN && target != r.Name && target != r.Ref.String() {
+		if !answersTo(r, target) {
 			names = append(names, r.Name, r.ID)
 			continue
 		}
@@ -93,7 +94,7 @@ func (s *Service) explain(ctx context.Context, book *policy.Book, report *pass.R
 	if err != nil {
 		return Explanation{}, recordError(ref.String(), err)
 	}
-	e := Explanation{Resource: resource(book, d, report.At), At: report.At, Chain: slices.Clone(d.Chain), Recent: recent}
+	e := Explanation{Resource: resource(book, d, report.At), At: report.At, Seen: d.Resource.SeenAt.UTC(), Chain: slices.Clone(d.Chain), Recent: recent}
 	if fact := rulesFact(book, &d.Resource, report.At); fact != "" {
 		// Before the last step, which is the decision itself.
 		e.Chain = slices.Insert(e.Chain, max(len(e.Chain)-1, 0), decide.Step{Rule: stepRules, Fact: fact})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"dayshift/internal/config"
+	"dayshift/internal/fleet"
+	"dayshift/internal/policy"
 	"dayshift/internal/store"
 )
 
@@ -33,6 +35,9 @@ type ObjectChange struct {
 	DryRun  bool // say what would happen and change nothing
 	// Confirmed: a person has seen what Effect.Confirm says.
 	Confirmed bool
+	// Within is what the author may act on; nil: everything. *OutsideError where the change concerns anything else, now or
+	// by what it is written for.
+	Within *fleet.Filter
 }
 
 // ObjectView is an object as it is, with what is to be known of it.
@@ -136,7 +141,11 @@ func (s *Service) Object(ctx context.Context, kind store.ObjectKind, name string
 	}
 	n := noter{s: s, loaded: s.Config, now: s.Now()}
 	if kind == store.ScheduleObject || kind == store.RuleObject {
-		report, err := s.Looker.Look(ctx, time.Time{}, false)
+		looker := s.Looker
+		if kind == store.ScheduleObject {
+			looker = s.narrowed(s.carries(name), true)
+		}
+		report, err := looker.Look(ctx, time.Time{}, false)
 		if err != nil {
 			return ObjectView{}, err
 		}
@@ -219,7 +228,10 @@ func (s *Service) change(ctx context.Context, change ObjectChange, remove bool) 
 		answer.Notes = append(answer.Notes, "It says so already.")
 		return answer, nil
 	}
-	if answer.Effect, err = g.effect(ctx); err != nil {
+	if err := g.inside(ctx, e, change.Within); err != nil {
+		return ObjectAnswer{}, err
+	}
+	if answer.Effect, err = g.effect(ctx, change.Within); err != nil {
 		return ObjectAnswer{}, err
 	}
 	answer.Notes = append(answer.Notes, g.notes(ctx, e, &answer.Effect)...)
@@ -497,17 +509,64 @@ func shortened(text string) string {
 	return strings.ToValidUTF8(text[:maxFieldText], "") + "…"
 }
 
-// effect tells what the edits do to the fleet.
-func (g *stage) effect(ctx context.Context) (Effect, error) {
-	g.looker = &lookedOnce{Looker: g.s.Looker}
-	same := *g.s
-	same.Looker, same.Book = g.looker, &g.before.Book
+// inside refuses a rule for anything that its author may not act on, also of what only a listing of its own shows.
+func (g *stage) inside(ctx context.Context, e *edit, within *fleet.Filter) error {
+	if within == nil || e.object.Kind != store.RuleObject || e.did == Deleted {
+		return nil
+	}
+	at := slices.IndexFunc(g.after.Book.Rules, func(r *policy.Rule) bool { return r.Name == e.object.Name })
+	if at < 0 || !g.after.Book.Rules[at].Untagged || g.s.Matching == nil {
+		return nil
+	}
+	matching, missing := g.s.Matching(ctx, g.after.Book.Rules[at])
+	outside := 0
+	for i := range matching {
+		if !within.Match(matching[i]) {
+			outside++
+		}
+	}
+	switch {
+	case outside > 0:
+		return &OutsideError{Resources: outside}
+	case len(missing) > 0:
+		return &OutsideError{Unseen: true}
+	}
+	return nil
+}
+
+// looksAt tells which resources the edits can concern; nil: any, as far as their specs tell.
+func (g *stage) looksAt(schedules []string) func(*fleet.Resource) bool {
+	if len(g.edits) == 0 { // the whole configuration is another one
+		return nil
+	}
+	for _, e := range g.edits {
+		if e.object.Kind == store.RuleObject && e.did != Unchanged {
+			return nil
+		}
+	}
+	keys := [2]string{g.before.Book.TagKey, g.after.Book.TagKey}
+	return func(r *fleet.Resource) bool {
+		return slices.Contains(schedules, strings.TrimSpace(r.Tags[keys[0]])) || slices.Contains(schedules, strings.TrimSpace(r.Tags[keys[1]]))
+	}
+}
+
+// effect tells what the edits do to the fleet, and refuses what concerns anything that their author may not act on.
+func (g *stage) effect(ctx context.Context, within *fleet.Filter) (Effect, error) {
 	var schedules []string
 	for _, e := range g.edits {
 		schedules = append(schedules, g.concerns(e)...)
 	}
+	g.looker = &lookedOnce{Looker: g.s.Looker}
+	if concerned := g.looksAt(schedules); concerned != nil {
+		g.looker.Looker = g.s.narrowed(concerned, true)
+	}
+	same := *g.s
+	same.Looker, same.Book = g.looker, &g.before.Book
 	slices.Sort(schedules)
-	effect, err := same.Effect(ctx, Candidate{Book: &g.after.Book, Limits: g.after.Limits, Schedules: slices.Compact(schedules), Config: true})
+	effect, err := same.Effect(ctx, Candidate{Book: &g.after.Book, Limits: g.after.Limits, Schedules: slices.Compact(schedules), Config: true, Within: within})
+	if outside := (*OutsideError)(nil); errors.As(err, &outside) {
+		return Effect{}, outside
+	}
 	if err != nil {
 		return Effect{}, fmt.Errorf("find out what the change does: %w", err)
 	}

@@ -95,6 +95,8 @@ type OverrideRequest struct {
 	Reason string
 	Author string
 	DryRun bool // say what would happen and change nothing
+	// Within is what the author may act on; nil: everything. *OutsideError where the override is for anything else.
+	Within *fleet.Filter
 }
 
 // OverrideView is an override as people see it.
@@ -159,12 +161,15 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
-	view, err := s.looking(ctx)
+	view, err := s.looking(ctx, request.Target)
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
 	subject, err := view.resolve(request.Target)
 	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	if err := view.inside(&subject, request.Within); err != nil {
 		return OverrideAnswer{}, err
 	}
 	o.Target = subject.target
@@ -605,16 +610,88 @@ type looked struct {
 	held   []held // also those whose time is over
 }
 
-func (s *Service) looking(ctx context.Context) (*looked, error) {
+// looking looks at the part of the fleet that a target can be for.
+func (s *Service) looking(ctx context.Context, target string) (*looked, error) {
 	v := &looked{s: s, now: store.Instant(s.Now())}
 	var err error
 	if v.held, err = s.allHeld(ctx); err != nil {
 		return nil, err
 	}
-	if v.report, err = s.Looker.Look(ctx, time.Time{}, false); err != nil {
+	looker := s.Looker
+	if concerned, sure := s.targeted(target); concerned != nil {
+		looker = s.narrowed(concerned, sure)
+	}
+	v.report, err = looker.Look(ctx, time.Time{}, false)
+	return v, err
+}
+
+// lookingAtHeld looks at the part of the fleet that overrides are for, those in force and that of a target, if there is one.
+func (s *Service) lookingAtHeld(ctx context.Context, target string) (*looked, error) {
+	v := &looked{s: s, now: store.Instant(s.Now())}
+	var err error
+	if v.held, err = s.allHeld(ctx); err != nil {
 		return nil, err
 	}
-	return v, nil
+	targeted, _ := s.targeted(target)
+	looker := s.narrowed(func(r *fleet.Resource) bool {
+		return targeted != nil && targeted(r) || slices.ContainsFunc(v.held, func(h held) bool {
+			return h.override != nil && v.inForce(h.override) && h.override.Covers(*r, s.Book.TagKey)
+		})
+	}, true)
+	v.report, err = looker.Look(ctx, time.Time{}, false)
+	return v, err
+}
+
+// targeted tells which resources a target can be for, as far as that can be told from its text; nil: nobody can tell. sure:
+// it may be for none.
+func (s *Service) targeted(text string) (concerned func(*fleet.Resource) bool, sure bool) {
+	text = strings.TrimSpace(text)
+	name, isFilter := strings.CutPrefix(text, filterPrefix)
+	if isFilter || !strings.HasPrefix(text, schedulePrefix) && !strings.HasPrefix(text, resourcePrefix) && hasEquals(text) {
+		filter, err := fleet.ParseFilter(name)
+		if err != nil {
+			return nil, false
+		}
+		return func(r *fleet.Resource) bool { return filter.Match(*r) }, false
+	}
+	schedule := strings.TrimPrefix(text, schedulePrefix)
+	if schedule != text {
+		return s.carries(schedule), true
+	}
+	name = strings.TrimPrefix(text, resourcePrefix)
+	if name == "" {
+		return nil, false
+	}
+	carries := s.carries(name)
+	return func(r *fleet.Resource) bool { return answersTo(r, name) || name == text && carries(r) }, false
+}
+
+// carries tells which resources carry the name of a schedule.
+func (s *Service) carries(schedule string) func(*fleet.Resource) bool {
+	return func(r *fleet.Resource) bool { return strings.TrimSpace(r.Tags[s.Book.TagKey]) == schedule }
+}
+
+// inside refuses a subject that is for anything that a filter does not match (nil: everything may be acted on). What could
+// not be listed may be such a thing.
+func (v *looked) inside(on *subject, within *fleet.Filter) error {
+	if within == nil {
+		return nil
+	}
+	outside := 0
+	for _, i := range slices.Concat(on.covered, on.guarded) {
+		if !within.Match(v.report.Decisions[i].Resource) {
+			outside++
+		}
+	}
+	switch {
+	case outside > 0:
+		return &OutsideError{Resources: outside}
+	case len(on.covered) == 0:
+		return &OutsideError{}
+	case on.target.Resource == (fleet.Ref{}) && len(v.report.Gaps) > 0:
+		return &OutsideError{Unseen: true}
+	}
+	return nil
 }
 
 // inForce reports whether an override's time is not over.
@@ -709,7 +786,7 @@ func hasEquals(text string) bool {
 func (v *looked) named(text string) (found []int) {
 	for i := range v.report.Decisions {
 		r := &v.report.Decisions[i].Resource
-		if text == r.ID || text == r.ARN || text == r.Name || text == r.Ref.String() {
+		if answersTo(r, text) {
 			found = append(found, i)
 		}
 	}

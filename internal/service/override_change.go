@@ -32,7 +32,7 @@ func (s *Service) ListOverrides(ctx context.Context) (OverrideList, error) {
 	if !slices.ContainsFunc(list, inForce) { // no need to ask a cloud
 		return answer, nil
 	}
-	v, err := s.looking(ctx)
+	v, err := s.lookingAtHeld(ctx, "")
 	if err != nil {
 		return answer, err
 	}
@@ -61,7 +61,7 @@ func (s *Service) ListOverrides(ctx context.Context) (OverrideList, error) {
 
 // Override says what the override that answers to an ID or target does.
 func (s *Service) Override(ctx context.Context, idOrTarget string) (OverrideAnswer, error) {
-	v, err := s.looking(ctx)
+	v, err := s.lookingAtHeld(ctx, idOrTarget)
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
@@ -100,6 +100,8 @@ type OverrideChange struct {
 	Direction Direction
 	Author    string
 	DryRun    bool
+	// Within is what the author may act on, see OverrideRequest.Within.
+	Within *fleet.Filter
 }
 
 // ChangeOverride moves the end of an override: what it was made to end with
@@ -126,7 +128,7 @@ func (s *Service) ChangeOverride(ctx context.Context, change OverrideChange) (Ov
 }
 
 func (s *Service) changeOverride(ctx context.Context, change OverrideChange, author string) (OverrideAnswer, error) {
-	v, err := s.looking(ctx)
+	v, err := s.lookingAtHeld(ctx, change.Target)
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
@@ -145,6 +147,9 @@ func (s *Service) changeOverride(ctx context.Context, change OverrideChange, aut
 		o.From = v.now // the boundary after this instant is meant, and not one that it has outlasted
 	}
 	on := v.subjectOf(&before)
+	if err := v.inside(&on, change.Within); err != nil {
+		return OverrideAnswer{}, err
+	}
 	notes, err := v.end(&o, on, change.End, h.object.Created)
 	if err != nil {
 		return OverrideAnswer{}, err
@@ -186,6 +191,8 @@ type OverrideClear struct {
 	Version int64
 	Author  string
 	DryRun  bool
+	// Within is what the author may act on, see OverrideRequest.Within; nothing is cleared where one of the overrides is for anything else.
+	Within *fleet.Filter
 }
 
 // ClearedOverrides is what was cleared, and what that does.
@@ -212,7 +219,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 	case clearing.All && clearing.Version != 0:
 		return ClearedOverrides{}, inputError("a version goes with one override, not with all")
 	}
-	v, err := s.looking(ctx)
+	v, err := s.lookingAtHeld(ctx, clearing.Target)
 	if err != nil {
 		return ClearedOverrides{}, err
 	}
@@ -224,6 +231,15 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 	}
 	if clearing.Version != 0 && len(found) > 1 {
 		return ClearedOverrides{}, inputError("a version goes with one override, and %q has %d; name one by its ID:\n%s", clearing.Target, len(found), idLines(found))
+	}
+	for i := range found {
+		on := subject{} // of what can not be read nobody knows what it is for
+		if o := found[i].override; o != nil {
+			on = v.subjectOf(o)
+		}
+		if err := v.inside(&on, clearing.Within); err != nil {
+			return ClearedOverrides{}, err
+		}
 	}
 	answer := ClearedOverrides{At: v.now, DryRun: clearing.DryRun, Cleared: []OverrideView{}, Resources: []OverrideLine{}, Gaps: gaps(v.report)}
 	var failed error

@@ -29,6 +29,44 @@ type Looker interface {
 	Look(ctx context.Context, at time.Time, chains bool) (pass.Report, error)
 }
 
+// Narrower is a Looker that remembers the fleet, and can look at the part alone that a question is about.
+type Narrower interface {
+	Looker
+	// Narrow gives a Looker over the scopes in which anything was last seen that is concerned. Where there is nothing of
+	// that, it is one that may find out what there is by now; with sure it is one that shows nothing.
+	Narrow(concerned func(*fleet.Resource) bool, sure bool) Looker
+}
+
+// narrowed is the Looker for a question about some resources alone.
+func (s *Service) narrowed(concerned func(*fleet.Resource) bool, sure bool) Looker {
+	if n, ok := s.Looker.(Narrower); ok {
+		return n.Narrow(concerned, sure)
+	}
+	return s.Looker
+}
+
+// answersTo reports whether a resource answers to a name: its ID, ARN, name or ref.
+func answersTo(r *fleet.Resource, target string) bool {
+	return target == r.ID || target == r.ARN || target == r.Name || target == r.Ref.String()
+}
+
+// OutsideError says that something would affect resources beyond those that who
+// asks may act on. It does not tell which: they may not be seen either.
+type OutsideError struct {
+	Resources int  // how many of them; 0 where that is not known
+	Unseen    bool // parts of the fleet could not be listed, and may have some
+}
+
+func (e *OutsideError) Error() string {
+	switch {
+	case e.Unseen:
+		return "a part of the fleet can not be listed now, so it is not known whether this affects resources that you may not act on; name a single resource, or try again later"
+	case e.Resources == 0:
+		return "this is not bound to resources that you may act on; name one of them"
+	}
+	return fmt.Sprintf("this affects %s that you may not act on", count(e.Resources, "resource", "resources"))
+}
+
 // Service answers.
 type Service struct {
 	Looker Looker
@@ -46,6 +84,8 @@ type Service struct {
 	// Matching lists what the filter of a rule matches in its scopes, with the schedule tag or without, and what could not
 	// be listed. nil: only what a look at the fleet shows is known.
 	Matching func(ctx context.Context, rule *policy.Rule) ([]fleet.Resource, []Gap)
+	// Gate knows who asks; nil where nobody signs in.
+	*Gate
 }
 
 // InputError says that a question can not be answered as it was put: who asked

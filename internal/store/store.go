@@ -1,6 +1,6 @@
 // Package store is the contract for what Dayshift keeps: what it remembers of
 // each resource and scope, the objects that people make, the runs (passes), the
-// activity record and the lease.
+// activity record, counters, sessions and the lease.
 //
 // Guarantees that every engine gives, examined by storetest.Exercise:
 //
@@ -18,12 +18,14 @@
 // An error other than ErrHeld, ErrFenced and ErrReadOnly leaves open whether
 // the write happened: a commit can reach the disk and its answer get lost.
 // SaveRun, DropMemories, Acquire and a SaveChanges without activity may simply be
-// called again; rows of a write that is repeated may be recorded twice, and an
-// object that is saved or deleted again is a conflict with the first time.
+// called again; rows of a write that is repeated may be recorded twice, an
+// object that is saved or deleted again is a conflict with the first time, and a
+// Take that is repeated may count twice.
 //
 // What all engines have to do alike is written once here: leases (Grant,
-// Extend, Guard), versions (Revise, Retire), the chain (Link, Chain) and the
-// cleaning (CleanMemories, CleanScopes, CleanObject, CleanRun).
+// Extend, Guard), versions (Revise, Retire), counting (Tally), the chain (Link,
+// Chain) and the cleaning (CleanMemories, CleanScopes, CleanObject, CleanRun,
+// CleanTake, CleanTouch, CleanSession).
 package store
 
 import (
@@ -119,6 +121,7 @@ const (
 	CalendarCopy    ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
 	// AccountListObject is the last good list of an organization's accounts, see config.AccountList.
 	AccountListObject ObjectKind = "accounts"
+	KeyObject         ObjectKind = "key" // an API key: its rights and the hashes of its secrets, see service.Gate
 )
 
 // Object is one thing that people make, change and delete while the program
@@ -234,6 +237,9 @@ const (
 	EventAlarmsRestored Event = "alarms-restored"
 	EventRecovered      Event = "recovered" // an intent without an outcome was settled from what was seen
 	EventConfig         Event = "config"
+	EventKey            Event = "key"     // an API key was made, changed, rotated or revoked; Name is key/ and its ID
+	EventSession        Event = "session" // somebody signed in or out, or a session was ended
+	EventRefused        Event = "refused" // somebody was not let in, or not allowed what they asked
 	EventDaemon         Event = "daemon"
 )
 
@@ -277,6 +283,8 @@ type Store interface {
 	Objects
 	Runs
 	Activities
+	Counters
+	Sessions
 	// Ping checks that the store can be written to, by writing.
 	Ping(ctx context.Context) error
 	// Close gives back what the engine holds; every call after it fails. A

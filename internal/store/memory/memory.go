@@ -32,6 +32,9 @@ type Store struct {
 	runs     map[string]store.Run
 	activity []store.Activity // row i has Seq i+1
 	head     store.Head
+	windows  map[string][]store.Window // of counters, the newest first
+	touched  map[string]time.Time
+	sessions map[string]store.Session // by hash
 }
 
 // objectKey is what an object is found by.
@@ -54,6 +57,9 @@ func New() *Store {
 		objects:  map[objectKey]store.Object{},
 		runs:     map[string]store.Run{},
 		head:     store.Head{Hash: store.Genesis},
+		windows:  map[string][]store.Window{},
+		touched:  map[string]time.Time{},
+		sessions: map[string]store.Session{},
 	}
 }
 

@@ -124,6 +124,24 @@ func holdsObjects(t *testing.T, s *Store, objects int, revision int64, config st
 
 var someObject = store.Object{Kind: store.RuleObject, Name: "wake", Spec: []byte(`{"at":"18:10"}`), Author: "kim", Changed: benchStart}
 
+var someSession = store.Session{
+	Hash: strings.Repeat("0f", 32), Owner: "user:kim", Created: benchStart, Seen: benchStart, Expires: benchStart.Add(time.Hour),
+}
+
+// holdsAccess compares what was counted and the number of sessions.
+func holdsAccess(t *testing.T, s *Store, count int64, sessions int) {
+	t.Helper()
+	if found, err := s.Counted(t.Context(), []string{"quota"}); err != nil || len(found) != 1 || found[0].Count != count {
+		t.Errorf("counters: %+v, %v, want %d", found, err, count)
+	}
+	if found, err := s.Sessions(t.Context()); err != nil || found == nil || len(found) != sessions {
+		t.Errorf("sessions: %+v, %v, want %d", found, err, sessions)
+	}
+	if _, err := s.Session(t.Context(), someSession.Hash); sessions == 0 && !errors.Is(err, store.ErrNotFound) || sessions > 0 && err != nil {
+		t.Errorf("the session: %v", err)
+	}
+}
+
 // writeNew writes what only the present version knows.
 func writeNew(t *testing.T, s *Store) {
 	t.Helper()
@@ -140,6 +158,12 @@ func writeNew(t *testing.T, s *Store) {
 	if _, err := s.SaveObject(t.Context(), someObject, row); err != nil {
 		t.Fatal(err)
 	}
+	if granted, err := s.Take(t.Context(), "quota", benchStart, 3, 10); err != nil || granted != 3 {
+		t.Fatalf("%d, %v", granted, err)
+	}
+	if err := s.SaveSession(t.Context(), someSession); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestOldDatabaseIsMigrated(t *testing.T) {
@@ -147,9 +171,11 @@ func TestOldDatabaseIsMigrated(t *testing.T) {
 	s := openAt(t, path, Options{})
 	holdsOld(t, s, record)
 	holdsObjects(t, s, 0, 0, "")
+	holdsAccess(t, s, 0, 0)
 	writeNew(t, s)
 	holdsOld(t, s, record)
 	holdsObjects(t, s, 1, 1, "c1")
+	holdsAccess(t, s, 3, 1)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +228,7 @@ func TestOldDatabaseAnswersQuestions(t *testing.T) {
 	reader := openAt(t, path, Options{ReadOnly: true})
 	holdsOld(t, reader, record)
 	holdsObjects(t, reader, 0, 0, "")
+	holdsAccess(t, reader, 0, 0)
 	refusesWrites(t, reader)
 	if version := schemaVersion(t, path); version != 1 {
 		t.Fatalf("a question has migrated the file to version %d", version)
@@ -211,6 +238,7 @@ func TestOldDatabaseAnswersQuestions(t *testing.T) {
 	writeNew(t, writer)
 	holdsOld(t, reader, record)
 	holdsObjects(t, reader, 1, 1, "c1")
+	holdsAccess(t, reader, 3, 1)
 	rows, err := reader.Activity(t.Context(), store.ActivityQuery{Last: true, Limit: 1})
 	if err != nil || len(rows) != 1 || len(rows[0].Chain) != 1 {
 		t.Errorf("the newest row: %+v, %v", rows, err)
@@ -228,6 +256,8 @@ func refusesWrites(t *testing.T, s *Store) {
 	_, acquire := s.Acquire(ctx, "main", "host-a", benchStart, time.Minute)
 	_, renew := s.Renew(ctx, lease, benchStart, time.Minute)
 	_, save := s.SaveObject(ctx, someObject, someRow...)
+	_, take := s.Take(ctx, "quota", benchStart, 1, 10)
+	_, end := s.EndSessions(ctx, []string{someSession.Hash})
 	for name, err := range map[string]error{
 		"Acquire": acquire, "Renew": renew, "Release": s.Release(ctx, lease),
 		"SaveChanges":  s.SaveChanges(ctx, lease, store.Changes{Scopes: []decide.ScopeMemory{{Scope: oldScope}}}),
@@ -235,6 +265,8 @@ func refusesWrites(t *testing.T, s *Store) {
 		"SaveObject":   save, "DeleteObject": s.DeleteObject(ctx, someObject.Kind, someObject.Name, 1, someRow...),
 		"SaveRun": s.SaveRun(ctx, lease, store.Run{ID: "run-2", Started: benchStart}),
 		"Append":  s.Append(ctx, store.Lease{}, someRow), "Ping": s.Ping(ctx),
+		"Take": take, "Touch": s.Touch(ctx, "key", benchStart), "SaveSession": s.SaveSession(ctx, someSession),
+		"SeeSession": s.SeeSession(ctx, someSession.Hash, benchStart), "EndSessions": end,
 	} {
 		if !errors.Is(err, store.ErrReadOnly) {
 			t.Errorf("%s: got %v, want %q", name, err, store.ErrReadOnly)
@@ -280,7 +312,7 @@ func TestFailedMigrationLeavesNoTrace(t *testing.T) {
 	path, record := oldDatabase(t)
 	beside(t, path, `CREATE TABLE objects (mine TEXT)`) // in the way of the migration's third statement
 	_, err := Open(t.Context(), path, Options{LockWait: 50 * time.Millisecond})
-	says(t, err, nil, path, "migrate from version 1 to 2", "objects already exists")
+	says(t, err, nil, path, "migrate from version 1 to 3", "objects already exists")
 	if version := schemaVersion(t, path); version != 1 {
 		t.Errorf("version %d after the failure", version)
 	}

@@ -350,6 +350,8 @@ const (
 	oldestRead = 1
 	// objectsSince is the first with objects, memories of scopes and chains.
 	objectsSince = 2
+	// accessSince is the first with counters and sessions.
+	accessSince = 3
 )
 
 // checkSchema is what opening for reading asks of a file. One that was written
@@ -372,7 +374,16 @@ func (s *Store) checkSchema(ctx context.Context) error {
 // hasObjects reports whether the file has what came with version objectsSince.
 // As long as it has not, it is asked anew: a writer may migrate it at any time.
 func (s *Store) hasObjects(ctx context.Context, tx *sql.Tx) (bool, error) {
-	if s.schema.Load() >= objectsSince {
+	return s.has(ctx, tx, objectsSince)
+}
+
+// hasAccess is hasObjects for what came with version accessSince.
+func (s *Store) hasAccess(ctx context.Context, tx *sql.Tx) (bool, error) {
+	return s.has(ctx, tx, accessSince)
+}
+
+func (s *Store) has(ctx context.Context, tx *sql.Tx, since int64) (bool, error) {
+	if s.schema.Load() >= since {
 		return true, nil
 	}
 	var version int64
@@ -380,7 +391,7 @@ func (s *Store) hasObjects(ctx context.Context, tx *sql.Tx) (bool, error) {
 		return false, err
 	}
 	s.schema.Store(version)
-	return version >= objectsSince, nil
+	return version >= since, nil
 }
 
 // patiently repeats what fails for another process's lock, or for losing a race

@@ -35,6 +35,14 @@ const (
 	Append       Method = "Append"
 	Activity     Method = "Activity"
 	Verify       Method = "Verify"
+	Take         Method = "Take"
+	Touch        Method = "Touch"
+	Counted      Method = "Counted"
+	SaveSession  Method = "SaveSession"
+	Session      Method = "Session"
+	Sessions     Method = "Sessions"
+	SeeSession   Method = "SeeSession"
+	EndSessions  Method = "EndSessions"
 	Ping         Method = "Ping"
 	Close        Method = "Close"
 )
@@ -249,6 +257,46 @@ func (f *Faulty) Activity(ctx context.Context, query store.ActivityQuery) ([]sto
 // Verify implements store.Activities.
 func (f *Faulty) Verify(ctx context.Context) (store.Verification, error) {
 	return ask(ctx, f, Verify, func() (store.Verification, error) { return f.below.Verify(ctx) })
+}
+
+// Take implements store.Counters.
+func (f *Faulty) Take(ctx context.Context, name string, window time.Time, n, limit int64) (int64, error) {
+	return ask(ctx, f, Take, func() (int64, error) { return f.below.Take(ctx, name, window, n, limit) })
+}
+
+// Touch implements store.Counters.
+func (f *Faulty) Touch(ctx context.Context, name string, at time.Time) error {
+	return f.call(ctx, Touch, func() error { return f.below.Touch(ctx, name, at) })
+}
+
+// Counted implements store.Counters.
+func (f *Faulty) Counted(ctx context.Context, names []string) ([]store.Counter, error) {
+	return ask(ctx, f, Counted, func() ([]store.Counter, error) { return f.below.Counted(ctx, names) })
+}
+
+// SaveSession implements store.Sessions.
+func (f *Faulty) SaveSession(ctx context.Context, session store.Session, rows ...store.Activity) error {
+	return f.call(ctx, SaveSession, func() error { return f.below.SaveSession(ctx, session, rows...) })
+}
+
+// Session implements store.Sessions.
+func (f *Faulty) Session(ctx context.Context, hash string) (store.Session, error) {
+	return ask(ctx, f, Session, func() (store.Session, error) { return f.below.Session(ctx, hash) })
+}
+
+// Sessions implements store.Sessions.
+func (f *Faulty) Sessions(ctx context.Context) ([]store.Session, error) {
+	return ask(ctx, f, Sessions, func() ([]store.Session, error) { return f.below.Sessions(ctx) })
+}
+
+// SeeSession implements store.Sessions.
+func (f *Faulty) SeeSession(ctx context.Context, hash string, at time.Time) error {
+	return f.call(ctx, SeeSession, func() error { return f.below.SeeSession(ctx, hash, at) })
+}
+
+// EndSessions implements store.Sessions.
+func (f *Faulty) EndSessions(ctx context.Context, hashes []string, rows ...store.Activity) (int, error) {
+	return ask(ctx, f, EndSessions, func() (int, error) { return f.below.EndSessions(ctx, hashes, rows...) })
 }
 
 // Ping implements store.Store.

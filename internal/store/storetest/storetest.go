@@ -65,6 +65,16 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"objects changed at random":                             testObjectWalk,
 		"one of many changes of an object wins":                 testObjectRace,
 		"activity keeps its chain of steps":                     testActivitySteps,
+		"a counter grants up to its limit":                      testTake,
+		"a counter keeps two windows":                           testTakeWindows,
+		"of many takers one gets the last":                      testTakeRace,
+		"a counter that makes no sense is refused":              testTakeRefused,
+		"the latest touch counts":                               testTouch,
+		"counters are told in the order asked for":              testCounted,
+		"sessions come back as they were saved":                 testSessions,
+		"sessions that can not be kept are refused":             testSessionsRefused,
+		"sessions and their rows never part":                    testSessionRows,
+		"a session that was ended does not come back":           testSessionEnded,
 		"memories are ordered by ref":                           testMemoryOrder,
 		"memories are dropped":                                  testMemoryDrop,
 		"memories that can not be kept are refused":             testMemoryRefused,
@@ -96,6 +106,8 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		t.Run("two processes share leases", func(t *testing.T) { testTwinLease(t, open(t), hooks) })
 		t.Run("two processes change objects", func(t *testing.T) { testTwinObjects(t, open(t), hooks) })
 		t.Run("two processes change one object at once", func(t *testing.T) { testTwinObjectRace(t, open(t), hooks) })
+		t.Run("of many takers in two processes one gets the last", func(t *testing.T) { takeRace(t, twins(t, open(t), hooks)...) })
+		t.Run("two processes share sessions", func(t *testing.T) { testTwinSessions(t, open(t), hooks) })
 		t.Run("two processes append one chain", func(t *testing.T) { testTwinChain(t, open(t), hooks) })
 		t.Run("one process reads while another writes", func(t *testing.T) { testTwinRead(t, open(t), hooks) })
 	}
@@ -1103,11 +1115,22 @@ func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]fun
 		SaveRun:      func() error { return s.SaveRun(ctx, lease, store.Run{ID: "run-1", Started: monday}) },
 		Run:          func() error { _, err := s.Run(ctx, "run-1"); return err },
 		Runs:         func() error { _, err := s.Runs(ctx, 1); return err },
-		Append:       func() error { return s.Append(ctx, lease, []store.Activity{event(0, "web")}) },
-		Activity:     func() error { _, err := s.Activity(ctx, store.ActivityQuery{}); return err },
-		Verify:       func() error { _, err := s.Verify(ctx); return err },
-		Ping:         func() error { return s.Ping(ctx) },
-		Close:        func() error { return s.Close() },
+		Take:         func() error { _, err := s.Take(ctx, "quota", monday, 1, 10); return err },
+		Touch:        func() error { return s.Touch(ctx, "key", monday) },
+		Counted:      func() error { _, err := s.Counted(ctx, []string{"quota"}); return err },
+		SaveSession:  func() error { return s.SaveSession(ctx, session("calls", 0)) },
+		Session:      func() error { _, err := s.Session(ctx, session("called", 0).Hash); return err },
+		Sessions:     func() error { _, err := s.Sessions(ctx); return err },
+		SeeSession:   func() error { return s.SeeSession(ctx, session("called", 0).Hash, monday) },
+		EndSessions: func() error {
+			_, err := s.EndSessions(ctx, []string{session("called", 0).Hash}, event(0, "web"))
+			return err
+		},
+		Append:   func() error { return s.Append(ctx, lease, []store.Activity{event(0, "web")}) },
+		Activity: func() error { _, err := s.Activity(ctx, store.ActivityQuery{}); return err },
+		Verify:   func() error { _, err := s.Verify(ctx); return err },
+		Ping:     func() error { return s.Ping(ctx) },
+		Close:    func() error { return s.Close() },
 	}
 }
 
@@ -1126,6 +1149,8 @@ func testConcurrent(t *testing.T, s store.Store) {
 					switch {
 					case err == nil:
 					case name == Run && errors.Is(err, store.ErrNotFound): // its SaveRun comes later
+					case (name == Session || name == SeeSession) && errors.Is(err, store.ErrNotFound): // nobody keeps it
+					case name == SaveSession && errors.Is(err, store.ErrConflict):
 					case (name == SaveObject || name == DeleteObject) && (errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)):
 					default:
 						t.Errorf("%s: %v", name, err)
@@ -1168,6 +1193,11 @@ func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(stor
 	if err := s.DeleteObject(t.Context(), gone.Kind, gone.Name, gone.Version); err != nil {
 		t.Fatalf("DeleteObject: %v", err)
 	}
+	take(t, s, "quota", monday, 3, 10, 3)
+	if err := s.Touch(t.Context(), "key", monday); err != nil {
+		t.Fatalf("Touch: %v", err)
+	}
+	keep(t, s, session("kim", 0))
 	return lease, func(s store.Store) []any {
 		runs, err := s.Runs(t.Context(), 0)
 		if err != nil {
@@ -1180,6 +1210,7 @@ func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(stor
 		return []any{
 			all(t, s), runs, rows(t, s, store.ActivityQuery{}), v,
 			scopeMemory(t, s, seoul), scopeMemory(t, s, beijing), objects(t, s), revision(t, s),
+			counted(t, s, "quota", "key"), sessions(t, s),
 		}
 	}
 }

@@ -1,0 +1,317 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"dayshift/internal/access"
+	"dayshift/internal/store"
+)
+
+// requestFor makes a request of an operation that is in order as far as can be told without knowing it.
+func requestFor(o Operation) ask {
+	a := ask{method: o.Method, path: strings.NewReplacer(
+		"{account}", "111122223333", "{region}", "ap-northeast-2", "{kind}", "ec2_instance", "{id}", "i-0shop1", "{name}", "seoul-office",
+	).Replace(o.Path)}
+	if o.Method == http.MethodPut || o.Method == http.MethodDelete {
+		a.headers = map[string]string{"If-Match": `"1"`}
+	}
+	if bodies := map[string]string{
+		"signIn": `{"key":"dsk_no"}`, "createOverride": `{"target":"i-0shop1","state":"running","for":"1h"}`, "changeOverride": `{"for":"1h"}`, "createRun": `{}`,
+		"createKey": `{"label":"","role":"viewer"}`, "updateKey": `{}`, "rotateKey": `{}`, "checkSchedule": `{"name":"x","schedule":{}}`, "checkRule": `{"name":"x","rule":{}}`,
+	}; bodies[o.ID] != "" {
+		a.body = bodies[o.ID]
+	} else if o.Method == http.MethodPut || o.Method == http.MethodPost && o.ID != "confirmHeld" {
+		a.body = `{}`
+	}
+	if o.ID == "followEvents" {
+		a.headers = map[string]string{"Last-Event-ID": strings.Repeat("x", 300)} // refused, so that it does not go on for ever
+	}
+	return a
+}
+
+// routesBeside are those that are no operations: open to everybody, and said to be here.
+var routesBeside = []string{"/healthz", "/readyz", "/openapi.json", "/docs", "/docs/docs.css", providerPath, callbackPath, "/"}
+
+// Scope matrix: what everybody may have done is what the table of roles says,
+// for every operation that the router knows.
+func TestFault6_06_EveryOperationHasItsRule(t *testing.T) {
+	h := newHouse(t, Options{})
+	mayBe := map[access.Permission]access.Role{access.Read: access.Viewer, access.Act: access.Operator, access.Edit: access.Editor, access.Manage: access.Admin}
+	operations := h.surface.Operations()
+	if len(operations) < 55 {
+		t.Fatalf("%d operations", len(operations))
+	}
+	open := map[string]bool{"getMe": true, "getAbout": true, "signIn": true}
+	for i, o := range operations {
+		if o.Open != open[o.ID] {
+			t.Errorf("%s is open: %t", o.ID, o.Open)
+		}
+		if !o.Open && !o.SignedIn && mayBe[o.Needs] == "" {
+			t.Errorf("%s needs %q, which nobody has", o.ID, o.Needs)
+		}
+		if o.Method != http.MethodGet && o.Needs == access.Read && !slices.Contains([]string{"checkSchedule", "checkRule", "eval", "validate", "diff"}, o.ID) {
+			t.Errorf("%s changes something, and whoever reads may have it done", o.ID)
+		}
+		if o.Method == http.MethodGet && o.Needs != access.Read && o.Needs != access.Manage && !o.Open {
+			t.Errorf("%s changes nothing, and who reads may not ask for it: %q", o.ID, o.Needs)
+		}
+		for _, as := range []string{"", "viewer", "operator", "editor", "admin", "shop viewer", "shop operator", "shop editor", "shop admin", "revoked", "wrong", "anonymous"} {
+			t.Run(o.ID+" as "+as, func(t *testing.T) {
+				a := requestFor(o)
+				a.from = fmt.Sprintf("203.0.113.%d:4000", i) // wrong keys and strangers are counted by address
+				role := access.Role(strings.TrimPrefix(as, "shop "))
+				switch as {
+				case "", "anonymous":
+				case "wrong":
+					a.headers = maps.Clone(a.headers)
+					if a.headers == nil {
+						a.headers = map[string]string{}
+					}
+					a.headers["Authorization"] = "Bearer " + h.keys["admin"][:len(h.keys["admin"])-1] + "!"
+				default:
+					a.as = as
+				}
+				h.anonymous = as == "anonymous"
+				defer func() { h.anonymous = false }()
+				if o.ID == "followEvents" {
+					delete(a.headers, "Last-Event-ID")
+					a.path += "?type=nonsense"
+				}
+				w := h.do(a)
+				var p Problem
+				_ = json.Unmarshal(w.Body.Bytes(), &p)
+				refused := w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden && p.Type == "/problems/forbidden"
+				switch may := o.Open || role.May(o.Needs) || o.SignedIn && role.May(access.Read) || as == "anonymous" && o.Needs == access.Read; {
+				case o.ID == "signIn": // refuses the key in its body
+				case may && refused:
+					t.Errorf("refused: %d %s", w.Code, w.Body)
+				case !may && !refused:
+					t.Errorf("not refused: %d %s", w.Code, w.Body)
+				case !may && as != "" && as != "anonymous" && as != "wrong" && as != "revoked" && w.Code != http.StatusForbidden:
+					t.Errorf("%d where the role is missing", w.Code)
+				case w.Code >= 500:
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+	}
+}
+
+// What is beside the operations is known by name, so that a new route is not forgotten.
+func TestRoutesBesideTheOperations(t *testing.T) {
+	h := newHouse(t, Options{Page: pageFiles})
+	known := map[string]bool{"/api/": true, "/metrics": true}
+	for _, path := range routesBeside {
+		known[path] = true
+	}
+	for _, o := range h.surface.Operations() {
+		known[o.Path] = true
+	}
+	for _, probe := range []string{"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/docs.css", providerPath, callbackPath, "/api/v1/me", "/api/v2/me", "/metrics", "/debug/pprof/", "/api/v1/session/other"} {
+		_, pattern := h.surface.mux.Handler(mustRequest(t, probe))
+		if _, path, found := strings.Cut(pattern, " "); found {
+			pattern = path
+		}
+		if !known[pattern] {
+			t.Errorf("%s is answered by %q, which no list has", probe, pattern)
+		}
+	}
+}
+
+// An operation that does not say who may have it done keeps the program from starting.
+func TestAnOperationWithoutARuleIsAPanic(t *testing.T) {
+	for name, o := range map[string]struct {
+		who needs
+		operation
+	}{
+		"nobody said who":      {needs{}, operation{id: "x", method: "GET", path: "/x", tag: "x", summary: "x"}},
+		"no tag":               {toRead, operation{id: "x", method: "GET", path: "/x", summary: "x"}},
+		"no ID":                {toRead, operation{method: "GET", path: "/x", tag: "x", summary: "x"}},
+		"a path without input": {toRead, operation{id: "x", method: "GET", path: "/x/{name}", tag: "x", summary: "x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := New(program{}, Options{})
+			defer func() {
+				if recover() == nil {
+					t.Error("it was registered")
+				}
+			}()
+			op(s, o.who, o.operation, func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
+		})
+	}
+}
+
+// Object matrix: whoever is bound to a filter finds nothing of what it does not
+// match: not by its address, not in lists, counts, facets, searches, exports or the record.
+func TestFault6_07_NothingOutsideIsFound(t *testing.T) {
+	h := newHouse(t, Options{})
+	hidden := []string{"hidden", "444455556666", "eu-central-1"}
+	admin, shop := "admin", "shop admin"
+	var made struct{ Override struct{ ID string } }
+	h.get(ask{method: "POST", path: base + "/overrides", as: admin, body: `{"target":"resource:hidden-name","state":"running","for":"2h","reason":"hidden reason"}`}, 201, &made)
+
+	for _, path := range []string{
+		"/resources/444455556666/eu-central-1/ec2_instance/i-0hidden", "/resources/444455556666/eu-central-1/ec2_instance/i-0hidden/explain",
+		"/schedules/hidden-schedule", "/schedules/hidden-schedule/calendar", "/schedules/hidden-schedule/explain", "/periods/hidden-period", "/holidays/hidden-days",
+		"/holidays/hidden-days/dates", "/rules/hidden-rule", "/exceptions/hidden-schedule:2026-12-30:stop", "/overrides/" + made.Override.ID, "/runs/run-1",
+		"/preview?schedule=hidden-schedule", "/activity?ref=444455556666/eu-central-1/ec2_instance/i-0hidden", "/activity.csv?ref=444455556666/eu-central-1/ec2_instance/i-0hidden",
+	} {
+		if w := h.do(ask{path: base + path, as: admin}); w.Code != 200 {
+			t.Fatalf("the admin is refused %s: %d %s", path, w.Code, w.Body)
+		}
+		p := h.refused(ask{path: base + path, as: shop}, 404, notFound)
+		if strings.Contains(path, "/resources/") {
+			continue // it repeats what was asked for
+		}
+		for _, word := range []string{"hidden reason", "hidden row"} {
+			if strings.Contains(p.Detail, word) {
+				t.Errorf("%s: %s", path, p.Detail)
+			}
+		}
+	}
+
+	// Whatever can be listed, with every way to search it.
+	asks := []string{"/me", "/about", "/overview", "/preview", "/accounts", "/doctor", "/overrides", "/runs", "/activity", "/activity?order=asc", "/activity?q=hidden", "/activity?schedule=hidden-schedule", "/activity.csv", "/keys", "/sessions"}
+	for _, list := range []string{"/resources", "/schedules", "/periods", "/exceptions", "/holidays", "/rules"} {
+		asks = append(asks, list, list+"?q=hidden")
+	}
+	asks = append(asks, "/resources?filter=tag:Team%3Dhidden", "/resources?account=444455556666", "/resources?schedule=hidden-schedule", "/schedules?schedule=hidden-schedule", "/periods?schedule=hidden-schedule")
+	seen := 0
+	for _, path := range asks {
+		w := h.do(ask{path: base + path, as: admin})
+		if strings.Contains(w.Body.String(), "hidden") {
+			seen++
+		}
+		w = h.do(ask{path: base + path, as: shop})
+		if w.Code != 200 {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		for _, word := range hidden {
+			if strings.Contains(strings.ToLower(w.Body.String()), word) {
+				t.Errorf("%s tells of %q: %s", path, word, w.Body)
+			}
+		}
+	}
+	if seen < 15 {
+		t.Errorf("only %d of the answers to an admin have what is to be hidden: the test looks for nothing", seen)
+	}
+
+	// And what is inside is there.
+	var list struct{ Total int }
+	h.get(ask{path: base + "/resources", as: shop}, 200, &list)
+	if list.Total != 2 {
+		t.Errorf("%d resources", list.Total)
+	}
+	for path, want := range map[string]int{"/schedules": 1, "/periods": 1, "/exceptions": 1, "/holidays": 1, "/rules": 1} {
+		h.get(ask{path: base + path, as: shop}, 200, &list)
+		if list.Total != want {
+			t.Errorf("%s: %d", path, list.Total)
+		}
+	}
+	var rows struct{ Items []store.Activity }
+	h.get(ask{path: base + "/activity", as: shop}, 200, &rows)
+	if len(rows.Items) != 1 || rows.Items[0].Detail != "shop row" {
+		t.Errorf("%+v", rows)
+	}
+
+	// Who may act, acts inside alone.
+	for _, a := range []ask{
+		{method: "POST", path: "/overrides", body: `{"target":"resource:hidden-name","state":"stopped"}`},
+		{method: "POST", path: "/overrides", body: `{"target":"schedule:hidden-schedule","state":"stopped"}`},
+		{method: "POST", path: "/overrides", body: `{"target":"filter:instance-type=*","state":"stopped"}`},
+		{method: "POST", path: "/overrides?dry_run=true", body: `{"target":"filter:tag:Team=hidden","state":"stopped"}`},
+		{method: "POST", path: "/runs", body: `{}`},
+		{method: "POST", path: "/held/confirm"},
+		{method: "POST", path: "/diff", body: `{}`},
+		{method: "GET", path: "/export"},
+		{method: "GET", path: "/activity/verify"},
+		{method: "POST", path: "/apply?prune=true", body: `{}`},
+	} {
+		a.path, a.as = base+a.path, shop
+		if w := h.do(a); w.Code != 403 && w.Code != 404 || strings.Contains(w.Body.String(), "i-0hidden") {
+			t.Errorf("%s %s %s: %d %s", a.method, a.path, a.body, w.Code, w.Body)
+		}
+	}
+	for _, method := range []string{"PATCH", "DELETE"} {
+		h.refused(ask{method: method, path: base + "/overrides/" + made.Override.ID, as: shop, body: `{"for":"1h"}`}, 404, notFound)
+	}
+	if w := h.do(ask{method: "POST", path: base + "/overrides?dry_run=true", as: shop, body: `{"target":"resource:shop-api","state":"running","for":"2h"}`}); w.Code != 200 {
+		t.Errorf("inside: %d %s", w.Code, w.Body)
+	}
+	if h.confirmed != nil || h.ran != nil {
+		t.Error("something was done all the same")
+	}
+}
+
+// Field matrix: fields that nobody may set are refused, not passed over.
+func TestFault6_08_FieldsThatAreNobodys(t *testing.T) {
+	h := newHouse(t, Options{})
+	for _, test := range []struct{ method, path, body string }{
+		{"POST", "/overrides", `{"target":"i-0shop1","state":"running","author":"somebody else"}`},
+		{"POST", "/overrides", `{"target":"i-0shop1","state":"running","from":"2020-01-01T00:00:00Z"}`},
+		{"POST", "/overrides", `{"target":"i-0shop1","state":"running","Within":null}`},
+		{"POST", "/overrides", `{"target":"i-0shop1","state":"running","dry_run":true}`},
+		{"POST", "/overrides", `{"TARGET":"i-0shop1","state":"running"}`},
+		{"POST", "/keys", `{"label":"x","role":"viewer","hashes":[]}`},
+		{"POST", "/keys", `{"label":"x","role":"viewer","secret":"dsk_mine"}`},
+		{"POST", "/keys", `{"label":"x","role":"viewer","id":"abcdefgh"}`},
+		{"POST", "/runs", `{"by":"somebody else"}`},
+		{"POST", "/session", `{"key":"x","role":"admin"}`},
+		{"POST", "/schedules/check", `{"name":"x","schedule":{},"Within":{}}`},
+		{"POST", "/schedules/check", `{"name":"x","schedule":{},"-":"tag:a=b"}`},
+		{"PUT", "/schedules/new", `{"periods":["office"],"owner":"me"}`},
+		{"PUT", "/schedules/new", `{"periods":["office"],"file":true,"version":9}`},
+	} {
+		w := h.do(ask{method: test.method, path: base + test.path, body: test.body, as: "admin", headers: map[string]string{"If-None-Match": "*"}, from: "127.0.0.1:1"})
+		if w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%s %s %s: %d %s", test.method, test.path, test.body, w.Code, w.Body)
+		}
+	}
+	// What is nobody's business is in no answer.
+	for _, o := range h.surface.Operations() {
+		if o.Method != http.MethodGet || o.ID == "followEvents" {
+			continue
+		}
+		body := h.do(ask{path: requestFor(o).path, as: "admin"}).Body.String()
+		for _, canary := range []string{"external-canary", "dayshift-canary", access.Hash(h.keys["viewer"]), h.keys["viewer"]} {
+			if strings.Contains(body, canary) {
+				t.Errorf("%s tells %s", o.ID, canary)
+			}
+		}
+	}
+}
+
+// Where nobody can tell who asks, nobody is let in, whatever is open otherwise.
+func TestFault6_09_ABrokenStoreLetsNobodyIn(t *testing.T) {
+	h := newHouse(t, Options{Anonymous: func() bool { return true }})
+	h.gate = nil
+	for _, o := range h.surface.Operations() {
+		if o.Open {
+			continue
+		}
+		a := requestFor(o)
+		a.as = "admin"
+		if w := h.do(a); w.Code != http.StatusServiceUnavailable && w.Code != http.StatusUnauthorized {
+			t.Errorf("%s: %d %s", o.ID, w.Code, w.Body)
+		}
+	}
+}
+
+func mustRequest(t *testing.T, path string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://dayshift.example"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+var errBroken = errors.New("the database at postgres://dayshift:secret-canary@db is gone")

@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"dayshift/internal/service"
+)
+
+// Signing in with an identity provider: the browser is sent there, and comes
+// back to the callback with what it got. In between a cookie holds the state.
+const (
+	providerPath      = base + "/session/oidc"
+	callbackPath      = providerPath + "/callback"
+	stateCookie       = "__Host-dayshift-oidc"
+	plainStateCookie  = "dayshift-oidc"
+	stateCookieExpiry = 10 * time.Minute
+)
+
+// provider sends the browser to the identity provider.
+func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
+	if s.OIDC == nil {
+		problem(notFound, "nobody signs in with an identity provider here").write(w)
+		return
+	}
+	if !s.byTLS(r) && !s.onThisMachine(r) {
+		problem(forbidden, "sign in by https, or on the machine itself").write(w)
+		return
+	}
+	to, state, err := s.OIDC.Start(r.Context(), localPath(r.URL.Query().Get("to")))
+	if err != nil {
+		s.signInFailed(w, r, err)
+		return
+	}
+	http.SetCookie(w, s.oidcCookie(r, state, int(stateCookieExpiry.Seconds())))
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, to.String(), http.StatusSeeOther)
+}
+
+// callback is where the browser comes back to.
+func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
+	if s.OIDC == nil {
+		problem(notFound, "nobody signs in with an identity provider here").write(w)
+		return
+	}
+	state := ""
+	for _, name := range []string{stateCookie, plainStateCookie} {
+		if cookie, err := r.Cookie(name); err == nil && state == "" {
+			state = cookie.Value
+		}
+	}
+	http.SetCookie(w, s.oidcCookie(r, "", -1)) // whatever comes of it
+	principal, back, err := s.OIDC.Finish(r.Context(), r.URL.Query(), state)
+	if err != nil {
+		s.signInFailed(w, r, err)
+		return
+	}
+	cookie, err := s.beginSession(r.Context(), r, principal)
+	if err != nil {
+		s.signInFailed(w, r, err)
+		return
+	}
+	http.SetCookie(w, cookie)
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, localPath(back), http.StatusSeeOther)
+}
+
+// signInFailed leads back to the page, which says in its own words why.
+func (s *Surface) signInFailed(w http.ResponseWriter, r *http.Request, err error) {
+	word := "other"
+	var worded interface{ Word() string }
+	var denied *service.DeniedError
+	switch {
+	case errors.As(err, &worded):
+		word = worded.Word()
+	case errors.As(err, &denied):
+		word = "refused"
+	}
+	s.log.WarnContext(r.Context(), "a sign-in with the identity provider failed", slog.String("from", s.client(r)), slog.String("why", word), slog.Any("error", err))
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, "/signin?fault="+url.QueryEscape(word), http.StatusSeeOther)
+}
+
+func (s *Surface) oidcCookie(r *http.Request, value string, maxAge int) *http.Cookie {
+	cookie := &http.Cookie{Name: plainStateCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if s.byTLS(r) {
+		cookie.Name, cookie.Secure = stateCookie, true
+	}
+	return cookie
+}
+
+// maxLocalPath bounds a path to go back to, in bytes.
+const maxLocalPath = 1024
+
+// localPath gives a path of this very page, and / for anything that a browser
+// could take for another site or that is none of the page's.
+func localPath(to string) string {
+	unsafe := func(r rune) bool { return r == '\\' || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+	u, err := url.Parse(to)
+	if err != nil || len(to) > maxLocalPath || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || u.IsAbs() || u.Host != "" || u.User != nil ||
+		strings.Contains(u.Path, "//") || strings.Contains(u.Path, "..") || strings.HasPrefix(u.Path, "/api") || strings.ContainsFunc(to+u.Path, unsafe) {
+		return "/"
+	}
+	return u.String()
+}

@@ -1,0 +1,148 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"dayshift/internal/fleet"
+	"dayshift/internal/service"
+	"dayshift/internal/store"
+)
+
+// What somebody sees who is bound to a filter: the resources that it matches as
+// they were last seen, the schedules that govern one of them, what belongs to
+// those schedules, and the rules and overrides that concern one of them. All the
+// rest is not there.
+
+// object is an object of the configuration.
+type object = service.Object
+
+// sight is what somebody bound to a filter sees.
+type sight struct {
+	schedules map[string]bool
+	scopes    map[fleet.Scope]bool
+	resources []service.Resource
+}
+
+// sightOf looks through the pages of the board. Its facets alone would not do:
+// rules and overrides are matched against resources.
+func (s *Surface) sightOf(ctx context.Context) (sight, error) {
+	seen := sight{schedules: map[string]bool{}, scopes: map[fleet.Scope]bool{}}
+	query := service.FleetQuery{Within: who(ctx).within, Limit: maxPage}
+	for {
+		if err := ctx.Err(); err != nil {
+			return sight{}, err
+		}
+		list, err := s.program.Board().List(query)
+		if err != nil {
+			return sight{}, err
+		}
+		for i := range list.Items {
+			r := &list.Items[i]
+			seen.schedules[r.Schedule] = true
+			seen.scopes[fleet.Scope{Account: fleet.AccountID(r.Account), Region: fleet.Region(r.Region)}] = true
+		}
+		seen.resources = append(seen.resources, list.Items...)
+		if list.Next == "" {
+			delete(seen.schedules, "")
+			return seen, nil
+		}
+		query.Cursor = list.Next
+	}
+}
+
+// maxPage is the longest page of a list.
+const maxPage = 500
+
+// of makes of a line of the board the resource that filters look at, as far as a line has it.
+func resourceOf(r *service.Resource) fleet.Resource {
+	ref, err := fleet.ParseRef(r.Ref)
+	if err != nil {
+		return fleet.Resource{}
+	}
+	return fleet.Resource{Ref: ref, ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: fleet.State(r.State), Native: r.NativeState, Tags: r.Tags}
+}
+
+// visibleObjects are the objects of a kind that who asks may see.
+func (s *Surface) visibleObjects(ctx context.Context, kind store.ObjectKind) ([]object, error) {
+	list, err := s.program.Service().Objects(kind)
+	if err != nil || who(ctx).within == nil {
+		return list, err
+	}
+	seen, err := s.sightOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(o object) bool { return !s.inSight(&seen, &o) }), nil
+}
+
+func (s *Surface) inSight(seen *sight, o *object) bool {
+	if o.Kind != store.RuleObject {
+		return s.partOf(*o, seen.schedules)
+	}
+	var spec struct{ Filters string }
+	if json.Unmarshal(o.Spec, &spec) != nil || spec.Filters == "" {
+		return false
+	}
+	filter, err := fleet.ParseFilter(spec.Filters)
+	return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })
+}
+
+// sees reports whether somebody who is bound to a filter sees an object.
+func (s *Surface) sees(ctx context.Context, o *object) bool {
+	seen, err := s.sightOf(ctx)
+	return err == nil && s.inSight(&seen, o)
+}
+
+// visibleObject is an error where there is no such object, or none that who asks may see.
+func (s *Surface) visibleObject(ctx context.Context, kind store.ObjectKind, name string) error {
+	held, err := s.heldObject(kind, name)
+	if err != nil {
+		return err
+	}
+	if held == nil || who(ctx).within != nil && !s.sees(ctx, held) {
+		return problem(notFound, "there is no %s %.200q", kind, name)
+	}
+	return nil
+}
+
+// visibleGaps are those of scopes in which who asks sees something.
+func (s *Surface) visibleGaps(ctx context.Context, gaps []service.Gap) []service.Gap {
+	if who(ctx).within == nil || len(gaps) == 0 {
+		return gaps
+	}
+	seen, err := s.sightOf(ctx)
+	return slices.DeleteFunc(slices.Clone(gaps), func(gap service.Gap) bool { return err != nil || !seen.scopes[gap.Scope] })
+}
+
+// unbound is an error for whoever is bound to a filter: what they ask for is about the whole fleet.
+func unbound(ctx context.Context) error {
+	if who(ctx).within == nil {
+		return nil
+	}
+	return problem(outside, "this is about the whole fleet, and your access is bound to %q", who(ctx).Within)
+}
+
+// seesResource reports whether who asks may see a resource.
+func (s *Surface) seesResource(ctx context.Context, ref fleet.Ref) bool {
+	within := who(ctx).within
+	if within == nil {
+		return true
+	}
+	_, ok := s.program.Board().Resource(ref, within)
+	return ok
+}
+
+// seesOverride reports whether an override concerns something that somebody bound to a filter sees.
+func (seen *sight) seesOverride(o *service.OverrideView) bool {
+	kind, name := targetOf(o.Target)
+	switch kind {
+	case "schedule":
+		return seen.schedules[name]
+	case "filter":
+		filter, err := fleet.ParseFilter(name)
+		return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })
+	}
+	return slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return r.Ref == o.Target })
+}

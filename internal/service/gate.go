@@ -1,0 +1,390 @@
+package service
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dayshift/internal/access"
+	"dayshift/internal/store"
+)
+
+// GateOptions are what a Gate is made of.
+type GateOptions struct {
+	// Store keeps keys, sessions and counters.
+	Store store.Store
+	// Now is the clock by which keys, sessions and limits run; nil: the clock of
+	// the machine. It is never one that was sped up: a day's quota is a day's.
+	Now func() time.Time
+	// Stamp is the clock of the record's rows; nil: Now.
+	Stamp func() time.Time
+}
+
+// Gate knows who asks. One serves a process for as long as it lives, whatever
+// the configuration: it remembers how fast every key asks. It is safe for
+// concurrent use. A nil Gate lets nobody in.
+type Gate struct {
+	store      store.Store
+	now, stamp func() time.Time
+
+	// keys are those last read; loading is held while they are read.
+	keys    atomic.Pointer[keySet]
+	loading chan struct{}
+
+	asks     *recent[*asking] // by ID of the principal
+	visitors *recent[*bucket] // by address: those who show nothing
+	wrong    *recent[*bucket] // by address: keys that were none
+	lost     *recent[*bucket] // by address: sessions that were none
+	familiar *recent[bool]    // address and hash of a key that got in from there
+
+	sessions *recent[seenSession] // by hash
+	ends     atomic.Int64         // counts ends of sessions: what was read before one may be old
+
+	refusals refusals
+}
+
+// Bounds of what a gate remembers, so that strangers can not fill its memory.
+// Who was forgotten begins anew with a full bucket.
+const (
+	maxAsking    = 100_000
+	maxAddresses = 20_000
+	maxFamiliar  = 50_000
+	maxSeen      = 50_000
+)
+
+// keyAge is how old what is known of keys and sessions may be. With the time that
+// a look takes, a key that another process revoked is refused within 5 s.
+const keyAge = 4 * time.Second
+
+// storePatience is how long somebody waits at the gate for the store.
+const storePatience = 5 * time.Second
+
+// NewGate returns a gate.
+func NewGate(options GateOptions) *Gate {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Stamp == nil {
+		options.Stamp = options.Now
+	}
+	return &Gate{
+		store: options.Store, now: options.Now, stamp: options.Stamp, loading: make(chan struct{}, 1),
+		asks: newRecent[*asking](maxAsking), visitors: newRecent[*bucket](maxAddresses), wrong: newRecent[*bucket](maxAddresses),
+		lost: newRecent[*bucket](maxAddresses), familiar: newRecent[bool](maxFamiliar), sessions: newRecent[seenSession](maxSeen),
+		refusals: refusals{groups: map[string]*refusalGroup{}},
+	}
+}
+
+// errNoGate answers where a service was made without a gate.
+var errNoGate = errors.New("nobody can sign in here: there is no store of keys")
+
+// Allowance is how much of a limit is left, for the headers of an answer.
+type Allowance struct {
+	Limit     int64
+	Remaining int64
+	Reset     time.Time // when all of it is there again
+}
+
+// Grant says what is left to whoever was let in.
+type Grant struct {
+	Rate  Allowance
+	Quota *Allowance // nil: no quota
+	// Session is set where a session let them in.
+	Session *Session
+}
+
+// DeniedReason says why somebody was not let in.
+type DeniedReason string
+
+// The reasons.
+const (
+	DeniedUnknown  DeniedReason = "unknown"  // no such key or session, or a wrong one
+	DeniedExpired  DeniedReason = "expired"  // the key, its secret or the session came to its end
+	DeniedRevoked  DeniedReason = "revoked"  // the key was revoked or disabled
+	DeniedRate     DeniedReason = "rate"     // too fast
+	DeniedQuota    DeniedReason = "quota"    // the quota is used up
+	DeniedGuessing DeniedReason = "guessing" // too many wrong keys from one address
+)
+
+// DeniedError says that somebody was not let in. Its text is for them; it tells
+// nothing that only the owner of a key should know, but to whoever showed the key.
+type DeniedError struct {
+	Reason     DeniedReason
+	RetryAfter time.Duration // rate, quota and guessing: when to come again
+	Grant      Grant         // rate and quota: what is left
+	text       string
+}
+
+func (e *DeniedError) Error() string { return e.text }
+
+// GoneError says that there is no such key or session, as far as who asks may know.
+type GoneError struct{ text string }
+
+func (e *GoneError) Error() string { return e.text }
+
+// ForbiddenError says that who asks may not have it done.
+type ForbiddenError struct{ text string }
+
+func (e *ForbiddenError) Error() string { return e.text }
+
+// keySet is what was read of keys at an instant.
+type keySet struct {
+	at       time.Time
+	revision int64
+	byID     map[string]*liveKey
+}
+
+func (s *keySet) fresh(now time.Time) bool { return s != nil && fresh(s.at, now) }
+
+// fresh tells whether what was read at an instant can still be gone by. A request
+// that began before somebody else read it may go by it too.
+func fresh(read, now time.Time) bool { return now.Sub(read).Abs() < keyAge }
+
+// known gives the keys, read no longer ago than keyAge.
+func (g *Gate) known(ctx context.Context, now time.Time) (*keySet, error) {
+	if set := g.keys.Load(); set.fresh(now) {
+		return set, nil
+	}
+	return g.look(ctx, now, false)
+}
+
+// look reads the keys, or finds that none has changed. anew: also what was read a moment ago.
+func (g *Gate) look(ctx context.Context, now time.Time, anew bool) (*keySet, error) {
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	select {
+	case g.loading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read the keys: %w", ctx.Err())
+	}
+	defer func() { <-g.loading }()
+	held := g.keys.Load()
+	if !anew && held.fresh(now) {
+		return held, nil // somebody read them meanwhile
+	}
+	// The revision first: a change between the two is then read again.
+	revision, err := g.store.Revision(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the keys: %w", err)
+	}
+	next := &keySet{at: now, revision: revision}
+	if held != nil && held.revision == revision {
+		next.byID = held.byID
+	} else {
+		keys, err := g.readKeys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		next.byID = make(map[string]*liveKey, len(keys))
+		for _, k := range keys {
+			next.byID[k.id] = k
+		}
+	}
+	g.keys.Store(next)
+	return next, nil
+}
+
+// renew lets the keys be read anew: this process has changed one. A read that is
+// under way is waited for, because it may have begun before the change.
+func (g *Gate) renew() {
+	g.loading <- struct{}{}
+	g.keys.Store(nil)
+	<-g.loading
+}
+
+// noHash stands where a key has no second secret, and where there is no key. No text has it.
+var noHash = strings.Repeat("0", 64)
+
+// storedHashes are the hashes that a key can show; of no key as many that nothing has.
+func storedHashes(k *liveKey) (hashes [secretsAlive]string) {
+	for i := range hashes {
+		hashes[i] = noHash
+	}
+	if k != nil {
+		for i := range min(len(k.spec.Hashes), secretsAlive) {
+			hashes[i] = k.spec.Hashes[i].Hash
+		}
+	}
+	return hashes
+}
+
+// matching tells which of the hashes is the one shown; -1: none. How long it
+// takes tells nothing: every hash is compared to its end, and those of a key that
+// there is not are compared as well.
+func matching(shown string, hashes [secretsAlive]string) (at int) {
+	at = -1
+	for i := range hashes {
+		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare([]byte(shown), []byte(hashes[i])), i, at)
+	}
+	return at
+}
+
+// Authenticate lets the owner of a key in, and counts the request. from is the
+// address that it comes from; wrong keys are counted by it. now is the clock of
+// the machine. *DeniedError says why not; any other error says that nobody can
+// tell, and nobody is let in.
+func (g *Gate) Authenticate(ctx context.Context, token, from string, now time.Time) (access.Principal, Grant, error) {
+	if g == nil {
+		return access.Principal{}, Grant{}, errNoGate
+	}
+	from = address(from)
+	key, err := access.ParseKey(token)
+	if err != nil { // no look into the store for a typing error
+		denied := g.attempt(from, token, err.Error(), now, func() bool { return false })
+		g.refuse(ctx, denied, nil, "", from)
+		return access.Principal{}, Grant{}, denied
+	}
+	set, err := g.known(ctx, now)
+	if err != nil {
+		return access.Principal{}, Grant{}, err
+	}
+	k := set.byID[key.ID]
+	hash, at := access.Hash(token), -1
+	denied := g.attempt(from, hash, "this API key is not known here", now, func() bool {
+		at = matching(hash, storedHashes(k))
+		return at >= 0
+	})
+	if denied != nil {
+		g.refuse(ctx, denied, k, "", from)
+		return access.Principal{}, Grant{}, denied
+	}
+	if err := k.barred(now, at); err != nil {
+		g.refuse(ctx, err, k, "", from)
+		return access.Principal{}, Grant{}, err
+	}
+	grant, err := g.charge(ctx, k, k.principal(access.ViaKey), from, now)
+	if err != nil {
+		return access.Principal{}, Grant{}, err
+	}
+	return k.principal(access.ViaKey), grant, nil
+}
+
+// guessRate bounds wrong keys from one address, far below any rate of requests. Ten are room for mistakes.
+var guessRate = Rate{PerSecond: 1.0 / 6, Burst: 10}
+
+// attempt lets nobody try more keys from one address than guessRate; nil when
+// the key is right. A key that got in from there before is not held up by what
+// its neighbours try: that would let them lock it out. wrong is what to say.
+func (g *Gate) attempt(from, hash, wrong string, now time.Time, right func() bool) *DeniedError {
+	unknown := &DeniedError{Reason: DeniedUnknown, text: wrong}
+	if _, been := g.familiar.get(from + " " + hash); been {
+		if right() {
+			return nil
+		}
+		return unknown
+	}
+	b := g.wrong.of(from, newBucket)
+	b.mu.Lock() // two at once are one after the other, or more than the bound could try
+	defer b.mu.Unlock()
+	if wait := b.wait(now, guessRate); wait > 0 {
+		return &DeniedError{Reason: DeniedGuessing, RetryAfter: wait, text: "too many wrong keys came from this address; try again in " + seconds(wait)}
+	}
+	if right() {
+		g.familiar.put(from+" "+hash, true)
+		return nil
+	}
+	b.take(now, guessRate)
+	return unknown
+}
+
+// seconds says how long to wait, for people.
+func seconds(d time.Duration) string {
+	return count(int((d+time.Second-1)/time.Second), "second", "seconds")
+}
+
+// barred says why a key that is there lets nobody in. Only its owner is told.
+func (k *liveKey) barred(now time.Time, secret int) error {
+	switch state := k.state(now); {
+	case state == KeyDamaged:
+		return k.damaged
+	case state == KeyRevoked:
+		return &DeniedError{Reason: DeniedRevoked, text: "this API key was revoked at " + stamp(*k.spec.Revoked)}
+	case state == KeyDisabled:
+		return &DeniedError{Reason: DeniedRevoked, text: "this API key is disabled"}
+	case state == KeyExpired:
+		return &DeniedError{Reason: DeniedExpired, text: "this API key expired at " + stamp(*k.spec.Expires)}
+	case secret >= 0 && ended(k.spec.Hashes[secret].Expires, now):
+		return &DeniedError{Reason: DeniedExpired, text: "this API key was rotated: its secret ended at " + stamp(*k.spec.Hashes[secret].Expires)}
+	}
+	return nil
+}
+
+// Anonymous counts a request of somebody who shows nothing: DefaultRate holds
+// for each address. Whether such may read is the configuration's to say.
+func (g *Gate) Anonymous(from string, now time.Time) (access.Principal, Grant, error) {
+	if g == nil {
+		return access.Principal{}, Grant{}, errNoGate
+	}
+	b := g.visitors.of(address(from), newBucket)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left, wait := b.ask(now, DefaultRate)
+	if wait > 0 {
+		return access.Principal{}, Grant{Rate: left}, tooFast(left, DefaultRate, wait)
+	}
+	return access.Anonymous(), Grant{Rate: left}, nil
+}
+
+func tooFast(left Allowance, rate Rate, wait time.Duration) *DeniedError {
+	return &DeniedError{
+		Reason: DeniedRate, RetryAfter: wait, Grant: Grant{Rate: left},
+		text: fmt.Sprintf("too many requests at once: %s is allowed; try again in %s", rate, seconds(wait)),
+	}
+}
+
+// Recheck looks anew, past what is remembered, whether a principal may still do
+// it: between a check and an act a role can be taken away. *DeniedError or
+// *ForbiddenError where not.
+func (g *Gate) Recheck(ctx context.Context, by access.Principal, permission access.Permission) error {
+	if g == nil {
+		return errNoGate
+	}
+	forbidden := &ForbiddenError{fmt.Sprintf("%s is %s, which may not %s", actor(by), orNone(string(by.Role)), permission)}
+	if !by.May(permission) {
+		return forbidden
+	}
+	if by.KeyID() == "" {
+		return nil
+	}
+	now := g.now()
+	set, err := g.look(ctx, now, true)
+	if err != nil {
+		return err
+	}
+	k := set.byID[by.KeyID()]
+	if k == nil {
+		return &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
+	}
+	if err := k.barred(now, -1); err != nil {
+		return err
+	}
+	if !k.spec.Role.May(permission) || k.spec.Within != by.Within {
+		return forbidden
+	}
+	return nil
+}
+
+// address is what requests are counted by: an IPv4 address, or the /64 of an
+// IPv6 one, which is what one house is given.
+func address(from string) string {
+	at, err := netip.ParseAddr(from)
+	if err != nil {
+		with, failed := netip.ParseAddrPort(from)
+		if failed != nil {
+			return shortTo(Plain(from), 64) // a socket, or nothing
+		}
+		at = with.Addr()
+	}
+	at = at.Unmap().WithZone("")
+	if at.Is6() {
+		if house, err := at.Prefix(64); err == nil {
+			return house.String()
+		}
+	}
+	return at.String()
+}

@@ -1,0 +1,370 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dayshift/internal/access"
+	"dayshift/internal/store"
+)
+
+// Bounds of a session.
+const (
+	// SessionIdle ends a session that nobody used for so long: the next morning asks again.
+	SessionIdle = 12 * time.Hour
+	// SessionLongest ends every session, however much it is used.
+	SessionLongest = 7 * 24 * time.Hour
+	// sessionsOfOne are a person's browsers; who signs in once more ends the oldest.
+	sessionsOfOne = 50
+	// sessionIDLength is how much of its hash a session is known by: 48 bits keep any two apart.
+	sessionIDLength = 12
+)
+
+// lostRate bounds looks into the store for sessions that are none, from one
+// address. A page that was left open asks for a dozen things at once.
+var lostRate = Rate{PerSecond: 1, Burst: 60}
+
+// Session is a browser that signed in. Its token is nowhere but there.
+type Session struct {
+	ID      string    `json:"id"`   // begins the stored hash: enough to end it by
+	By      string    `json:"by"`   // ID of the principal: key:… or user:…
+	Name    string    `json:"name"` // of the principal
+	Role    string    `json:"role"`
+	Within  string    `json:"within,omitempty"`
+	Created time.Time `json:"created"`
+	Seen    time.Time `json:"seen"`    // last used, to the minute
+	Expires time.Time `json:"expires"` // at the latest
+}
+
+// seenSession is a session as it was read at an instant.
+type seenSession struct {
+	session store.Session
+	at      time.Time
+}
+
+func sessionOver(s *store.Session, now time.Time) bool {
+	return !now.Before(s.Expires) || now.Sub(s.Seen) >= SessionIdle
+}
+
+// viewSession shows a session; that of a key with what the key may do now.
+func viewSession(s *store.Session, set *keySet) Session {
+	v := Session{
+		ID: s.Hash[:sessionIDLength], By: s.Owner, Name: s.Name, Role: s.Role, Within: s.Within,
+		Created: s.Created, Seen: s.Seen, Expires: s.Expires,
+	}
+	if k := set.of(s); k != nil {
+		v.Name, v.Role, v.Within = k.spec.Label, string(k.spec.Role), k.spec.Within
+	}
+	return v
+}
+
+// of gives the key that a session began with; nil without one.
+func (s *keySet) of(session *store.Session) *liveKey {
+	id := access.Principal{ID: session.Owner}.KeyID()
+	if id == "" {
+		return nil
+	}
+	return s.byID[id]
+}
+
+// SignIn begins a session of somebody who was let in by a key or known to an
+// identity provider, and gives its token. One that they had goes on.
+func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.Time) (token string, session Session, err error) {
+	if g == nil {
+		return "", Session{}, errNoGate
+	}
+	user := len(principal.ID) > len(access.UserPrincipal) && principal.ID[:len(access.UserPrincipal)] == access.UserPrincipal
+	if (principal.KeyID() == "" && !user) || !principal.May(access.Read) {
+		return "", Session{}, &ForbiddenError{fmt.Sprintf("%s can not sign in: that is for API keys and people of an identity provider, with a role", actor(principal))}
+	}
+	set, err := g.known(ctx, now)
+	if err != nil {
+		return "", Session{}, err
+	}
+	held, err := g.sweep(ctx)
+	if err != nil {
+		return "", Session{}, err
+	}
+	if token, err = access.NewSessionToken(rand.Reader); err != nil {
+		return "", Session{}, err
+	}
+	now = store.Instant(now)
+	s := store.Session{
+		Hash: access.Hash(token), Owner: principal.ID, Name: principal.Name, Role: string(principal.Role), Within: principal.Within,
+		Created: now, Seen: now, Expires: now.Add(SessionLongest),
+	}
+	if k := set.of(&s); k != nil {
+		if err := k.barred(now, -1); err != nil {
+			return "", Session{}, err
+		}
+		if at := k.spec.Expires; at != nil && at.Before(s.Expires) {
+			s.Expires = *at
+		}
+	} else if !user {
+		return "", Session{}, &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
+	}
+	if err := g.makeRoom(ctx, held, s.Owner); err != nil {
+		return "", Session{}, err
+	}
+	if err := g.store.SaveSession(ctx, s, g.sessionRow(actor(principal), s.Owner, "signed-in", actor(principal)+" signed in")); err != nil {
+		return "", Session{}, fmt.Errorf("keep the session: %w", err)
+	}
+	return token, viewSession(&s, set), nil
+}
+
+// makeRoom ends the oldest sessions of somebody who has too many.
+func (g *Gate) makeRoom(ctx context.Context, held []store.Session, owner string) error {
+	own := slices.DeleteFunc(held, func(s store.Session) bool { return s.Owner != owner })
+	if len(own) < sessionsOfOne {
+		return nil
+	}
+	return g.endSessions(ctx, own[:len(own)-sessionsOfOne+1], "dayshift", "ended to make room for a new one")
+}
+
+func (g *Gate) sessionRow(who, owner, reason, detail string) store.Activity {
+	row := store.Activity{At: g.stamp(), Actor: who, Event: store.EventSession, Reason: reason, Detail: shortTo(Plain(detail), maxDetail)}
+	if id := (access.Principal{ID: owner}).KeyID(); id != "" {
+		row.Name = keyName(id)
+	}
+	return row
+}
+
+// Session lets the owner of a session in, and counts the request: with its key
+// where it began with one. Errors are as those of Authenticate.
+func (g *Gate) Session(ctx context.Context, token, from string, now time.Time) (access.Principal, Grant, error) {
+	if g == nil {
+		return access.Principal{}, Grant{}, errNoGate
+	}
+	from = address(from)
+	s, err := g.openSession(ctx, token, from, now)
+	if err != nil {
+		g.refuse(ctx, err, nil, "", from)
+		return access.Principal{}, Grant{}, err
+	}
+	set, err := g.known(ctx, now)
+	if err != nil {
+		return access.Principal{}, Grant{}, err
+	}
+	principal := access.Principal{ID: s.Owner, Name: s.Name, Role: access.Role(s.Role), Within: s.Within, Via: access.ViaSession}
+	k := set.of(&s)
+	switch {
+	case k != nil:
+		if err := k.barred(now, -1); err != nil {
+			g.refuse(ctx, err, k, "", from)
+			return access.Principal{}, Grant{}, err
+		}
+		principal = k.principal(access.ViaSession)
+	case principal.KeyID() != "":
+		return access.Principal{}, Grant{}, &DeniedError{Reason: DeniedRevoked, text: "the API key that this session began with is gone"}
+	}
+	grant, err := g.charge(ctx, k, principal, from, now)
+	if err != nil {
+		return access.Principal{}, Grant{}, err
+	}
+	view := viewSession(&s, set)
+	grant.Session = &view
+	return principal, grant, nil
+}
+
+// noSession answers whatever is no session: which of the reasons it is tells a stranger nothing.
+func noSession() *DeniedError {
+	return &DeniedError{Reason: DeniedUnknown, text: "this session is not known here; sign in again"}
+}
+
+// openSession reads the session of a token that has not ended, and notes its use.
+func (g *Gate) openSession(ctx context.Context, token, from string, now time.Time) (store.Session, error) {
+	if !access.IsSessionToken(token) {
+		return store.Session{}, noSession()
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	hash := access.Hash(token)
+	seen, known := g.sessions.get(hash)
+	if !known || !fresh(seen.at, now) {
+		if !known && !g.mayLook(from, now) {
+			return store.Session{}, noSession()
+		}
+		ends := g.ends.Load()
+		s, err := g.store.Session(ctx, hash)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			g.sessions.drop(hash)
+			return store.Session{}, noSession()
+		case err != nil:
+			return store.Session{}, fmt.Errorf("read the session: %w", err)
+		}
+		seen = seenSession{s, now}
+		g.remember(seen, ends)
+		if !known {
+			g.found(from)
+		}
+	}
+	s := seen.session
+	if sessionOver(&s, now) {
+		return store.Session{}, &DeniedError{Reason: DeniedExpired, text: "this session has ended; sign in again"}
+	}
+	if now.Sub(s.Seen) >= usedEvery {
+		ends := g.ends.Load()
+		switch err := g.store.SeeSession(ctx, hash, now); {
+		case errors.Is(err, store.ErrNotFound):
+			g.sessions.drop(hash)
+			return store.Session{}, noSession()
+		case err == nil:
+			s.Seen = store.Instant(now)
+			g.remember(seenSession{s, seen.at}, ends)
+		}
+	}
+	return s, nil
+}
+
+// remember keeps what was read of a session, unless one was ended since.
+func (g *Gate) remember(seen seenSession, ends int64) {
+	g.sessions.put(seen.session.Hash, seen)
+	if g.ends.Load() != ends {
+		g.sessions.drop(seen.session.Hash)
+	}
+}
+
+// mayLook counts a look into the store for a session that this process does not know.
+func (g *Gate) mayLook(from string, now time.Time) bool {
+	b := g.lost.of(from, newBucket)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, wait := b.ask(now, lostRate)
+	return wait == 0
+}
+
+// found takes back the look that found one.
+func (g *Gate) found(from string) {
+	b := g.lost.of(from, newBucket)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = b.full.Add(-lostRate.interval())
+}
+
+// SignOut ends the session of the token; one that has ended is no error.
+func (g *Gate) SignOut(ctx context.Context, token string, _ time.Time) error {
+	if g == nil {
+		return errNoGate
+	}
+	if !access.IsSessionToken(token) {
+		return nil
+	}
+	s, err := g.store.Session(ctx, access.Hash(token))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the session: %w", err)
+	}
+	return g.endSessions(ctx, []store.Session{s}, s.Name, "signed out")
+}
+
+// endSessions ends sessions of one owner, with one row.
+func (g *Gate) endSessions(ctx context.Context, list []store.Session, who, why string) error {
+	if len(list) == 0 {
+		return nil
+	}
+	hashes := make([]string, len(list))
+	for i := range list {
+		hashes[i] = list[i].Hash
+	}
+	detail := fmt.Sprintf("%s of %s: %s", count(len(list), "session", "sessions"), orNobody(list[0].Name), why)
+	_, err := g.store.EndSessions(ctx, hashes, g.sessionRow(orNobody(who), list[0].Owner, "ended", detail))
+	g.ends.Add(1)
+	for _, hash := range hashes {
+		g.sessions.drop(hash)
+	}
+	if err != nil {
+		return fmt.Errorf("end %s: %w", count(len(list), "session", "sessions"), err)
+	}
+	return nil
+}
+
+func orNobody(name string) string {
+	if name == "" {
+		return "nobody"
+	}
+	return name
+}
+
+// endSessionsOf ends the sessions that began with a key.
+func (g *Gate) endSessionsOf(ctx context.Context, k *liveKey, by access.Principal, why string) error {
+	held, err := g.store.Sessions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the sessions: %w", err)
+	}
+	owner := k.principal(access.ViaKey).ID
+	return g.endSessions(ctx, slices.DeleteFunc(held, func(s store.Session) bool { return s.Owner != owner }), actor(by), why)
+}
+
+// sweep drops sessions that ended by themselves, and returns the others.
+func (g *Gate) sweep(ctx context.Context) ([]store.Session, error) {
+	held, err := g.store.Sessions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the sessions: %w", err)
+	}
+	now := g.now()
+	var over []string
+	live := held[:0]
+	for i := range held {
+		if sessionOver(&held[i], now) {
+			over = append(over, held[i].Hash)
+		} else {
+			live = append(live, held[i])
+		}
+	}
+	if len(over) == 0 {
+		return live, nil
+	}
+	if _, err := g.store.EndSessions(ctx, over); err != nil {
+		return nil, fmt.Errorf("drop sessions that ended: %w", err)
+	}
+	return live, nil
+}
+
+// Sessions lists the sessions that the principal may see, the newest first.
+func (g *Gate) Sessions(ctx context.Context, by access.Principal) ([]Session, error) {
+	if g == nil {
+		return nil, errNoGate
+	}
+	if err := mayManage(by); err != nil {
+		return nil, err
+	}
+	set, err := g.known(ctx, g.now())
+	if err != nil {
+		return nil, err
+	}
+	held, err := g.store.Sessions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the sessions: %w", err)
+	}
+	views := []Session{}
+	for i := range slices.Backward(held) {
+		if v := viewSession(&held[i], set); visible(by, v.Within) && !sessionOver(&held[i], g.now()) {
+			views = append(views, v)
+		}
+	}
+	return views, nil
+}
+
+// EndSession ends a session by its ID. *GoneError, *ForbiddenError.
+func (g *Gate) EndSession(ctx context.Context, id string, by access.Principal) error {
+	views, err := g.Sessions(ctx, by)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(views, func(v Session) bool { return v.ID == id }) {
+		return &GoneError{"there is no such session, or it has ended"}
+	}
+	held, err := g.store.Sessions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the sessions: %w", err)
+	}
+	held = slices.DeleteFunc(held, func(s store.Session) bool { return s.Hash[:sessionIDLength] != id })
+	return g.endSessions(ctx, held, actor(by), "ended")
+}

@@ -1,0 +1,61 @@
+import { type RouteRecordRaw, createRouter, createWebHistory } from 'vue-router'
+import { i18n } from '@/i18n'
+import { type Permission, useSession } from '@/stores/session'
+
+declare module 'vue-router' {
+  interface RouteMeta {
+    /** The key of the page's title. */
+    title: string
+    /** What a reader must be allowed for the page to show anything; none for pages without a fleet. */
+    needs?: Permission
+  }
+}
+
+// One line a page. Each comes as a file of its own when it is first visited.
+const routes: RouteRecordRaw[] = [
+  { path: '/', name: 'overview', component: () => import('@/views/Overview.vue'), meta: { title: 'nav.overview', needs: 'read' } },
+  { path: '/fleet', name: 'fleet', component: () => import('@/views/Fleet.vue'), meta: { title: 'nav.fleet', needs: 'read' } },
+  { path: '/fleet/:account/:region/:kind/:id(.*)', name: 'resource', component: () => import('@/views/Resource.vue'), meta: { title: 'nav.fleet', needs: 'read' } },
+  { path: '/activity', name: 'activity', component: () => import('@/views/Activity.vue'), meta: { title: 'nav.activity', needs: 'read' } },
+  { path: '/health', name: 'health', component: () => import('@/views/Health.vue'), meta: { title: 'nav.health', needs: 'read' } },
+  { path: '/keys', name: 'keys', component: () => import('@/views/Keys.vue'), meta: { title: 'nav.keys', needs: 'read' } },
+  { path: '/about', name: 'about', component: () => import('@/views/About.vue'), meta: { title: 'nav.about' } },
+  { path: '/signin', name: 'signin', component: () => import('@/views/SignIn.vue'), meta: { title: 'signin.title' } },
+  { path: '/:path(.*)*', name: 'missing', component: () => import('@/views/Missing.vue'), meta: { title: 'nav.missing' } },
+]
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes,
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? undefined : { top: 0 }),
+})
+
+router.beforeEach(async (to) => {
+  const session = useSession()
+  if (!session.known) await session.load()
+  // Without an answer the page stays where it is and says that the server is away.
+  if (!session.known || to.meta.needs === undefined || session.may(to.meta.needs)) return true
+  // Who is signed in and may not is told so by the page; who is not may sign in.
+  if (session.anonymous && router.hasRoute('signin')) {
+    return { name: 'signin', query: to.fullPath === '/' ? {} : { next: to.fullPath }, replace: true }
+  }
+  return true
+})
+
+router.afterEach((to) => {
+  const { t } = i18n.global
+  document.title = to.name === 'overview' ? 'Dayshift' : `${t(to.meta.title)} · Dayshift`
+})
+
+// After an update of the server the old files are gone; the page as a whole is asked for once more.
+router.onError((error, to) => {
+  if (!/dynamically imported module|module script failed|preload CSS/i.test(String(error))) return
+  const key = 'dayshift.reloaded'
+  try {
+    if (sessionStorage.getItem(key) === to.fullPath) return
+    sessionStorage.setItem(key, to.fullPath)
+  } catch {
+    return
+  }
+  window.location.assign(to.fullPath)
+})
