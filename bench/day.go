@@ -27,6 +27,7 @@ import (
 type today struct {
 	Shape     shape
 	Instances bool // nothing but EC2 instances is listed
+	Long      bool // sessions of roles last twelve hours
 }
 
 // lived is what was asked of AWS in the day.
@@ -43,10 +44,31 @@ func (d today) sim(now func() time.Time) (*awssim.Cloud, error) {
 	return sim, err
 }
 
+// Settings whose cost is counted.
+const (
+	onlyInstances = "kinds: [ec2_instance]"
+	longSessions  = "aws: {session_duration: 12h}"
+)
+
+// name says how the daemon is set.
+func (d today) name() string {
+	name := "Dayshift"
+	if d.Instances {
+		name += ", `" + onlyInstances + "`"
+	}
+	if d.Long {
+		name += ", `" + longSessions + "`"
+	}
+	return name
+}
+
 func (d today) settings() string {
 	settings := "resync_interval: 1h\n" + officeSchedules
 	if d.Instances {
-		settings += "kinds: [ec2_instance]\n"
+		settings += onlyInstances + "\n"
+	}
+	if d.Long {
+		settings += longSessions + "\n"
 	}
 	return settings
 }
@@ -189,13 +211,14 @@ func hasTag(tags []types.Tag, key, value string) bool {
 }
 
 func daySection(ctx context.Context, l *lab) (string, error) {
-	days := []today{{shape{5, 4, 10}, false}, {shape{5, 4, 10}, true}, {shape{1, 4, 1000}, true}}
+	few, many := shape{5, 4, 10}, shape{1, 4, 1000}
+	days := []today{{few, false, false}, {few, false, true}, {few, true, false}, {few, true, true}, {many, true, true}}
 	if l.small {
-		days = []today{{shape{1, 2, 4}, true}}
+		days = []today{{shape{1, 2, 4}, true, true}}
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `A day of the daemon, in virtual time from midnight to midnight, with %s: half of the instances always run, half of them from 09:00 to 18:00, so that each account and region has two boundaries;
-everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session lasts an hour and is renewed before it ends.
+everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session of a role lasts an hour and is renewed before it ends, unless more is configured and the role allows it.
 Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions. It lists instances alone; Dayshift looks after all its kinds unless told to leave some out, and both ways are shown.
 
 | accounts × regions × instances | | looks at the fleet | calls for each account and region | listings | of which | sessions | starts and stops | throttled |
@@ -206,7 +229,7 @@ Beside it a replica of what others do: it lists the instances that carry the tag
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", d.Shape, err)
 		}
-		line, err := d.line(map[bool]string{false: "Dayshift", true: "Dayshift, `kinds: [ec2_instance]`"}[d.Instances], got)
+		line, err := d.line(d.name(), got)
 		if err != nil {
 			return "", err
 		}

@@ -100,7 +100,7 @@ func wire(ctx context.Context, text string, clk clock.Clock, transport http.Roun
 	}
 	p := &product{loaded: loaded, clock: clk}
 	if p.cloud, err = aws.New(aws.Config{
-		Accounts: accounts, Kinds: loaded.Config.Kinds, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, Transport: transport, Endpoint: endpoint,
+		Accounts: accounts, Kinds: loaded.Config.Kinds, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, SessionDuration: time.Duration(loaded.Config.AWS.SessionDuration), Transport: transport, Endpoint: endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(hub, "bench", ""), Now: clk.Now, Sleep: clk.Sleep,
 	}); err != nil {
 		return nil, err

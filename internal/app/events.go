@@ -240,7 +240,7 @@ func (a *App) openQueue(ctx context.Context, loaded *config.Loaded) (queue.Queue
 			ID: in.ID, RoleARN: in.Role, ExternalID: in.ExternalID.Reveal(), SessionName: in.SessionName, Regions: in.Regions, Profile: in.Profile,
 			Credentials: a.credentials[in.ID],
 		}},
-		Share: loaded.Config.AWS.APIShare, Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
+		Share: loaded.Config.AWS.APIShare, SessionDuration: time.Duration(loaded.Config.AWS.SessionDuration), Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
 		Observer: aws.Observer{
 			Called: func(scope fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
 				a.Metrics.Call(string(scope.Account), string(scope.Region), string(operation), errors.Is(err, cloud.ErrThrottled))

@@ -71,6 +71,20 @@ type Query struct {
 	States    []fleet.State
 	// IDs: only these resources; those that no longer exist are left out of the answer.
 	IDs []string
+	// Known, when not nil, lets the answer leave out what the caller knows already as it is.
+	Known *Known
+}
+
+// Known is what a caller knows of resources. A lister that takes fingerprints
+// (fleet.Resource.Print) need not read again what is described in the same words;
+// one that takes none leaves it alone.
+type Known struct {
+	// Same tells whether the resource was described in the same words when the caller last saw it, and the key that stands
+	// for it in Kept. It must be quick and may be called more than once for a resource; print is never 0.
+	Same func(id []byte, print uint32) (key uint64, same bool)
+	// Kept are the keys of what the answer leaves out. They count once List has returned without an error; what is listed
+	// twice, because it changed while it was paged, can be among them and in the answer.
+	Kept []uint64
 }
 
 // Actor changes resources.

@@ -372,6 +372,8 @@ type Tags struct {
 type AWS struct {
 	// The share of AWS's request limits that Dayshift may use in each account and region; the rest is left to other programs. 1: all of it, where nothing else starts and stops instances in the same account.
 	APIShare float64 `yaml:"api_share" default:"0.8" min:"0.05" max:"1"`
+	// How long the session of an assumed role is to last. A longer one saves a call for each account and hour; a role that does not allow it (its maximum session duration, or a role that is assumed with another role's session) is used for an hour at a time.
+	SessionDuration Duration `yaml:"session_duration" default:"1h" min:"15m" max:"12h"`
 }
 
 // Log says what is logged and how.

@@ -128,8 +128,12 @@ type Step struct {
 
 // How soon a resource that is between two states is looked at again.
 const (
-	// firstLook is about the time an EC2 instance takes to change its state.
+	// firstLook is about the time an EC2 instance takes to start: somebody, or a start after a change of type, waits for it.
 	firstLook = 15 * time.Second
+	// calmStart and calmStop are the same where nobody does, because the calendar wanted it: by then most instances have
+	// started, or stopped, and one look shows the end of all.
+	calmStart = 30 * time.Second
+	calmStop  = 45 * time.Second
 	// lastLook bounds the growing gaps: a start that took long is noticed within a minute.
 	lastLook = time.Minute
 	// busyLook bounds them for states that may last for hours, such as an upgrade.
@@ -858,7 +862,14 @@ func (x *decider) look() {
 	if x.Rest.IsZero() {
 		x.Rest = x.Recheck
 	}
-	x.recheckAt(x.now.Add(firstLook))
+	first := firstLook
+	switch calm := x.Override == nil && x.Type == ""; {
+	case calm && x.Verb == fleet.Start:
+		first = calmStart
+	case calm && x.Verb == fleet.Stop:
+		first = calmStop
+	}
+	x.recheckAt(x.now.Add(first))
 }
 
 // hold: something should be done and can not be now. Memory stays as it was.

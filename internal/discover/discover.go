@@ -52,6 +52,8 @@ type Request struct {
 	// Differences are the questions for what may not be as it should: they are asked in place of listing a kind of a scope
 	// whole. A query's tag key is TagKey.
 	Differences map[fleet.Scope]map[fleet.Kind][]cloud.Query
+	// Same gives, for a kind of a scope that is listed whole, what cloud.Known asks; nil, or a nil answer: nothing is known.
+	Same func(fleet.Scope, fleet.Kind) func(id []byte, print uint32) (key uint64, same bool)
 	// Doubtful scopes did not answer last time: each call is made once, and the
 	// other kinds are asked only where the first does not tell that it is in vain.
 	Doubtful map[fleet.Scope]bool
@@ -102,6 +104,8 @@ func kindList(kinds []fleet.Kind) string {
 type Seen struct {
 	Resources []fleet.Resource // ordered by ref
 	Gaps      []Gap            // ordered by scope
+	// Kept are the keys, by kind, of what is as Request.Same knew it and so not among Resources, of what one scope showed.
+	Kept map[fleet.Kind][]uint64
 	// Kinds are those that were asked for, of what one scope showed; nil: all. Listed is how many of them were listed: of
 	// the others there is nothing.
 	Kinds  []fleet.Kind
@@ -142,6 +146,7 @@ func (s Seen) Complete(scope fleet.Scope, kind fleet.Kind) bool {
 type part struct {
 	kind      fleet.Kind
 	resources []fleet.Resource
+	kept      []uint64
 	err       error
 }
 
@@ -194,7 +199,11 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 				for _, query := range questions {
 					query.TagKey = request.TagKey
 					found, err := listOne(ctx, lister, scope, p.kind, query, timeout)
-					p.resources, p.err = append(p.resources, found...), firstOf(p.err, err)
+					if err != nil {
+						p.err = err
+						return
+					}
+					p.resources = append(p.resources, found...)
 				}
 				return
 			}
@@ -202,8 +211,15 @@ func List(ctx context.Context, lister cloud.Lister, request Request) Seen {
 			filters := request.Whole[scope]
 			if len(filters) > 0 {
 				query.TagKey = ""
+			} else if request.Same != nil {
+				if same := request.Same(scope, p.kind); same != nil {
+					query.Known = &cloud.Known{Same: same}
+				}
 			}
 			p.resources, p.err = listOne(ctx, lister, scope, p.kind, query, timeout)
+			if query.Known != nil {
+				p.kept = query.Known.Kept
+			}
 			if len(filters) > 0 && request.TagKey != "" { // without a key everything is listed anyway
 				p.resources = slices.DeleteFunc(p.resources, func(r fleet.Resource) bool {
 					_, tagged := r.Tags[request.TagKey]
@@ -330,8 +346,14 @@ func (p *scopePart) seen() Seen {
 	for _, listed := range p.kinds {
 		if listed.err != nil {
 			seen.addGap(p.Scope, listed.kind, listed.err)
-		} else {
-			seen.Resources = append(seen.Resources, listed.resources...)
+			continue
+		}
+		seen.Resources = append(seen.Resources, listed.resources...)
+		if len(listed.kept) > 0 {
+			if seen.Kept == nil {
+				seen.Kept = map[fleet.Kind][]uint64{}
+			}
+			seen.Kept[listed.kind] = listed.kept
 		}
 	}
 	// A resource that starts or stops while it is being paged can be on two
@@ -352,13 +374,6 @@ func settledLast(a, b fleet.State) int {
 		return 1
 	}
 	return -1
-}
-
-func firstOf(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func listOne(ctx context.Context, lister cloud.Lister, scope fleet.Scope, kind fleet.Kind, query cloud.Query, timeout time.Duration) (resources []fleet.Resource, err error) {

@@ -283,6 +283,8 @@ type Resource struct {
 	HealthReason string `json:"health_reason,omitempty"`
 	// SeenAt is when the listing that showed it began.
 	SeenAt time.Time `json:"seen_at"`
+	// Print is a fingerprint of the words in which the provider described it, good for this process alone; 0: none was taken.
+	Print uint32 `json:"-"`
 }
 
 // Verb is what can be done to a resource.

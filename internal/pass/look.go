@@ -10,6 +10,7 @@ import (
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/store"
 )
 
 // look is what a pass makes of one scope: from what its listing showed to the
@@ -125,7 +126,7 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 	seen := l.seen
 	l.seen = discover.Seen{}
 	l.asked, l.missed = seen.Kinds, map[fleet.Kind]bool{}
-	l.rest.begin(r.Rests.of(r, l.scope), len(seen.Resources))
+	l.rest.begin(len(seen.Resources))
 	l.rest.partial = len(seen.Partial) > 0
 	for _, kind := range seen.Partial {
 		if known := l.rest.known; known != nil {
@@ -163,6 +164,18 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 			t.running++
 		}
 	}
+	for kind, kept := range seen.Kept {
+		t := l.tally(kind)
+		for _, key := range kept {
+			if state, runs, first := l.rest.kept(key); first {
+				t.concerned++
+				t.states[state]++
+				if runs {
+					t.running++
+				}
+			}
+		}
+	}
 	if len(anew) > 0 && !remember() {
 		return
 	}
@@ -198,6 +211,27 @@ func (r *running) lookAt(ctx context.Context, l *look) {
 		}
 	}
 	l.stale = nil
+	if len(l.changed) >= writtenAhead && !r.DryRun && l.err == nil {
+		l.err = r.writeAhead(ctx, l)
+	}
+}
+
+// writtenAhead is how many memories of a scope are written as soon as it was looked
+// at: at the first look at a large fleet there are a thousand times as many of them
+// as fit into one write.
+const writtenAhead = 1000
+
+// writeAhead writes what is remembered of resources about which nothing is done or
+// recorded. What is recorded of one is written together with what is remembered.
+func (r *running) writeAhead(ctx context.Context, l *look) error {
+	recorded := make(map[fleet.Ref]bool, len(l.settled))
+	for i := range l.settled {
+		recorded[l.settled[i].Resource.Ref] = true
+	}
+	kept := slices.DeleteFunc(slices.Clone(l.changed), func(m decide.Memory) bool { return !recorded[m.Ref] })
+	plain := slices.DeleteFunc(l.changed, func(m decide.Memory) bool { return recorded[m.Ref] })
+	l.changed = kept
+	return r.recorder.Before(ctx, store.Changes{Memories: plain})
 }
 
 // lookAtOne settles and decides on one resource, and reports whether it can be
@@ -257,7 +291,7 @@ func (r *running) absent(l *look, seen discover.Seen, memories map[fleet.Ref]dec
 	asked := r.Cloud.Kinds()
 	for ref, memory := range memories {
 		switch {
-		case present[ref] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
+		case present[ref] || l.rest.found[keyOf(ref.Kind, ref.ID)] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
 		case memory.Muted != "":
 			l.lost = append(l.lost, memory)
 		case memory.Missing.IsZero() || memory.Missing.After(r.now):

@@ -317,6 +317,12 @@ func (r *running) request(ctx context.Context) discover.Request {
 	}
 	r.narrow(&request)
 	r.differ(&request)
+	for _, scope := range r.Scopes {
+		r.looks[scope].rest.known = r.Rests.of(r, scope)
+	}
+	request.Same = func(scope fleet.Scope, kind fleet.Kind) func([]byte, uint32) (uint64, bool) {
+		return r.looks[scope].rest.known.sameAs(kind)
+	}
 	return request
 }
 
@@ -366,9 +372,14 @@ func (r *running) recordIntents(ctx context.Context, planned plan.Plan) error {
 		}
 	}
 	handled := make(map[fleet.Ref]bool, len(planned.Actions)+len(planned.Held))
-	var memories []decide.Memory
+	n := len(r.report.Decisions)
+	for _, scope := range r.Scopes {
+		n += len(r.looks[scope].changed)
+	}
+	memories := make([]decide.Memory, 0, n) // growing it step by step would hold a large fleet several times over
 	for _, scope := range r.Scopes {
 		memories = append(memories, r.looks[scope].changed...)
+		r.looks[scope].changed = nil
 	}
 	save := func(memory decide.Memory) {
 		if memory.Differs(r.looks[memory.Ref.Scope].before[memory.Ref]) {

@@ -165,22 +165,53 @@ type atRest struct {
 	whole   time.Time // when all of it was last decided on
 	open    bool      // some decisions were not over, so that the instants of the others grow old one by one
 	decided time.Time // when they last did not
-	marks   map[uint64]uint64
+	marks   map[uint64]looks
 	watched int // of the marks
 	tallies map[fleet.Kind]*tally
 }
 
 // mark is what tells a resource from another, and from itself when it has changed.
-type mark struct{ id, looks uint64 }
+type mark struct {
+	id    uint64
+	looks looks
+}
 
-// Of a mark's looks the lowest bit says that a governed resource runs; zero
-// marks one that is decided on whatever it looks like.
+// looks are how a resource looked when it was decided on: whether it is governed
+// and runs, whether it runs, 30 bits of a hash of all that is known of it and the
+// fingerprint of the words that said so (fleet.Resource.Print), if it has one that
+// counts. One change in a thousand million leaves the hash as it was, and one in
+// four thousand million the fingerprint; what it is missed for is found within a
+// day (wholeAfter). watched marks one that is decided on whatever it looks like.
+type looks uint64
+
 const (
-	runsBit = 1
-	watched = 0
+	watched looks = 0
+	// governedRuns: a schedule governs it, and it runs.
+	governedRuns looks = 1
+	// isRunning tells the two states in which anything is at rest by its fingerprint.
+	isRunning  looks = 2
+	hashBits   looks = 1<<32 - 4
+	printShift       = 32
 )
 
+func (l looks) hash() looks   { return l & hashBits }
+func (l looks) print() uint32 { return uint32(l >> printShift) }
+
 var seed = maphash.MakeSeed()
+
+// keyOf is the hash of a resource's name within its scope.
+func keyOf(kind fleet.Kind, id string) uint64 {
+	var h maphash.Hash
+	name(&h, kind)
+	_, _ = h.WriteString(id) // never fails
+	return h.Sum64()
+}
+
+func name(h *maphash.Hash, kind fleet.Kind) {
+	h.SetSeed(seed)
+	_, _ = h.WriteString(string(kind)) // never fails
+	_ = h.WriteByte(0)
+}
 
 // markOf hashes everything that a listing says of a resource but for when.
 func markOf(r *fleet.Resource) mark {
@@ -197,8 +228,6 @@ func markOf(r *fleet.Resource) mark {
 		binary.LittleEndian.PutUint64(buf[:], uint64(n))
 		_, _ = h.Write(buf[:])
 	}
-	text(string(r.Kind), r.ID)
-	id := h.Sum64()
 	text(r.ARN, r.Name, string(r.State), r.Native, r.Type, r.Zone, r.Size, r.VPC, r.Subnet, r.PrivateIP, r.StateReason, string(r.Bar), r.MaintenanceWindow)
 	number(r.LaunchedAt.UnixNano())
 	number(r.AutoRestartAt.UnixNano())
@@ -211,14 +240,21 @@ func markOf(r *fleet.Resource) mark {
 		flags |= 2
 	}
 	_ = h.WriteByte(flags)
-	looks := h.Sum64()
+	sum := h.Sum64()
 	for key, value := range r.Tags { // in no order, so their hashes are added up
-		looks += (maphash.String(seed, key) | 1) * (maphash.String(seed, value) ^ 0x9e3779b97f4a7c15) // neither alone decides
+		sum += (maphash.String(seed, key) | 1) * (maphash.String(seed, value) ^ 0x9e3779b97f4a7c15) // neither alone decides
 	}
-	if looks |= runsBit; looks == watched|runsBit {
-		looks += 2
+	m := mark{id: keyOf(r.Kind, r.ID), looks: looks(sum>>32) & hashBits}
+	if m.looks == watched {
+		m.looks = hashBits
 	}
-	return mark{id, looks}
+	if r.State == fleet.Running || r.State == fleet.Stopped {
+		m.looks |= looks(r.Print) << printShift
+	}
+	if r.State == fleet.Running {
+		m.looks |= isRunning
+	}
+	return m
 }
 
 // of gives what is known of a scope, or nil when all of it has to be decided on.
@@ -250,52 +286,85 @@ func (k *atRest) due() time.Time {
 	return k.until
 }
 
+// sameAs is the question whether a resource of the kind is described in the words
+// that said what is known of it; nil where nothing is known.
+func (k *atRest) sameAs(kind fleet.Kind) func(id []byte, print uint32) (key uint64, same bool) {
+	if k == nil {
+		return nil
+	}
+	return func(id []byte, print uint32) (uint64, bool) {
+		var h maphash.Hash
+		name(&h, kind)
+		_, _ = h.Write(id) // never fails
+		key := h.Sum64()
+		return key, k.marks[key].print() == print
+	}
+}
+
 // restingLook is what a look learns of what is at rest.
 type restingLook struct {
 	known   *atRest // nil: all is decided on
-	marks   map[uint64]uint64
-	found   int // of those that are known
+	marks   map[uint64]looks
+	found   map[uint64]bool // of those that are known
 	spoiled bool
 	partial bool // not everything was asked for
 }
 
-func (l *restingLook) begin(known *atRest, n int) {
-	l.known = known
-	if known == nil {
-		l.marks = make(map[uint64]uint64, n)
+func (l *restingLook) begin(n int) {
+	if l.known == nil {
+		l.marks = make(map[uint64]looks, n)
 	} else {
-		l.marks = map[uint64]uint64{}
+		l.marks, l.found = map[uint64]looks{}, make(map[uint64]bool, len(l.known.marks))
 	}
 }
 
 // same reports whether the resource looks as it did when nothing was to be done
-// about it, and whether it is one that runs.
+// about it, and whether it is a governed one that runs.
 func (l *restingLook) same(m mark) (runs, same bool) {
 	if l.known == nil {
 		return false, false
 	}
 	looked, listed := l.known.marks[m.id]
 	if listed {
-		l.found++
+		l.found[m.id] = true
 	}
-	return looked&runsBit != 0, looked != watched && looked|runsBit == m.looks
+	if looked == watched || looked.hash() != m.looks.hash() {
+		return false, false
+	}
+	if looked.print() != m.looks.print() { // other words for the same
+		l.marks[m.id] = m.looks | looked&governedRuns
+	}
+	return looked&governedRuns != 0, true
+}
+
+// kept takes note of a resource at rest that was not described again: of its
+// state, whether it is a governed one that runs, and whether this is the first that
+// is said of it.
+func (l *restingLook) kept(key uint64) (state fleet.State, runs, first bool) {
+	looked := l.known.marks[key]
+	first = !l.found[key]
+	l.found[key] = true
+	state = fleet.Stopped
+	if looked&isRunning != 0 {
+		state = fleet.Running
+	}
+	return state, looked&governedRuns != 0, first
 }
 
 // set notes what became of a resource that was decided on.
 func (l *restingLook) set(m mark, runs, quiet bool) {
-	looks := m.looks
 	switch {
 	case !quiet:
-		looks = watched
-	case !runs:
-		looks &^= runsBit
+		m.looks = watched
+	case runs:
+		m.looks |= governedRuns
 	}
-	l.marks[m.id] = looks
+	l.marks[m.id] = m.looks
 }
 
 // vanished reports whether something that is known was not listed.
 func (l *restingLook) vanished() bool {
-	return l.known != nil && !l.partial && l.found < len(l.known.marks)
+	return l.known != nil && !l.partial && len(l.found) < len(l.known.marks)
 }
 
 // spoil keeps the look from being the base of the next one: it did not show everything.

@@ -35,8 +35,9 @@ const (
 	// leaves with one that ends on the way; a quarter of its life for a short one.
 	renewBefore = 5 * time.Minute
 	// sessionLasts is how long a session is good that was asked for without a
-	// duration. A clock that makes it more, or none at all, is wrong, and then this
-	// is counted on: or a session would be asked for before every call.
+	// duration. A clock that makes one last longer than was asked for, or not at all,
+	// is wrong, and then that is counted on: or a session would be asked for before
+	// every call.
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	sessionLasts = time.Hour
 	// failureKept is how long a refusal of credentials is believed: a role that
@@ -137,7 +138,8 @@ type account struct {
 	base  *baseConfig
 
 	// turn holds one token: who has it fetches credentials, the others wait for them.
-	turn chan struct{}
+	turn  chan struct{}
+	plain bool // its role's sessions last an hour at most; who has the turn may look
 
 	mu       sync.Mutex
 	session  *session
@@ -155,13 +157,14 @@ type session struct {
 	renewAt, ends time.Time
 }
 
-func newSession(credentials sdk.Credentials, now, ends time.Time) *session {
+// newSession is one that was asked for to last so long.
+func newSession(credentials sdk.Credentials, now, ends time.Time, lasts time.Duration) *session {
 	if ends.IsZero() {
 		return &session{credentials: credentials}
 	}
 	left := ends.Sub(now)
-	if left <= 0 || left > sessionLasts {
-		left = sessionLasts
+	if left <= 0 || left > lasts {
+		left = lasts
 	}
 	return &session{credentials: credentials, ends: now.Add(left), renewAt: now.Add(left - min(renewBefore, left/4))}
 }
@@ -319,17 +322,33 @@ func (a *account) verify(ctx context.Context, caller fleet.Scope, provider sdk.C
 	return &session{from: provider}, nil
 }
 
-// assume takes on the account's role.
+// assume takes on the account's role, for as long as is configured. AWS refuses
+// what is longer than the role allows, or than an hour where the credentials at
+// hand are a role's own: then it is taken on for an hour, also from now on.
 func (a *account) assume(ctx context.Context, caller fleet.Scope, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
 	in := &sts.AssumeRoleInput{RoleArn: sdk.String(a.RoleARN), RoleSessionName: sdk.String(a.SessionName)}
 	if a.ExternalID != "" {
 		in.ExternalId = sdk.String(a.ExternalID)
 	}
+	lasts := cmp.Or(a.cloud.config.SessionDuration, sessionLasts)
+	if a.plain {
+		lasts = sessionLasts
+	}
+	if lasts != sessionLasts {
+		in.DurationSeconds = sdk.Int32(int32(lasts / time.Second))
+	}
 	var answer *sts.AssumeRoleOutput
-	err := a.ask(ctx, caller, provider, assumeRole, func(ctx context.Context) (err error) {
-		answer, err = assume(ctx, in)
-		return err
-	})
+	ask := func() error {
+		return a.ask(ctx, caller, provider, assumeRole, func(ctx context.Context) (err error) {
+			answer, err = assume(ctx, in)
+			return err
+		})
+	}
+	err := ask()
+	if refusal := (*Error)(nil); in.DurationSeconds != nil && errors.As(err, &refusal) && refusal.Code == "ValidationError" {
+		a.plain, lasts, in.DurationSeconds = true, sessionLasts, nil
+		err = ask()
+	}
 	if err != nil {
 		hint := "check that its trust policy names the credentials at hand and asks for no external ID"
 		if a.ExternalID != "" {
@@ -350,7 +369,7 @@ func (a *account) assume(ctx context.Context, caller fleet.Scope, provider sdk.C
 	return newSession(sdk.Credentials{
 		AccessKeyID: sdk.ToString(got.AccessKeyId), SecretAccessKey: sdk.ToString(got.SecretAccessKey),
 		SessionToken: sdk.ToString(got.SessionToken), Source: "AssumeRole", AccountID: string(a.ID),
-	}, a.cloud.config.Now(), sdk.ToTime(got.Expiration)), nil
+	}, a.cloud.config.Now(), sdk.ToTime(got.Expiration), lasts), nil
 }
 
 // ask makes a call to STS with the credentials at hand, paced under the account

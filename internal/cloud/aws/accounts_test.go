@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -277,6 +278,65 @@ func TestOneSessionServesAllCallsUntilItEnds(t *testing.T) {
 			t.Errorf("%d sessions in two hours, want 3", n)
 		}
 	})
+}
+
+// A longer session saves calls where the role allows one, and costs one call where
+// it does not.
+func TestSessionsLastAsLongAsIsConfiguredAndAllowed(t *testing.T) {
+	refusal := answer(400, `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining</Message></Error></ErrorResponse>`)
+	for _, test := range []struct {
+		name  string
+		lasts time.Duration // as configured
+		most  time.Duration // as the role allows
+		asked []string      // DurationSeconds of the calls of a day in which something is listed every half hour
+	}{
+		{"not configured", 0, 12 * time.Hour, slices.Repeat([]string{""}, 25)},
+		{"twelve hours", 12 * time.Hour, 12 * time.Hour, []string{"43200", "43200", "43200"}},
+		{"more than is allowed", 12 * time.Hour, time.Hour, append([]string{"43200"}, slices.Repeat([]string{""}, 25)...)},
+		{"a short one", 15 * time.Minute, 12 * time.Hour, slices.Repeat([]string{"900"}, 49)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire(t)
+				n := 0
+				w.on("AssumeRole", func(form url.Values) (int, string) {
+					n++
+					lasts := time.Hour
+					if text := form.Get("DurationSeconds"); text != "" {
+						seconds, err := strconv.Atoi(text)
+						if err != nil {
+							t.Error(err)
+						}
+						lasts = time.Duration(seconds) * time.Second
+					}
+					if lasts > test.most {
+						return refusal(form)
+					}
+					return 200, assumed(testAccount, fmt.Sprintf("ASIA%d", n), time.Now().Add(lasts))
+				})
+				w.on("DescribeInstances", answer(200, instancesPage("")))
+				c := w.open(func(config *Config) {
+					roleAccount(config)
+					config.SessionDuration = test.lasts
+				})
+				for i := range 49 {
+					if i > 0 {
+						time.Sleep(30 * time.Minute)
+					}
+					if _, err := list(c, fleet.EC2Instance, cloud.Query{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var asked []string
+				for _, call := range w.made("AssumeRole") {
+					asked = append(asked, call.form.Get("DurationSeconds"))
+				}
+				if !slices.Equal(asked, test.asked) {
+					t.Errorf("%d calls asked for %v,\nwant %d with %v", len(asked), asked, len(test.asked), test.asked)
+				}
+			})
+		})
+	}
 }
 
 func TestFault35AnExpiredSessionIsReplacedOnce(t *testing.T) {

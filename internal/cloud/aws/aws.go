@@ -66,6 +66,9 @@ type Config struct {
 	// Credentials are those at hand. nil: the SDK's standard chain (environment,
 	// shared files, container, instance).
 	Credentials Credentials
+	// SessionDuration is how long sessions of assumed roles are to last, 15 minutes to 12 hours; 0 means an hour. An hour
+	// is what a role gets that does not allow more.
+	SessionDuration time.Duration
 	// Share is the part of AWS's buckets that may be used, 0 < Share ≤ 1; 0 means 1.
 	// Leave room for other tools of the account by a smaller one.
 	Share float64

@@ -39,6 +39,10 @@ func (b *shallowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Unguarded is the document for a reader that bounds its depth itself; it is read
+// either this way or by Read.
+func (b *shallowBody) Unguarded() io.Reader { return b.ReadCloser }
+
 func (b *shallowBody) count(p []byte) error {
 	for len(p) > 0 {
 		if b.tag == 0 {

@@ -153,7 +153,7 @@ func (k *instances) list(ctx context.Context, query cloud.Query) ([]fleet.Resour
 			filters = append(filters, types.Filter{Name: sdk.String("tag-key"), Values: []string{literal(query.TagKey)}})
 		}
 		filters = append(filters, narrowing...)
-		err := k.pages(ctx, filters, func(instance *seenInstance) {
+		err := k.pages(ctx, filters, query.Known, func(instance *seenInstance) {
 			resource := k.resource(instance, seenAt)
 			if _, tagged := resource.Tags[query.TagKey]; query.TagKey != "" && !tagged {
 				return
@@ -216,14 +216,22 @@ func stateNames(states []fleet.State) []string {
 // literal makes a tag key match only itself: filters take * and ? as wildcards.
 var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace
 
-// pages calls each with every instance of every page.
-func (k *instances) pages(ctx context.Context, filters []types.Filter, each func(*seenInstance)) error {
+// pages calls each with every instance of every page, but for those that are
+// known; known may be nil.
+func (k *instances) pages(ctx context.Context, filters []types.Filter, known *cloud.Known, each func(*seenInstance)) error {
 	strange := false
+	var same sameInstance
+	if known != nil {
+		same = known.Same
+	}
 	return pages(ctx, k.Read, describeInstances, "list EC2 instances in "+k.Scope.String(), func(ctx context.Context, token *string) (seenPage, error) {
-		return k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, &strange)
+		return k.api.describePage(ctx, &ec2.DescribeInstancesInput{Filters: filters, MaxResults: sdk.Int32(instancePage), NextToken: token}, same, &strange)
 	}, func(page seenPage) (*string, error) {
 		for i := range page.instances {
 			each(&page.instances[i])
+		}
+		if known != nil {
+			known.Kept = append(known.Kept, page.kept...)
 		}
 		return &page.next, nil
 	})
@@ -254,6 +262,9 @@ func (k *instances) resource(instance *seenInstance, seenAt time.Time) fleet.Res
 		LaunchedAt:   instance.launched,
 		CanHibernate: instance.hibernation,
 		SeenAt:       seenAt,
+	}
+	if instance.lifecycle == "" { // what a Spot instance may is not in its own description
+		r.Print = instance.print
 	}
 	switch _, grouped := r.Tags["aws:autoscaling:groupName"]; {
 	case grouped:

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -39,7 +42,7 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 	var page seenPage
 	var err error
 	if fast {
-		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{}, new(bool))
+		page, err = client.describePage(context.Background(), &ec2.DescribeInstancesInput{}, nil, new(bool))
 	} else {
 		var whole *ec2.DescribeInstancesOutput
 		if whole, err = c.DescribeInstances(context.Background(), &ec2.DescribeInstancesInput{}); err == nil {
@@ -52,6 +55,7 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 	k := &instances{Env: Env{Scope: scope}}
 	var list []fleet.Resource
 	for i := range page.instances {
+		page.instances[i].print = 0 // the SDK takes none
 		list = append(list, k.resource(&page.instances[i], time.Time{}))
 	}
 	return list, page.next, nil
@@ -61,11 +65,11 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 // it comes over the network.
 func understood(t *testing.T, document string) bool {
 	t.Helper()
-	_, err := readPage(strings.NewReader(document))
+	_, err := readPage(strings.NewReader(document), nil)
 	if err != nil && !errors.Is(err, errNotUnderstood) {
 		t.Fatal(err)
 	}
-	_, slow := readPage(iotest.OneByteReader(strings.NewReader(document)))
+	_, slow := readPage(iotest.OneByteReader(strings.NewReader(document)), nil)
 	if (err == nil) != (slow == nil) {
 		t.Fatalf("at once: %v, byte by byte: %v", err, slow)
 	}
@@ -173,7 +177,7 @@ func TestPagesReadFastAreAsTheSDKReadsThem(t *testing.T) {
 func TestACutPageIsNotUnderstood(t *testing.T) {
 	whole := strings.TrimSpace(pageDocument(2, "<nextToken>t</nextToken>"))
 	for cut := range len(whole) {
-		if _, err := readPage(strings.NewReader(whole[:cut])); err == nil {
+		if _, err := readPage(strings.NewReader(whole[:cut]), nil); err == nil {
 			t.Fatalf("understood after %d of %d bytes: …%s", cut, len(whole), whole[max(0, cut-40):cut])
 		}
 	}
@@ -183,7 +187,7 @@ func TestAPageWhoseConnectionBreaksIsNotLeftToTheSDK(t *testing.T) {
 	broken := errors.New("reset by peer")
 	whole := pageDocument(100, "")
 	for _, cut := range []int{0, 100, len(whole) / 2, len(whole)} {
-		_, err := readPage(io.MultiReader(strings.NewReader(whole[:cut]), iotest.ErrReader(broken)))
+		_, err := readPage(io.MultiReader(strings.NewReader(whole[:cut]), iotest.ErrReader(broken)), nil)
 		if !errors.Is(err, broken) {
 			t.Errorf("after %d bytes: %v", cut, err)
 		}
@@ -213,7 +217,100 @@ func FuzzReadPage(f *testing.F) {
 		if diff := cmp.Diff(want, got); err != nil || diff != "" || token != wantToken {
 			t.Errorf("%v, token %q, want %q\n%s", err, token, wantToken, diff)
 		}
+		checkKnown(t, document, document)
 	})
+}
+
+// known remembers how instances were described.
+type known map[string]uint32
+
+func (k known) same(id []byte, print uint32) (uint64, bool) {
+	return maphash.Bytes(printSeed, id), k[string(id)] == print
+}
+
+// checkKnown reads one document and then, knowing it, another. It returns the ids
+// of those that were read again; all that was left out must be as it was.
+func checkKnown(t *testing.T, before, after string) (again []string) {
+	t.Helper()
+	first, err := readPage(strings.NewReader(before), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, was := known{}, map[uint64]seenInstance{}
+	twice := map[string]bool{}
+	for _, instance := range first.instances {
+		twice[instance.id] = words[instance.id] != 0 && words[instance.id] != instance.print
+		words[instance.id] = instance.print
+		was[maphash.String(printSeed, instance.id)] = instance
+	}
+	want, err := readPage(strings.NewReader(after), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readPage(iotest.HalfReader(strings.NewReader(after)), words.same)
+	if err != nil || got.next != want.next || len(got.instances)+len(got.kept) != len(want.instances) {
+		t.Fatalf("%v: %d read and %d kept of %d", err, len(got.instances), len(got.kept), len(want.instances))
+	}
+	kept := map[uint64]int{}
+	for _, key := range got.kept {
+		kept[key]++
+	}
+	rest := slices.Values(got.instances)
+	next, stop := iter.Pull(rest)
+	defer stop()
+	for _, instance := range want.instances {
+		key := maphash.String(printSeed, instance.id)
+		if kept[key] > 0 && words[instance.id] == instance.print {
+			kept[key]--
+			if diff := cmp.Diff(was[key], instance, cmp.AllowUnexported(seenInstance{})); diff != "" && !twice[instance.id] {
+				t.Errorf("%s was left out and has changed:\n%s", instance.id, diff)
+			}
+			continue
+		}
+		read, _ := next()
+		if diff := cmp.Diff(instance, read, cmp.AllowUnexported(seenInstance{})); diff != "" {
+			t.Errorf("%s was read again and otherwise:\n%s", instance.id, diff)
+		}
+		again = append(again, instance.id)
+	}
+	return again
+}
+
+// What is described in the same words is not read again, wherever it stands; what
+// differs in one of them is.
+func TestWhatIsDescribedAsBeforeIsNotReadAgain(t *testing.T) {
+	whole := pageDocument(200, "<nextToken>t</nextToken>")
+	name := func(n int) string { return fmt.Sprintf("i-%017x", n) }
+	together := func(instances ...int) string {
+		var items []string
+		for _, n := range instances {
+			_, item, _ := strings.Cut(instanceDocument(n), "<instancesSet>")
+			item, _, _ = strings.Cut(item, "</instancesSet>")
+			items = append(items, item)
+		}
+		return "<DescribeInstancesResponse><reservationSet><item><reservationId>r-1</reservationId><groupSet><item><groupId>sg-1</groupId></item></groupSet><instancesSet>" +
+			strings.Join(items, "\n ") + "</instancesSet><requesterId>1</requesterId></item></reservationSet></DescribeInstancesResponse>"
+	}
+	for _, test := range []struct {
+		name, before, after string
+		again               []string
+	}{
+		{"the same", whole, whole, nil},
+		{"one has stopped", whole, strings.Replace(whole, "<name>stopped</name>", "<name>stopping</name>", 1), []string{name(0)}},
+		{"another tag", whole, strings.Replace(whole, "web-77<", "web-78<", 1), []string{name(77)}},
+		{"a word that is not looked at", whole, strings.Replace(whole, "<keyName>ops</keyName>", "<keyName>dev</keyName>", 1), []string{name(0)}},
+		{"the last one", whole, strings.Replace(whole, "web-199<", "web-299<", 1), []string{name(199)}},
+		{"fewer, in another order", pageDocument(3, ""), together(2, 0), nil},
+		{"in reservations of their own", together(0, 1, 2), pageDocument(3, ""), nil},
+		{"a new one among them", together(0, 2), together(0, 1, 2), []string{name(1)}},
+		{"nothing known", pageDocument(0, ""), pageDocument(2, ""), []string{name(0), name(1)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if again := checkKnown(t, test.before, test.after); !slices.Equal(again, test.again) {
+				t.Errorf("read again: %v, want %v", again, test.again)
+			}
+		})
+	}
 }
 
 func TestAPageThatIsNoneIsTheSDKsError(t *testing.T) {
