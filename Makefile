@@ -91,6 +91,10 @@ web-test: web/node_modules/.package-lock.json ## Check the page: types, linters,
 e2e: bin/testreport ## Run the scripts against the built program
 	@go test -count=1 -json -timeout $(TEST_TIMEOUT) ./test/e2e/... | bin/testreport
 
+.PHONY: journeys
+journeys: build ## Play the journeys of the page in Chromium, in three languages (ARGS='--test-name-pattern wake' for one)
+	@cd web && node --test --test-concurrency=1 $(ARGS) e2e/journeys/*.test.mjs
+
 .PHONY: fuzz
 fuzz: go ## Run every fuzz target for FUZZTIME (30s)
 	@targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' internal) || { echo "fuzz: no target found" >&2; exit 1; }; \
@@ -136,6 +140,10 @@ ci: ## Run everything that has to hold before a change is taken, as CI does
 .PHONY: generate
 generate: go ## Regenerate what is made from the code (references, schema)
 	go generate ./...
+
+.PHONY: screenshots
+screenshots: build ## Picture every page, wide and phone, light and dark, in three languages (TO=bin/screenshots)
+	@node web/e2e/screenshots.mjs $(or $(TO),bin/screenshots)
 
 .PHONY: bench
 bench: go ## Measure, and write docs/benchmarks.md (ARGS='-only calendar' for one section)

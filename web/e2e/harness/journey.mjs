@@ -19,7 +19,7 @@ after(async () => {
 })
 
 const chosen = (process.env.JOURNEY_LOCALES ?? '').split(',').filter(Boolean)
-const failures = process.env.JOURNEY_FAILURES ?? fileURLToPath(new URL('../failures/', import.meta.url))
+const failures = process.env.JOURNEY_FAILURES ?? fileURLToPath(new URL('../../../bin/journeys/', import.meta.url))
 
 // A journey that hangs is cut off; the slowest takes a third of this on two busy processors.
 const limit = 180_000
