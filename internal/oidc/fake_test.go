@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -330,7 +331,7 @@ func (f *idp) signIn(t *testing.T, p *oidc.Provider) (access.Principal, error) {
 // refusedWith checks an error: its reason, a part of its sentence, and that it tells nothing it should not.
 func refusedWith(t *testing.T, err error, reason oidc.Reason, sentence string) {
 	t.Helper()
-	e, ok := err.(*oidc.Error)
+	e, ok := errors.AsType[*oidc.Error](err)
 	if !ok {
 		t.Fatalf("got %T %v, want an *oidc.Error of %s", err, err, reason)
 	}

@@ -724,18 +724,26 @@ func TestWhoComesIn(t *testing.T) {
 		want   access.Principal
 		fails  string
 	}{
-		{name: "an address nobody verified is not what somebody is known by", claims: map[string]any{"email": "boss@example.com", "email_verified": nil},
-			want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator}},
+		{
+			name: "an address nobody verified is not what somebody is known by", claims: map[string]any{"email": "boss@example.com", "email_verified": nil},
+			want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator},
+		},
 		{name: "verified in text", claims: map[string]any{"email_verified": "true"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Operator}},
 		{name: "an address that hides something", claims: map[string]any{"email": "boss@example.com\u202e"}, want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator}},
-		{name: "an address that is too long is not cut to another's", claims: map[string]any{"email": strings.Repeat("x", 300) + "@example.com"},
-			want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator}},
+		{
+			name: "an address that is too long is not cut to another's", claims: map[string]any{"email": strings.Repeat("x", 300) + "@example.com"},
+			want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator},
+		},
 		{name: "no name", claims: map[string]any{"name": nil}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "seoyeon@example.com", Role: access.Operator}},
 		{name: "nothing but a subject", claims: map[string]any{"name": nil, "email": nil}, want: access.Principal{ID: "user:248289761001", Name: "248289761001", Role: access.Operator}},
-		{name: "a name that would break lines and turn the direction", claims: map[string]any{"name": "a\r\nlevel=ERROR \x1b[2J\u202eb\u200b"},
-			want: access.Principal{ID: "user:seoyeon@example.com", Name: "a level=ERROR [2Jb", Role: access.Operator}},
-		{name: "a name without an end", claims: map[string]any{"name": strings.Repeat("가", 500)},
-			want: access.Principal{ID: "user:seoyeon@example.com", Name: strings.Repeat("가", 99) + "…", Role: access.Operator}},
+		{
+			name: "a name that would break lines and turn the direction", claims: map[string]any{"name": "a\r\nlevel=ERROR \x1b[2J\u202eb\u200b"},
+			want: access.Principal{ID: "user:seoyeon@example.com", Name: "a level=ERROR [2Jb", Role: access.Operator},
+		},
+		{
+			name: "a name without an end", claims: map[string]any{"name": strings.Repeat("가", 500)},
+			want: access.Principal{ID: "user:seoyeon@example.com", Name: strings.Repeat("가", 99) + "…", Role: access.Operator},
+		},
 		{name: "a name that is no text", claims: map[string]any{"name": 7, "preferred_username": "seoyeon"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "seoyeon", Role: access.Operator}},
 		{name: "a role that is bounded", claims: map[string]any{"groups": []any{"web", 7, nil, map[string]any{}}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Editor, Within: "tag:team=web"}},
 		{name: "one group as text", claims: map[string]any{"groups": "all-staff"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Viewer}},
@@ -747,8 +755,10 @@ func TestWhoComesIn(t *testing.T) {
 		{name: "groups of no use here", claims: map[string]any{"groups": []string{"sales", "ONCALL", ""}}, fails: "none of your groups has a role here"},
 		{name: "groups that are a number", claims: map[string]any{"groups": 7}, fails: "sent no groups"},
 		{name: "groups below something that is no object", claim: "realm_access.roles", claims: map[string]any{"realm_access": "oncall"}, fails: "sent no groups"},
-		{name: "too many groups for Entra ID", claims: map[string]any{"groups": nil, "_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://canary.example.com"}}},
-			fails: "because there are too many"},
+		{
+			name: "too many groups for Entra ID", claims: map[string]any{"groups": nil, "_claim_names": map[string]any{"groups": "src1"}, "_claim_sources": map[string]any{"src1": map[string]any{"endpoint": "https://canary.example.com"}}},
+			fails: "because there are too many",
+		},
 		{name: "an address nobody verified gives no role", claim: "email", claims: map[string]any{"email": "oncall", "email_verified": true}, fails: "sent no groups"},
 	}
 	for _, test := range tests {
