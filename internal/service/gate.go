@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dayshift/internal/access"
+	"dayshift/internal/clock"
 	"dayshift/internal/store"
 )
 
@@ -67,7 +68,7 @@ const storePatience = 5 * time.Second
 // NewGate returns a gate.
 func NewGate(options GateOptions) *Gate {
 	if options.Now == nil {
-		options.Now = time.Now
+		options.Now = clock.Real{}.Now
 	}
 	if options.Stamp == nil {
 		options.Stamp = options.Now

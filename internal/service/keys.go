@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dayshift/internal/access"
+	"dayshift/internal/clock"
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
 	"dayshift/internal/store"
@@ -681,27 +682,29 @@ const (
 	firstLeaseTime = 5 * time.Second
 )
 
+// firstLease waits until no other process makes a first key.
+func (g *Gate) firstLease(ctx context.Context) (store.Lease, error) {
+	for holder := rand.Text(); ; {
+		lease, err := g.store.Acquire(ctx, firstLease, holder, g.now(), firstLeaseTime)
+		if err == nil || !errors.Is(err, store.ErrHeld) {
+			return lease, err
+		}
+		if err := (clock.Real{}).Sleep(ctx, firstLeaseTime/50); err != nil {
+			return store.Lease{}, err
+		}
+	}
+}
+
 // FirstKey makes one key for an admin when the store never had any key.
 func (g *Gate) FirstKey(ctx context.Context) (secret string, made bool, err error) {
 	if g == nil {
 		return "", false, errNoGate
 	}
-	holder := rand.Text()
-	for {
-		lease, err := g.store.Acquire(ctx, firstLease, holder, g.now(), firstLeaseTime)
-		if err == nil {
-			defer func() { _ = g.store.Release(context.WithoutCancel(ctx), lease) }() // it ends by itself
-			break
-		}
-		if !errors.Is(err, store.ErrHeld) {
-			return "", false, fmt.Errorf("make a first key: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return "", false, fmt.Errorf("make a first key: %w", ctx.Err())
-		case <-time.After(firstLeaseTime / 50):
-		}
+	lease, err := g.firstLease(ctx)
+	if err != nil {
+		return "", false, fmt.Errorf("make a first key: %w", err)
 	}
+	defer func() { _ = g.store.Release(context.WithoutCancel(ctx), lease) }() // it ends by itself
 	held, err := g.readKeys(ctx)
 	if err != nil || len(held) > 0 {
 		return "", false, err

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dayshift/internal/access"
@@ -318,6 +320,46 @@ func TestFault43RefusalsAreRecordedAndCanNotFloodTheRecord(t *testing.T) {
 	if last := rows[len(rows)-1]; !strings.HasSuffix(last, "1 time more within 0s") || strings.ContainsAny(last, "\r\n\x1b") {
 		t.Errorf("at the end: %q", last)
 	}
+}
+
+// The gate is tended by the minute, and what was counted is written before the process ends.
+func TestTheGateIsTended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		g := NewGate(GateOptions{Store: s})
+		signIn := func() string {
+			token, _, err := g.SignIn(t.Context(), signedKim, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		signIn()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- g.Tend(ctx) }()
+		for range 3 {
+			g.Refused(t.Context(), signedLee, "192.0.2.1", "PUT /api/v1/schedules/office")
+		}
+		time.Sleep(refusalSpan + time.Minute)
+		if rows := gateRows(t, s, store.EventRefused); len(rows) != 2 || !strings.Contains(rows[1], "2 times more") {
+			t.Errorf("after the span: %q", rows)
+		}
+		time.Sleep(SessionIdle)
+		if held, err := s.Sessions(t.Context()); err != nil || len(held) != 0 {
+			t.Errorf("sessions that ended are kept: %+v, %v", held, err)
+		}
+		for range 2 {
+			g.Refused(t.Context(), signedLee, "192.0.2.1", "PUT /api/v1/schedules/office")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if rows := gateRows(t, s, store.EventRefused); len(rows) != 4 || !strings.Contains(rows[3], "1 time more") {
+			t.Errorf("at the end: %q", rows)
+		}
+	})
 }
 
 // A record that takes nothing lets nobody in and holds nobody up.

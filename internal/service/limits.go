@@ -74,6 +74,12 @@ type recentValue[V any] struct {
 	value V
 }
 
+// keptAt is what an element of the list holds: nothing else is put there.
+func keptAt[V any](at *list.Element) *recentValue[V] {
+	kept, _ := at.Value.(*recentValue[V])
+	return kept
+}
+
 func newRecent[V any](most int) *recent[V] {
 	return &recent[V]{most: most, order: list.New(), byKey: map[string]*list.Element{}}
 }
@@ -86,7 +92,7 @@ func (r *recent[V]) get(key string) (value V, ok bool) {
 		return value, false
 	}
 	r.order.MoveToFront(at)
-	return at.Value.(*recentValue[V]).value, true //nolint:forcetypeassert // nothing else is put there
+	return keptAt[V](at).value, true
 }
 
 // of gives the value of the key, made where there is none.
@@ -95,7 +101,7 @@ func (r *recent[V]) of(key string, fresh func() V) V {
 	defer r.mu.Unlock()
 	if at, ok := r.byKey[key]; ok {
 		r.order.MoveToFront(at)
-		return at.Value.(*recentValue[V]).value //nolint:forcetypeassert // nothing else is put there
+		return keptAt[V](at).value
 	}
 	value := fresh()
 	r.insert(key, value)
@@ -117,7 +123,7 @@ func (r *recent[V]) insert(key string, value V) {
 	if r.order.Len() >= r.most {
 		oldest := r.order.Back()
 		r.order.Remove(oldest)
-		delete(r.byKey, oldest.Value.(*recentValue[V]).key) //nolint:forcetypeassert // nothing else is put there
+		delete(r.byKey, keptAt[V](oldest).key)
 	}
 	r.byKey[key] = r.order.PushFront(&recentValue[V]{key, value})
 }

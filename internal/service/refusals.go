@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dayshift/internal/access"
+	"dayshift/internal/clock"
 	"dayshift/internal/store"
 )
 
@@ -176,8 +177,20 @@ func (g *Gate) record(ctx context.Context, rows []store.Activity) {
 	_ = g.store.Append(ctx, store.Lease{}, rows)
 }
 
-// Flush writes the sums of refusals that are due and drops sessions that have
-// ended. It is to be called every minute.
+// Tend does what has to be done at the gate now and then, until ctx ends: it
+// flushes every minute, and at the end. What a store that is down does not take
+// is lost; that it is down is told elsewhere.
+func (g *Gate) Tend(ctx context.Context) error {
+	for (clock.Real{}).Sleep(ctx, time.Minute) == nil {
+		_ = g.Flush(ctx)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
+	_ = g.End(last)
+	return nil
+}
+
+// Flush writes the sums of refusals that are due and drops sessions that have ended.
 func (g *Gate) Flush(ctx context.Context) error { return g.flush(ctx, false) }
 
 // End writes every sum, at the end of the process.

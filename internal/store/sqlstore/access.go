@@ -211,6 +211,7 @@ func (s *Store) EndSessions(ctx context.Context, hashes []string, rows ...store.
 			for i, hash := range some {
 				args[i] = hash
 			}
+			//nolint:gosec // of constants; every value is an argument
 			gone, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE hash IN (?`+strings.Repeat(`, ?`, len(some)-1)+`)`, args...)
 			if err != nil {
 				return err
