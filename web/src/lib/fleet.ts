@@ -14,13 +14,6 @@ export function stateBadge(state: string): BadgeKind {
   }
 }
 
-/** `account/region/kind/id`, where the ID may hold slashes; undefined for what is no address. */
-export function parseRef(ref: string): { account: string; region: string; kind: string; id: string } | undefined {
-  const [account, region, kind, ...rest] = ref.split('/')
-  const id = rest.join('/')
-  return account && region && kind && id ? { account, region, kind, id } : undefined
-}
-
 /** The page of a resource. */
 export function refPath(ref: string): string {
   const [account = '', region = '', kind = '', ...rest] = ref.split('/')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clockOf, dateOf, daysBetween, formatDate, formatWhen, instant, knownZone } from './time'
+import { clockOf, dateOf, daysBetween, formatDate, formatWhen, inputOf, instant, instantOf, knownZone } from './time'
 
 const at = (text: string): number => Date.parse(text)
 
@@ -47,4 +47,22 @@ describe('formatDate', () => {
     expect(formatDate('2027-02-05', 'ko')).toBe('2월 5일')
     expect(formatDate('soon', 'en')).toBe('soon')
   })
+})
+
+describe('instantOf', () => {
+  it.each([
+    ['2027-02-05T09:30', 'Asia/Seoul', '2027-02-05T00:30:00Z'],
+    ['2027-07-01T00:00', 'America/New_York', '2027-07-01T04:00:00Z'],
+    ['2027-10-31T02:30', 'Europe/Berlin', '2027-10-31T00:30:00Z'], // occurs twice: the first
+    ['2027-03-28T02:30', 'Europe/Berlin', '2027-03-28T01:30:00Z'], // jumped over
+    ['2027-01-01T12:00', 'Pacific/Kiritimati', '2026-12-31T22:00:00Z'],
+  ])('%s in %s', (text, zone, want) => expect(instantOf(text, zone)).toBe(at(want)))
+
+  it('is the inverse of inputOf', () => {
+    for (const zone of ['Asia/Seoul', 'America/St_Johns', 'Asia/Kathmandu', 'UTC']) {
+      expect(instantOf(inputOf(at('2027-06-15T10:20:00Z'), zone), zone)).toBe(at('2027-06-15T10:20:00Z'))
+    }
+  })
+
+  it.each(['', 'soon', '2027-02-05', '2027-13-05T00:00'])('refuses %j', (text) => expect(instantOf(text, 'UTC')).toBeUndefined())
 })

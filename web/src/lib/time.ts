@@ -120,3 +120,26 @@ export function formatDate(date: string, locale: string, options: Intl.DateTimeF
   const at = Date.parse(`${date}T00:00:00Z`)
   return Number.isNaN(at) ? date : format(locale, { ...options, timeZone: 'UTC' }).format(at)
 }
+
+/**
+ * The instant of a date and a clock such as `2027-02-05T09:30` in a zone; undefined for what is none. Of a time that
+ * occurs twice it is the first; one that the clock jumps over is as far behind the jump as it was written.
+ */
+export function instantOf(text: string, zone: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text)) return undefined
+  const wall = Date.parse(`${text}Z`)
+  if (Number.isNaN(wall)) return undefined
+  const offset = (at: number): number => {
+    const { year, month, day, hour, minute, second } = local(at, zone)
+    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(at / 1_000) * 1_000
+  }
+  // The offsets a day before and after are those on both sides of a jump, if there is one.
+  const candidates = [offset(wall - 86_400_000), offset(wall + 86_400_000)].map((o) => wall - o)
+  const right = candidates.filter((at) => at + offset(at) === wall)
+  return right.length > 0 ? Math.min(...right) : candidates[0]
+}
+
+/** An instant as an input of date and time wants it: `2027-02-05T09:30` on the clock of a zone. */
+export function inputOf(at: number, zone: string): string {
+  return `${dateOf(at, zone)}T${clockOf(at, zone)}`
+}
