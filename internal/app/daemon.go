@@ -112,6 +112,7 @@ func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	group.Go("reload", d.watch)
 	group.Go("board", d.boards)
 	group.Go("record", d.tail)
+	group.Go("gate", d.page.gate.Tend)
 	if d.Listening != nil {
 		d.Listening(public.String())
 	}
