@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"dayshift/internal/access"
+	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
 
@@ -315,3 +316,36 @@ func mustRequest(t *testing.T, path string) *http.Request {
 }
 
 var errBroken = errors.New("the database at postgres://dayshift:secret-canary@db is gone")
+
+// A role that is taken away between the check and the act is taken away.
+func TestFault6_50_TheRoleIsLookedAtAgain(t *testing.T) {
+	h := newHouse(t, Options{})
+	body := `{"target":"i-0shop1","state":"running","for":"1h"}`
+	if w := h.do(ask{method: "POST", path: base + "/overrides?dry_run=true", body: body, as: "operator"}); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	other := service.NewGate(service.GateOptions{Store: h.store}) // of another process, whose changes this one has not seen yet
+	keys, err := other.Keys(t.Context(), access.Local("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		viewer := "viewer"
+		if key.Label == "operator" {
+			if _, err := other.UpdateKey(t.Context(), key.ID, service.KeyChange{Role: &viewer}, access.Local("test")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if key.Label == "editor" {
+			if _, err := other.RevokeKey(t.Context(), key.ID, access.Local("test")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h.refused(ask{method: "POST", path: base + "/overrides", body: body, as: "operator"}, 403, forbidden)
+	h.refused(ask{method: "POST", path: base + "/overrides", body: body, as: "editor"}, 401, unauthenticated)
+	h.refused(ask{method: "PUT", path: base + "/schedules/new", body: `{"periods":["office"]}`, as: "editor", headers: map[string]string{"If-None-Match": "*"}}, 401, unauthenticated)
+	if objects, err := h.store.Objects(t.Context(), store.OverrideObject, store.ScheduleObject); err != nil || len(objects) > 0 {
+		t.Errorf("%v, %v", objects, err)
+	}
+}

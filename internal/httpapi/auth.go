@@ -48,7 +48,10 @@ func who(ctx context.Context) asker {
 	return a
 }
 
-type requestKey struct{}
+type (
+	requestKey struct{}
+	writerKey  struct{}
+)
 
 // request is the one that an operation answers.
 func request(ctx context.Context) *http.Request {
@@ -78,7 +81,7 @@ func (s *Surface) guard(need needs, o operation) func(huma.Context, func(huma.Co
 			s.problemOf(r.Context(), o.id, err).write(w)
 			return
 		}
-		inner := context.WithValue(context.WithValue(r.Context(), askerKey{}, a), requestKey{}, r)
+		inner := context.WithValue(context.WithValue(context.WithValue(r.Context(), askerKey{}, a), requestKey{}, r), writerKey{}, w)
 		if !o.streams {
 			limited, cancel := context.WithTimeoutCause(inner, answerTimeout, context.DeadlineExceeded)
 			defer cancel()

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"dayshift/internal/access"
 	"dayshift/internal/fleet"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -117,7 +118,7 @@ func (s *Surface) follow(ctx context.Context, out huma.Context, a asker, after s
 	w.WriteHeader(http.StatusOK)
 	write := func(text string) bool {
 		// A deadline for this batch alone: the one of the server is over by now.
-		if err := control.SetWriteDeadline(wall().Add(eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := control.SetWriteDeadline(wall().Add(s.eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return false
 		}
 		if _, err := w.Write([]byte(text)); err != nil {
@@ -128,15 +129,22 @@ func (s *Surface) follow(ctx context.Context, out huma.Context, a asker, after s
 	if !write(fmt.Sprintf("retry: %d\n: hello\n\n", comeBack.Milliseconds())) {
 		return
 	}
+	checked := wall()
 	for {
-		waiting, stop := context.WithTimeout(ctx, heartbeat)
+		waiting, stop := context.WithTimeout(ctx, s.heartbeat)
 		events, missed, err := subscription.Next(waiting)
 		stop()
 		if ctx.Err() != nil {
 			return
 		}
+		if now := wall(); err != nil || now.Sub(checked) >= s.heartbeat {
+			if !s.stillThere(ctx, a) {
+				return
+			}
+			checked = now
+		}
 		if err != nil {
-			if !s.stillThere(ctx, a) || !write(": still here\n\n") {
+			if !write(": still here\n\n") {
 				return
 			}
 			continue
@@ -157,7 +165,15 @@ func (s *Surface) follow(ctx context.Context, out huma.Context, a asker, after s
 // stillThere reports whether who follows would be let in again: a session or key
 // that has ended ends what follows with it.
 func (s *Surface) stillThere(ctx context.Context, a asker) bool {
-	return s.program.Service().Recheck(ctx, a.Principal, toRead.permission) == nil
+	gate := s.program.Service().Gate
+	switch {
+	case a.token != "":
+		_, _, err := gate.Session(ctx, a.token, a.from, wall())
+		return err == nil
+	case a.Via == access.ViaAnonymous:
+		return s.Anonymous != nil && s.Anonymous()
+	}
+	return gate.Recheck(ctx, a.Principal, toRead.permission) == nil
 }
 
 // eventText writes an event as it goes over the wire, as far as it is of those

@@ -155,7 +155,7 @@ func TestFault6_15_SlowBodiesEnd(t *testing.T) {
 }
 
 // listen serves the house on a port until the test ends.
-func (h *house) listen() string {
+func (h *house) listen(changes ...func(*http.Server)) string {
 	h.tb.Helper()
 	var network net.ListenConfig
 	listener, err := network.Listen(h.tb.Context(), "tcp", "127.0.0.1:0")
@@ -163,6 +163,9 @@ func (h *house) listen() string {
 		h.tb.Fatal(err)
 	}
 	server := NewServer(h.surface)
+	for _, change := range changes {
+		change(server)
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	h.tb.Cleanup(func() {

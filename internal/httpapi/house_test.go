@@ -66,8 +66,9 @@ type house struct {
 	ran       []fleet.Scope
 	confirmed []string
 	anonymous bool
-	broken    error // what Doctor fails with
-	panics    bool  // Doctor does
+	broken    error         // what Doctor fails with
+	panics    bool          // Doctor does
+	slow      time.Duration // that Doctor and RunNow take
 
 	surface *Surface
 	keys    map[string]string // by who: viewer, operator, editor, admin, each also with "shop " before it, expired, revoked
@@ -229,7 +230,20 @@ func (h *house) Service() *service.Service {
 	return &service.Service{Looker: h, Book: &h.loaded.Book, Store: h.store, Now: h.Now, Config: h.loaded, Assemble: h.assemble, Gate: h.gate}
 }
 
-func (h *house) RunNow(_ context.Context, scopes []fleet.Scope, _ string) (string, error) {
+// wait is as slow as the house is said to be.
+func (h *house) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(h.slow):
+		return nil
+	}
+}
+
+func (h *house) RunNow(ctx context.Context, scopes []fleet.Scope, _ string) (string, error) {
+	if err := h.wait(ctx); err != nil {
+		return "", err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ran = scopes
@@ -243,7 +257,10 @@ func (h *house) Confirm(_ context.Context, by string) error {
 	return nil
 }
 
-func (h *house) Doctor(context.Context) ([]service.Checkup, error) {
+func (h *house) Doctor(ctx context.Context) ([]service.Checkup, error) {
+	if err := h.wait(ctx); err != nil {
+		return nil, err
+	}
 	if h.panics {
 		panic("the doctor fell over a secret-canary")
 	}

@@ -214,12 +214,7 @@ func (s *Surface) unconfirmed(ctx context.Context, err error, done any) error {
 
 // recheck makes sure, right before something is changed, that who asked may still do it.
 func (s *Surface) recheck(ctx context.Context, need needs) error {
-	a := who(ctx)
-	err := s.program.Service().Recheck(ctx, a.Principal, need.permission)
-	if denied, ok := errors.AsType[*service.DeniedError](err); ok {
-		return deniedProblem(denied, a.token != "")
-	}
-	return err
+	return denied(s.program.Service().Recheck(ctx, who(ctx).Principal, need.permission))
 }
 
 // heldObject finds an object; nil where there is none.

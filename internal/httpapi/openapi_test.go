@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,11 @@ func shapes(t *testing.T) string {
 		}
 	}
 	var b strings.Builder
+	told := toldTypes(New(program{}, Options{}))
+	maps.DeleteFunc(docs, func(key, _ string) bool {
+		parts := strings.SplitN(key, ".", 3)
+		return !told[parts[0]+"."+parts[1]]
+	})
 	b.WriteString("// Code generated from the comments of types by go generate ./internal/httpapi. DO NOT EDIT.\n\npackage httpapi\n\n" +
 		"// typeDocs are the comments of types and of their fields.\nvar typeDocs = map[string]string{\n")
 	for _, key := range slices.Sorted(maps.Keys(docs)) {
@@ -57,6 +63,33 @@ func shapes(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// toldTypes are the types that the document describes, with those that are embedded in them.
+func toldTypes(s *Surface) map[string]bool {
+	told := map[string]bool{}
+	var add func(t reflect.Type)
+	add = func(t reflect.Type) {
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return
+		}
+		told[docName(t)] = true
+		for field := range t.Fields() {
+			if field.Anonymous {
+				add(field.Type)
+			}
+		}
+	}
+	registry := s.api.OpenAPI().Components.Schemas
+	for name := range registry.Map() {
+		if t := registry.TypeFromRef("#/components/schemas/" + name); t != nil {
+			add(t)
+		}
+	}
+	return told
 }
 
 func read(docs map[string]string, of string, file *ast.File) {

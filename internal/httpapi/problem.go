@@ -178,7 +178,7 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 		asStated = func(kind string) *Problem { return problem(kind, "%s", err.Error()) }
 	)
 	switch {
-	case errors.As(err, &already):
+	case errors.As(denied(err), &already):
 		return already
 	case errors.As(err, &part):
 		return problem(stale, "%s", part.Error())

@@ -38,10 +38,12 @@ type Surface struct {
 	operations []Operation
 	document   []byte
 	docs       []byte
-	stop       chan struct{} // closed when the followers of events are sent home
-	stopped    sync.Once
-	streams    streams
-	bodies     map[string]*huma.RequestBody // by operation
+	// heartbeat and eventTimeout are the constants of their names; tests wait less.
+	heartbeat, eventTimeout time.Duration
+	stop                    chan struct{} // closed when the followers of events are sent home
+	stopped                 sync.Once
+	streams                 streams
+	bodies                  map[string]*huma.RequestBody // by operation
 }
 
 // Operation is one operation as it was registered.
@@ -143,6 +145,7 @@ func op[I, O any](s *Surface, who needs, o operation, handle func(context.Contex
 	described.SkipValidateBody = o.bodies != nil
 	s.operations = append(s.operations, Operation{ID: o.id, Method: o.method, Path: base + o.path, Needs: who.permission, Open: who.open, SignedIn: who.signedIn})
 	huma.Register(s.api, described, func(ctx context.Context, in *I) (*O, error) {
+		unhurried(ctx)
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, s.problemOf(ctx, o.id, err)
@@ -150,6 +153,14 @@ func op[I, O any](s *Surface, who needs, o operation, handle func(context.Contex
 		return out, nil
 	})
 	s.describe(o)
+}
+
+// unhurried takes back how soon the request had to be read: it has been. As long
+// as that stands, net/http takes the end of it for a client that has gone.
+func unhurried(ctx context.Context) {
+	if w, ok := ctx.Value(writerKey{}).(http.ResponseWriter); ok {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a recorder in a test has none
+	}
 }
 
 // describe puts what huma can not know of an operation into the document.
@@ -215,7 +226,7 @@ var takeHuma = sync.OnceFunc(func() {
 // New returns the surface of a program.
 func New(program Program, options Options) *Surface {
 	takeHuma()
-	s := &Surface{Options: options, program: program, log: options.Log, mux: http.NewServeMux(), stop: make(chan struct{}), bodies: map[string]*huma.RequestBody{}}
+	s := &Surface{Options: options, program: program, log: options.Log, mux: http.NewServeMux(), heartbeat: heartbeat, eventTimeout: eventTimeout, stop: make(chan struct{}), bodies: map[string]*huma.RequestBody{}}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
