@@ -508,7 +508,7 @@ func demoFrameForTest() app.DemoFrame {
 		return app.DemoMessage{At: monday.Add(time.Duration(minutes) * time.Minute), Message: notify.Message{Kind: kind, Title: title, Count: max(1, len(lines)), Lines: lines}}
 	}
 	return app.DemoFrame{
-		Now: monday.Add(time.Hour), Began: monday, Address: "http://127.0.0.1:8080", SimURL: "http://127.0.0.1:4510",
+		Now: monday.Add(time.Hour), Began: monday, Address: "http://127.0.0.1:8080", Key: "dsk_abcdefgh_0123456789012345678901234567890123_abcdef", SimURL: "http://127.0.0.1:4510",
 		Schedules: []app.DemoSchedule{
 			{Name: "china-shifts", Zone: time.FixedZone("CST", 8*60*60), Wanted: "stopped", Running: 10, Total: 40, Changing: 10, NextAt: monday.Add(24 * time.Hour), NextTo: "running"},
 			{Name: "seoul-office-with-a-long-name", Zone: zone, Wanted: "running", Running: 120, Total: 120, NextAt: monday.Add(2 * time.Hour), NextTo: "stopped"},

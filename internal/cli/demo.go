@@ -139,9 +139,11 @@ func picture(frame app.DemoFrame, width, height int) []string {
 		}
 	}
 	lines = lines[:max(0, min(len(lines), height-2))] // a low terminal shows the top of it
-	return append(lines,
+	foot := []string{
 		fit(bold+"Page "+plainC+cyan+frame.Address+plainC+dim+"   to change things sign in with "+plainC+frame.Key, width),
-		fit(dim+"Ctrl-C ends it.  AWS_ENDPOINT_URL="+frame.SimURL+plainC, width))
+		fit(dim+"Ctrl-C ends it.  AWS_ENDPOINT_URL="+frame.SimURL+plainC, width),
+	}
+	return append(lines, foot[max(0, len(foot)-height):]...)
 }
 
 func zoneOf(frame app.DemoFrame, name string) *time.Location {
