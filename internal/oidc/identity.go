@@ -29,6 +29,24 @@ func (i Identity) ID() string {
 	return i.Subject
 }
 
+// maxActor is how long a name in the record may be, in bytes.
+const maxActor = 256
+
+// Actor is what the record calls the person: their name, which they may have chosen themselves, and behind it what they are
+// known by, which they have not.
+func (i Identity) Actor() string {
+	id := i.ID()
+	room := maxActor - len(id) - len(" ()")
+	if i.Name == id || room < len("…")+utf8.UTFMax {
+		return id
+	}
+	name := i.Name
+	if len(name) > room {
+		name = strings.TrimSpace(strings.ToValidUTF8(name[:room-len("…")], "")) + "…"
+	}
+	return name + " (" + id + ")"
+}
+
 // identityOf reads the claims of a token that is proven.
 func identityOf(token *coreos.IDToken, groupsClaim string) (Identity, error) {
 	var claims map[string]json.RawMessage

@@ -189,7 +189,7 @@ func (p *Provider) Finish(ctx context.Context, query url.Values, state string) (
 		return access.Principal{}, "", fail(Refused, "you are signed in at %s, but none of your groups has a role here; ask an administrator of this server", p.name)
 	}
 	return access.Principal{
-		ID: access.UserPrincipal + identity.ID(), Name: identity.Name, Role: member.Role, Within: member.Within, Via: access.ViaSession,
+		ID: access.UserPrincipal + identity.ID(), Name: identity.Actor(), Role: member.Role, Within: member.Within, Via: access.ViaSession,
 	}, returnTo, nil
 }
 

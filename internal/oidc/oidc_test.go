@@ -62,7 +62,7 @@ func TestSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Operator, Via: access.ViaSession}
+	want := access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Operator, Via: access.ViaSession}
 	if diff := cmp.Diff(want, who); diff != "" {
 		t.Error(diff)
 	}
@@ -726,30 +726,30 @@ func TestWhoComesIn(t *testing.T) {
 	}{
 		{
 			name: "an address nobody verified is not what somebody is known by", claims: map[string]any{"email": "boss@example.com", "email_verified": nil},
-			want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator},
+			want: access.Principal{ID: "user:248289761001", Name: "김서연 (248289761001)", Role: access.Operator},
 		},
-		{name: "verified in text", claims: map[string]any{"email_verified": "true"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Operator}},
-		{name: "an address that hides something", claims: map[string]any{"email": "boss@example.com\u202e"}, want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator}},
+		{name: "verified in text", claims: map[string]any{"email_verified": "true"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Operator}},
+		{name: "an address that hides something", claims: map[string]any{"email": "boss@example.com\u202e"}, want: access.Principal{ID: "user:248289761001", Name: "김서연 (248289761001)", Role: access.Operator}},
 		{
 			name: "an address that is too long is not cut to another's", claims: map[string]any{"email": strings.Repeat("x", 300) + "@example.com"},
-			want: access.Principal{ID: "user:248289761001", Name: "김서연", Role: access.Operator},
+			want: access.Principal{ID: "user:248289761001", Name: "김서연 (248289761001)", Role: access.Operator},
 		},
 		{name: "no name", claims: map[string]any{"name": nil}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "seoyeon@example.com", Role: access.Operator}},
 		{name: "nothing but a subject", claims: map[string]any{"name": nil, "email": nil}, want: access.Principal{ID: "user:248289761001", Name: "248289761001", Role: access.Operator}},
 		{
 			name: "a name that would break lines and turn the direction", claims: map[string]any{"name": "a\r\nlevel=ERROR \x1b[2J\u202eb\u200b"},
-			want: access.Principal{ID: "user:seoyeon@example.com", Name: "a level=ERROR [2Jb", Role: access.Operator},
+			want: access.Principal{ID: "user:seoyeon@example.com", Name: "a level=ERROR [2Jb (seoyeon@example.com)", Role: access.Operator},
 		},
 		{
 			name: "a name without an end", claims: map[string]any{"name": strings.Repeat("가", 500)},
-			want: access.Principal{ID: "user:seoyeon@example.com", Name: strings.Repeat("가", 99) + "…", Role: access.Operator},
+			want: access.Principal{ID: "user:seoyeon@example.com", Name: strings.Repeat("가", 77) + "… (seoyeon@example.com)", Role: access.Operator},
 		},
-		{name: "a name that is no text", claims: map[string]any{"name": 7, "preferred_username": "seoyeon"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "seoyeon", Role: access.Operator}},
-		{name: "a role that is bounded", claims: map[string]any{"groups": []any{"web", 7, nil, map[string]any{}}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Editor, Within: "tag:team=web"}},
-		{name: "one group as text", claims: map[string]any{"groups": "all-staff"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Viewer}},
-		{name: "Cognito's claim", claim: "cognito:groups", claims: map[string]any{"groups": nil, "cognito:groups": []string{"oncall"}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Operator}},
-		{name: "Keycloak's path", claim: "realm_access.roles", claims: map[string]any{"groups": nil, "realm_access": map[string]any{"roles": []string{"oncall"}}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Operator}},
-		{name: "a claim with dots in its name", claim: "https://example.com/groups", claims: map[string]any{"https://example.com/groups": []string{"oncall"}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연", Role: access.Operator}},
+		{name: "a name that is no text", claims: map[string]any{"name": 7, "preferred_username": "seoyeon"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "seoyeon (seoyeon@example.com)", Role: access.Operator}},
+		{name: "a role that is bounded", claims: map[string]any{"groups": []any{"web", 7, nil, map[string]any{}}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Editor, Within: "tag:team=web"}},
+		{name: "one group as text", claims: map[string]any{"groups": "all-staff"}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Viewer}},
+		{name: "Cognito's claim", claim: "cognito:groups", claims: map[string]any{"groups": nil, "cognito:groups": []string{"oncall"}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Operator}},
+		{name: "Keycloak's path", claim: "realm_access.roles", claims: map[string]any{"groups": nil, "realm_access": map[string]any{"roles": []string{"oncall"}}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Operator}},
+		{name: "a claim with dots in its name", claim: "https://example.com/groups", claims: map[string]any{"https://example.com/groups": []string{"oncall"}}, want: access.Principal{ID: "user:seoyeon@example.com", Name: "김서연 (seoyeon@example.com)", Role: access.Operator}},
 
 		{name: "no groups", claims: map[string]any{"groups": nil}, fails: `sent no groups in the claim "groups"`},
 		{name: "groups of no use here", claims: map[string]any{"groups": []string{"sales", "ONCALL", ""}}, fails: "none of your groups has a role here"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -114,4 +115,21 @@ func TestSeal(t *testing.T) {
 	if _, err := s.close(p); err == nil {
 		t.Error("more than a cookie holds is sealed")
 	}
+}
+
+// What the record calls people fits into it, and ends with what they are known by: nobody is called what another is.
+func TestActor(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		i := Identity{
+			Name: clean(rapid.String().Draw(t, "name")), Subject: rapid.StringMatching(`[!-~]{1,255}`).Draw(t, "subject"),
+			Email: rapid.SampledFrom([]string{"", "a@example.com", strings.Repeat("x", 242) + "@example.com"}).Draw(t, "email"),
+		}
+		actor := i.Actor()
+		if len(actor) > maxActor || !utf8.ValidString(actor) {
+			t.Fatalf("%q is %d bytes long", actor, len(actor))
+		}
+		if actor != i.ID() && !strings.HasSuffix(actor, " ("+i.ID()+")") {
+			t.Fatalf("%q does not tell who it is: %s", actor, i.ID())
+		}
+	})
 }
