@@ -100,6 +100,7 @@ export class World {
     this.url = `http://127.0.0.1:${this.port}`
     await this.serve()
     this.key = (await this.server.says(keyPattern))[0]
+    await this.until('/resources?limit=1', (fleet) => !fleet.looking && fleet.total > 0)
   }
 
   /** Starts the server, at the beginning and again after `away`. */

@@ -1,0 +1,28 @@
+// Every page, as it stands: nothing in the console, nothing untranslated, no
+// grave fault of accessibility, nothing wider than the window, and names that
+// people gave are text.
+import assert from 'node:assert/strict'
+
+import { journey } from '../harness/journey.mjs'
+import { hostile } from '../harness/world.mjs'
+
+async function every({ page, me, world }) {
+  await me.signedIn(world.key)
+  const { body: fleet } = await world.ask('GET', '/resources?limit=500')
+  const odd = fleet.items.find((one) => one.name === hostile)
+  assert.ok(odd, 'the simulated cloud has an instance with a hostile name')
+  // Something for the record, the overview and the lists.
+  await world.ask('POST', '/overrides', { target: `resource:${odd.id}`, state: 'running', for: '2h', reason: hostile })
+  await world.ask('PUT', '/schedules/from-the-page', { periods: ['around-now'], description: hostile }, { headers: { 'If-None-Match': '*' } })
+
+  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/schedules/new', '/holidays', '/exceptions', '/rules', '/rules/new', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
+    await me.open(path)
+    await page.getByRole('heading', { level: 1 }).first().waitFor()
+    await me.sound(path)
+    assert.notEqual(await page.title(), 'owned', `${path} took a name for markup`)
+    assert.equal(await page.locator('img[src="x"]').count(), 0, `${path} took a name for markup`)
+  }
+}
+
+journey('every page, wide and light', {}, every)
+journey('every page, on a phone in the dark', { window: 'phone', theme: 'dark' }, every)
