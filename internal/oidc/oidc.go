@@ -61,6 +61,8 @@ type Provider struct {
 	seal                                                  seal
 	used                                                  *used
 
+	busy chan struct{} // holds one for each sign-in that is being finished
+
 	known atomic.Pointer[remote]
 	turn  chan struct{} // held by the one who reads the provider, and guards what follows
 	// What the last reading failed with, until when it is not repeated, and how long that pause is.
@@ -68,6 +70,10 @@ type Provider struct {
 	retryAt time.Time
 	pause   time.Duration
 }
+
+// maxBusy is how many sign-ins are finished at once: a crowd in the morning, each a second long. Each holds a connection to
+// the provider, and a stranger can begin as many as they like.
+const maxBusy = 64
 
 // Bounds of what comes back.
 const (
@@ -118,7 +124,7 @@ func New(config Config) (*Provider, error) {
 	p := &Provider{
 		name: config.Name, issuer: config.Issuer, host: issuer.Host, clientID: config.ClientID, secret: config.ClientSecret,
 		redirect: config.RedirectURL, claim: config.GroupsClaim, members: slices.Clone(config.Members),
-		plain: issuer.Scheme == "http", seal: seal, used: newUsed(maxUsed), turn: make(chan struct{}, 1),
+		plain: issuer.Scheme == "http", seal: seal, used: newUsed(maxUsed), turn: make(chan struct{}, 1), busy: make(chan struct{}, maxBusy),
 	}
 	if p.name == "" {
 		p.name = issuer.Hostname()
@@ -198,6 +204,13 @@ func (p *Provider) identify(ctx context.Context, query url.Values, state string)
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 
+	// Before the sign-in is used up: who is sent away may come again with it.
+	select {
+	case p.busy <- struct{}{}:
+		defer func() { <-p.busy }()
+	default:
+		return Identity{}, "", fail(Unavailable, "too many people sign in at once; reload this page in a moment")
+	}
 	begun, failed := p.resume(query, state)
 	if failed != nil {
 		return Identity{}, "", failed
