@@ -37,7 +37,23 @@ configuration: who may write it may make keys.`,
 }
 
 // keyHelp says how a key is named.
-const keyHelp = "KEY is its ID, the 8 characters after dsk_; the whole key, where it was found, does as well."
+const keyHelp = `KEY is its ID, the 8 characters after dsk_. The whole key, as it was found, does as
+well; - reads it from standard input, where no list of processes shows it.`
+
+// longestKey is far more than a key has, and not enough to fill the memory.
+const longestKey = 4096
+
+// keyNamed is what the argument KEY means.
+func keyNamed(cmd *cobra.Command, text string) (string, error) {
+	if text != "-" {
+		return text, nil
+	}
+	read, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), longestKey))
+	if err != nil {
+		return "", fmt.Errorf("read the key from standard input: %w", err)
+	}
+	return strings.TrimSpace(string(read)), nil
+}
 
 // gated opens the store for a command about keys. change says whether it changes them.
 func (c *common) gated(cmd *cobra.Command, change bool, do func(gate *service.Gate, by access.Principal) error) (err error) {
@@ -121,12 +137,16 @@ func keyShowCommand(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use:               "show KEY",
 		Short:             "Show one key",
-		Long:              keyHelp + " Its secret is nowhere and so is not shown.",
+		Long:              keyHelp + "\nIts secret is nowhere and so is not shown.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.keyIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.gated(cmd, false, func(gate *service.Gate, by access.Principal) error {
-				key, err := gate.Key(cmd.Context(), args[0], by)
+				named, err := keyNamed(cmd, args[0])
+				if err != nil {
+					return err
+				}
+				key, err := gate.Key(cmd.Context(), named, by)
 				if err != nil {
 					return err
 				}
@@ -308,7 +328,11 @@ func keyUpdateCommand(c *common) *cobra.Command {
 				change.Disabled = &disabled
 			}
 			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
-				key, err := gate.UpdateKey(cmd.Context(), args[0], change, by)
+				named, err := keyNamed(cmd, args[0])
+				if err != nil {
+					return err
+				}
+				key, err := gate.UpdateKey(cmd.Context(), named, change, by)
 				if err != nil {
 					return err
 				}
@@ -342,7 +366,11 @@ that is for a secret that became known to others.`,
 				return usage("--overlap: %w", err)
 			}
 			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
-				answer, err := gate.RotateKey(cmd.Context(), args[0], time.Duration(length), by)
+				named, err := keyNamed(cmd, args[0])
+				if err != nil {
+					return err
+				}
+				answer, err := gate.RotateKey(cmd.Context(), named, time.Duration(length), by)
 				done := "has a new secret; the one before has ended"
 				if length > 0 {
 					done = "has a new secret; the one before goes on for " + length.String()
@@ -364,7 +392,11 @@ func keyRevokeCommand(c *common) *cobra.Command {
 		ValidArgsFunction: c.keyIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
-				key, err := gate.RevokeKey(cmd.Context(), args[0], by)
+				named, err := keyNamed(cmd, args[0])
+				if err != nil {
+					return err
+				}
+				key, err := gate.RevokeKey(cmd.Context(), named, by)
 				if err != nil {
 					return err
 				}

@@ -62,6 +62,10 @@ const (
 // a look takes, a key that another process revoked is refused within 5 s.
 const keyAge = 4 * time.Second
 
+// newKeyAge is how old it may be where somebody shows a key that is not known:
+// strangers with made-up keys cause so many looks into the store and no more.
+const newKeyAge = 100 * time.Millisecond
+
 // storePatience is how long somebody waits at the gate for the store.
 const storePatience = 5 * time.Second
 
@@ -140,22 +144,22 @@ type keySet struct {
 	byID     map[string]*liveKey
 }
 
-func (s *keySet) fresh(now time.Time) bool { return s != nil && fresh(s.at, now) }
-
-// fresh tells whether what was read at an instant can still be gone by. A request
-// that began before somebody else read it may go by it too.
-func fresh(read, now time.Time) bool { return now.Sub(read).Abs() < keyAge }
+// younger tells whether the keys were read within an age. A request that began
+// before somebody else read them may go by them too.
+func (s *keySet) younger(age time.Duration, now time.Time) bool {
+	return s != nil && now.Sub(s.at).Abs() < age
+}
 
 // known gives the keys, read no longer ago than keyAge.
 func (g *Gate) known(ctx context.Context, now time.Time) (*keySet, error) {
-	if set := g.keys.Load(); set.fresh(now) {
+	if set := g.keys.Load(); set.younger(keyAge, now) {
 		return set, nil
 	}
-	return g.look(ctx, now, false)
+	return g.look(ctx, now, keyAge)
 }
 
-// look reads the keys, or finds that none has changed. anew: also what was read a moment ago.
-func (g *Gate) look(ctx context.Context, now time.Time, anew bool) (*keySet, error) {
+// look reads the keys, or finds that none has changed, unless somebody did so within an age.
+func (g *Gate) look(ctx context.Context, now time.Time, age time.Duration) (*keySet, error) {
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
 	select {
@@ -165,7 +169,7 @@ func (g *Gate) look(ctx context.Context, now time.Time, anew bool) (*keySet, err
 	}
 	defer func() { <-g.loading }()
 	held := g.keys.Load()
-	if !anew && held.fresh(now) {
+	if held.younger(age, now) {
 		return held, nil // somebody read them meanwhile
 	}
 	// The revision first: a change between the two is then read again.
@@ -244,8 +248,14 @@ func (g *Gate) Authenticate(ctx context.Context, token, from string, now time.Ti
 	if err != nil {
 		return access.Principal{}, Grant{}, err
 	}
-	k := set.byID[key.ID]
 	hash, at := access.Hash(token), -1
+	k := set.byID[key.ID]
+	if matching(hash, storedHashes(k)) < 0 { // it may have been made a moment ago, by another process
+		if set, err = g.look(ctx, now, newKeyAge); err != nil {
+			return access.Principal{}, Grant{}, err
+		}
+		k = set.byID[key.ID]
+	}
 	denied := g.attempt(from, hash, "this API key is not known here", now, func() bool {
 		at = matching(hash, storedHashes(k))
 		return at >= 0
@@ -353,7 +363,7 @@ func (g *Gate) Recheck(ctx context.Context, by access.Principal, permission acce
 		return nil
 	}
 	now := g.now()
-	set, err := g.look(ctx, now, true)
+	set, err := g.look(ctx, now, 0)
 	if err != nil {
 		return err
 	}

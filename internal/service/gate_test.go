@@ -337,6 +337,32 @@ func TestFault05ARevokedKeyIsRefusedAtOnceAndElsewhereWithin5s(t *testing.T) {
 	}
 }
 
+// A key that another process made a moment ago works; made-up keys do not make
+// the store work for each of them.
+func TestANewKeyIsKnownElsewhereAtOnce(t *testing.T) {
+	f := storetest.NewFaulty(memory.New())
+	c := newGateClock()
+	here, there := c.gate(f), c.gate(f)
+	wantReason(t, "made up", enters(there, c, newSecret(t), "192.0.2.1"), DeniedUnknown)
+	c.pass(newKeyAge)
+	answer := makeKey(t, here, KeyRequest{})
+	wantReason(t, "a new one", enters(there, c, answer.Secret, "192.0.2.2"), "")
+	c.pass(newKeyAge)
+	rotated, err := here.RotateKey(t.Context(), answer.ID, time.Hour, admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReason(t, "a new secret", enters(there, c, rotated.Secret, "192.0.2.2"), "")
+	before := f.Calls(storetest.Revision)
+	for i := range 500 {
+		c.pass(time.Millisecond)
+		enters(there, c, newSecret(t), fmt.Sprintf("198.51.100.%d", i%250))
+	}
+	if looks := f.Calls(storetest.Revision) - before; looks > 5 {
+		t.Errorf("500 made-up keys within half a second made %d looks into the store", looks)
+	}
+}
+
 // Requests that run while the key is revoked: none that begins after RevokeKey
 // has answered gets in, although others read the keys at the same time.
 func TestFault05RevokedUnderLoad(t *testing.T) {

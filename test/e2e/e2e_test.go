@@ -39,7 +39,7 @@
 //	calls [FLAGS] [REGEXP]     calls that change something: account, region, action, names, error; sorted.
 //	                           -new forgets them afterwards, -reads shows those that only look; REGEXP
 //	                           chooses among the lines
-//	get NAME PATH              status and body of a page of the daemon NAME
+//	get NAME PATH [FILE]       status and body of a page of the daemon NAME, asked with the key in FILE
 //	log NAME                   what the daemon NAME logged
 //	dayshift ARGS…             standard output and standard error
 //
@@ -372,7 +372,11 @@ func questions() map[string]question {
 		"calls": askCalls,
 		"get": func(ts *testscript.TestScript, args []string) (string, error) {
 			positive(ts, false, "get", args, 2)
-			return fetchAny(daemonOf(ts, args[0]).url + args[1])
+			key := ""
+			if len(args) > 2 {
+				key = strings.TrimSpace(ts.ReadFile(args[2]))
+			}
+			return fetchWith(key, daemonOf(ts, args[0]).url+args[1])
 		},
 		"log": func(ts *testscript.TestScript, args []string) (string, error) {
 			positive(ts, false, "log", args, 1)

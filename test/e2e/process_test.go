@@ -126,10 +126,16 @@ func fetch(method, url, body string) (string, error) {
 }
 
 // fetchAny returns the status and the body of a page, whatever it says.
-func fetchAny(url string) (string, error) {
+func fetchAny(url string) (string, error) { return fetchWith("", url) }
+
+// fetchWith is fetchAny with an API key; empty: without.
+func fetchWith(key, url string) (string, error) {
 	request, err := http.NewRequest(http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return "", err
+	}
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
 	}
 	status, text, err := send(request)
 	return fmt.Sprintf("%d\n%s", status, text), err
