@@ -19,15 +19,12 @@ import (
 	"go.uber.org/goleak"
 
 	"dayshift/internal/access"
-	"dayshift/internal/httpapi"
 	"dayshift/internal/oidc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var contains = strings.Contains
-
-var _ httpapi.OIDC = (*oidc.Provider)(nil)
 
 func TestSignIn(t *testing.T) {
 	f := newIDP(t)
