@@ -165,15 +165,11 @@ func (s *Surface) follow(ctx context.Context, out huma.Context, a asker, after s
 // stillThere reports whether who follows would be let in again: a session or key
 // that has ended ends what follows with it.
 func (s *Surface) stillThere(ctx context.Context, a asker) bool {
-	gate := s.program.Service().Gate
-	switch {
-	case a.token != "":
-		_, _, err := gate.Session(ctx, a.token, a.from, wall())
-		return err == nil
-	case a.Via == access.ViaAnonymous:
+	if a.Via == access.ViaAnonymous {
 		return s.Anonymous != nil && s.Anonymous()
 	}
-	return gate.Recheck(ctx, a.Principal, toRead.permission) == nil
+	// That a page is left open is no use of its session, and counts for no limit.
+	return s.program.Service().RecheckSession(ctx, a.token, a.Principal, toRead.permission) == nil
 }
 
 // eventText writes an event as it goes over the wire, as far as it is of those

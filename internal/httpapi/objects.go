@@ -214,7 +214,8 @@ func (s *Surface) unconfirmed(ctx context.Context, err error, done any) error {
 
 // recheck makes sure, right before something is changed, that who asked may still do it.
 func (s *Surface) recheck(ctx context.Context, need needs) error {
-	return denied(s.program.Service().Recheck(ctx, who(ctx).Principal, need.permission))
+	a := who(ctx)
+	return denied(s.program.Service().RecheckSession(ctx, a.token, a.Principal, need.permission))
 }
 
 // heldObject finds an object; nil where there is none.

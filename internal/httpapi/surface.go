@@ -179,6 +179,9 @@ func (s *Surface) describe(o operation) {
 			media.Example = o.example
 		}
 	}
+	if slices.ContainsFunc(registered.Parameters, func(p *huma.Param) bool { return p.Name == "dry_run" }) && registered.Responses["201"] != nil {
+		registered.Responses["200"] = &huma.Response{Description: "A dry run: nothing was made.", Content: registered.Responses["201"].Content}
+	}
 	s.bodies[o.id] = registered.RequestBody
 	for part := range strings.SplitSeq(o.path, "/") {
 		name, isParam := strings.CutPrefix(part, "{")
@@ -190,15 +193,12 @@ func (s *Surface) describe(o operation) {
 
 // refusals are the problems that an operation can answer with, by status.
 func refusals(who needs, o operation) map[string]*huma.Response {
-	list := []int{http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
+	list := []int{http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 	if !who.open {
-		list = append(list, http.StatusUnauthorized, http.StatusForbidden)
-	}
-	if strings.Contains(o.path, "{") {
-		list = append(list, http.StatusNotFound)
+		list = append(list, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound)
 	}
 	if o.method != http.MethodGet {
-		list = append(list, http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		list = append(list, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusForbidden, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	if o.method == http.MethodPut || o.method == http.MethodDelete {
 		list = append(list, http.StatusPreconditionRequired)
