@@ -350,8 +350,15 @@ func tooFast(left Allowance, rate Rate, wait time.Duration) *DeniedError {
 
 // Recheck looks anew, past what is remembered, whether a principal may still do
 // it: between a check and an act a role can be taken away. *DeniedError or
-// *ForbiddenError where not.
+// *ForbiddenError where not. It counts for no limit.
 func (g *Gate) Recheck(ctx context.Context, by access.Principal, permission access.Permission) error {
+	return g.RecheckSession(ctx, "", by, permission)
+}
+
+// RecheckSession is Recheck for a principal that came in with the token of a
+// session, which has to go on; that it is looked at is no use of it. Without a
+// token it is Recheck.
+func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Principal, permission access.Permission) error {
 	if g == nil {
 		return errNoGate
 	}
@@ -359,10 +366,21 @@ func (g *Gate) Recheck(ctx context.Context, by access.Principal, permission acce
 	if !by.May(permission) {
 		return forbidden
 	}
+	now := g.now()
+	if token != "" {
+		s, err := g.readSession(ctx, token)
+		switch {
+		case err != nil:
+			return err
+		case sessionOver(&s, now):
+			return sessionEnded()
+		case s.Owner != by.ID:
+			return forbidden
+		}
+	}
 	if by.KeyID() == "" {
 		return nil
 	}
-	now := g.now()
 	set, err := g.look(ctx, now, 0)
 	if err != nil {
 		return err

@@ -413,4 +413,30 @@ func TestFault50ARoleIsTakenAwayBetweenCheckAndAct(t *testing.T) {
 	if err := here.Recheck(t.Context(), signedKim, access.Edit); err != nil {
 		t.Errorf("a person of an identity provider: %v", err)
 	}
+
+	// A session that another process ended ends here at once, and one that is only looked at is not in use.
+	token, session := signIn(t, here, c, signedKim)
+	kim, _, err := here.Session(t.Context(), token, "", c.now())
+	if err != nil || here.RecheckSession(t.Context(), token, kim, access.Edit) != nil {
+		t.Fatal(err)
+	}
+	kim.ID = signedLee.ID
+	if err := here.RecheckSession(t.Context(), token, kim, access.Read); !errors.As(err, &forbidden) {
+		t.Errorf("somebody else's session: %v", err)
+	}
+	kim.ID = signedKim.ID
+	if err := there.EndSession(t.Context(), session.ID, admin); err != nil {
+		t.Fatal(err)
+	}
+	if err := here.RecheckSession(t.Context(), token, kim, access.Read); !errors.As(err, &denied) || denied.Reason != DeniedUnknown {
+		t.Errorf("a session that was ended: %v", err)
+	}
+	token, _ = signIn(t, here, c, signedKim)
+	for range 13 {
+		c.pass(time.Hour)
+		err = here.RecheckSession(t.Context(), token, kim, access.Read)
+	}
+	if !errors.As(err, &denied) || denied.Reason != DeniedExpired {
+		t.Errorf("a session that is only looked at: %v", err)
+	}
 }

@@ -175,6 +175,24 @@ func noSession() *DeniedError {
 	return &DeniedError{Reason: DeniedUnknown, text: "this session is not known here; sign in again"}
 }
 
+func sessionEnded() *DeniedError {
+	return &DeniedError{Reason: DeniedExpired, text: "this session has ended; sign in again"}
+}
+
+// readSession reads the session of a token from the store.
+func (g *Gate) readSession(ctx context.Context, token string) (store.Session, error) {
+	hash := access.Hash(token)
+	s, err := g.store.Session(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) {
+		g.sessions.drop(hash)
+		return store.Session{}, noSession()
+	}
+	if err != nil {
+		return store.Session{}, fmt.Errorf("read the session: %w", err)
+	}
+	return s, nil
+}
+
 // openSession reads the session of a token that has not ended, and notes its use.
 func (g *Gate) openSession(ctx context.Context, token, from string, now time.Time) (store.Session, error) {
 	if !access.IsSessionToken(token) {
@@ -189,13 +207,9 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 			return store.Session{}, noSession()
 		}
 		ends := g.ends.Load()
-		s, err := g.store.Session(ctx, hash)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			g.sessions.drop(hash)
-			return store.Session{}, noSession()
-		case err != nil:
-			return store.Session{}, fmt.Errorf("read the session: %w", err)
+		s, err := g.readSession(ctx, token)
+		if err != nil {
+			return store.Session{}, err
 		}
 		seen = seenSession{s, now}
 		g.remember(seen, ends)
@@ -205,7 +219,7 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 	}
 	s := seen.session
 	if sessionOver(&s, now) {
-		return store.Session{}, &DeniedError{Reason: DeniedExpired, text: "this session has ended; sign in again"}
+		return store.Session{}, sessionEnded()
 	}
 	if now.Sub(s.Seen) >= usedEvery {
 		ends := g.ends.Load()
