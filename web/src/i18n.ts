@@ -1,3 +1,5 @@
+import type { Language } from 'element-plus/es/locale/index.mjs'
+import { shallowRef } from 'vue'
 import { createI18n } from 'vue-i18n'
 
 /** The languages of the page, each by its own name. */
@@ -6,7 +8,7 @@ export const locales = { en: 'English', 'zh-CN': '简体中文', ko: '한국어'
 export type Locale = keyof typeof locales
 
 // One file for each language, which gathers that language's folder: a reader loads one of them.
-const loaders: Record<Locale, () => Promise<{ default: Record<string, unknown> }>> = {
+const loaders: Record<Locale, () => Promise<{ default: Record<string, unknown>; element: Language }>> = {
   en: () => import('@/locales/en'),
   'zh-CN': () => import('@/locales/zh-CN'),
   ko: () => import('@/locales/ko'),
@@ -25,12 +27,15 @@ export const i18n = createI18n({
   },
 })
 
+/** The texts that Element Plus has of its own: months, "clear", "no data". */
+export const elementLocale = shallowRef<Language>()
+
 /** Loads a language, once, and shows the page in it. */
 export async function show(locale: Locale): Promise<void> {
   const { global } = i18n
-  if (!global.availableLocales.includes(locale as never)) {
-    global.setLocaleMessage(locale, (await loaders[locale]()).default as never)
-  }
+  const loaded = await loaders[locale]()
+  if (!global.availableLocales.includes(locale as never)) global.setLocaleMessage(locale, loaded.default as never)
+  elementLocale.value = loaded.element
   global.locale.value = locale as never
   document.documentElement.lang = locale
 }

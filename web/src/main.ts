@@ -1,8 +1,9 @@
+import { localeContextKey } from 'element-plus/es/hooks/use-locale/index.mjs'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import App from './App.vue'
 import { whenUnauthenticated } from './api/client'
-import { i18n, show } from './i18n'
+import { elementLocale, i18n, show } from './i18n'
 import { router } from './router'
 import { usePreferences } from './stores/preferences'
 import { useSession } from './stores/session'
@@ -10,6 +11,7 @@ import { useSession } from './stores/session'
 const app = createApp(App)
 app.use(createPinia())
 app.use(i18n)
+app.provide(localeContextKey, elementLocale)
 
 const session = useSession()
 // Asked at once; the router waits for the answer, the language is loaded meanwhile.
