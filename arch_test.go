@@ -119,6 +119,8 @@ var house = map[string]row{
 	}},
 	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/service", "internal/store"}},
 
+	"internal/client": {surface, []string{"internal/access", "internal/buildinfo", "internal/clock", "internal/fleet", "internal/service", "internal/store"}},
+
 	// The page, as files.
 	"web": {implementation, nil},
 
@@ -133,7 +135,7 @@ var house = map[string]row{
 
 	// The command line.
 	"internal/cli": {front, []string{
-		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
+		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/client", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
 		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/service", "internal/store", "internal/typo",
 	}},
 	"cmd/dayshift": {entry, []string{"internal/cli"}},
@@ -151,7 +153,7 @@ var mayNeed = map[role][]role{
 	implementation: {word, contract, support, implementation}, // its own folder only, see breachOfLaw
 	surface:        {word, contract, support, program},
 	wiring:         {word, contract, support, stage, program, implementation, surface},
-	front:          {word, contract, support, stage, program, wiring},
+	front:          {word, contract, support, stage, program, wiring, surface},
 	entry:          {front},
 }
 

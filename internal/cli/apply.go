@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dayshift/internal/app"
 	"dayshift/internal/config"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -26,18 +25,12 @@ what that does to the fleet now and in the next seven days. Nothing is changed.`
 		Example: "  dayshift diff next.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, err := a.Service().Diff(cmd.Context(), func(objects []store.Object) (*config.Loaded, error) {
-				next, err := config.Load(args[0], objects...)
-				if err == nil {
-					warn(cmd.ErrOrStderr(), next.Warnings)
-				}
-				return next, err
-			})
+			answer, err := a.Diff(cmd.Context(), args[0], func(warnings []config.Fault) { warn(cmd.ErrOrStderr(), warnings) })
 			if err != nil {
 				return refused(err)
 			}
@@ -111,14 +104,12 @@ something is wrong, nothing is written.`,
 			if err != nil {
 				return refused(err)
 			}
-			a, err := c.openKept(cmd, !dryRun)
+			a, err := c.ask(cmd, changing(dryRun))
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, failed := a.Service().Apply(cmd.Context(), service.ApplyRequest{
-				Objects: objects, Prune: prune, Author: person(), DryRun: dryRun, Confirmed: yes,
-			})
+			answer, failed := a.Apply(cmd.Context(), text, service.ApplyRequest{Objects: objects, Prune: prune, DryRun: dryRun, Confirmed: yes})
 			if failed != nil && answer.Objects == nil {
 				return refused(failed)
 			}
@@ -234,12 +225,12 @@ come along. It is YAML whatever -o says.`,
 				}
 				kinds = append(kinds, kind)
 			}
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			text, err := a.Service().Export(all, kinds...)
+			text, err := a.Export(cmd.Context(), all, kinds...)
 			if err != nil {
 				return refused(err)
 			}

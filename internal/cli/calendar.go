@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dayshift/internal/app"
 	"dayshift/internal/calendar"
 	"dayshift/internal/service"
 )
@@ -26,12 +25,12 @@ make-up days and changes of the clock, and the time of every start and stop.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.objectNames("schedule"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			list, err := a.Service().Weeks(args[0], week, weeks)
+			list, err := a.Weeks(cmd.Context(), args[0], week, weeks)
 			if err != nil {
 				return refused(err)
 			}

@@ -14,7 +14,6 @@ import (
 	"dayshift/internal/app"
 	"dayshift/internal/buildinfo"
 	"dayshift/internal/calendar"
-	"dayshift/internal/clock"
 	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
@@ -47,23 +46,23 @@ that is there no more is explained from the record too.`,
 			if at == "now" { // by the time the fleet is listed it would be over
 				at = ""
 			}
-			when, err := instant("at", at, clock.Real{}.Now())
+			when, err := c.instant(cmd, "at", at)
 			if err != nil {
 				return err
 			}
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
 			if schedule != "" {
-				answer, err := a.Service().ExplainSchedule(schedule, when)
+				answer, err := a.ExplainSchedule(cmd.Context(), schedule, when)
 				if err != nil {
 					return asked(err)
 				}
 				return write(cmd.OutOrStdout(), c.output, answer, func() table { return scheduleTable(answer) })
 			}
-			answer, err := a.Service().Explain(cmd.Context(), args[0], when)
+			answer, err := a.Explain(cmd.Context(), args[0], when)
 			if err != nil {
 				return asked(err)
 			}
@@ -128,28 +127,27 @@ next that AWS tells of each. What is only observed is marked as such. With
 		Example: "  dayshift preview --to +7d\n  dayshift preview --schedule seoul-office --from 2027-02-01 --to 2027-03-01",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			now := clock.Real{}.Now()
-			begin, err := instant("from", from, now)
+			begin, err := c.instant(cmd, "from", from)
 			if err != nil {
 				return err
 			}
-			end, err := instant("to", to, now)
+			end, err := c.instant(cmd, "to", to)
 			if err != nil {
 				return err
 			}
 			if !begin.Before(end) {
 				return usage("--from %s is not before --to %s", begin.Format(time.RFC3339), end.Format(time.RFC3339))
 			}
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
 			var answer service.Preview
 			if schedule != "" {
-				answer, err = a.Service().PreviewSchedule(schedule, begin, end)
+				answer, err = a.PreviewSchedule(cmd.Context(), schedule, begin, end)
 			} else {
-				answer, err = a.Service().Preview(cmd.Context(), begin, end)
+				answer, err = a.Preview(cmd.Context(), begin, end)
 			}
 			if err != nil {
 				return asked(err)
@@ -212,26 +210,21 @@ those on which a pass would act: where the fleet differs from what is wanted.`,
 		Example: "  dayshift resource list --filter 'region=cn-*,tag:Env=dev'\n  dayshift resource list --differs",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			when, err := instant("at", at, clock.Real{}.Now())
+			when, err := c.instant(cmd, "at", at)
 			if err != nil {
 				return err
 			}
-			var selected *fleet.Filter
-			if filter != "" {
-				parsed, err := fleet.ParseFilter(filter)
-				if err != nil {
-					return usage("--filter: %w", err)
-				}
-				selected = &parsed
+			if _, err := readFilter(filter); err != nil {
+				return err
 			}
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, err := a.Service().Fleet(cmd.Context(), when, selected)
+			answer, err := a.Fleet(cmd.Context(), when, filter)
 			if err != nil {
-				return err
+				return asked(err)
 			}
 			if differs {
 				answer = answer.Differing()
@@ -253,6 +246,18 @@ those on which a pass would act: where the fleet differs from what is wanted.`,
 	list.Flags().StringVar(&at, "at", "", "what is wanted at this time (default: now)")
 	cmd.AddCommand(list)
 	return cmd
+}
+
+// readFilter reads the flag of its name; nil: everything.
+func readFilter(text string) (*fleet.Filter, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no filter is an answer
+	}
+	filter, err := fleet.ParseFilter(text)
+	if err != nil {
+		return nil, usage("--filter: %w", err)
+	}
+	return &filter, nil
 }
 
 func fleetTable(f service.Fleet, differs bool) table {
@@ -282,9 +287,6 @@ func fleetTable(f service.Fleet, differs bool) table {
 	return t
 }
 
-// followPoll is how often activity --follow looks for new rows.
-const followPoll = time.Second
-
 func activityCommand(c *common) *cobra.Command {
 	var follow bool
 	var limit int
@@ -295,23 +297,23 @@ func activityCommand(c *common) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			query := store.ActivityQuery{Text: resource, Event: store.Event(event), Limit: limit, Last: true}
-			if query.From, err = instant("from", from, clock.Real{}.Now()); err != nil {
+			if query.From, err = c.instant(cmd, "from", from); err != nil {
 				return err
 			}
-			if query.To, err = instant("to", to, clock.Real{}.Now()); err != nil {
+			if query.To, err = c.instant(cmd, "to", to); err != nil {
 				return err
 			}
 			if limit < 1 {
 				return usage("--limit %d: give at least 1", limit)
 			}
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			rows, err := a.Store.Activity(cmd.Context(), query)
+			rows, err := a.Activity(cmd.Context(), query)
 			if err != nil {
-				return err
+				return asked(err)
 			}
 			if !follow {
 				if rows == nil {
@@ -319,7 +321,7 @@ func activityCommand(c *common) *cobra.Command {
 				}
 				return write(cmd.OutOrStdout(), c.output, rows, func() table { return activityTable(rows) })
 			}
-			return followActivity(cmd, a.Store, query, rows, c.output)
+			return followActivity(cmd, a, query, rows, c.output)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new rows as they are written, one a line")
@@ -333,12 +335,12 @@ func activityCommand(c *common) *cobra.Command {
 		Short: "Check that no row of the record was changed, removed or put in",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			result, err := a.Store.Verify(cmd.Context())
+			result, err := a.Verify(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -376,7 +378,7 @@ func activityCells(row store.Activity) []string {
 	return []string{fmt.Sprint(row.Seq), short(row.At), string(row.Event), row.Name, ref, row.Schedule, row.Reason, row.Detail}
 }
 
-func followActivity(cmd *cobra.Command, activities store.Activities, query store.ActivityQuery, rows []store.Activity, format string) error {
+func followActivity(cmd *cobra.Command, activities asker, query store.ActivityQuery, rows []store.Activity, format string) error {
 	query.Last = false
 	began := false
 	for {
@@ -387,14 +389,14 @@ func followActivity(cmd *cobra.Command, activities store.Activities, query store
 			}
 			began = true
 		}
-		if err := (clock.Real{}).Sleep(cmd.Context(), followPoll); err != nil {
+		err := activities.NewActivity(cmd.Context())
+		if err == nil {
+			rows, err = activities.Activity(cmd.Context(), query)
+		}
+		if cmd.Context().Err() != nil {
 			return nil //nolint:nilerr // told to stop: the way to end it
 		}
-		var err error
-		if rows, err = activities.Activity(cmd.Context(), query); err != nil {
-			if cmd.Context().Err() != nil {
-				return nil //nolint:nilerr // told to stop while it read
-			}
+		if err != nil {
 			return err
 		}
 	}
@@ -430,7 +432,7 @@ func doctorCommand(c *common) *cobra.Command {
 and roles, regions, listing, and the permission to start and stop.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dayshift/internal/access"
-	"dayshift/internal/app"
-	"dayshift/internal/clock"
 	"dayshift/internal/config"
 	"dayshift/internal/service"
 )
@@ -28,7 +26,8 @@ too.
 
 The secret of a key is shown once, when it is made or rotated; the store has
 nothing that it could be made from again. These commands work on the store of the
-configuration: who may write it may make keys.`,
+configuration: who may write it may make keys. With --server they need a key that
+may manage keys.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -55,14 +54,14 @@ func keyNamed(cmd *cobra.Command, text string) (string, error) {
 	return strings.TrimSpace(string(read)), nil
 }
 
-// gated opens the store for a command about keys. change says whether it changes them.
-func (c *common) gated(cmd *cobra.Command, change bool, do func(gate *service.Gate, by access.Principal) error) (err error) {
-	a, err := c.openKept(cmd, change)
+// keyed opens what a command about keys asks.
+func (c *common) keyed(cmd *cobra.Command, needs need, do func(keys asker) error) (err error) {
+	a, err := c.ask(cmd, needs)
 	if err != nil {
 		return err
 	}
 	defer closing(a, &err)
-	err = do(service.NewGate(service.GateOptions{Store: a.Store, Now: clock.Real{}.Now}), access.Local(person()))
+	err = do(a)
 	if _, gone := errors.AsType[*service.GoneError](err); gone {
 		return &exitError{exitUsage, err}
 	}
@@ -74,11 +73,13 @@ func (c *common) keyIDs(cmd *cobra.Command, args []string, _ string) (ids []cobr
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	a, err := c.open(cmd.Context(), io.Discard, app.Ask)
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	a, err := c.askQuietly(cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	keys, err := service.NewGate(service.GateOptions{Store: a.Store}).Keys(cmd.Context(), access.Local(person()))
+	keys, err := a.Keys(ctx)
 	for i := range keys {
 		ids = append(ids, cobra.CompletionWithDesc(keys[i].ID, plain(keys[i].Label)))
 	}
@@ -95,12 +96,12 @@ func keyListCommand(c *common) *cobra.Command {
 		Long:  "Those that were revoked are listed for 90 days; the record knows of them for good.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.gated(cmd, false, func(gate *service.Gate, by access.Principal) error {
-				keys, err := gate.Keys(cmd.Context(), by)
+			return c.keyed(cmd, toList, func(keys asker) error {
+				list, err := keys.Keys(cmd.Context())
 				if err != nil {
 					return err
 				}
-				return write(cmd.OutOrStdout(), c.output, keys, func() table { return keysTable(keys) })
+				return write(cmd.OutOrStdout(), c.output, list, func() table { return keysTable(list) })
 			})
 		},
 	}
@@ -141,12 +142,12 @@ func keyShowCommand(c *common) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.keyIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.gated(cmd, false, func(gate *service.Gate, by access.Principal) error {
+			return c.keyed(cmd, toList, func(keys asker) error {
 				named, err := keyNamed(cmd, args[0])
 				if err != nil {
 					return err
 				}
-				key, err := gate.Key(cmd.Context(), named, by)
+				key, err := keys.Key(cmd.Context(), named)
 				if err != nil {
 					return err
 				}
@@ -234,11 +235,11 @@ func (f *keyFlags) limits() (rate *service.Rate, quota *service.Quota, err error
 }
 
 // end reads the flag of the end; nil where it is not given.
-func (f *keyFlags) end() (*time.Time, error) {
+func (f *keyFlags) end(c *common, cmd *cobra.Command) (*time.Time, error) {
 	if f.expires == "" {
 		return nil, nil //nolint:nilnil // no end is an answer
 	}
-	at, err := instant("expires", f.expires, clock.Real{}.Now())
+	at, err := c.instant(cmd, "expires", f.expires)
 	return &at, err
 }
 
@@ -258,15 +259,15 @@ error, so that it can be taken by a script.`,
 			if err != nil {
 				return err
 			}
-			expires, err := f.end()
+			expires, err := f.end(c, cmd)
 			if err != nil {
 				return err
 			}
 			if f.role == "" {
 				return usage("which role? give --role viewer, operator, editor or admin")
 			}
-			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
-				answer, err := gate.CreateKey(cmd.Context(), service.KeyRequest{Label: args[0], Role: f.role, Within: f.within, Rate: rate, Quota: quota, Expires: expires}, by)
+			return c.keyed(cmd, toChange, func(keys asker) error {
+				answer, err := keys.CreateKey(cmd.Context(), service.KeyRequest{Label: args[0], Role: f.role, Within: f.within, Rate: rate, Quota: quota, Expires: expires})
 				return c.showSecret(cmd, answer, err, "is made")
 			})
 		},
@@ -312,7 +313,7 @@ func keyUpdateCommand(c *common) *cobra.Command {
 			if change.Rate, change.Quota, err = f.limits(); err != nil {
 				return err
 			}
-			if change.Expires, err = f.end(); err != nil {
+			if change.Expires, err = f.end(c, cmd); err != nil {
 				return err
 			}
 			given := cmd.Flags().Changed
@@ -327,12 +328,12 @@ func keyUpdateCommand(c *common) *cobra.Command {
 			if given("disabled") {
 				change.Disabled = &disabled
 			}
-			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
+			return c.keyed(cmd, toChange, func(keys asker) error {
 				named, err := keyNamed(cmd, args[0])
 				if err != nil {
 					return err
 				}
-				key, err := gate.UpdateKey(cmd.Context(), named, change, by)
+				key, err := keys.UpdateKey(cmd.Context(), named, change)
 				if err != nil {
 					return err
 				}
@@ -365,12 +366,12 @@ that is for a secret that became known to others.`,
 			if err != nil {
 				return usage("--overlap: %w", err)
 			}
-			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
+			return c.keyed(cmd, toChange, func(keys asker) error {
 				named, err := keyNamed(cmd, args[0])
 				if err != nil {
 					return err
 				}
-				answer, err := gate.RotateKey(cmd.Context(), named, time.Duration(length), by)
+				answer, err := keys.RotateKey(cmd.Context(), named, time.Duration(length))
 				done := "has a new secret; the one before has ended"
 				if length > 0 {
 					done = "has a new secret; the one before goes on for " + length.String()
@@ -391,12 +392,12 @@ func keyRevokeCommand(c *common) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.keyIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.gated(cmd, true, func(gate *service.Gate, by access.Principal) error {
+			return c.keyed(cmd, toChange, func(keys asker) error {
 				named, err := keyNamed(cmd, args[0])
 				if err != nil {
 					return err
 				}
-				key, err := gate.RevokeKey(cmd.Context(), named, by)
+				key, err := keys.RevokeKey(cmd.Context(), named)
 				if err != nil {
 					return err
 				}

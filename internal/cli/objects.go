@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
-	"dayshift/internal/app"
 	"dayshift/internal/config"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -106,20 +106,26 @@ func refused(err error) error {
 	return err
 }
 
+// completionTimeout is how long somebody waits who presses the tabulator key.
+const completionTimeout = 3 * time.Second
+
 // objectNames completes the names of objects.
 func (c *common) objectNames(kind store.ObjectKind) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		a, err := c.open(cmd.Context(), io.Discard, app.Ask)
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		a, err := c.askQuietly(cmd)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		for _, o := range a.Config.Objects(kind) {
-			names = append(names, o.Name)
+		list, err := a.Objects(ctx, kind)
+		for i := range list {
+			names = append(names, list[i].Name)
 		}
-		if a.Close() != nil {
+		if errors.Join(err, a.Close()) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
@@ -134,12 +140,12 @@ func objectListCommand(c *common, k *objectKind) *cobra.Command {
 version. One that is set aside counts for nothing until its fault is mended.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			list, err := a.Service().Objects(k.kind)
+			list, err := a.Objects(cmd.Context(), k.kind)
 			if err != nil {
 				return refused(err)
 			}
@@ -234,12 +240,12 @@ func objectShowCommand(c *common, k *objectKind) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.objectNames(k.kind),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.open(cmd.Context(), cmd.ErrOrStderr(), app.Ask)
+			a, err := c.ask(cmd, toLook)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			view, err := a.Service().Object(cmd.Context(), k.kind, args[0])
+			view, err := a.Object(cmd.Context(), k.kind, args[0])
 			if err != nil {
 				return refused(err)
 			}
@@ -607,24 +613,27 @@ before is made with --yes only.`,
 		if update && f.nothing() {
 			return usage("what is to change? give keys, --unset or --file; see `%s --help`", cmd.CommandPath())
 		}
-		a, err := c.openKept(cmd, !f.dryRun)
+		a, err := c.ask(cmd, changing(f.dryRun))
 		if err != nil {
 			return err
 		}
 		defer closing(a, &err)
-		change := service.ObjectChange{Kind: k.kind, Name: name, Author: person(), DryRun: f.dryRun, Confirmed: f.yes}
+		change := service.ObjectChange{Kind: k.kind, Name: name, DryRun: f.dryRun, Confirmed: f.yes}
 		var held json.RawMessage
 		if update {
 			change.Version = f.version
-			for _, o := range a.Config.Objects(k.kind) {
-				if o.Name == name && held == nil {
-					held = o.Spec
-				}
+			found, err := a.Find(cmd.Context(), k.kind, name)
+			if err != nil {
+				return refused(err)
+			}
+			held = found.Spec
+			if change.Version == service.PresentVersion && found.Version > 0 {
+				change.Version = found.Version // what is not given stays as it was read here
 			}
 		}
 		if update && held == nil { // what its spec lacks is not what is to be said
 			change.Spec, change.DryRun = json.RawMessage("{}"), true
-			if _, err := a.Service().SaveObject(cmd.Context(), change); err != nil {
+			if _, err := a.SaveObject(cmd.Context(), change); err != nil {
 				return refused(err)
 			}
 			return fmt.Errorf("%s %q was made by somebody else just now: do it again", k.kind, name)
@@ -644,7 +653,7 @@ before is made with --yes only.`,
 				return usage("an exception is known by its schedule, its dates and its type: make %s anew, and delete %s", full, name)
 			}
 		}
-		answer, err := a.Service().SaveObject(cmd.Context(), change)
+		answer, err := a.SaveObject(cmd.Context(), change)
 		return c.changed(cmd, a, &answer, err)
 	}
 	f.register(cmd, update)
@@ -687,13 +696,13 @@ not deleted.`,
 				return usage("which exception? %s", exceptionFlags)
 			}
 		}
-		a, err := c.openKept(cmd, !f.dryRun)
+		a, err := c.ask(cmd, changing(f.dryRun))
 		if err != nil {
 			return err
 		}
 		defer closing(a, &err)
-		answer, err := a.Service().DeleteObject(cmd.Context(), service.ObjectChange{
-			Kind: k.kind, Name: name, Version: f.version, Author: person(), DryRun: f.dryRun, Confirmed: f.yes,
+		answer, err := a.DeleteObject(cmd.Context(), service.ObjectChange{
+			Kind: k.kind, Name: name, Version: f.version, DryRun: f.dryRun, Confirmed: f.yes,
 		})
 		return c.changed(cmd, a, &answer, err)
 	}
@@ -701,7 +710,7 @@ not deleted.`,
 }
 
 // changed prints what a change of an object did, or would do.
-func (c *common) changed(cmd *cobra.Command, a *app.App, answer *service.ObjectAnswer, err error) error {
+func (c *common) changed(cmd *cobra.Command, a asker, answer *service.ObjectAnswer, err error) error {
 	var confirm *service.ConfirmError
 	if err != nil && !errors.As(err, &confirm) {
 		return refused(err)

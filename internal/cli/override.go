@@ -8,9 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dayshift/internal/app"
 	"dayshift/internal/calendar"
-	"dayshift/internal/clock"
 	"dayshift/internal/config"
 	"dayshift/internal/service"
 )
@@ -52,17 +50,17 @@ whether one is.`, state, other, state, targetHelp, endHelp),
 		Example: fmt.Sprintf("  dayshift %s api-7 --for 2h --reason release\n  dayshift %s schedule:seoul-office --until 22:00 --dry-run\n  dayshift %s tag:Env=dev --until next", verb, verb, verb),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			ending, err := end.read(clock.Real{}.Now())
+			ending, err := end.read(c, cmd)
 			if err != nil {
 				return err
 			}
-			a, err := c.openKept(cmd, !dryRun)
+			a, err := c.ask(cmd, changing(dryRun))
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, err := a.Service().SetOverride(cmd.Context(), service.OverrideRequest{
-				Target: args[0], State: state, End: ending, Reason: reason, Author: person(), DryRun: dryRun,
+			answer, err := a.SetOverride(cmd.Context(), service.OverrideRequest{
+				Target: args[0], State: state, End: ending, Reason: reason, DryRun: dryRun,
 			})
 			if err != nil {
 				return asked(err)
@@ -84,7 +82,7 @@ func (e *endFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&e.until, "until", "", "when it ends: a TIME, a time of day such as 22:00, +2h, or next")
 }
 
-func (e *endFlags) read(now time.Time) (end service.End, err error) {
+func (e *endFlags) read(c *common, cmd *cobra.Command) (end service.End, err error) {
 	switch {
 	case e.length != "" && e.until != "":
 		return end, usage("--for and --until: give one of them")
@@ -102,7 +100,7 @@ func (e *endFlags) read(now time.Time) (end service.End, err error) {
 	case timeOfDay(e.until):
 		end.Clock = e.until
 	case e.until != "":
-		if end.Until, err = instant("until", e.until, now); err != nil {
+		if end.Until, err = c.instant(cmd, "until", e.until); err != nil {
 			return end, usage("--until %q is not a time: write 22:00, 2027-02-05T22:00+09:00, 2027-02-05T13:00 (UTC), a distance such as +2h, or next", e.until)
 		}
 	}
@@ -122,7 +120,7 @@ type overrideAnswer struct {
 }
 
 // overridden prints what an override does, and whether anybody acts on it.
-func (c *common) overridden(cmd *cobra.Command, a *app.App, answer service.OverrideAnswer, done string) error {
+func (c *common) overridden(cmd *cobra.Command, a asker, answer service.OverrideAnswer, done string) error {
 	whole := overrideAnswer{OverrideAnswer: answer}
 	if !answer.DryRun {
 		var err error
@@ -229,14 +227,14 @@ target first, of equal ones the newest. RESOURCES is for how many of the resourc
 that it is for it is the one that counts.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a, err := c.openKept(cmd, false)
+			a, err := c.ask(cmd, toList)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, err := a.Service().ListOverrides(cmd.Context())
+			answer, err := a.ListOverrides(cmd.Context())
 			if err != nil {
-				return err
+				return asked(err)
 			}
 			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return overridesTable(answer.Overrides) }); err != nil {
 				return err
@@ -265,12 +263,12 @@ func overrideShowCommand(c *common) *cobra.Command {
 		Long:  whichHelp,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.openKept(cmd, false)
+			a, err := c.ask(cmd, toList)
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, err := a.Service().Override(cmd.Context(), args[0])
+			answer, err := a.Override(cmd.Context(), args[0])
 			if err != nil {
 				return asked(err)
 			}
@@ -310,7 +308,7 @@ Durations count from now.`,
 		Example: example,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			ending, err := end.read(clock.Real{}.Now())
+			ending, err := end.read(c, cmd)
 			if err != nil {
 				return err
 			}
@@ -320,13 +318,13 @@ Durations count from now.`,
 			if version < 0 {
 				return usage("--version %d: versions begin at 1", version)
 			}
-			a, err := c.openKept(cmd, !dryRun)
+			a, err := c.ask(cmd, changing(dryRun))
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			answer, err := a.Service().ChangeOverride(cmd.Context(), service.OverrideChange{
-				Target: args[0], Version: version, End: ending, Direction: direction, Author: person(), DryRun: dryRun,
+			answer, err := a.ChangeOverride(cmd.Context(), service.OverrideChange{
+				Target: args[0], Version: version, End: ending, Direction: direction, DryRun: dryRun,
 			})
 			if err != nil {
 				return asked(err)
@@ -359,16 +357,16 @@ overrides on a target are cleared.`,
 			if version < 0 {
 				return usage("--version %d: versions begin at 1", version)
 			}
-			a, err := c.openKept(cmd, !dryRun)
+			a, err := c.ask(cmd, changing(dryRun))
 			if err != nil {
 				return err
 			}
 			defer closing(a, &err)
-			clearing := service.OverrideClear{All: all, Version: version, Author: person(), DryRun: dryRun}
+			clearing := service.OverrideClear{All: all, Version: version, DryRun: dryRun}
 			if !all {
 				clearing.Target = args[0]
 			}
-			answer, failed := a.Service().ClearOverride(cmd.Context(), clearing)
+			answer, failed := a.ClearOverride(cmd.Context(), clearing)
 			if failed != nil && len(answer.Cleared) == 0 {
 				return asked(failed)
 			}

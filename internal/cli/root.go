@@ -61,10 +61,10 @@ Start with "dayshift demo": it needs no cloud account.`,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			switch c.output {
 			case "table", "json", "yaml", "csv":
-				return nil
+				return checkAlone(cmd)
 			}
 			return usage("-o %s is unknown: use %s", c.output, formats)
 		},

@@ -12,18 +12,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"dayshift/internal/app"
+	"dayshift/internal/client"
 	"dayshift/internal/config"
 )
 
 // common are the flags that every command has.
 type common struct {
-	config string
-	output string
+	config       string
+	output       string
+	server       string
+	apiKey       string
+	insecureHTTP bool
+
+	remote    *client.Client // made when it is first needed
+	serverNow time.Time      // zero: not asked for yet
 }
 
 func (c *common) register(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&c.config, "config", "", "configuration file (default: $"+config.FileVariable+", else "+config.DefaultFile+")")
 	cmd.PersistentFlags().StringVarP(&c.output, "output", "o", "table", "how to print answers: "+formats)
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&c.server, "server", "", "ask the Dayshift that runs at this `ADDRESS` instead of the store of the configuration (default: $"+serverVariable+")")
+	flags.StringVar(&c.apiKey, "api-key", "", "with --server: the API `KEY`, or file:PATH of a file with it (default: $"+keyVariable+")")
+	flags.BoolVar(&c.insecureHTTP, "insecure-http", false, "with --server: send the key over a network in the clear")
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions))
+	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("api-key", cobra.NoFileCompletions))
 	cobra.CheckErr(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "csv"}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
