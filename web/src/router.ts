@@ -1,4 +1,5 @@
 import { type RouteRecordRaw, createRouter, createWebHistory } from 'vue-router'
+import { reachable } from '@/api/client'
 import { i18n } from '@/i18n'
 import { type Permission, useSession } from '@/stores/session'
 
@@ -56,9 +57,16 @@ router.afterEach((to) => {
   document.title = to.name === 'overview' ? 'Dayshift' : `${t(to.meta.title)} · Dayshift`
 })
 
-// After an update of the server the old files are gone; the page as a whole is asked for once more.
-router.onError((error, to) => {
+// After an update of the server the old files are gone; the page as a whole is asked for once more. Where the
+// server is away, that would leave the browser's own error page: then one stays, and is told.
+router.onError(async (error, to) => {
   if (!/dynamically imported module|module script failed|preload CSS/i.test(String(error))) return
+  try {
+    await fetch('/healthz', { cache: 'no-store' })
+  } catch {
+    reachable.value = false
+    return
+  }
   const key = 'dayshift.reloaded'
   try {
     if (sessionStorage.getItem(key) === to.fullPath) return

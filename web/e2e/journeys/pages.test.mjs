@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { journey } from '../harness/journey.mjs'
 import { hostile } from '../harness/world.mjs'
 
-async function every({ page, me, world }) {
+async function every({ page, me, world, watch }) {
+  const faults = [] // of all pages, so that one run tells of all
   await me.signedIn(world.key)
   const { body: fleet } = await world.ask('GET', '/resources?limit=500')
   const odd = fleet.items.find((one) => one.name === hostile)
@@ -15,13 +16,19 @@ async function every({ page, me, world }) {
   await world.ask('POST', '/overrides', { target: `resource:${odd.id}`, state: 'running', for: '2h', reason: hostile })
   await world.ask('PUT', '/schedules/from-the-page', { periods: ['around-now'], description: hostile }, { headers: { 'If-None-Match': '*' } })
 
-  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/schedules/new', '/holidays', '/exceptions', '/rules', '/rules/new', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
-    await me.open(path)
-    await page.getByRole('heading', { level: 1 }).first().waitFor()
-    await me.sound(path)
-    assert.notEqual(await page.title(), 'owned', `${path} took a name for markup`)
-    assert.equal(await page.locator('img[src="x"]').count(), 0, `${path} took a name for markup`)
+  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/new/schedule', '/holidays', '/exceptions', '/rules', '/new/rule', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
+    try {
+      await me.open(path)
+      await page.getByRole('heading', { level: 1 }).first().waitFor()
+      await me.sound(path)
+      assert.notEqual(await page.title(), 'owned', `${path} took a name for markup`)
+      assert.equal(await page.locator('img[src="x"]').count(), 0, `${path} took a name for markup`)
+    } catch (error) {
+      faults.push(`${path}: ${error.message}`)
+      watch.faults = []
+    }
   }
+  assert.equal(faults.length, 0, faults.join('\n'))
 }
 
 journey('every page, wide and light', {}, every)
