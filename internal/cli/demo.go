@@ -140,7 +140,7 @@ func picture(frame app.DemoFrame, width, height int) []string {
 	}
 	lines = lines[:max(0, min(len(lines), height-2))] // a low terminal shows the top of it
 	foot := []string{
-		fit(bold+"Page "+plainC+cyan+frame.Address+plainC+dim+"   to change things sign in with "+plainC+frame.Key, width),
+		fit(bold+"Page "+plainC+cyan+frame.Address+plainC+dim+"  key "+plainC+frame.Key, width),
 		fit(dim+"Ctrl-C ends it.  AWS_ENDPOINT_URL="+frame.SimURL+plainC, width),
 	}
 	return append(lines, foot[max(0, len(foot)-height):]...)

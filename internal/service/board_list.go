@@ -573,7 +573,7 @@ func inOrder(n int, down bool) iter.Seq[int] {
 
 // list goes through the rows once: it counts, and keeps the first of them in the order asked for.
 func (s *snapshot) list(l *listing) FleetPage {
-	page := FleetPage{At: s.at, Items: []Resource{}, Facets: map[string][]Facet{}, Gaps: []Gap{}, Looking: s.looking}
+	page := FleetPage{At: s.at.UTC(), Items: []Resource{}, Facets: map[string][]Facet{}, Gaps: []Gap{}, Looking: s.looking}
 	var allowed [columns][]bool
 	var asked []column
 	var counts [columns][]int

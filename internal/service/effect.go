@@ -123,7 +123,7 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 	c := &comparison{
 		before: with(s.Book, &report), after: with(after.Book, &report), candidate: after, decisions: report.Decisions,
 		answer: Effect{
-			At: report.At, Seen: oldest(report), Until: report.At.Add(effectAhead), Now: []EffectLine{}, Ahead: []EffectEvent{}, ProtectedNames: []string{},
+			At: report.At.UTC(), Seen: oldest(report), Until: report.At.Add(effectAhead).UTC(), Now: []EffectLine{}, Ahead: []EffectEvent{}, ProtectedNames: []string{},
 			Limits: []string{}, Conflicts: []Conflict{}, Gaps: gaps(report), Notes: []string{},
 		},
 	}

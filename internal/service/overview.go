@@ -161,7 +161,7 @@ func (b *Board) overview(ctx context.Context, s *snapshot, within *fleet.Filter,
 	now := b.options.Now()
 	answer := Overview{At: now.UTC(), Looking: s.looking, Next: []Upcoming{}, Timeline: []Lane{}, Attention: []Attention{}}
 	if b.options.LastPass != nil {
-		answer.LastPass = b.options.LastPass()
+		answer.LastPass = b.options.LastPass().UTC()
 	}
 	governed := make([]int, len(s.names[columnSchedule].values))
 	states := make([]int, len(s.names[columnState].values))
