@@ -31,6 +31,7 @@ type Set struct {
 	leader       prometheus.Gauge
 	reloads      *prometheus.CounterVec
 	events       *prometheus.CounterVec
+	refusals     *prometheus.CounterVec
 	eventQueue   prometheus.Gauge
 	newestEvent  prometheus.Gauge
 	configLoaded prometheus.Gauge
@@ -47,6 +48,7 @@ func New() *Set {
 		throttles:    counter("dayshift_aws_throttles_total", "Calls that AWS refused as too many, by account, region and operation.", "account", "region", "operation"),
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
 		events:       counter("dayshift_events_total", "Messages from the queue of events, by what became of them: heard (the scope is looked at), echo (Dayshift itself did that), duplicate, foreign (a scope that is not looked after), unknown (tells nothing), malformed.", "result"),
+		refusals:     counter("dayshift_refusals_total", "Requests that were refused for who made them, by reason (unknown, expired, revoked, rate, quota, guessing, forbidden).", "reason"),
 		eventQueue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_event_queue_up", Help: "1 while the queue of events can be read; 0 also where none is configured, or another process holds the lease."}),
 		newestEvent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_newest_event_timestamp_seconds", Help: "When the newest event that was read came to be, by its own words; its age is time() minus this."}),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
@@ -65,7 +67,7 @@ func New() *Set {
 		}),
 	}
 	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps, s.quarantined,
-		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.eventQueue, s.newestEvent,
+		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.eventQueue, s.newestEvent,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
@@ -153,6 +155,9 @@ func (s *Set) Leader(holds bool) {
 
 // Event counts a message from the queue of events.
 func (s *Set) Event(result string) { s.events.WithLabelValues(result).Inc() }
+
+// Refused counts a request that was refused for who made it.
+func (s *Set) Refused(reason string) { s.refusals.WithLabelValues(reason).Inc() }
 
 // NewestEvent says when the newest event came to be.
 func (s *Set) NewestEvent(at time.Time) { s.newestEvent.Set(float64(at.Unix())) }

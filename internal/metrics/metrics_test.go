@@ -25,6 +25,7 @@ func fill(s *Set) {
 	s.Resources("111122223333", "ap-northeast-2", "ec2_instance", "running", 7)
 	s.Held(2)
 	s.Leader(true)
+	s.Refused("guessing")
 	s.Event("heard")
 	s.Event("heard")
 	s.NewestEvent(time.Unix(1_790_000_000, 0))
@@ -61,6 +62,7 @@ func TestValues(t *testing.T) {
 		`dayshift_stops_held 2`,
 		`dayshift_leader 1`,
 		`dayshift_events_total{result="heard"} 2`,
+		`dayshift_refusals_total{reason="guessing"} 1`,
 		`dayshift_newest_event_timestamp_seconds 1.79e+09`,
 		`dayshift_event_queue_up 1`,
 		`dayshift_config_reloads_total{result="done"} 1`,

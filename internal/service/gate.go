@@ -24,6 +24,8 @@ type GateOptions struct {
 	Now func() time.Time
 	// Stamp is the clock of the record's rows; nil: Now.
 	Stamp func() time.Time
+	// Refused is told of every refusal, by its reason; nil: nobody counts them.
+	Refused func(reason string)
 }
 
 // Gate knows who asks. One serves a process for as long as it lives, whatever
@@ -32,6 +34,7 @@ type GateOptions struct {
 type Gate struct {
 	store      store.Store
 	now, stamp func() time.Time
+	counted    func(reason string)
 
 	// keys are those last read; loading is held while they are read.
 	keys    atomic.Pointer[keySet]
@@ -77,8 +80,11 @@ func NewGate(options GateOptions) *Gate {
 	if options.Stamp == nil {
 		options.Stamp = options.Now
 	}
+	if options.Refused == nil {
+		options.Refused = func(string) {}
+	}
 	return &Gate{
-		store: options.Store, now: options.Now, stamp: options.Stamp, loading: make(chan struct{}, 1),
+		store: options.Store, now: options.Now, stamp: options.Stamp, counted: options.Refused, loading: make(chan struct{}, 1),
 		asks: newRecent[*asking](maxAsking), visitors: newRecent[*bucket](maxAddresses), wrong: newRecent[*bucket](maxAddresses),
 		lost: newRecent[*bucket](maxAddresses), familiar: newRecent[bool](maxFamiliar), sessions: newRecent[seenSession](maxSeen),
 		refusals: refusals{groups: map[string]*refusalGroup{}},

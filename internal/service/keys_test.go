@@ -267,7 +267,8 @@ func TestTheAnswerOfAChangeIsLost(t *testing.T) {
 func TestFault43RefusalsAreRecordedAndCanNotFloodTheRecord(t *testing.T) {
 	c := newGateClock()
 	s := memory.New()
-	g := c.gate(s)
+	counted := map[string]int{}
+	g := NewGate(GateOptions{Store: s, Now: c.now, Refused: func(reason string) { counted[reason]++ }})
 	answer := makeKey(t, g, KeyRequest{Label: "batch", Rate: &Rate{PerSecond: 1, Burst: 1}})
 	wrongKey, err := access.NewKey(cryptoReader{}, answer.ID)
 	if err != nil {
@@ -279,6 +280,9 @@ func TestFault43RefusalsAreRecordedAndCanNotFloodTheRecord(t *testing.T) {
 		enters(g, c, wrongKey.Text(), from)
 		enters(g, c, answer.Secret, "192.0.2.1")
 		g.Refused(t.Context(), access.Principal{ID: "key:" + answer.ID, Name: "batch", Role: access.Operator, Via: access.ViaKey}, "192.0.2.1", "PUT /api/v1/schedules/office")
+	}
+	if counted["unknown"] != 4000 || counted["rate"] != 1999 || counted["forbidden"] != 2000 {
+		t.Errorf("counted %v", counted)
 	}
 	first := gateRows(t, s, store.EventRefused)
 	if len(first) != 2+refusalRows {

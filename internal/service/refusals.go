@@ -124,6 +124,7 @@ func (g *Gate) refuse(ctx context.Context, err error, k *liveKey, who, from stri
 	if !ok || denied == nil {
 		return
 	}
+	g.counted(string(denied.Reason))
 	row := store.Activity{At: g.stamp(), Actor: "anonymous", Event: store.EventRefused, Reason: string(denied.Reason), Detail: denied.text}
 	group := strangers
 	switch denied.Reason {
@@ -153,8 +154,10 @@ func (g *Gate) Refused(ctx context.Context, by access.Principal, from, what stri
 	if g == nil {
 		return
 	}
+	const reason = "forbidden"
+	g.counted(reason)
 	row := store.Activity{
-		At: g.stamp(), Actor: actor(by), Event: store.EventRefused, Reason: "forbidden",
+		At: g.stamp(), Actor: actor(by), Event: store.EventRefused, Reason: reason,
 		Detail: shortTo(Plain(fmt.Sprintf("%s, which is %s, was refused: %s, from %s", actor(by), orNone(string(by.Role)), what, address(from))), maxDetail),
 	}
 	if id := by.KeyID(); id != "" {
