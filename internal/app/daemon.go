@@ -595,8 +595,8 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
 	}
 	d.Metrics.Reload(true, wall.Now())
-	if before.Config.Listen != next.Config.Listen || before.Config.Log != next.Config.Log {
-		d.Log.WarnContext(ctx, "listen and log take effect when the program is started again")
+	if !sameListening(before, next) {
+		d.Log.WarnContext(ctx, "listen, metrics_listen, pprof, tls, trusted_proxies, auth.oidc and log take effect when the program is started again")
 	}
 	changes := before.Diff(next)
 	for i, line := range changes {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -59,6 +60,13 @@ func signIn(c *config.OIDC) (*oidc.Provider, error) {
 		return nil, fmt.Errorf("auth.oidc: %w", err)
 	}
 	return provider, nil
+}
+
+// sameListening reports whether two configurations agree in what is taken over at the start alone.
+func sameListening(a, b *config.Loaded) bool {
+	x, y := &a.Config, &b.Config
+	return x.Listen == y.Listen && x.MetricsListen == y.MetricsListen && x.Pprof == y.Pprof && x.Log == y.Log && x.TLS == y.TLS &&
+		slices.Equal(a.Web.Trusted, b.Web.Trusted) && reflect.DeepEqual(x.Auth.OIDC, y.Auth.OIDC)
 }
 
 // listeners opens the addresses and serves them as parts of a group. What can

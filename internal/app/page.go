@@ -48,7 +48,7 @@ func (d *Daemon) open() {
 	d.page.begin, d.page.told, d.page.nudge = make(chan struct{}, 1), make(chan told), make(chan struct{}, 1)
 	d.page.looks = make(chan struct{}, 1)
 	d.page.events = &service.Events{}
-	d.page.gate = service.NewGate(service.GateOptions{Store: d.Store, Now: wall.Now, Stamp: d.Clock.Now})
+	d.page.gate = service.NewGate(service.GateOptions{Store: d.Store, Now: wall.Now, Stamp: d.Clock.Now, Refused: d.Metrics.Refused})
 	d.board = service.NewBoard(service.BoardOptions{
 		Now: d.Clock.Now, Wall: wall.Now,
 		Scopes:   func() []fleet.Scope { return d.present().Config.Scopes },
@@ -352,7 +352,7 @@ const tailRows = 200
 func (d *Daemon) tail(ctx context.Context) error {
 	ticker := time.NewTicker(tailPoll) //nolint:forbidigo // followers wait by the wall
 	defer ticker.Stop()
-	after, known := int64(0), false
+	after, known := d.tell(ctx, 0, false)
 	for {
 		select {
 		case <-ctx.Done():
@@ -360,31 +360,28 @@ func (d *Daemon) tail(ctx context.Context) error {
 		case <-d.page.nudge:
 		case <-ticker.C:
 		}
-		if d.page.events.Followers() == 0 {
-			known = false
-			continue
-		}
-		after, known = d.tell(ctx, after, known)
+		// While nobody follows it is only kept where the record ends, so that the first row after somebody came is told.
+		after, known = d.tell(ctx, after, known && d.page.events.Followers() > 0)
 	}
 }
 
-// tell publishes the rows behind one; where that is not known yet, it finds out where the record ends.
-func (d *Daemon) tell(ctx context.Context, after int64, known bool) (int64, bool) {
+// tell publishes the rows behind one, or only finds out where the record ends.
+func (d *Daemon) tell(ctx context.Context, after int64, follow bool) (int64, bool) {
 	limited, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	query := store.ActivityQuery{After: after, Limit: tailRows}
-	if !known {
+	if !follow {
 		query = store.ActivityQuery{Limit: 1, Last: true}
 	}
 	rows, err := d.Store.Activity(limited, query)
 	if err != nil {
-		return after, known // a store that is down is told of by the passes
+		return after, follow || after > 0 // a store that is down is told of by the passes
 	}
 	for i := range rows {
 		row := &rows[i]
 		after = row.Seq
 		switch {
-		case !known:
+		case !follow:
 		case row.Ref == fleet.Ref{}:
 			d.page.events.Publish(service.EventActivity, row.At, row)
 		default:
