@@ -21,6 +21,7 @@ type ActivityQuery struct {
 	Run      string    `query:"run" maxLength:"100" doc:"Only what this run did."`
 	Ref      string    `query:"ref" maxLength:"1200" example:"111122223333/ap-northeast-2/ec2-instance/i-0abc12345678def90" doc:"Only what is about this resource."`
 	Schedule string    `query:"schedule" maxLength:"1024" doc:"Only what is about this schedule and its resources."`
+	About    string    `query:"about" maxLength:"1024" doc:"Only rows about the resource of this ID or name, or about this schedule."`
 	From     time.Time `query:"from" doc:"Only what was at this time or later."`
 	To       time.Time `query:"to" doc:"Only what was before this time."`
 	Q        string    `query:"q" maxLength:"200" doc:"Only rows with this text in their name, resource, actor, reason or detail."`
@@ -71,7 +72,7 @@ type selected struct {
 }
 
 func (s *Surface) selector(ctx context.Context, in *ActivityQuery) (selected, error) {
-	q := selected{ActivityQuery: store.ActivityQuery{From: in.From, To: in.To}}
+	q := selected{ActivityQuery: store.ActivityQuery{From: in.From, To: in.To, Text: in.About}}
 	if in.Ref != "" {
 		ref, err := fleet.ParseRef(in.Ref)
 		if err != nil {
@@ -142,7 +143,7 @@ func (s *Surface) rows(ctx context.Context, in *ActivityQuery, limit int, cursor
 		return body, err
 	}
 	head := newest[0].Seq
-	if q.keep == nil && q.Ref == (fleet.Ref{}) && q.Event == "" && q.From.IsZero() && q.To.IsZero() {
+	if q.keep == nil && q.Ref == (fleet.Ref{}) && q.Text == "" && q.Event == "" && q.From.IsZero() && q.To.IsZero() {
 		body.Total = head
 	}
 	at, upwards := head+1, in.Order == "asc" // downwards: the row below which it goes on

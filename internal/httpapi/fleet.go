@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -92,7 +93,36 @@ func (s *Surface) fleet() {
 			if at < 0 {
 				return nil, noResource(ref)
 			}
+			keepExplanation(ctx, &list[at])
 			return &answer[service.Explanation]{list[at]}, nil
+		})
+	op(s, toRead, operation{
+		id: "explain", method: http.MethodGet, path: "/explain", tag: "Fleet", summary: "Say why what answers to a name is as it is, or was",
+		doc: "Several resources may share a name. One that is there no more is explained from the record.",
+	},
+		func(ctx context.Context, in *struct {
+			Target string    `query:"target" required:"true" minLength:"1" maxLength:"2048" example:"api-7" doc:"A resource: its ID, ARN, name or account/region/kind/id."`
+			At     time.Time `query:"at" doc:"The instant; absent: now. An instant that is over is answered from the record."`
+		},
+		) (*answer[[]service.Explanation], error) {
+			list, err := s.program.Service().Explain(ctx, in.Target, in.At)
+			if who(ctx).within == nil {
+				return &answer[[]service.Explanation]{list}, err
+			}
+			if _, missing := errors.AsType[*service.NotFoundError](err); err != nil && !missing { // that one would name what may not be seen
+				return nil, err
+			}
+			list = slices.DeleteFunc(list, func(e service.Explanation) bool {
+				ref, err := fleet.ParseRef(e.Ref)
+				return err != nil || !s.seesResource(ctx, ref)
+			})
+			for i := range list {
+				keepExplanation(ctx, &list[i])
+			}
+			if len(list) == 0 {
+				return nil, problem(notFound, "there is no resource that answers to %.300q; it may be gone, or not have been seen yet", in.Target)
+			}
+			return &answer[[]service.Explanation]{list}, nil
 		})
 	op(s, toRead, operation{id: "getPreview", method: http.MethodGet, path: "/preview", tag: "Fleet", summary: "Tell every start and stop to come, with its reason",
 		doc: "With schedule it is the boundaries of that schedule alone. At most 31 days."},

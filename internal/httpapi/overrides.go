@@ -30,7 +30,7 @@ type OverrideChange struct {
 }
 
 type OverridePath struct {
-	ID string `path:"id" maxLength:"200" doc:"The ID of the override, as much of its beginning as tells it apart, or its last four characters."`
+	ID string `path:"id" maxLength:"16384" doc:"The ID of the override, as much of its beginning as tells it apart, or its last four characters. For those who are not bound to a filter also its target, as it was given; a slash in it is written %2F."`
 }
 
 func (s *Surface) overrides() {
@@ -138,6 +138,29 @@ func (s *Surface) overrides() {
 		})
 }
 
+// clearOverrides is beside the operations on one.
+func (s *Surface) clearOverrides() {
+	op(s, toAct, operation{id: "clearOverrides", method: http.MethodDelete, path: "/overrides", tag: "Overrides", summary: "Take every override away; the schedules count again"},
+		func(ctx context.Context, in *struct {
+			DryRun bool `query:"dry_run" doc:"Say what would happen, and change nothing."`
+		},
+		) (*answer[service.ClearedOverrides], error) {
+			if err := unbound(ctx); err != nil {
+				return nil, err
+			}
+			if !in.DryRun {
+				if err := s.recheck(ctx, toAct); err != nil {
+					return nil, err
+				}
+			}
+			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{All: true, Author: who(ctx).Name, DryRun: in.DryRun})
+			if len(body.Cleared) > 0 && !in.DryRun {
+				s.program.Changed()
+			}
+			return &answer[service.ClearedOverrides]{body}, err
+		})
+}
+
 // created is the answer to what makes something new.
 type created[T any] struct {
 	Status   int
@@ -170,6 +193,9 @@ func (s *Surface) override(ctx context.Context, id string) (string, error) {
 		case len(id) >= 4 && (strings.HasPrefix(whole, id) || strings.HasSuffix(whole, id)):
 			found = append(found, whole)
 		}
+	}
+	if len(found) == 0 && who(ctx).within == nil && !strings.HasPrefix(id, "o-") {
+		return id, nil // a target; the service knows whether there is one
 	}
 	if len(found) != 1 {
 		return "", problem(notFound, "there is no override %.60q in force, or several begin so", id)

@@ -23,8 +23,8 @@ type Problem struct {
 	Status int             `json:"status" example:"409" doc:"The HTTP status."`
 	Detail string          `json:"detail,omitempty" doc:"What is wrong here, and what to do, for people."`
 	Errors []ProblemDetail `json:"errors,omitempty" doc:"What is wrong, field by field."`
-	// Answer is set where a person has to confirm first: what the change would do.
-	Answer any `json:"answer,omitempty" doc:"Of the problem unconfirmed: the answer of the request with what it would do."`
+	// Answer is set where a person has to confirm first: what the change would do; and where only a part was done.
+	Answer any `json:"answer,omitempty" doc:"Of the problem unconfirmed: the answer of the request with what it would do. Of a file of which a part was applied: what was."`
 
 	headers http.Header
 }

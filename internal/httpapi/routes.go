@@ -6,6 +6,7 @@ import "net/http"
 func (s *Surface) register() {
 	s.fleet()
 	s.overrides()
+	s.clearOverrides()
 	s.objects()
 	s.schedules()
 	s.activity()

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -31,7 +32,7 @@ func (s *Surface) schedules() {
 			ObjectPath
 
 			Date  string `query:"date" maxLength:"10" example:"2027-02-05" doc:"A date of the first week; absent: today on the schedule's clock."`
-			Weeks int    `query:"weeks" minimum:"1" maximum:"10" default:"1" doc:"How many weeks."`
+			Weeks int    `query:"weeks" minimum:"1" maximum:"53" default:"1" doc:"How many weeks."`
 		},
 		) (*answer[[]service.ScheduleWeek], error) {
 			if err := s.visibleSchedule(ctx, in.Name); err != nil {
@@ -138,6 +139,11 @@ func (s *Surface) configuration() {
 					s.program.Changed()
 					break
 				}
+			}
+			if _, part := errors.AsType[*service.PartError](err); part { // what was written is to be known
+				p := s.problemOf(ctx, "apply", err)
+				p.Answer = body
+				return nil, p
 			}
 			if err != nil {
 				return nil, s.unconfirmed(ctx, err, body)

@@ -45,7 +45,7 @@ var typeDocs = map[string]string{
 	"httpapi.OverrideChange":              "Another end of an override.",
 	"httpapi.OverrideRequest":             "A person's decision for a while.",
 	"httpapi.Problem":                     "An error as RFC 9457 describes them. Type is one of the addresses in problems, and what programs tell problems apart by; Detail is for people.",
-	"httpapi.Problem.Answer":              "Answer is set where a person has to confirm first: what the change would do.",
+	"httpapi.Problem.Answer":              "Answer is set where a person has to confirm first: what the change would do; and where only a part was done.",
 	"httpapi.ProblemDetail":               "One field that is at fault.",
 	"httpapi.RunRequest":                  "RunRequest says what a pass is to look at.",
 	"httpapi.RunStarted":                  "A run that goes on, to be followed at its address.",
