@@ -63,6 +63,8 @@ journey('make a rule whose filter is mistyped', {}, async ({ page, t, world, me 
   await page.getByText(t('rules.matches.none')).waitFor()
   await filter.fill('tag:Name=review-*')
   await page.getByRole('link', { name: 'review-app' }).waitFor()
+  await page.getByLabel(t('rules.expression.time'), { exact: true }).fill('22:30')
+  await page.keyboard.press('Tab')
   await me.sound('a rule')
 
   await page.getByRole('button', { name: t('schedules.save') }).click()
