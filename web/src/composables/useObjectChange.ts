@@ -7,7 +7,7 @@ import { FieldFaults } from '@/lib/faults'
 export type ObjectChange = { [K in ObjectKind]: { kind: K; name: string; version: number; spec: SpecOf[K] | null } }[ObjectKind]
 
 export interface ChangeReview {
-  rows: { what: string; did: string; fields: string[] }[]
+  rows: { kind: string; name: string; did: string; fields: string[] }[]
   notes: string[]
   effect: ObjectAnswer['effect']
 }
@@ -63,8 +63,9 @@ export function useObjectChange() {
     return attempt(async () => {
       const answer = await send(of, true, false)
       review.value = {
-        rows: [{ what: `${answer.object.kind} ${answer.object.name}`, did: answer.did, fields: answer.fields ?? [] }],
-        notes: answer.notes ?? [],
+        rows: [{ kind: answer.object.kind, name: answer.object.name, did: answer.did, fields: answer.fields ?? [] }],
+        // The page of a rule itself says its instants and what it matches.
+        notes: of.kind === 'rules' && of.spec !== null ? [] : (answer.notes ?? []),
         effect: answer.effect,
       }
     })

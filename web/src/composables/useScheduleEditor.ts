@@ -35,7 +35,7 @@ import { type PeriodSpec, type Week, freeName, shapeName, weekShapes } from '@/l
 
 /** What saving would do, before it is done. */
 export interface Review {
-  rows: { what: string; did: string; fields: string[] }[]
+  rows: { kind: string; name: string; did: string; fields: string[] }[]
   notes: string[]
   effect: Effect
 }
@@ -99,6 +99,8 @@ export function useScheduleEditor() {
   const replaced = shallowRef<Entry[]>([])
   const check = shallowRef<ScheduleCheck | null>(null)
   const checking = ref(false)
+  /** the check is of what stands there now */
+  const fresh = ref(false)
   const checkError = shallowRef<unknown>(null)
   const saveFaults = shallowRef(new FieldFaults())
   const stale = shallowRef<Stale | null>(null)
@@ -142,6 +144,24 @@ export function useScheduleEditor() {
       load.value = { is: 'ready', data: true }
     } catch (error) {
       load.value = { is: 'failed', error }
+    }
+  }
+
+  /** Periods that only this schedule named and that it names no longer, or would not after its deletion. */
+  function orphans(deleted: boolean): KnownPeriod[] {
+    const named = new Set(refList(world.value.schedule?.spec.periods).map((ref) => parseRef(ref).period))
+    if (!deleted) for (const entry of entries.value) named.delete(entry.period)
+    return [...named].map((period) => world.value.periods.get(period)).filter((p) => p !== undefined && !p.locked && p.sharedWith.length === 0) as KnownPeriod[]
+  }
+
+  /** Deletes periods that nothing names any more. One that cannot be deleted stays; it does no harm. */
+  async function drop(periods: KnownPeriod[]): Promise<void> {
+    for (const period of periods) {
+      try {
+        await deleteObject('periods', period.name, { version: period.version })
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error
+      }
     }
   }
 
@@ -231,6 +251,7 @@ export function useScheduleEditor() {
       )
       if (mine !== asking) return
       check.value = answer
+      fresh.value = true
       checkError.value = null
     } catch (error) {
       if (mine.signal.aborted) return
@@ -244,6 +265,7 @@ export function useScheduleEditor() {
     [name, () => JSON.stringify(spec.value), entries, load],
     () => {
       clearTimeout(timer)
+      fresh.value = false
       saveFaults.value = new FieldFaults()
       if (load.value.is === 'ready') timer = setTimeout(() => void ask(), rest)
     },
@@ -290,7 +312,7 @@ export function useScheduleEditor() {
       const answer = await applyObjects(sections, { dryRun, confirm })
       if (dryRun) sameVersions(answer)
       return {
-        rows: answer.objects.filter((o) => o.did !== 'unchanged').map((o) => ({ what: `${o.kind} ${o.name}`, did: o.did, fields: o.fields ?? [] })),
+        rows: answer.objects.filter((o) => o.did !== 'unchanged').map((o) => ({ kind: o.kind, name: o.name, did: o.did, fields: o.fields ?? [] })),
         notes: [],
         effect: answer.effect,
       }
@@ -299,7 +321,7 @@ export function useScheduleEditor() {
     const answer: ObjectAnswer = period
       ? await putObject('periods', period.period, cleanSpec(period.spec), { version: period.known?.version ?? 0, dryRun, confirm })
       : await putObject('schedules', name.value, wholeSpec(), { version: version.value, dryRun, confirm })
-    return { rows: [{ what: `${answer.object.kind} ${answer.object.name}`, did: answer.did, fields: answer.fields ?? [] }], notes: answer.notes ?? [], effect: answer.effect }
+    return { rows: [{ kind: answer.object.kind, name: answer.object.name, did: answer.did, fields: answer.fields ?? [] }], notes: [], effect: answer.effect }
   }
 
   /** What saving would do; null where it can not be saved, which then stands in faults or stale. Other errors are thrown. */
@@ -307,9 +329,11 @@ export function useScheduleEditor() {
     return attempt(() => write(true, false))
   }
 
-  async function save(confirm: boolean): Promise<Review | null> {
+  async function save(confirm: boolean, dropOrphans: boolean): Promise<Review | null> {
+    const unused = dropOrphans ? orphans(false) : []
     const done = await attempt(() => write(false, confirm))
     if (done) {
+      await drop(unused)
       isNew.value = false
       take(await readWorld(name.value))
     }
@@ -416,6 +440,7 @@ export function useScheduleEditor() {
     dirtyPeriods,
     check,
     checking,
+    fresh,
     checkError,
     faults,
     stale,
@@ -435,5 +460,7 @@ export function useScheduleEditor() {
     save,
     resolve,
     remove,
+    orphans,
+    drop,
   }
 }

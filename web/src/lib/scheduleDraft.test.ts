@@ -92,6 +92,17 @@ describe('painting', () => {
     expect(refs(after.entries)).toEqual(['mon-fri-0900-1700', 'office@c5.large'])
   })
 
+  it('names what is new after its times, until it is saved or named by a person', () => {
+    const picture = paintedWeek([])
+    paintBlock(picture, [0, 4], [540, 1080], true)
+    const first = painted([], picture, free)
+    expect(refs(first.entries)).toEqual(['mon-fri-0900-1800'])
+    paintBlock(picture, [0, 4], [1080, 1140], true)
+    expect(refs(painted(first.entries, picture, free).entries)).toEqual(['mon-fri-0900-1900'])
+    const named = first.entries.map((entry) => ({ ...entry, period: 'desks' }))
+    expect(refs(painted(named, picture, free).entries)).toEqual(['desks'])
+  })
+
   it('takes no name that is in use', () => {
     const picture = paintedWeek([])
     paint(picture, 5, 0, 1440, true)

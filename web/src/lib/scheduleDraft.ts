@@ -111,8 +111,8 @@ export function painted(entries: Entry[], picture: Week, taken: (name: string) =
   if (!patch || !anew) return { entries, replaced: [] }
   const { keep, shapes } = size(anew) < size(patch) ? anew : patch
 
-  const reusable = plain.filter((entry) => !keep.includes(entry) && own(entry))
-  const used = new Set(entries.map((entry) => entry.period))
+  const reusable = plain.filter((entry) => !keep.includes(entry) && own(entry) && !autoNamed(entry))
+  const used = new Set(entries.filter((entry) => keep.includes(entry) || !autoNamed(entry)).map((entry) => entry.period))
   const made = shapes.map((shape): Entry => {
     const spec = shapeSpec(shape)
     const closest = takeClosest(reusable, shape)
@@ -143,6 +143,14 @@ export function painted(entries: Entry[], picture: Week, taken: (name: string) =
   const lastPlain = list.findLastIndex((entry) => asideReason(entry) === null)
   list.splice(lastPlain < 0 ? 0 : lastPlain + 1, 0, ...added)
   return { entries: list, replaced: plain.filter((entry) => !keep.includes(entry) && !own(entry)) }
+}
+
+/** Whether a period is new and still has the name that its times gave it: with other times it gets another. */
+export function autoNamed(entry: Entry): boolean {
+  if (entry.known) return false
+  const [shape] = weekShapes(periodWeek(entry.spec))
+  const name = shape ? shapeName(shape) : ''
+  return entry.period === name || (entry.period.startsWith(`${name}-`) && /^\d+$/.test(entry.period.slice(name.length + 1)))
 }
 
 /** Takes the entry whose period is most like the shape; undefined where there is none left. */

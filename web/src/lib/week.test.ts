@@ -14,6 +14,7 @@ import {
   sameWeek,
   shapeName,
   shapeSpec,
+  tidyClock,
   weekMinutes,
   weekRuns,
   weekShapes,
@@ -94,6 +95,19 @@ describe('times of day', () => {
     expect(parseClock('24:00', true)).toBe(dayMinutes)
     expect(parseClock('24:01', true)).toBeNull()
   })
+})
+
+it.each([
+  ['9', '09:00'],
+  ['930', '09:30'],
+  ['9.30', '09:30'],
+  ['18:00', '18:00'],
+  ['24', '24:00'],
+  ['25', '25'],
+  ['nine', 'nine'],
+  ['', ''],
+])('%s is typed for %s', (typed, clock) => {
+  expect(tidyClock(typed)).toBe(clock)
 })
 
 describe('what a period is in the grid', () => {

@@ -116,6 +116,14 @@ export function parseClock(text: string, isEnd = false): number | null {
   return hours < 24 && minutes < 60 ? hours * 60 + minutes : null
 }
 
+/** What people type for a time as `HH:MM`: 9 is 09:00, 930 and 9.30 are 09:30. What is none stays as it was typed. */
+export function tidyClock(text: string): string {
+  const match = /^(\d{1,2})(?:[:.]?(\d{2}))?$/.exec(text.trim())
+  if (!match) return text
+  const clock = `${(match[1] ?? '').padStart(2, '0')}:${match[2] ?? '00'}`
+  return parseClock(clock, true) === null ? text : clock
+}
+
 /** Minutes of a day as `HH:MM`; those of the next day as its clock shows them. */
 export function clockText(minutes: number): string {
   const shown = minutes > dayMinutes ? minutes - dayMinutes : minutes
