@@ -58,7 +58,7 @@ try {
             if (docs && shown.has(picture)) await me.page.screenshot({ path: join(docs, `${picture}.jpg`), type: 'jpeg', quality: 82, scale: 'css' })
           } catch (error) {
             failed++
-            console.error(`${picture}: ${error.message}`)
+            process.stderr.write(`${picture}: ${error.message}\n`)
           }
         }
         await me.context.close()
@@ -69,5 +69,5 @@ try {
   await browser.close()
   await world.stop()
 }
-console.log(`${folder}: ${locales.length * 4 * Object.keys(pages).length - failed} pictures`)
+process.stdout.write(`${folder}: ${locales.length * 4 * Object.keys(pages).length - failed} pictures\n`)
 process.exitCode = failed > 0 ? 1 : 0
