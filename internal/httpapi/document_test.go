@@ -335,3 +335,37 @@ func TestEmptyListsAreLists(t *testing.T) {
 		t.Errorf("%s %v", b.String(), err)
 	}
 }
+
+// What is refused before it is read is what encoding/json would take all the same.
+func FuzzCheckJSON(f *testing.F) {
+	for _, seed := range []string{`{}`, `[]`, `null`, `"a"`, `{"a":{"a":[{"a":1},{"a":2}]},"b":"\"a\":1,{"}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `[[[[1]]]]`, `{"a":"\\"}`, `{"":1,"":2}`, "\"\xff\"", `{"a":1}{`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		err := checkJSON(data)
+		var value any
+		if taken := json.Unmarshal(data, &value) == nil; err == nil && !taken {
+			t.Fatalf("%q is let pass and is no JSON", data)
+		}
+		if err != nil {
+			return
+		}
+		// With every key there once, what is written again has as many colons outside of texts.
+		again, err := json.Marshal(value)
+		if err != nil || colons(again) != colons(data) {
+			t.Fatalf("%q is let pass and loses something: %q, %v", data, again, err)
+		}
+	})
+}
+
+func colons(data []byte) (n int) {
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			i = endOfText(data, i) - 1
+		case ':':
+			n++
+		}
+	}
+	return n
+}

@@ -116,6 +116,9 @@ func (s *Surface) follow(ctx context.Context, out huma.Context, a asker, after s
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
+	if out.Method() == http.MethodHead { // there is nothing to wait for
+		return
+	}
 	write := func(text string) bool {
 		// A deadline for this batch alone: the one of the server is over by now.
 		if err := control.SetWriteDeadline(wall().Add(s.eventTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {

@@ -112,7 +112,7 @@ func TestFault6_15_RequestsAreBounded(t *testing.T) {
 			test.ask.path, test.ask.as = base+test.ask.path, "admin"
 			began := time.Now()
 			w := h.do(test.ask)
-			if took := time.Since(began); w.Code != test.status || took > 5*time.Second || w.Body.Len() > 4<<20 {
+			if took := time.Since(began); w.Code != test.status || took > 20*time.Second || w.Body.Len() > 4<<20 {
 				t.Errorf("%d after %s: %.300s", w.Code, took, w.Body)
 			}
 			if w.Code >= 400 && w.Body.Len() > 4096 {

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -43,6 +44,7 @@ type Surface struct {
 	stop                    chan struct{} // closed when the followers of events are sent home
 	stopped                 sync.Once
 	streams                 streams
+	sights                  sights
 	bodies                  map[string]*huma.RequestBody // by operation
 }
 
@@ -289,55 +291,62 @@ var strictJSON = huma.Format{
 const maxDepth = 32
 
 // checkJSON finds what encoding/json takes and two readers can take differently.
+// It goes over the bytes once, because a body can have half a million elements.
 func checkJSON(data []byte) error {
-	reader := json.NewDecoder(bytes.NewReader(data))
-	reader.UseNumber()
-	if err := checkValue(reader, 0); err != nil {
-		return err
+	if !utf8.Valid(data) {
+		return errors.New("it is not UTF-8")
 	}
-	if _, err := reader.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the end of the JSON value")
+	if !json.Valid(data) {
+		var nothing any
+		return fmt.Errorf("it is not JSON: %w", json.Unmarshal(data, &nothing))
+	}
+	type level struct {
+		keys  map[string]bool // nil: of a list
+		isKey bool            // the next text is a key
+	}
+	var levels []level
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			if len(levels) == maxDepth {
+				return fmt.Errorf("it is nested more than %d deep", maxDepth)
+			}
+			of := level{}
+			if data[i] == '{' {
+				of = level{keys: map[string]bool{}, isKey: true}
+			}
+			levels = append(levels, of)
+		case '}', ']':
+			levels = levels[:len(levels)-1]
+		case ',':
+			levels[len(levels)-1].isKey = levels[len(levels)-1].keys != nil
+		case '"':
+			end := endOfText(data, i)
+			if len(levels) > 0 && levels[len(levels)-1].isKey {
+				var key string
+				if err := json.Unmarshal(data[i:end], &key); err != nil {
+					return fmt.Errorf("it is not JSON: %w", err)
+				}
+				top := &levels[len(levels)-1]
+				if top.keys[key] {
+					return fmt.Errorf("the key %.60q is there twice", key)
+				}
+				top.keys[key], top.isKey = true, false
+			}
+			i = end - 1
+		}
 	}
 	return nil
 }
 
-func checkValue(reader *json.Decoder, depth int) error {
-	token, err := reader.Token()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return fmt.Errorf("it is not JSON: %w", err)
-	}
-	opened, ok := token.(json.Delim)
-	if !ok {
-		return nil
-	}
-	if depth >= maxDepth {
-		return fmt.Errorf("it is nested more than %d deep", maxDepth)
-	}
-	keys := map[string]bool{}
-	for reader.More() {
-		if opened == '{' {
-			key, err := reader.Token()
-			if err != nil {
-				return fmt.Errorf("it is not JSON: %w", err)
-			}
-			name, _ := key.(string)
-			if keys[name] {
-				return fmt.Errorf("the key %.60q is there twice", name)
-			}
-			keys[name] = true
-		}
-		if err := checkValue(reader, depth+1); err != nil {
-			return err
+// endOfText is the place behind the text of valid JSON that begins at a quotation mark.
+func endOfText(data []byte, at int) int {
+	for at++; data[at] != '"'; at++ {
+		if data[at] == '\\' {
+			at++
 		}
 	}
-	_, err = reader.Token() // what closes it
-	if err != nil {
-		return fmt.Errorf("it is not JSON: %w", err)
-	}
-	return nil
+	return at + 1
 }
 
 // whole makes nil lists and maps empty ones, so that an answer says [] and {}

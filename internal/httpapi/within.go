@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
+	"time"
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/service"
@@ -25,18 +27,58 @@ type sight struct {
 	resources []service.Resource
 }
 
-// sightOf looks through the pages of the board. Its facets alone would not do:
-// rules and overrides are matched against resources.
+// How long what somebody sees stands: a person's click asks for it several times,
+// and with 100,000 resources in sight it takes some hundred milliseconds to find.
+const (
+	sightFor   = 2 * time.Second
+	sightsKept = 32
+)
+
+// sights are those found last, by filter.
+type sights struct {
+	mu   sync.Mutex
+	kept map[string]keptSight
+}
+
+type keptSight struct {
+	sight
+	until time.Time
+}
+
+// sightOf gives what who asks sees.
 func (s *Surface) sightOf(ctx context.Context) (sight, error) {
-	seen := sight{schedules: map[string]bool{}, scopes: map[fleet.Scope]bool{}}
+	within := who(ctx).Within
+	s.sights.mu.Lock()
+	kept, found := s.sights.kept[within]
+	s.sights.mu.Unlock()
+	if found && wall().Before(kept.until) {
+		return kept.sight, nil
+	}
+	seen, looking, err := s.findSight(ctx)
+	if err != nil || looking {
+		return seen, err
+	}
+	s.sights.mu.Lock()
+	defer s.sights.mu.Unlock()
+	if len(s.sights.kept) >= sightsKept || s.sights.kept == nil {
+		s.sights.kept = map[string]keptSight{}
+	}
+	s.sights.kept[within] = keptSight{seen, wall().Add(sightFor)}
+	return seen, nil
+}
+
+// findSight looks through the pages of the board. Its facets alone would not do:
+// rules and overrides are matched against resources.
+func (s *Surface) findSight(ctx context.Context) (seen sight, looking bool, err error) {
+	seen = sight{schedules: map[string]bool{}, scopes: map[fleet.Scope]bool{}}
 	query := service.FleetQuery{Within: who(ctx).within, Limit: maxPage}
 	for {
 		if err := ctx.Err(); err != nil {
-			return sight{}, err
+			return sight{}, false, err
 		}
 		list, err := s.program.Board().List(query)
 		if err != nil {
-			return sight{}, err
+			return sight{}, false, err
 		}
 		for i := range list.Items {
 			r := &list.Items[i]
@@ -46,7 +88,7 @@ func (s *Surface) sightOf(ctx context.Context) (sight, error) {
 		seen.resources = append(seen.resources, list.Items...)
 		if list.Next == "" {
 			delete(seen.schedules, "")
-			return seen, nil
+			return seen, list.Looking, nil
 		}
 		query.Cursor = list.Next
 	}
@@ -55,7 +97,7 @@ func (s *Surface) sightOf(ctx context.Context) (sight, error) {
 // maxPage is the longest page of a list.
 const maxPage = 500
 
-// of makes of a line of the board the resource that filters look at, as far as a line has it.
+// resourceOf makes of a line of the board the resource that filters look at, as far as a line has it.
 func resourceOf(r *service.Resource) fleet.Resource {
 	ref, err := fleet.ParseRef(r.Ref)
 	if err != nil {
@@ -145,4 +187,15 @@ func (seen *sight) seesOverride(o *service.OverrideView) bool {
 		return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })
 	}
 	return slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return r.Ref == o.Target })
+}
+
+// keepExplanation takes out of an explanation what is not about the resource
+// alone: what was changed since may be the schedules of others.
+func keepExplanation(ctx context.Context, e *service.Explanation) {
+	if who(ctx).within == nil || e.Past == nil {
+		return
+	}
+	past := *e.Past
+	past.Changes, past.MoreChanges = []store.Activity{}, false
+	e.Past = &past
 }
