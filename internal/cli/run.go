@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"dayshift/internal/app"
-	"dayshift/internal/clock"
 	"dayshift/internal/decide"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
@@ -90,15 +89,28 @@ Exit code 3 means that it was done in part: some scopes could not be listed or
 some resources failed or were not begun; everything else was done.
 
 While a daemon holds the lease of the store, it does the work and run is
-refused; run --yes then hands it the confirmation of what it holds back.`,
+refused; run --yes then hands it the confirmation of what it holds back.
+
+With --server the pass is made there; run follows it to its end and tells what the
+record has of it. --yes confirms what it held back.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			instantAt, err := instant("at", at, clock.Real{}.Now())
+			instantAt, err := c.instant(cmd, "at", at)
 			if err != nil {
 				return err
 			}
 			if at != "" && !dryRun {
 				return usage("--at goes with --dry-run: what is done is done now")
+			}
+			server, err := c.serverOf(cmd)
+			if err != nil {
+				return err
+			}
+			if server != nil {
+				if dryRun {
+					return usage("--dry-run plans here, with the credentials of this machine: of a server ask dayshift resource list --differs, or dayshift preview")
+				}
+				return c.runThere(cmd, server, yes, wait)
 			}
 			access := app.Act
 			if dryRun {
@@ -144,6 +156,9 @@ refused; run --yes then hands it the confirmation of what it holds back.`,
 				foreseen(cmd.ErrOrStderr(), report.Estimates)
 			}
 			runSummary(cmd.ErrOrStderr(), &answer)
+			if answer.Held > 0 && !dryRun {
+				heldBack(cmd.ErrOrStderr())
+			}
 			if len(answer.Gaps) > 0 || answer.Failed > 0 || answer.Deferred > 0 {
 				return &exitError{exitPartial, nil}
 			}
@@ -303,8 +318,5 @@ func runSummary(w io.Writer, answer *runAnswer) {
 		what, answer.Resources, answer.Started, answer.Stopped, answer.Failed, answer.Held, len(answer.Gaps))
 	if answer.Deferred > 0 {
 		_, _ = fmt.Fprintf(w, "not begun: %d; the next run decides on them anew\n", answer.Deferred)
-	}
-	if answer.Held > 0 {
-		_, _ = fmt.Fprintln(w, "held back: a limit of the configuration keeps these stops until they are confirmed; if they are meant, repeat with --yes")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -120,19 +119,13 @@ func (c *Client) change(ctx context.Context, q call, change service.ObjectChange
 // tag is the ETag of a version.
 func tag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
-// mostWeeks are drawn at once.
-const mostWeeks = 10
-
 // Weeks draws local weeks of a schedule, from the one of a date on (empty: of today, on the schedule's clock).
 func (c *Client) Weeks(ctx context.Context, name, date string, weeks int) ([]service.ScheduleWeek, error) {
-	q := get("schedules", name, "calendar").with("date", date)
+	q := get("schedules", name, "calendar").with("date", date).with("weeks", strconv.Itoa(weeks))
 	q.missing = asInput
-	if weeks <= mostWeeks { // the server says what is wrong with 0
-		var drawn []service.ScheduleWeek
-		err := c.ask(ctx, q.with("weeks", strconv.Itoa(weeks)), &drawn)
-		return drawn, err
-	}
-	return nil, service.NewInputError(fmt.Sprintf("%d weeks: a server draws at most %d", weeks, mostWeeks))
+	var drawn []service.ScheduleWeek
+	err := c.ask(ctx, q, &drawn)
+	return drawn, err
 }
 
 // ExplainSchedule says what a schedule wants at an instant, and its next changes.
