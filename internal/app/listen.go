@@ -74,7 +74,7 @@ func sameListening(a, b *config.Loaded) bool {
 func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr string) (net.Addr, error) {
 	loaded := d.present().Config
 	local := config.Local(addr)
-	surface, err := d.surface(local)
+	surface, err := d.surface(local) //nolint:contextcheck // what it answers has the context of its request
 	if err != nil {
 		return nil, err
 	}

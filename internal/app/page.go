@@ -21,7 +21,6 @@ import (
 
 // page is what the daemon keeps for those who ask over HTTP.
 type page struct {
-	board  *service.Board
 	events *service.Events
 	gate   *service.Gate
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -347,7 +348,7 @@ func (f *fill) onto(before *shard, whole bool) (changed []fleet.Ref) {
 	all := make([]row, 0, max(len(f.rows), len(before.rows)))
 	rows, old := f.rows, before.rows
 	for len(rows)+len(old) > 0 {
-		order := 0
+		var order int
 		switch {
 		case len(rows) == 0:
 			order = 1
@@ -415,9 +416,7 @@ func (b *Board) Acted(outcomes []plan.Outcome, at time.Time) {
 		part.codes[place] = b.codesOf(line)
 		changed = append(changed, ref)
 	}
-	for scope, part := range copied {
-		b.shards[scope] = part
-	}
+	maps.Copy(b.shards, copied)
 	if len(copied) > 0 {
 		b.publish()
 	}

@@ -111,7 +111,7 @@ func (d *dictionary) code(value string) uint32 {
 	if d.codes == nil {
 		d.codes = map[string]uint32{}
 	}
-	code := uint32(len(d.values)) //nolint:gosec // as many as there are resources, at most
+	code := uint32(len(d.values)) // as many as there are resources, at most
 	value = strings.Clone(value)
 	d.values, d.codes[value] = append(d.values, value), code
 	return code
@@ -179,7 +179,7 @@ func (f *fill) shard(b *Board, at time.Time) *shard {
 			p.failing = append(p.failing, i)
 		}
 		p.rows[i].searched(&text)
-		p.ends[i] = uint32(text.Len()) //nolint:gosec // a scope with 4 GB of names and tags has no place in memory
+		p.ends[i] = uint32(text.Len()) // a scope with 4 GB of names and tags has no place in memory
 	}
 	p.text = text.String()
 	return p
@@ -264,9 +264,9 @@ func (p *shard) match(filter *fleet.Filter, text string) bits {
 		}
 	}
 	if len(kept) == matchesKept {
-		kept = slices.Delete(kept, 0, 1)
+		p.matched.kept = slices.Delete(kept, 0, 1)
 	}
-	p.matched.kept = append(kept, matched{text, rows})
+	p.matched.kept = append(p.matched.kept, matched{text, rows})
 	return rows
 }
 
@@ -334,7 +334,7 @@ func (q *FleetQuery) check() (*listing, error) {
 	case q.Override != "" && q.Override != overrideAny && q.Override != overrideNone:
 		return nil, inputError("override %q: write any or none", q.Override)
 	}
-	for _, word := range strings.Fields(strings.ToLower(strings.ReplaceAll(q.Text, "\x00", " "))) {
+	for word := range strings.FieldsSeq(strings.ToLower(strings.ReplaceAll(q.Text, "\x00", " "))) {
 		if strings.HasPrefix(word, "arn:") || strings.Count(word, "/") >= 3 {
 			l.exact = append(l.exact, word)
 		} else {

@@ -127,6 +127,10 @@ func (s *Service) CheckSchedule(ctx context.Context, draft ScheduleDraft) (Sched
 		at = boundary.At
 	}
 	effect, err := g.effect(ctx, draft.Within)
+	if outside := (*OutsideError)(nil); errors.As(err, &outside) { // saving it would be refused
+		answer.Valid, answer.Faults = false, append(answer.Faults, Fault{Message: outside.Error()})
+		return answer, nil
+	}
 	if err != nil {
 		return answer, err
 	}
@@ -249,7 +253,8 @@ func (s *Service) CheckRule(ctx context.Context, draft RuleDraft) (RuleCheck, er
 		answer.Next = append(answer.Next, next.UTC())
 		at = next
 	}
-	return answer, s.matching(ctx, &g.after.Book, rule, draft.Within, &answer)
+	err = s.matching(ctx, &g.after.Book, rule, draft.Within, &answer)
+	return answer, err
 }
 
 // matching counts what a rule acts on. What carries no schedule tag is seen by a listing of its own where the rule acts on

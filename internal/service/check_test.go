@@ -56,6 +56,10 @@ func TestAScheduleIsTriedOutWhileItIsWritten(t *testing.T) {
 	if got := draft(`{"periods":["office"]}`, map[string]json.RawMessage{"office": json.RawMessage(`{"begintime":"09:00","endtime":"18:00","weekdays":"mon-fri"}`)}); !got.Valid {
 		t.Errorf("a period of the file, unchanged: %+v", got.Faults)
 	}
+	bound, err := m.CheckSchedule(t.Context(), ScheduleDraft{Name: "late", Schedule: json.RawMessage(`{"periods":["office"]}`), Within: only(t, "tag:Env=dev")})
+	if err != nil || bound.Valid || len(bound.Faults) != 1 || !strings.Contains(bound.Faults[0].Message, "may not act on") {
+		t.Errorf("what would affect others: %+v, %v", bound.Faults, err)
+	}
 	for name, c := range map[string]struct {
 		schedule string
 		periods  map[string]json.RawMessage
