@@ -36,6 +36,8 @@ export default defineConfig({
   test: {
     environment: 'happy-dom',
     include: ['src/**/*.test.ts'],
+    // Against tests that hang; a machine under load is no fault.
+    testTimeout: 30_000,
     restoreMocks: true,
     unstubGlobals: true,
     // Tests of times name their zone; the machine's own must not matter.

@@ -9,13 +9,6 @@ type Operation = keyof operations
 /** The query of an operation. */
 export type QueryOf<K extends Operation> = operations[K]['parameters'] extends { query?: infer Q } ? NonNullable<Q> : never
 
-/** What every list takes beside its own. */
-interface Paging {
-  limit?: number
-  cursor?: string
-  sort?: string
-}
-
 export type About = Schemas['About']
 export type Account = Schemas['Account']
 export type Activity = Schemas['Activity']
@@ -56,14 +49,14 @@ export type PreviewEvent = Schemas['PreviewEvent']
 export type Resource = Schemas['Resource']
 export type Rule = Schemas['Rule']
 export type RuleCheck = Schemas['RuleCheck']
-export type RuleCheckRequest = Schemas['RuleCheckRequest']
+export type RuleDraft = Schemas['RuleDraft']
 export type Run = Schemas['Run']
 export type RunRequest = Schemas['RunRequest']
 export type RunStarted = Schemas['RunStarted']
 export type Saved = Schemas['Saved']
 export type Schedule = Schemas['Schedule']
 export type ScheduleCheck = Schemas['ScheduleCheck']
-export type ScheduleCheckRequest = Schemas['ScheduleCheckRequest']
+export type ScheduleDraft = Schemas['ScheduleDraft']
 export type ScheduleExplanation = Schemas['ScheduleExplanation']
 export type ScheduleWeek = Schemas['ScheduleWeek']
 export type Session = Schemas['Session']
@@ -130,7 +123,7 @@ export const getAbout = (signal?: AbortSignal) => get<About>('/about', undefined
 // The fleet
 
 export const getOverview = (signal?: AbortSignal) => get<Overview>('/overview', undefined, signal)
-export const listResources = (query: QueryOf<'listResources'> & Paging, signal?: AbortSignal) =>
+export const listResources = (query: QueryOf<'listResources'>, signal?: AbortSignal) =>
   get<FleetPage>('/resources', query, signal)
 export const getResource = (r: Ref, signal?: AbortSignal) =>
   get<Resource>(path`/resources/${r.account}/${r.region}/${r.kind}/${r.id}`, undefined, signal)
@@ -153,7 +146,7 @@ export const changeOverride = (id: string, body: OverrideChange, { etag, dryRun,
   })
 export const clearOverride = (id: string, dryRun = false, signal?: AbortSignal) =>
   request<ClearedOverrides>('DELETE', path`/overrides/${id}`, { query: { dry_run: dryRun || undefined }, signal })
-export const listRuns = (query: Paging = {}, signal?: AbortSignal) => get<List<Run>>('/runs', query, signal)
+export const listRuns = (query: QueryOf<'listRuns'> = {}, signal?: AbortSignal) => get<List<Run>>('/runs', query, signal)
 export const getRun = (id: string, signal?: AbortSignal) => get<Run>(path`/runs/${id}`, undefined, signal)
 export const createRun = (body: RunRequest) => request<RunStarted>('POST', '/runs', { body })
 export const confirmHeld = () => request<undefined>('POST', '/held/confirm')
@@ -163,7 +156,7 @@ export const confirmHeld = () => request<undefined>('POST', '/held/confirm')
 /** The objects of a kind: the same five operations for each. */
 function objects<T>(kind: 'schedules' | 'periods' | 'exceptions' | 'holidays' | 'rules') {
   return {
-    list: (query: QueryOf<'listSchedules'> & Paging = {}, signal?: AbortSignal) => get<List<ApiObject>>(`/${kind}`, query, signal),
+    list: (query: QueryOf<'listSchedules'> = {}, signal?: AbortSignal) => get<List<ApiObject>>(`/${kind}`, query, signal),
     get: (name: string, signal?: AbortSignal): Promise<Answer<ObjectView>> => send('GET', `/${kind}/${encodeURIComponent(name)}`, { signal }),
     put: (name: string, body: T, write: Write = {}): Promise<Answer<ObjectAnswer>> =>
       send('PUT', `/${kind}/${encodeURIComponent(name)}`, { ...writing(write), body }),
@@ -182,14 +175,14 @@ export const getScheduleCalendar = (name: string, query: QueryOf<'getScheduleCal
   get<ScheduleWeek[]>(path`/schedules/${name}/calendar`, query, signal)
 export const explainSchedule = (name: string, query: QueryOf<'explainSchedule'> = {}, signal?: AbortSignal) =>
   get<ScheduleExplanation>(path`/schedules/${name}/explain`, query, signal)
-export const checkSchedule = (body: ScheduleCheckRequest, signal?: AbortSignal) =>
+export const checkSchedule = (body: ScheduleDraft, signal?: AbortSignal) =>
   request<ScheduleCheck>('POST', '/schedules/check', { body, signal })
-export const checkRule = (body: RuleCheckRequest, signal?: AbortSignal) => request<RuleCheck>('POST', '/rules/check', { body, signal })
+export const checkRule = (body: RuleDraft, signal?: AbortSignal) => request<RuleCheck>('POST', '/rules/check', { body, signal })
 
 // The record, and how things are
 
 export type ActivityQuery = QueryOf<'exportActivity'>
-export const listActivity = (query: ActivityQuery & Omit<Paging, 'sort'>, signal?: AbortSignal) =>
+export const listActivity = (query: QueryOf<'listActivity'>, signal?: AbortSignal) =>
   get<ActivityList>('/activity', query, signal)
 /** The address of the record as CSV, for a link. */
 export const activityExport = (query: ActivityQuery): string => {
@@ -200,16 +193,16 @@ export const activityExport = (query: ActivityQuery): string => {
   return `/api/v1/activity.csv${search.size > 0 ? `?${search}` : ''}`
 }
 export const verifyActivity = (signal?: AbortSignal) => get<Verification>('/activity/verify', undefined, signal)
-export const listAccounts = (query: Paging = {}, signal?: AbortSignal) => get<List<Account>>('/accounts', query, signal)
+export const listAccounts = (query: QueryOf<'listAccounts'> = {}, signal?: AbortSignal) => get<List<Account>>('/accounts', query, signal)
 export const getDoctor = (signal?: AbortSignal) => get<Checkup[]>('/doctor', undefined, signal)
 
 // Keys and sessions
 
-export const listKeys = (query: Paging = {}, signal?: AbortSignal) => get<List<KeyView>>('/keys', query, signal)
+export const listKeys = (query: QueryOf<'listKeys'> = {}, signal?: AbortSignal) => get<List<KeyView>>('/keys', query, signal)
 export const getKey = (id: string, signal?: AbortSignal) => get<KeyView>(path`/keys/${id}`, undefined, signal)
 export const createKey = (body: KeyRequest) => request<KeyAnswer>('POST', '/keys', { body })
 export const updateKey = (id: string, body: KeyChange) => request<KeyView>('PATCH', path`/keys/${id}`, { body })
 export const rotateKey = (id: string, body: KeyRotation) => request<KeyAnswer>('POST', path`/keys/${id}/rotate`, { body })
 export const revokeKey = (id: string) => request<KeyView>('DELETE', path`/keys/${id}`)
-export const listSessions = (query: Paging = {}, signal?: AbortSignal) => get<List<Session>>('/sessions', query, signal)
+export const listSessions = (query: QueryOf<'listSessions'> = {}, signal?: AbortSignal) => get<List<Session>>('/sessions', query, signal)
 export const endSession = (id: string) => request<undefined>('DELETE', path`/sessions/${id}`)

@@ -21,3 +21,25 @@ it('walks forth and back by cursors, and starts over', async () => {
   await paging.previous()
   expect(asked).toEqual(['', '1', '2', '1', '1', ''])
 })
+
+it('tells another page on its way from the same one renewed', async () => {
+  const answers: (() => void)[] = []
+  const paging = usePaging(() => new Promise<{ items: number[]; total: number; next: string }>((resolve) => answers.push(() => resolve({ items: [1], total: 2, next: 'b' }))))
+  const first = paging.first()
+  expect(paging.turning.value).toBe(true)
+  answers[0]?.()
+  await first
+  expect(paging.turning.value).toBe(false)
+  const again = paging.again()
+  expect(paging.turning.value).toBe(false)
+  // Somebody turns the page while it is renewed: that wins.
+  const next = paging.next()
+  expect(paging.turning.value).toBe(true)
+  answers[1]?.()
+  await again
+  expect(paging.turning.value).toBe(true)
+  answers[2]?.()
+  await next
+  expect(paging.turning.value).toBe(false)
+  expect(paging.number.value).toBe(2)
+})

@@ -10,7 +10,8 @@ export interface Page<T> {
 
 /**
  * Pages through a list by cursors. `fetch` gets the cursor of the page that is wanted, empty for the first.
- * `first` starts over (after a filter changed), `again` asks for the page that is shown once more.
+ * `first` starts over (after a filter changed), `again` asks for the page that is shown once more, unnoticed:
+ * `turning` is true while another page is on its way, and not while the same one is renewed.
  */
 export function usePaging<P extends Page<unknown>>(fetch: (cursor: string, signal: AbortSignal) => Promise<P>) {
   // The cursors of the pages before this one and of this one; going back needs no other.
@@ -21,29 +22,41 @@ export function usePaging<P extends Page<unknown>>(fetch: (cursor: string, signa
   const hasPrevious = computed(() => trail.value.length > 1)
   const number = computed(() => trail.value.length)
 
+  const turning = ref(false)
+
+  async function turn(cursor: string): Promise<void> {
+    turning.value = true
+    try {
+      await run(cursor)
+    } finally {
+      // A later turn may be under way; it ends this itself.
+      if (load.value.is !== 'loading') turning.value = false
+    }
+  }
+
   const at = (): string => trail.value[trail.value.length - 1] ?? ''
 
   async function first(): Promise<void> {
     trail.value = ['']
-    await run('')
+    await turn('')
   }
 
   async function next(): Promise<void> {
     const cursor = page.value?.next ?? ''
-    if (cursor === '' || load.value.is === 'loading') return
+    if (cursor === '' || turning.value) return
     trail.value = [...trail.value, cursor]
-    await run(cursor)
+    await turn(cursor)
   }
 
   async function previous(): Promise<void> {
-    if (!hasPrevious.value || load.value.is === 'loading') return
+    if (!hasPrevious.value || turning.value) return
     trail.value = trail.value.slice(0, -1)
-    await run(at())
+    await turn(at())
   }
 
   async function again(): Promise<void> {
     await run(at())
   }
 
-  return { load, page, number, hasNext, hasPrevious, first, next, previous, again }
+  return { load, page, number, turning, hasNext, hasPrevious, first, next, previous, again }
 }
