@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -180,7 +179,8 @@ func TestFault6_07_NothingOutsideIsFound(t *testing.T) {
 	hour := "?at=2026-08-03T07:00:00Z"
 	asks := []string{
 		"/resources/111122223333/ap-northeast-2/ec2_instance/i-0shop1/explain", "/resources/111122223333/ap-northeast-2/ec2_instance/i-0shop1/explain" + hour, "/explain?target=shop-api&at=2026-08-03T07:00:00Z",
-		"/me", "/about", "/overview", "/preview", "/accounts", "/doctor", "/overrides", "/runs", "/activity", "/activity?order=asc", "/activity?q=hidden", "/activity?schedule=hidden-schedule", "/activity.csv", "/keys", "/sessions"}
+		"/me", "/about", "/overview", "/preview", "/accounts", "/doctor", "/overrides", "/runs", "/activity", "/activity?order=asc", "/activity?q=hidden", "/activity?schedule=hidden-schedule", "/activity.csv", "/keys", "/sessions",
+	}
 	for _, list := range []string{"/resources", "/schedules", "/periods", "/exceptions", "/holidays", "/rules"} {
 		asks = append(asks, list, list+"?q=hidden")
 	}
@@ -314,8 +314,6 @@ func mustRequest(t *testing.T, path string) *http.Request {
 	}
 	return r
 }
-
-var errBroken = errors.New("the database at postgres://dayshift:secret-canary@db is gone")
 
 // A role that is taken away between the check and the act is taken away.
 func TestFault6_50_TheRoleIsLookedAtAgain(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/store"
 )
 
+// ActivityQuery is what the record is filtered by.
 type ActivityQuery struct {
 	Actor    string    `query:"actor" maxLength:"200" doc:"Only what this actor did: dayshift, or who asked."`
 	Event    []string  `query:"event" maxItems:"40" doc:"Only these events; several with commas between."`
@@ -46,8 +47,10 @@ func (s *Surface) activity() {
 			body, err := s.rows(ctx, &in.ActivityQuery, in.Limit, in.Cursor)
 			return &answer[ActivityList]{body}, err
 		})
-	op(s, toRead, operation{id: "exportActivity", method: http.MethodGet, path: "/activity.csv", tag: "Activity", summary: "Write the record as CSV",
-		doc: "At most 100,000 rows; narrow it by from and to for more.", answers: []string{"text/csv"}, streams: true},
+	op(s, toRead, operation{
+		id: "exportActivity", method: http.MethodGet, path: "/activity.csv", tag: "Activity", summary: "Write the record as CSV",
+		doc: "At most 100,000 rows; narrow it by from and to for more.", answers: []string{"text/csv"}, streams: true,
+	},
 		func(ctx context.Context, in *ActivityQuery) (*huma.StreamResponse, error) {
 			if _, err := s.selector(ctx, in); err != nil {
 				return nil, err

@@ -261,7 +261,7 @@ func (s *Surface) newCookie(r *http.Request, token string, expires time.Time) *h
 }
 
 func goneCookie(name string) *http.Cookie {
-	return &http.Cookie{Name: name, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: name == cookieName}
+	return &http.Cookie{Name: name, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: name == cookieName} //nolint:gosec // the plain one is for this machine alone
 }
 
 // byTLS reports whether the browser came by https, as far as can be known.

@@ -126,10 +126,9 @@ func curl(o Operation, d docOperation) string {
 	if !o.Open {
 		text += ` -H "Authorization: Bearer $DAYSHIFT_API_KEY"`
 	}
-	for _, p := range d.Parameters {
-		if p.Name == "If-Match" && p.In == "header" && (o.Method == http.MethodPut || o.Method == http.MethodDelete) {
-			text += ` -H 'If-Match: "7"'`
-		}
+	conditional := slices.ContainsFunc(d.Parameters, func(p docField) bool { return p.Name == "If-Match" && p.In == "header" })
+	if conditional && (o.Method == http.MethodPut || o.Method == http.MethodDelete) {
+		text += ` -H 'If-Match: "7"'`
 	}
 	if d.Example != "" {
 		var small bytes.Buffer

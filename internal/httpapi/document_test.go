@@ -226,13 +226,11 @@ func (g *generator) request(o Operation, described *openapi3.Operation) *http.Re
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
-	r, err := http.NewRequest(o.Method, address, body) //nolint:noctx // the test gives up by itself
+	r, err := http.NewRequest(o.Method, address, body)
 	if err != nil {
 		panic(err)
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	return r
 }
 

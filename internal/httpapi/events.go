@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,10 +72,12 @@ type eventsInput struct {
 }
 
 func (s *Surface) events() {
-	op(s, toRead, operation{id: "followEvents", method: http.MethodGet, path: "/events", tag: "Activity", summary: "Follow what happens, as server-sent events",
+	op(s, toRead, operation{
+		id: "followEvents", method: http.MethodGet, path: "/events", tag: "Activity", summary: "Follow what happens, as server-sent events",
 		doc: "Each event has an id, its type (pass, activity, config, resources) and JSON data: {\"id\",\"type\",\"at\",\"data\"}. `missed` says that events were lost: what is known from them is to be asked for anew. " +
 			"The connection ends after half an hour at the latest, and for whoever reads too slowly; browsers come back by themselves and go on where they were.",
-		answers: []string{"text/event-stream"}, streams: true},
+		answers: []string{"text/event-stream"}, streams: true,
+	},
 		func(ctx context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 			a := who(ctx)
 			r := request(ctx)
@@ -192,12 +195,7 @@ func (s *Surface) eventText(text *strings.Builder, a asker, e *service.Event, ty
 }
 
 func asksFor(types []string, kind string) bool {
-	for _, t := range types {
-		if t == kind {
-			return true
-		}
-	}
-	return len(types) == 0
+	return len(types) == 0 || slices.Contains(types, kind)
 }
 
 // bound makes of an event what somebody bound to a filter may see: rows of the

@@ -427,7 +427,7 @@ func TestFault6_21_SecurityHeaders(t *testing.T) {
 			t.Errorf("%s: Cache-Control %q", name, got)
 		}
 	}
-	if max := strings.Split(strings.TrimPrefix(hsts, "max-age="), ";")[0]; len(max) < 8 || !strings.Contains(hsts, "includeSubDomains") {
+	if age, _, _ := strings.Cut(strings.TrimPrefix(hsts, "max-age="), ";"); len(age) < 8 || !strings.Contains(hsts, "includeSubDomains") {
 		t.Error(hsts)
 	}
 	if w := newHouse(t, Options{}).do(ask{path: base + "/me"}); w.Header().Get("Strict-Transport-Security") != "" {
@@ -742,7 +742,7 @@ func TestFault6_48_MethodsAndSmuggling(t *testing.T) {
 		_, _ = io.WriteString(conn, request)
 		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err == nil {
-			if response.StatusCode < 400 || response.StatusCode >= 500 && response.StatusCode != 501 || !response.Close && name != "a chunk that is too large" && name != "length and chunks" {
+			if response.StatusCode < 400 || response.StatusCode >= 500 && response.StatusCode != http.StatusNotImplemented || !response.Close && name != "a chunk that is too large" && name != "length and chunks" {
 				t.Errorf("%s: %d, close %t", name, response.StatusCode, response.Close)
 			}
 			_ = response.Body.Close()

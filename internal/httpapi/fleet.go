@@ -28,6 +28,7 @@ type fleetList struct {
 	Override string   `query:"override" enum:"any,none" doc:"any: only those that an override is in force for; none: only the others."`
 }
 
+// ResourcePath names a resource.
 type ResourcePath struct {
 	Account string `path:"account" maxLength:"64" example:"111122223333" doc:"The account."`
 	Region  string `path:"region" maxLength:"64" example:"ap-northeast-2" doc:"The region."`
@@ -51,8 +52,10 @@ func (s *Surface) fleet() {
 			body, err := s.program.Board().Overview(ctx, who(ctx).within)
 			return &answer[service.Overview]{body}, err
 		})
-	op(s, toRead, operation{id: "listResources", method: http.MethodGet, path: "/resources", tag: "Fleet", summary: "List the fleet as it was last seen",
-		doc: "Every scheduled resource, with what is wanted of it, what happens next and why. Facets count what other choices of a field would give."},
+	op(s, toRead, operation{
+		id: "listResources", method: http.MethodGet, path: "/resources", tag: "Fleet", summary: "List the fleet as it was last seen",
+		doc: "Every scheduled resource, with what is wanted of it, what happens next and why. Facets count what other choices of a field would give.",
+	},
 		func(ctx context.Context, in *fleetList) (*answer[service.FleetPage], error) {
 			query := service.FleetQuery{
 				Text: in.Q, Within: who(ctx).within, State: in.State, Wanted: in.Wanted, Action: in.Action, Account: in.Account, Region: in.Region,
@@ -124,8 +127,10 @@ func (s *Surface) fleet() {
 			}
 			return &answer[[]service.Explanation]{list}, nil
 		})
-	op(s, toRead, operation{id: "getPreview", method: http.MethodGet, path: "/preview", tag: "Fleet", summary: "Tell every start and stop to come, with its reason",
-		doc: "With schedule it is the boundaries of that schedule alone. At most 31 days."},
+	op(s, toRead, operation{
+		id: "getPreview", method: http.MethodGet, path: "/preview", tag: "Fleet", summary: "Tell every start and stop to come, with its reason",
+		doc: "With schedule it is the boundaries of that schedule alone. At most 31 days.",
+	},
 		func(ctx context.Context, in *struct {
 			From     time.Time `query:"from" doc:"Absent: now."`
 			To       time.Time `query:"to" doc:"Absent: a week after from."`
@@ -144,8 +149,10 @@ func (s *Surface) fleet() {
 			body, err := page(list, *in, "", func(a Account) string { return a.ID })
 			return &answer[List[Account]]{body}, err
 		})
-	op(s, toRead, operation{id: "getDoctor", method: http.MethodGet, path: "/doctor", tag: "Health", summary: "Say for each account and region what works, and what is missing",
-		doc: "Tried without changing anything; the answer may be a minute old."},
+	op(s, toRead, operation{
+		id: "getDoctor", method: http.MethodGet, path: "/doctor", tag: "Health", summary: "Say for each account and region what works, and what is missing",
+		doc: "Tried without changing anything; the answer may be a minute old.",
+	},
 		func(ctx context.Context, _ *struct{}) (*answer[[]service.Checkup], error) {
 			list, err := s.program.Doctor(ctx)
 			if err != nil {

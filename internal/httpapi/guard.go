@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -56,11 +57,9 @@ func (s *Surface) headed(next http.Handler) http.Handler {
 // that of the request.
 func known(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range methods {
-			if r.Method == method {
-				next.ServeHTTP(w, r)
-				return
-			}
+		if slices.Contains(methods, r.Method) {
+			next.ServeHTTP(w, r)
+			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		problem(invalid, "the method %.20q is not known", r.Method).with(http.StatusMethodNotAllowed).write(w)
@@ -71,7 +70,7 @@ func known(next http.Handler) http.Handler {
 func (s *Surface) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := &sent{ResponseWriter: w}
-		defer func() {
+		defer func() { //nolint:contextcheck // the request's context is the one that is logged with
 			held := recover()
 			if held == nil {
 				return

@@ -224,6 +224,7 @@ func (h *house) Now() time.Time          { return houseTime }
 func (h *house) Speed() float64          { return 1 }
 func (h *house) Demo() bool              { return false }
 func (h *house) Changed()                { h.reload(); h.feed(); h.mu.Lock(); h.changed++; h.mu.Unlock() }
+
 func (h *house) Service() *service.Service {
 	h.mu.Lock()
 	defer h.mu.Unlock()

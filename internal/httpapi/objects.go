@@ -44,6 +44,7 @@ type objectList struct {
 	Schedule string `query:"schedule" maxLength:"200" doc:"Only those of this schedule: its exceptions, the periods and holiday calendars that it names."`
 }
 
+// ObjectPath names an object.
 type ObjectPath struct {
 	Name string `path:"name" maxLength:"1024" doc:"The name of the object."`
 }
@@ -110,8 +111,10 @@ type tagged[T any] struct {
 
 func (s *Surface) objects() {
 	for _, k := range objectKinds {
-		op(s, toRead, operation{id: "list" + k.many, method: http.MethodGet, path: k.path, tag: k.tag, summary: "List " + strings.ToLower(k.many),
-			doc: "Those of the configuration file (file: true, changed there alone) and those of the store."},
+		op(s, toRead, operation{
+			id: "list" + k.many, method: http.MethodGet, path: k.path, tag: k.tag, summary: "List " + strings.ToLower(k.many),
+			doc: "Those of the configuration file (file: true, changed there alone) and those of the store.",
+		},
 			func(ctx context.Context, in *objectList) (*answer[List[object]], error) {
 				list, err := s.visibleObjects(ctx, k.kind)
 				if err != nil {
@@ -143,8 +146,10 @@ func (s *Surface) objects() {
 		}, func(ctx context.Context, in *objectPut) (*tagged[service.ObjectAnswer], error) {
 			return s.changeObject(ctx, k, in.Name, in.Preconditions, json.RawMessage(in.RawBody), in.DryRun, in.Confirm)
 		})
-		op(s, toEdit, operation{id: "delete" + k.one, method: http.MethodDelete, path: k.path + "/{name}", tag: k.tag, summary: "Delete one",
-			doc: "What other objects name is not deleted. The answer says what that does to the fleet."},
+		op(s, toEdit, operation{
+			id: "delete" + k.one, method: http.MethodDelete, path: k.path + "/{name}", tag: k.tag, summary: "Delete one",
+			doc: "What other objects name is not deleted. The answer says what that does to the fleet.",
+		},
 			func(ctx context.Context, in *objectDelete) (*tagged[service.ObjectAnswer], error) {
 				return s.changeObject(ctx, k, in.Name, in.Preconditions, nil, in.DryRun, in.Confirm)
 			})

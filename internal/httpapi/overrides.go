@@ -29,6 +29,7 @@ type OverrideChange struct {
 	Direction string `json:"direction,omitempty" enum:"later,earlier" doc:"Refuse it where the end would move the other way."`
 }
 
+// OverridePath names an override.
 type OverridePath struct {
 	ID string `path:"id" maxLength:"16384" doc:"The ID of the override, as much of its beginning as tells it apart, or its last four characters. For those who are not bound to a filter also its target, as it was given; a slash in it is written %2F."`
 }
@@ -86,8 +87,10 @@ func (s *Surface) overrides() {
 		}
 		return out, nil
 	})
-	op(s, toAct, operation{id: "changeOverride", method: http.MethodPatch, path: "/overrides/{id}", tag: "Overrides", summary: "Move the end of an override",
-		doc: "With If-Match that version is changed and no other.", example: map[string]any{"until": "22:00"}},
+	op(s, toAct, operation{
+		id: "changeOverride", method: http.MethodPatch, path: "/overrides/{id}", tag: "Overrides", summary: "Move the end of an override",
+		doc: "With If-Match that version is changed and no other.", example: map[string]any{"until": "22:00"},
+	},
 		func(ctx context.Context, in *struct {
 			OverridePath
 

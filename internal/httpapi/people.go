@@ -84,9 +84,11 @@ func (s *Surface) people() {
 			}
 			return &answer[About]{body}, nil
 		})
-	op(s, anybody, operation{id: "signIn", method: http.MethodPost, path: "/session", tag: "Access", summary: "Sign in with a key",
+	op(s, anybody, operation{
+		id: "signIn", method: http.MethodPost, path: "/session", tag: "Access", summary: "Sign in with a key",
 		doc:     "Sets the cookie of a session, which ends after 12 hours without use, after 7 days, or with the key. Only by https, or on the same machine.",
-		example: map[string]any{"key": "dsk_…"}},
+		example: map[string]any{"key": "dsk_…"},
+	},
 		func(ctx context.Context, in *struct {
 			Body SignInRequest
 		},
@@ -118,8 +120,10 @@ func (s *Surface) people() {
 				by[service.KeyView]{"last_used", func(a, b service.KeyView) int { return later(a.LastUsed, b.LastUsed) }})
 			return &answer[List[service.KeyView]]{body}, err
 		})
-	op(s, toManage, operation{id: "createKey", method: http.MethodPost, path: "/keys", tag: "Access", summary: "Make a key", status: http.StatusCreated,
-		doc: "The answer has the key, which is shown this once.", example: map[string]any{"label": "nightly build", "role": "operator", "within": "tag:Team=shop"}},
+	op(s, toManage, operation{
+		id: "createKey", method: http.MethodPost, path: "/keys", tag: "Access", summary: "Make a key", status: http.StatusCreated,
+		doc: "The answer has the key, which is shown this once.", example: map[string]any{"label": "nightly build", "role": "operator", "within": "tag:Team=shop"},
+	},
 		func(ctx context.Context, in *struct {
 			Body service.KeyRequest
 		},
@@ -147,8 +151,10 @@ func (s *Surface) people() {
 			body, err := s.program.Service().RevokeKey(ctx, in.ID, who(ctx).Principal)
 			return &answer[service.KeyView]{body}, denied(err)
 		})
-	op(s, toManage, operation{id: "rotateKey", method: http.MethodPost, path: "/keys/{id}/rotate", tag: "Access", summary: "Give a key a new secret",
-		doc: "The answer has the new key, which is shown this once. The one before goes on for the overlap.", example: map[string]any{"overlap_seconds": 3600}},
+	op(s, toManage, operation{
+		id: "rotateKey", method: http.MethodPost, path: "/keys/{id}/rotate", tag: "Access", summary: "Give a key a new secret",
+		doc: "The answer has the new key, which is shown this once. The one before goes on for the overlap.", example: map[string]any{"overlap_seconds": 3600},
+	},
 		func(ctx context.Context, in *struct {
 			KeyPath
 
@@ -181,6 +187,7 @@ type KeyRotation struct {
 	OverlapSeconds int `json:"overlap_seconds,omitempty" minimum:"0" maximum:"2592000" doc:"0: it ends now."`
 }
 
+// KeyPath names a key.
 type KeyPath struct {
 	ID string `path:"id" maxLength:"100" doc:"The ID of the key: the eight characters behind dsk_."`
 }

@@ -39,7 +39,7 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, s.oidcCookie(r, state, int(stateCookieExpiry.Seconds())))
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, to.String(), http.StatusSeeOther)
+	http.Redirect(w, r, to.String(), http.StatusSeeOther) //nolint:gosec // the address of the provider, which the configuration gives
 }
 
 // callback is where the browser comes back to.
@@ -67,7 +67,7 @@ func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, cookie)
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, localPath(back), http.StatusSeeOther)
+	http.Redirect(w, r, localPath(back), http.StatusSeeOther) //nolint:gosec // a path of this page, see localPath
 }
 
 // signInFailed leads back to the page, which says in its own words why.

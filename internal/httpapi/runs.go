@@ -48,8 +48,10 @@ func (s *Surface) runs() {
 			run, err := s.program.Service().Store.Run(ctx, in.ID)
 			return &answer[store.Run]{run}, err
 		})
-	op(s, toAct, operation{id: "createRun", method: http.MethodPost, path: "/runs", tag: "Activity", summary: "Make a pass now", status: http.StatusAccepted,
-		doc: "The answer comes at once; the run can be followed at its address.", example: map[string]any{"scopes": []map[string]string{{"account": "111122223333", "region": "ap-northeast-2"}}}},
+	op(s, toAct, operation{
+		id: "createRun", method: http.MethodPost, path: "/runs", tag: "Activity", summary: "Make a pass now", status: http.StatusAccepted,
+		doc: "The answer comes at once; the run can be followed at its address.", example: map[string]any{"scopes": []map[string]string{{"account": "111122223333", "region": "ap-northeast-2"}}},
+	},
 		func(ctx context.Context, in *struct {
 			Body RunRequest
 		},

@@ -18,6 +18,7 @@ func yamlBodies() map[string]*huma.Schema {
 	return map[string]*huma.Schema{"application/yaml": text, "text/yaml": text, "text/plain": text, "application/json": {}}
 }
 
+// TextBody is a body that is a text.
 type TextBody struct {
 	RawBody []byte `contentType:"application/yaml"`
 }
@@ -95,16 +96,20 @@ func (s *Surface) schedules() {
 }
 
 func (s *Surface) configuration() {
-	op(s, toRead, operation{id: "validate", method: http.MethodPost, path: "/validate", tag: "Configuration", summary: "Check a configuration file",
+	op(s, toRead, operation{
+		id: "validate", method: http.MethodPost, path: "/validate", tag: "Configuration", summary: "Check a configuration file",
 		doc:    "Says everything that is wrong with it. Neither the environment nor files of the server are looked at: secrets are stood in for, and calendars in files are a fault.",
-		bodies: yamlBodies(), maxBody: maxFileBody},
+		bodies: yamlBodies(), maxBody: maxFileBody,
+	},
 		func(_ context.Context, in *TextBody) (*answer[service.Validity], error) {
 			body, err := s.program.Service().ValidateText(in.RawBody)
 			return &answer[service.Validity]{body}, err
 		})
-	op(s, toRead, operation{id: "diff", method: http.MethodPost, path: "/diff", tag: "Configuration", summary: "Say what another configuration file would change",
+	op(s, toRead, operation{
+		id: "diff", method: http.MethodPost, path: "/diff", tag: "Configuration", summary: "Say what another configuration file would change",
 		doc:    "Compares it with the one in force: the values that change, and what that does to the fleet. Values of secrets are not compared.",
-		bodies: yamlBodies(), maxBody: maxFileBody},
+		bodies: yamlBodies(), maxBody: maxFileBody,
+	},
 		func(ctx context.Context, in *TextBody) (*answer[service.DiffAnswer], error) {
 			if err := unbound(ctx); err != nil {
 				return nil, err
@@ -112,9 +117,11 @@ func (s *Surface) configuration() {
 			body, err := s.program.Service().DiffText(ctx, in.RawBody)
 			return &answer[service.DiffAnswer]{body}, err
 		})
-	op(s, toEdit, operation{id: "apply", method: http.MethodPost, path: "/apply", tag: "Configuration", summary: "Make the objects of the store those of a file",
+	op(s, toEdit, operation{
+		id: "apply", method: http.MethodPost, path: "/apply", tag: "Configuration", summary: "Make the objects of the store those of a file",
 		doc:    "The file has the sections periods, holidays, schedules, exceptions and rules. Everything is checked first, and its effect is told as one; where something is wrong, nothing is written.",
-		bodies: yamlBodies(), maxBody: maxFileBody},
+		bodies: yamlBodies(), maxBody: maxFileBody,
+	},
 		func(ctx context.Context, in *struct {
 			TextBody
 
