@@ -1,6 +1,7 @@
 // Pictures of every page of the demo: wide and phone, light and dark, in each
 // language, into the folder that is named. With DOCS=FOLDER the few that the
-// README shows are written there too.
+// README shows are written there too; ONLY, a pattern, names those that are wanted
+// (ONLY=keys-ko).
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -10,6 +11,7 @@ import { World } from './harness/world.mjs'
 
 const folder = process.argv[2] ?? 'bin/screenshots'
 const docs = process.env.DOCS
+const only = new RegExp(process.env.ONLY ?? '')
 
 // How much of its day the demo has lived before it is pictured, in milliseconds: enough for something to have happened.
 const warmUp = 20_000
@@ -37,6 +39,7 @@ const shown = new Set(['overview-en-wide-light', 'overview-ko-phone-dark', 'sche
 const world = await World.demo()
 const browser = await launch()
 let failed = 0
+let taken = 0
 try {
   await new Promise((resolve) => setTimeout(resolve, warmUp))
   const { body: fleet } = await world.ask('GET', '/resources?limit=1&state=running')
@@ -47,15 +50,21 @@ try {
     for (const window of ['wide', 'phone']) {
       for (const theme of ['light', 'dark']) {
         const me = await visit(browser, world, { locale, window, theme })
+        let signedIn = false
         for (const [name, path] of Object.entries(pages)) {
           const picture = `${name}-${locale}-${window}-${theme}`
+          if (!only.test(picture)) continue
           try {
             if (name === 'signin') await me.context.clearCookies()
-            else if (name === 'overview') await me.signedIn(world.key)
+            else if (!signedIn) {
+              await me.signedIn(world.key)
+              signedIn = true
+            }
             await me.page.goto(path)
             await me.watch.settled().catch(() => undefined) // the demo never rests
             await me.page.screenshot({ path: join(folder, `${picture}.png`) })
             if (docs && shown.has(picture)) await me.page.screenshot({ path: join(docs, `${picture}.jpg`), type: 'jpeg', quality: 82, scale: 'css' })
+            taken++
           } catch (error) {
             failed++
             process.stderr.write(`${picture}: ${error.message}\n`)
@@ -69,5 +78,5 @@ try {
   await browser.close()
   await world.stop()
 }
-process.stdout.write(`${folder}: ${locales.length * 4 * Object.keys(pages).length - failed} pictures\n`)
+process.stdout.write(`${folder}: ${taken} pictures\n`)
 process.exitCode = failed > 0 ? 1 : 0
