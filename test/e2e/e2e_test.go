@@ -19,7 +19,7 @@
 //	sim [FLAGS…]               start a simulated AWS; $AWS_ENDPOINT_URL points at it afterwards
 //	fleet FILE                 add a fleet file's content to it
 //	faults [FILE]              replace the faults in force; none without FILE
-//	serve NAME [FLAGS…]        start the daemon NAME on a free port, wait until it listens
+//	serve NAME [FLAGS…]        start the daemon NAME on a free port, wait until it listens; its address is $URL_NAME
 //	end NAME SIGNAL CODE       send a signal to the daemon and expect its exit code ("killed" for SIGKILL)
 //	clock NAME ZONE OFFSET     set $NAME to the HH:MM that it is in ZONE in OFFSET (-1h) from now
 //	ahead BEGIN LEAD OFFSET    set $BEGIN and $LEAD so that a period with begintime $BEGIN and a
@@ -28,6 +28,9 @@
 //	                           another layout of Go's; "mon" in it is the weekday in lower case
 //	fill FILE NEW              copy FILE with its $VARIABLES filled in
 //	exits CODE PROGRAM ARGS…   run a program and expect this exit code; stdout and stderr then look at its output
+//	same CODE NAME ARGS…       run dayshift ARGS on the store, and with the daemon NAME as --server and the key in
+//	                           admin.key: exit code and answer have to be the same (see cmdSame). The
+//	                           key has to be that of $PERSON, whom the store knows the one who asks as
 //	person start|stop ACCOUNT REGION NAME…   somebody starts or stops instances (or databases) by name
 //	until TIME REGEXP QUESTION…  ask again and again until the answer matches, which takes TIME at most
 //	                           on a machine that does nothing else (see patience)
@@ -126,13 +129,13 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Deadline:           time.Now().Add(scriptLimit),
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, lonely(env.WorkDir)...)
+			env.Vars = append(append(env.Vars, lonely(env.WorkDir)...), "PERSON="+somebody())
 			env.Values[worldKey{}] = &world{daemons: map[string]*process{}}
 			return nil
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "serve": cmdServe, "end": cmdEnd, "clock": cmdClock, "at": cmdAt, "ahead": cmdAhead,
+			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "serve": cmdServe, "same": cmdSame, "end": cmdEnd, "clock": cmdClock, "at": cmdAt, "ahead": cmdAhead,
 			"fill": cmdFill, "exits": cmdExits, "person": cmdPerson, "until": cmdUntil,
 			"states": ask("states"), "judge": ask("judge"), "calls": ask("calls"), "get": ask("get"), "log": ask("log"),
 		},
@@ -231,6 +234,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	p.url = line[1]
 	worldOf(ts).daemons[args[0]] = p
+	ts.Setenv("URL_"+args[0], p.url)
 }
 
 // serving is what the daemon logs once it listens.
