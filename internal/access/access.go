@@ -74,6 +74,9 @@ type Principal struct {
 	Role   Role
 	Within string // text of the filter (see fleet.ParseFilter) that bounds it; empty: the whole fleet
 	Via    string // one of the Via words
+	// Proof is which of several things let it in: a secret of a key, or the rules
+	// by which an identity provider is believed. A session ends with its proof.
+	Proof string
 }
 
 // KeyPrincipal begins the ID of a principal that is a key; the key's ID follows.

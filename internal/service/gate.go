@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -270,15 +271,17 @@ func (g *Gate) Authenticate(ctx context.Context, token, from string, now time.Ti
 		g.refuse(ctx, denied, k, "", from)
 		return access.Principal{}, Grant{}, denied
 	}
-	if err := k.barred(now, at); err != nil {
+	principal := k.principal(access.ViaKey)
+	principal.Proof = k.spec.Hashes[at].proof()
+	if err := k.barred(now, principal.Proof); err != nil {
 		g.refuse(ctx, err, k, "", from)
 		return access.Principal{}, Grant{}, err
 	}
-	grant, err := g.charge(ctx, k, k.principal(access.ViaKey), from, now)
+	grant, err := g.charge(ctx, k, principal, from, now)
 	if err != nil {
 		return access.Principal{}, Grant{}, err
 	}
-	return k.principal(access.ViaKey), grant, nil
+	return principal, grant, nil
 }
 
 // guessRate bounds wrong keys from one address, far below any rate of requests. Ten are room for mistakes.
@@ -314,8 +317,20 @@ func seconds(d time.Duration) string {
 	return count(int((d+time.Second-1)/time.Second), "second", "seconds")
 }
 
-// barred says why a key that is there lets nobody in. Only its owner is told.
-func (k *liveKey) barred(now time.Time, secret int) error {
+// proof names a secret of a key where a session began with it.
+func (h *keyHash) proof() string { return h.Hash[:min(len(h.Hash), sessionIDLength)] }
+
+// secret finds the one of a proof; nil when the key has it no more.
+func (k *liveKey) secret(proof string) *keyHash {
+	at := slices.IndexFunc(k.spec.Hashes, func(h keyHash) bool { return h.proof() == proof })
+	if at < 0 {
+		return nil
+	}
+	return &k.spec.Hashes[at]
+}
+
+// barred says why a key that is there lets nobody in by one of its secrets. Only its owner is told.
+func (k *liveKey) barred(now time.Time, proof string) error {
 	switch state := k.state(now); {
 	case state == KeyDamaged:
 		return k.damaged
@@ -325,8 +340,12 @@ func (k *liveKey) barred(now time.Time, secret int) error {
 		return &DeniedError{Reason: DeniedRevoked, text: "this API key is disabled"}
 	case state == KeyExpired:
 		return &DeniedError{Reason: DeniedExpired, text: "this API key expired at " + stamp(*k.spec.Expires)}
-	case secret >= 0 && ended(k.spec.Hashes[secret].Expires, now):
-		return &DeniedError{Reason: DeniedExpired, text: "this API key was rotated: its secret ended at " + stamp(*k.spec.Hashes[secret].Expires)}
+	}
+	switch secret := k.secret(proof); {
+	case secret == nil:
+		return &DeniedError{Reason: DeniedExpired, text: "this API key was rotated: the secret that was shown has ended"}
+	case ended(secret.Expires, now):
+		return &DeniedError{Reason: DeniedExpired, text: "this API key was rotated: its secret ended at " + stamp(*secret.Expires)}
 	}
 	return nil
 }
@@ -380,7 +399,7 @@ func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Princ
 			return err
 		case sessionOver(&s, now):
 			return sessionEnded()
-		case s.Owner != by.ID:
+		case s.Owner != by.ID || s.Proof != by.Proof:
 			return forbidden
 		}
 	}
@@ -395,7 +414,7 @@ func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Princ
 	if k == nil {
 		return &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
 	}
-	if err := k.barred(now, -1); err != nil {
+	if err := k.barred(now, by.Proof); err != nil {
 		return err
 	}
 	if !k.spec.Role.May(permission) || k.spec.Within != by.Within {

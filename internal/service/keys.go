@@ -613,8 +613,8 @@ func (g *Gate) findLive(ctx context.Context, id string, version int64, by access
 }
 
 // RotateKey gives a key a new secret, shown once. The one before goes on for
-// overlap; 0 ends it now, and the sessions that it began. Of a secret that was
-// already on its way out nothing is left. Errors are as those of UpdateKey.
+// overlap; 0 ends it now. Of a secret that was already on its way out nothing is
+// left. Sessions end with the secret that they began with. Errors are as those of UpdateKey.
 func (g *Gate) RotateKey(ctx context.Context, id string, overlap time.Duration, by access.Principal) (KeyAnswer, error) {
 	k, err := g.findLive(ctx, id, 0, by)
 	if err != nil {
@@ -644,10 +644,9 @@ func (g *Gate) RotateKey(ctx context.Context, id string, overlap time.Duration, 
 	if err := g.saveKey(ctx, k, by, now, Rotated, facts); err != nil {
 		return KeyAnswer{}, err
 	}
-	if overlap == 0 {
-		if err := g.endSessionsOf(ctx, k, by, "its key was rotated at once"); err != nil {
-			return KeyAnswer{}, err
-		}
+	// They would end by themselves: every request of a session asks for its secret.
+	if err := g.endSessionsOf(ctx, k, by, "its key was rotated"); err != nil {
+		return KeyAnswer{}, err
 	}
 	view, err := g.view(ctx, k)
 	return KeyAnswer{view, key.Text()}, err

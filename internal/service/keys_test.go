@@ -32,7 +32,7 @@ func TestKeysAreMadeChangedAndRevoked(t *testing.T) {
 	}
 	name := "key/" + answer.ID
 	principal, grant, err := g.Authenticate(t.Context(), answer.Secret, "192.0.2.1", c.now())
-	if want := (access.Principal{ID: "key:" + answer.ID, Name: "night builds", Role: access.Operator, Within: "tag:Env=dev", Via: access.ViaKey}); err != nil || principal != want {
+	if want := (access.Principal{ID: "key:" + answer.ID, Name: "night builds", Role: access.Operator, Within: "tag:Env=dev", Via: access.ViaKey, Proof: access.Hash(answer.Secret)[:sessionIDLength]}); err != nil || principal != want {
 		t.Errorf("%+v, %v, want %+v", principal, err, want)
 	}
 	if grant.Rate.Limit != 3 || grant.Rate.Remaining != 2 || grant.Quota.Limit != 100 || grant.Quota.Remaining != 99 || grant.Quota.Reset.Weekday() != time.Monday {

@@ -94,15 +94,17 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	}
 	now = store.Instant(now)
 	s := store.Session{
-		Hash: access.Hash(token), Owner: principal.ID, Name: principal.Name, Role: string(principal.Role), Within: principal.Within,
+		Hash: access.Hash(token), Owner: principal.ID, Name: principal.Name, Role: string(principal.Role), Within: principal.Within, Proof: principal.Proof,
 		Created: now, Seen: now, Expires: now.Add(SessionLongest),
 	}
 	if k := set.of(&s); k != nil {
-		if err := k.barred(now, -1); err != nil {
+		if err := k.barred(now, s.Proof); err != nil {
 			return "", Session{}, err
 		}
-		if at := k.spec.Expires; at != nil && at.Before(s.Expires) {
-			s.Expires = *at
+		for _, at := range []*time.Time{k.spec.Expires, k.secret(s.Proof).Expires} {
+			if at != nil && at.Before(s.Expires) {
+				s.Expires = *at
+			}
 		}
 	} else if !user {
 		return "", Session{}, &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
@@ -149,15 +151,16 @@ func (g *Gate) Session(ctx context.Context, token, from string, now time.Time) (
 	if err != nil {
 		return access.Principal{}, Grant{}, err
 	}
-	principal := access.Principal{ID: s.Owner, Name: s.Name, Role: access.Role(s.Role), Within: s.Within, Via: access.ViaSession}
+	principal := access.Principal{ID: s.Owner, Name: s.Name, Role: access.Role(s.Role), Within: s.Within, Via: access.ViaSession, Proof: s.Proof}
 	k := set.of(&s)
 	switch {
 	case k != nil:
-		if err := k.barred(now, -1); err != nil {
+		if err := k.barred(now, s.Proof); err != nil {
 			g.refuse(ctx, err, k, "", from)
 			return access.Principal{}, Grant{}, err
 		}
 		principal = k.principal(access.ViaSession)
+		principal.Proof = s.Proof
 	case principal.KeyID() != "":
 		return access.Principal{}, Grant{}, &DeniedError{Reason: DeniedRevoked, text: "the API key that this session began with is gone"}
 	}
@@ -306,14 +309,16 @@ func orNobody(name string) string {
 	return name
 }
 
-// endSessionsOf ends the sessions that began with a key.
+// endSessionsOf ends the sessions that began with secrets that the key has no more.
 func (g *Gate) endSessionsOf(ctx context.Context, k *liveKey, by access.Principal, why string) error {
 	held, err := g.store.Sessions(ctx)
 	if err != nil {
 		return fmt.Errorf("read the sessions: %w", err)
 	}
 	owner := k.principal(access.ViaKey).ID
-	return g.endSessions(ctx, slices.DeleteFunc(held, func(s store.Session) bool { return s.Owner != owner }), actor(by), why)
+	return g.endSessions(ctx, slices.DeleteFunc(held, func(s store.Session) bool {
+		return s.Owner != owner || k.spec.Revoked == nil && k.secret(s.Proof) != nil
+	}), actor(by), why)
 }
 
 // sweep drops sessions that ended by themselves, and returns the others.
@@ -349,16 +354,19 @@ func (g *Gate) Sessions(ctx context.Context, by access.Principal) ([]Session, er
 	if err := mayManage(by); err != nil {
 		return nil, err
 	}
-	set, err := g.known(ctx, g.now())
-	if err != nil {
-		return nil, err
-	}
 	held, err := g.store.Sessions(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
+	set, err := g.look(ctx, g.now(), 0) // after the sessions: a key that one began with is there
+	if err != nil {
+		return nil, err
+	}
 	views := []Session{}
 	for i := range slices.Backward(held) {
+		if k := set.of(&held[i]); k != nil && k.secret(held[i].Proof) == nil {
+			continue
+		}
 		if v := viewSession(&held[i], set); visible(by, v.Within) && !sessionOver(&held[i], g.now()) {
 			views = append(views, v)
 		}

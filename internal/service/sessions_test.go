@@ -222,3 +222,63 @@ func TestSessionsAreEndedAndBounded(t *testing.T) {
 		t.Errorf("%d sessions, %v", len(list), err)
 	}
 }
+
+// A process that does not know of a rotation yet signs the secret before in: that
+// session ends when it knows. One of a secret that goes on for a while ends with it.
+func TestASessionEndsWithItsSecret(t *testing.T) {
+	c := newGateClock()
+	s := memory.New()
+	here, there := c.gate(s), c.gate(s)
+	answer := makeKey(t, here, KeyRequest{Label: "kim's key", Role: "admin", Rate: plenty})
+	before, _, err := there.Authenticate(t.Context(), answer.Secret, "", c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pass(time.Second)
+	second, err := here.RotateKey(t.Context(), answer.ID, 0, admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, _ := signIn(t, there, c, before) // within the seconds that it may not know
+	wantReason(t, "where the key was rotated", signed(t, here, c, late), DeniedExpired)
+	c.pass(5 * time.Second)
+	wantReason(t, "elsewhere", signed(t, there, c, late), DeniedExpired)
+	if err := here.RecheckSession(t.Context(), late, before, access.Read); err == nil {
+		t.Error("the session of a secret that ended passes")
+	}
+	if err := there.Recheck(t.Context(), before, access.Read); err == nil {
+		t.Error("a secret that ended passes")
+	}
+	if _, _, err := here.SignIn(t.Context(), before, c.now()); err == nil {
+		t.Error("a secret that ended signs in")
+	}
+	if list, err := here.Sessions(t.Context(), admin); err != nil || len(list) != 0 {
+		t.Errorf("a session that ended is shown: %+v, %v", list, err)
+	}
+
+	during, _, err := here.Authenticate(t.Context(), second.Secret, "", c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _ := signIn(t, here, c, during)
+	third, err := here.RotateKey(t.Context(), answer.ID, time.Hour, admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlapped, view := signIn(t, here, c, during)
+	if want := c.now().Add(time.Hour); !view.Expires.Equal(want) {
+		t.Errorf("a session may last until %s, its secret until %s", view.Expires, want)
+	}
+	after, _, err := here.Authenticate(t.Context(), third.Secret, "", c.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, _ := signIn(t, here, c, after)
+	for what, token := range map[string]string{"begun before": token, "begun with the secret before": overlapped, "begun with the new one": fresh} {
+		wantReason(t, what, signed(t, here, c, token), "")
+	}
+	c.pass(time.Hour)
+	wantReason(t, "begun before", signed(t, here, c, token), DeniedExpired)
+	wantReason(t, "begun with the secret before", signed(t, here, c, overlapped), DeniedExpired)
+	wantReason(t, "begun with the new one", signed(t, here, c, fresh), "")
+}

@@ -16,6 +16,7 @@ type Session struct {
 	Name    string    `json:"name,omitempty"`
 	Role    string    `json:"role,omitempty"`
 	Within  string    `json:"within,omitempty"`
+	Proof   string    `json:"proof,omitempty"` // what let the owner in, see access.Principal
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"` // at the latest
 	Seen    time.Time `json:"-"`       // last used
@@ -49,7 +50,7 @@ func CleanSession(session Session) (Session, error) {
 	if sum, err := hex.DecodeString(session.Hash); err != nil || len(sum) != 32 || hex.EncodeToString(sum) != session.Hash {
 		return Session{}, fmt.Errorf("session of %q: it is found by the hex SHA-256 of its token", session.Owner)
 	}
-	session.Owner, session.Name, session.Role, session.Within = Text(session.Owner), Text(session.Name), Text(session.Role), Text(session.Within)
+	session.Owner, session.Name, session.Role, session.Within, session.Proof = Text(session.Owner), Text(session.Name), Text(session.Role), Text(session.Within), Text(session.Proof)
 	session.Created, session.Expires, session.Seen = Instant(session.Created), Instant(session.Expires), Instant(session.Seen)
 	switch {
 	case session.Owner == "":

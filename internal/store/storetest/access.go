@@ -145,7 +145,7 @@ func session(owner string, minutes int) store.Session {
 	at := monday.Add(time.Duration(minutes)*time.Minute + 123456*time.Microsecond)
 	sum := sha256.Sum256([]byte(owner + at.String()))
 	return store.Session{
-		Hash: hex.EncodeToString(sum[:]), Owner: "user:" + owner, Name: owner, Role: "editor", Within: "tag:Env=dev",
+		Hash: hex.EncodeToString(sum[:]), Owner: "user:" + owner, Name: owner, Role: "editor", Within: "tag:Env=dev", Proof: "0123456789ab",
 		Created: at, Seen: at.Add(time.Minute), Expires: at.Add(time.Hour),
 	}
 }
