@@ -206,8 +206,12 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 	hash := access.Hash(token)
 	seen, known := g.sessions.get(hash)
 	if !known || now.Sub(seen.at).Abs() >= keyAge {
-		if !known && !g.mayLook(from, now) {
-			return store.Session{}, noSession()
+		if !known {
+			if wait := g.mayLook(from, now); wait > 0 { // this one may well be there: it is not said to be gone
+				return store.Session{}, &DeniedError{
+					Reason: DeniedRate, RetryAfter: wait, text: "too many sessions that there are not came from this address; try again in " + seconds(wait),
+				}
+			}
 		}
 		ends := g.ends.Load()
 		s, err := g.readSession(ctx, token)
@@ -246,13 +250,13 @@ func (g *Gate) remember(seen seenSession, ends int64) {
 	}
 }
 
-// mayLook counts a look into the store for a session that this process does not know.
-func (g *Gate) mayLook(from string, now time.Time) bool {
+// mayLook counts a look into the store for a session that this process does not know; 0: it may look now.
+func (g *Gate) mayLook(from string, now time.Time) time.Duration {
 	b := g.lost.of(from, newBucket)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	_, wait := b.ask(now, lostRate)
-	return wait == 0
+	return wait
 }
 
 // found takes back the look that found one.

@@ -167,19 +167,29 @@ func TestFault13GuessedSessions(t *testing.T) {
 	mine, _ := signIn(t, g, c, signedKim)
 	answer := makeKey(t, g, KeyRequest{})
 	wantReason(t, "before", signed(t, g, c, mine), "")
+	theirs, _ := signIn(t, c.gate(f), c, signedLee) // at another process: this one does not know it yet
 	before := f.Calls(storetest.Session)
-	for range 500 {
+	for i := range 500 {
 		token, err := access.NewSessionToken(cryptoReader{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantReason(t, "a guess", signed(t, g, c, token), DeniedUnknown)
+		want := DeniedUnknown
+		if i >= lostRate.Burst {
+			want = DeniedRate
+		}
+		wantReason(t, "a guess", signed(t, g, c, token), want)
+	}
+	_, _, err := g.Session(t.Context(), theirs, "192.0.2.1", c.now())
+	if denied, ok := errors.AsType[*DeniedError](err); !ok || denied.Reason != DeniedRate || denied.RetryAfter != time.Second {
+		t.Errorf("a session that may be there is refused with %v", err)
 	}
 	if looks := f.Calls(storetest.Session) - before; looks != lostRate.Burst {
 		t.Errorf("500 guesses made %d looks into the store, %d are allowed", looks, lostRate.Burst)
 	}
 	c.pass(10 * time.Second)
 	wantReason(t, "a session of the same house", signed(t, g, c, mine), "")
+	wantReason(t, "one that came too early", signed(t, g, c, theirs), "")
 	wantReason(t, "a key of the same house", enters(g, c, answer.Secret, "192.0.2.1"), "")
 	for _, token := range []string{"", "dss_", answer.Secret, strings.Repeat("x", 1<<20)} {
 		wantReason(t, "no token", signed(t, g, c, token), DeniedUnknown)
