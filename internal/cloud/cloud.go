@@ -80,8 +80,8 @@ type Query struct {
 // one that takes none leaves it alone.
 type Known struct {
 	// Same tells whether the resource was described in the same words when the caller last saw it, and the key that stands
-	// for it in Kept. It must be quick and may be called more than once for a resource; print is never 0.
-	Same func(id []byte, print uint32) (key uint64, same bool)
+	// for it in Kept. It must be quick and may be called more than once for a resource; words is never 0.
+	Same func(id []byte, words uint32) (key uint64, same bool)
 	// Kept are the keys of what the answer leaves out. They count once List has returned without an error; what is listed
 	// twice, because it changed while it was paged, can be among them and in the answer.
 	Kept []uint64

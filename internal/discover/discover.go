@@ -53,7 +53,7 @@ type Request struct {
 	// whole. A query's tag key is TagKey.
 	Differences map[fleet.Scope]map[fleet.Kind][]cloud.Query
 	// Same gives, for a kind of a scope that is listed whole, what cloud.Known asks; nil, or a nil answer: nothing is known.
-	Same func(fleet.Scope, fleet.Kind) func(id []byte, print uint32) (key uint64, same bool)
+	Same func(fleet.Scope, fleet.Kind) func(id []byte, words uint32) (key uint64, same bool)
 	// Doubtful scopes did not answer last time: each call is made once, and the
 	// other kinds are asked only where the first does not tell that it is in vain.
 	Doubtful map[fleet.Scope]bool

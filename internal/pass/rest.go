@@ -191,11 +191,11 @@ const (
 	// isRunning tells the two states in which anything is at rest by its fingerprint.
 	isRunning  looks = 2
 	hashBits   looks = 1<<32 - 4
-	printShift       = 32
+	wordsShift       = 32
 )
 
 func (l looks) hash() looks   { return l & hashBits }
-func (l looks) print() uint32 { return uint32(l >> printShift) }
+func (l looks) words() uint32 { return uint32(l >> wordsShift) }
 
 var seed = maphash.MakeSeed()
 
@@ -249,7 +249,7 @@ func markOf(r *fleet.Resource) mark {
 		m.looks = hashBits
 	}
 	if r.State == fleet.Running || r.State == fleet.Stopped {
-		m.looks |= looks(r.Print) << printShift
+		m.looks |= looks(r.Print) << wordsShift
 	}
 	if r.State == fleet.Running {
 		m.looks |= isRunning
@@ -288,16 +288,16 @@ func (k *atRest) due() time.Time {
 
 // sameAs is the question whether a resource of the kind is described in the words
 // that said what is known of it; nil where nothing is known.
-func (k *atRest) sameAs(kind fleet.Kind) func(id []byte, print uint32) (key uint64, same bool) {
+func (k *atRest) sameAs(kind fleet.Kind) func(id []byte, words uint32) (key uint64, same bool) {
 	if k == nil {
 		return nil
 	}
-	return func(id []byte, print uint32) (uint64, bool) {
+	return func(id []byte, words uint32) (uint64, bool) {
 		var h maphash.Hash
 		name(&h, kind)
 		_, _ = h.Write(id) // never fails
 		key := h.Sum64()
-		return key, k.marks[key].print() == print
+		return key, k.marks[key].words() == words
 	}
 }
 
@@ -331,7 +331,7 @@ func (l *restingLook) same(m mark) (runs, same bool) {
 	if looked == watched || looked.hash() != m.looks.hash() {
 		return false, false
 	}
-	if looked.print() != m.looks.print() { // other words for the same
+	if looked.words() != m.looks.words() { // other words for the same
 		l.marks[m.id] = m.looks | looked&governedRuns
 	}
 	return looked&governedRuns != 0, true

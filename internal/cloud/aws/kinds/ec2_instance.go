@@ -264,7 +264,7 @@ func (k *instances) resource(instance *seenInstance, seenAt time.Time) fleet.Res
 		SeenAt:       seenAt,
 	}
 	if instance.lifecycle == "" { // what a Spot instance may is not in its own description
-		r.Print = instance.print
+		r.Print = instance.words
 	}
 	switch _, grouped := r.Tags["aws:autoscaling:groupName"]; {
 	case grouped:

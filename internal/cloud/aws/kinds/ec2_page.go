@@ -29,7 +29,7 @@ type seenInstance struct {
 	launched                                     time.Time
 	hibernation                                  bool
 	tags                                         map[string]string
-	print                                        uint32 // see fleet.Resource
+	words                                        uint32 // see fleet.Resource
 }
 
 // seenPage is what is looked at of a page of DescribeInstances.
@@ -40,7 +40,7 @@ type seenPage struct {
 }
 
 // sameInstance is cloud.Known's question; nil: nothing is known.
-type sameInstance = func(id []byte, print uint32) (key uint64, same bool)
+type sameInstance = func(id []byte, words uint32) (key uint64, same bool)
 
 // describePage asks for a page. It is decoded by readPage in place of the SDK's
 // decoder, which spends 115 µs and 930 allocations on each instance to fill in
@@ -560,15 +560,15 @@ func (s *pageScanner) reservation(page *seenPage) {
 			return
 		}
 		s.children(name, func(name []byte) {
-			key, print, size := s.known()
-			if print == 0 && size > 0 {
+			key, words, size := s.known()
+			if words == 0 && size > 0 {
 				page.kept = append(page.kept, key)
 				return
 			}
 			left := len(s.rest)
 			instance := s.instance(name)
 			if left-len(s.rest) == size { // else its end was guessed wrong
-				instance.print = print
+				instance.words = words
 			}
 			page.instances = append(page.instances, instance)
 		})
@@ -582,14 +582,14 @@ func (s *pageScanner) reservation(page *seenPage) {
 
 // known looks for the end of the instance whose start tag was read, without
 // reading what is in between, and takes the fingerprint of all of it. One that is
-// described in the words that the caller knows is passed over: then print is 0 and
+// described in the words that the caller knows is passed over: then words is 0 and
 // size is not. Otherwise size is how long it seems to be, end tag included; 0: its
 // end was not found.
 //
 // It ends with the last end tag of an item before the next instance or the end of
 // the set. What was once read from there to there, to its last byte, means the same
 // wherever it is met again; text can not feign these tags, because XML has no "<" in it.
-func (s *pageScanner) known() (key uint64, print uint32, size int) {
+func (s *pageScanner) known() (key uint64, words uint32, size int) {
 	after, found := bytes.CutPrefix(bytes.TrimLeft(s.rest, " \n\t\r"), tagInstanceID)
 	if !found || s.empty {
 		return 0, 0, 0
@@ -610,17 +610,17 @@ func (s *pageScanner) known() (key uint64, print uint32, size int) {
 		return 0, 0, 0
 	}
 	size = len(s.rest) - len(after) + max(0, end-betweenInstances) + last + len(tagItemEnd)
-	words := s.rest[:size]
-	if print = uint32(maphash.Bytes(printSeed, words)); print == 0 {
-		print = 1
+	text := s.rest[:size]
+	if words = uint32(maphash.Bytes(wordsSeed, text)); words == 0 {
+		words = 1
 	}
 	if s.same == nil {
-		return 0, print, size
+		return 0, words, size
 	}
 	id, _, _ := bytes.Cut(after[:min(len(after), wordBound)], []byte("<"))
-	key, same := s.same(id, print)
+	key, same := s.same(id, words)
 	if !same {
-		return 0, print, size
+		return 0, words, size
 	}
 	s.rest = s.rest[size:]
 	return key, 0, size
@@ -656,7 +656,7 @@ var idBegins = []byte("Id>i-")
 // reservation and its security groups. Behind a longer one no end is found.
 const betweenInstances = 1 << 10
 
-var printSeed = maphash.MakeSeed()
+var wordsSeed = maphash.MakeSeed()
 
 func (s *pageScanner) instance(name []byte) (i seenInstance) {
 	hasState := false

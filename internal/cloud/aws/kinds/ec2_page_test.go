@@ -55,7 +55,7 @@ func decode(document string, fast bool) ([]fleet.Resource, string, error) {
 	k := &instances{Env: Env{Scope: scope}}
 	var list []fleet.Resource
 	for i := range page.instances {
-		page.instances[i].print = 0 // the SDK takes none
+		page.instances[i].words = 0 // the SDK takes none
 		list = append(list, k.resource(&page.instances[i], time.Time{}))
 	}
 	return list, page.next, nil
@@ -224,8 +224,8 @@ func FuzzReadPage(f *testing.F) {
 // known remembers how instances were described.
 type known map[string]uint32
 
-func (k known) same(id []byte, print uint32) (uint64, bool) {
-	return maphash.Bytes(printSeed, id), k[string(id)] == print
+func (k known) same(id []byte, words uint32) (uint64, bool) {
+	return maphash.Bytes(wordsSeed, id), k[string(id)] == words
 }
 
 // checkKnown reads one document and then, knowing it, another. It returns the ids
@@ -236,18 +236,18 @@ func checkKnown(t *testing.T, before, after string) (again []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words, was := known{}, map[uint64]seenInstance{}
+	told, was := known{}, map[uint64]seenInstance{}
 	twice := map[string]bool{}
 	for _, instance := range first.instances {
-		twice[instance.id] = words[instance.id] != 0 && words[instance.id] != instance.print
-		words[instance.id] = instance.print
-		was[maphash.String(printSeed, instance.id)] = instance
+		twice[instance.id] = told[instance.id] != 0 && told[instance.id] != instance.words
+		told[instance.id] = instance.words
+		was[maphash.String(wordsSeed, instance.id)] = instance
 	}
 	want, err := readPage(strings.NewReader(after), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := readPage(iotest.HalfReader(strings.NewReader(after)), words.same)
+	got, err := readPage(iotest.HalfReader(strings.NewReader(after)), told.same)
 	if err != nil || got.next != want.next || len(got.instances)+len(got.kept) != len(want.instances) {
 		t.Fatalf("%v: %d read and %d kept of %d", err, len(got.instances), len(got.kept), len(want.instances))
 	}
@@ -259,8 +259,8 @@ func checkKnown(t *testing.T, before, after string) (again []string) {
 	next, stop := iter.Pull(rest)
 	defer stop()
 	for _, instance := range want.instances {
-		key := maphash.String(printSeed, instance.id)
-		if kept[key] > 0 && words[instance.id] == instance.print {
+		key := maphash.String(wordsSeed, instance.id)
+		if kept[key] > 0 && told[instance.id] == instance.words {
 			kept[key]--
 			if diff := cmp.Diff(was[key], instance, cmp.AllowUnexported(seenInstance{})); diff != "" && !twice[instance.id] {
 				t.Errorf("%s was left out and has changed:\n%s", instance.id, diff)
