@@ -61,7 +61,7 @@ try {
               signedIn = true
             }
             await me.page.goto(path)
-            await me.watch.settled().catch(() => undefined) // the demo never rests
+            await me.watch.settled()
             await me.page.screenshot({ path: join(folder, `${picture}.png`) })
             if (docs && shown.has(picture)) await me.page.screenshot({ path: join(docs, `${picture}.jpg`), type: 'jpeg', quality: 82, scale: 'css' })
             taken++

@@ -42,6 +42,7 @@ export async function visit(browser, world, { locale, window = 'wide', theme = '
   context.setDefaultTimeout(stepLimit)
   const page = await context.newPage()
   const watch = new Watch(page)
+  watch.restless = world.restless === true
   await watch.begin()
   const t = words(locale)
   return {

@@ -75,6 +75,7 @@ export class World {
       world.url = `http://127.0.0.1:${port}`
       world.server = world.#run(['demo', '--addr', `127.0.0.1:${port}`, '--speed', String(speed)], {})
       world.key = (await world.server.says(keyPattern))[0]
+      world.restless = true
       await world.ready()
     } catch (error) {
       await world.stop()
