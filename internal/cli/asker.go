@@ -67,6 +67,9 @@ type asker interface {
 	RevokeKey(ctx context.Context, id string) (service.KeyView, error)
 }
 
+// serverFlags are the flags about a server, the one that names it first.
+var serverFlags = []string{"server", "api-key", "insecure-http"}
+
 // need is what a command needs of the store that it opens where no server is asked.
 type need int
 
@@ -142,10 +145,12 @@ func (c *common) serverOf(cmd *cobra.Command) (*client.Client, error) {
 		return nil, err
 	}
 	if address == "" {
-		if cmd.Flags().Changed("api-key") {
-			return nil, usage("--api-key goes with --server")
+		for _, flag := range serverFlags[1:] {
+			if cmd.Flags().Changed(flag) {
+				return nil, usage("--%s goes with --server", flag)
+			}
 		}
-		return nil, nil
+		return nil, nil //nolint:nilnil // no server is an answer
 	}
 	if c.remote != nil {
 		return c.remote, nil
@@ -385,7 +390,7 @@ var alone = map[string]string{
 
 // checkAlone refuses the flags of a server for a command that asks none.
 func checkAlone(cmd *cobra.Command) error {
-	for _, flag := range []string{"server", "api-key", "insecure-http"} {
+	for _, flag := range serverFlags {
 		if !cmd.Flags().Changed(flag) {
 			continue
 		}

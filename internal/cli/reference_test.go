@@ -90,8 +90,11 @@ distance from now such as ` + "`+2h` or `-7d`" + `.
 one has to match, different keys have to match all. ` + "`*` stands for any text, `?` for one character, `\\`" + ` takes that meaning
 away; case matters. Keys: ` + "`account`, `arn`, `availability-zone`, `instance-id`, `instance-type`, `name`, `region`, `resource-type`, `tag:KEY`" + `.
 
-Environment: ` + "`DAYSHIFT_CONFIG`" + ` names the configuration; AWS's own variables work as everywhere
-([operations](operations.md#the-way-to-aws)).
+**Another machine**: with ` + "`--server ADDRESS` and `--api-key KEY`" + ` a command asks a Dayshift that runs there, and says and ends as it does on
+the store; see [operations](operations.md#from-another-machine).
+
+Environment: ` + "`DAYSHIFT_CONFIG`" + ` names the configuration, ` + "`DAYSHIFT_SERVER` and `DAYSHIFT_API_KEY`" + ` a server and the key for it; AWS's own
+variables work as everywhere ([operations](operations.md#the-way-to-aws)).
 `
 
 // TestReference holds docs/cli.md to the commands. With -update it writes it anew.

@@ -54,6 +54,8 @@ type runAnswer struct {
 	// Announced are the stops that were said beforehand: of new resources, and those
 	// that people asked to be warned of.
 	Announced []announcement `json:"announced"`
+
+	confirmed bool // what is held back is confirmed next
 }
 
 // runEstimate says how long AWS's request limits make some actions take.
@@ -156,9 +158,6 @@ record has of it. --yes confirms what it held back.`,
 				foreseen(cmd.ErrOrStderr(), report.Estimates)
 			}
 			runSummary(cmd.ErrOrStderr(), &answer)
-			if answer.Held > 0 && !dryRun {
-				heldBack(cmd.ErrOrStderr())
-			}
 			if len(answer.Gaps) > 0 || answer.Failed > 0 || answer.Deferred > 0 {
 				return &exitError{exitPartial, nil}
 			}
@@ -318,5 +317,8 @@ func runSummary(w io.Writer, answer *runAnswer) {
 		what, answer.Resources, answer.Started, answer.Stopped, answer.Failed, answer.Held, len(answer.Gaps))
 	if answer.Deferred > 0 {
 		_, _ = fmt.Fprintf(w, "not begun: %d; the next run decides on them anew\n", answer.Deferred)
+	}
+	if answer.Held > 0 && !answer.confirmed {
+		_, _ = fmt.Fprintln(w, "held back: a limit of the configuration keeps these stops until they are confirmed; if they are meant, repeat with --yes")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -49,6 +48,7 @@ func (c *common) runThere(cmd *cobra.Command, server *client.Client, yes bool, w
 			_, _ = fmt.Fprintln(stderr, "announced: "+plain(rows[i].Name+" "+rows[i].Ref.String()+": "+rows[i].Detail))
 		}
 	}
+	answer.confirmed = yes
 	runSummary(stderr, &answer)
 	switch {
 	case run.Error != "":
@@ -61,8 +61,6 @@ func (c *common) runThere(cmd *cobra.Command, server *client.Client, yes bool, w
 			return fmt.Errorf("confirm what is held back: %w", err)
 		}
 		_, _ = fmt.Fprintln(stderr, "confirmed: "+plain(server.Host())+" does what it holds back within seconds; see `dayshift activity`")
-	case answer.Held > 0:
-		heldBack(stderr)
 	}
 	if len(answer.Gaps) > 0 || answer.Failed > 0 {
 		return &exitError{exitPartial, nil}
@@ -151,16 +149,11 @@ func arrive(ctx context.Context, server *client.Client, answer *runAnswer, rows 
 			return context.Cause(ctx)
 		}
 		if waiting.Err() != nil {
-			return nil //nolint:nilerr // it was waited long enough
+			return nil // it was waited long enough
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// heldBack says what to do about what the limits hold back.
-func heldBack(w io.Writer) {
-	_, _ = fmt.Fprintln(w, "held back: a limit of the configuration keeps these stops until they are confirmed; if they are meant, repeat with --yes")
 }

@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"mime"
 	"net"
@@ -164,12 +165,11 @@ func (q call) with(name, value string) call {
 	if value == "" {
 		return q
 	}
-	values := url.Values{}
-	for key, list := range q.query {
-		values[key] = list
+	q.query = maps.Clone(q.query)
+	if q.query == nil {
+		q.query = url.Values{}
 	}
-	values.Set(name, value)
-	q.query = values
+	q.query.Set(name, value)
 	return q
 }
 
@@ -218,9 +218,7 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", c.Host(), err)
 	}
-	for name, values := range q.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, q.header)
 	r.Header.Set("User-Agent", "dayshift/"+buildinfo.Version)
 	r.Header.Set("Accept", "application/json")
 	if q.kind != "" {

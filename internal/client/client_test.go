@@ -228,7 +228,7 @@ func TestRefusals(t *testing.T) {
 	t.Run("each field that is at fault", func(t *testing.T) {
 		c, _ := asking(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(422)
+			w.WriteHeader(http.StatusUnprocessableEntity)
 			_, _ = io.WriteString(w, `{"type":"/problems/invalid","detail":"d","errors":[{"location":"body.periods.x.endtime","message":"is no time"},{"location":"query.weeks","message":"too many"}]}`)
 		})
 		_, err := c.SaveObject(t.Context(), service.ObjectChange{Kind: store.PeriodObject, Name: "x", Spec: json.RawMessage(`{}`)})

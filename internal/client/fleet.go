@@ -92,6 +92,9 @@ type me struct {
 func (c *Client) Now(ctx context.Context) (time.Time, error) {
 	var body me
 	err := c.ask(ctx, get("me"), &body)
+	if err == nil && body.Now.IsZero() {
+		err = fmt.Errorf("%s does not say what time it is there: does another version run there?", c.Host())
+	}
 	return body.Now, err
 }
 

@@ -37,7 +37,7 @@ type Error struct {
 func (e *Error) Error() string { return e.text }
 
 // Is makes what is stale a store.ErrConflict.
-func (e *Error) Is(target error) bool { return e.Word == wordStale && target == store.ErrConflict } //nolint:errorlint // that is what Is is for
+func (e *Error) Is(target error) bool { return e.Word == wordStale && target == store.ErrConflict }
 
 // problem is a problem document.
 type problem struct {
