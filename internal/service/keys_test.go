@@ -350,7 +350,7 @@ func TestTheGateIsTended(t *testing.T) {
 			t.Errorf("after the span: %q", rows)
 		}
 		time.Sleep(SessionIdle)
-		if held, err := s.Sessions(t.Context()); err != nil || len(held) != 0 {
+		if held, err := s.Sessions(t.Context(), ""); err != nil || len(held) != 0 {
 			t.Errorf("sessions that ended are kept: %+v, %v", held, err)
 		}
 		for range 2 {

@@ -208,6 +208,5 @@ func (g *Gate) flush(ctx context.Context, all bool) error {
 			return fmt.Errorf("record refusals: %w", err)
 		}
 	}
-	_, err := g.sweep(ctx)
-	return err
+	return g.sweep(ctx)
 }

@@ -81,11 +81,9 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	if (principal.KeyID() == "" && !user) || !principal.May(access.Read) {
 		return "", Session{}, &ForbiddenError{fmt.Sprintf("%s can not sign in: that is for API keys and people of an identity provider, with a role", actor(principal))}
 	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
 	set, err := g.known(ctx, now)
-	if err != nil {
-		return "", Session{}, err
-	}
-	held, err := g.sweep(ctx)
 	if err != nil {
 		return "", Session{}, err
 	}
@@ -109,7 +107,7 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	} else if !user {
 		return "", Session{}, &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
 	}
-	if err := g.makeRoom(ctx, held, s.Owner); err != nil {
+	if err := g.makeRoom(ctx, s.Owner, now); err != nil {
 		return "", Session{}, err
 	}
 	if err := g.store.SaveSession(ctx, s, g.sessionRow(actor(principal), s.Owner, "signed-in", actor(principal)+" signed in")); err != nil {
@@ -119,8 +117,12 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 }
 
 // makeRoom ends the oldest sessions of somebody who has too many.
-func (g *Gate) makeRoom(ctx context.Context, held []store.Session, owner string) error {
-	own := slices.DeleteFunc(held, func(s store.Session) bool { return s.Owner != owner })
+func (g *Gate) makeRoom(ctx context.Context, owner string, now time.Time) error {
+	own, err := g.store.Sessions(ctx, owner)
+	if err != nil {
+		return fmt.Errorf("read the sessions: %w", err)
+	}
+	own = slices.DeleteFunc(own, func(s store.Session) bool { return sessionOver(&s, now) }) // they are swept, without a row
 	if len(own) < sessionsOfOne {
 		return nil
 	}
@@ -275,6 +277,8 @@ func (g *Gate) SignOut(ctx context.Context, token string, _ time.Time) error {
 	if !access.IsSessionToken(token) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
 	s, err := g.store.Session(ctx, access.Hash(token))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -315,39 +319,35 @@ func orNobody(name string) string {
 
 // endSessionsOf ends the sessions that began with secrets that the key has no more.
 func (g *Gate) endSessionsOf(ctx context.Context, k *liveKey, by access.Principal, why string) error {
-	held, err := g.store.Sessions(ctx)
+	held, err := g.store.Sessions(ctx, k.principal(access.ViaKey).ID)
 	if err != nil {
 		return fmt.Errorf("read the sessions: %w", err)
 	}
-	owner := k.principal(access.ViaKey).ID
 	return g.endSessions(ctx, slices.DeleteFunc(held, func(s store.Session) bool {
-		return s.Owner != owner || k.spec.Revoked == nil && k.secret(s.Proof) != nil
+		return k.spec.Revoked == nil && k.secret(s.Proof) != nil
 	}), actor(by), why)
 }
 
-// sweep drops sessions that ended by themselves, and returns the others.
-func (g *Gate) sweep(ctx context.Context) ([]store.Session, error) {
-	held, err := g.store.Sessions(ctx)
+// sweep drops sessions that ended by themselves.
+func (g *Gate) sweep(ctx context.Context) error {
+	held, err := g.store.Sessions(ctx, "")
 	if err != nil {
-		return nil, fmt.Errorf("read the sessions: %w", err)
+		return fmt.Errorf("read the sessions: %w", err)
 	}
 	now := g.now()
 	var over []string
-	live := held[:0]
 	for i := range held {
 		if sessionOver(&held[i], now) {
 			over = append(over, held[i].Hash)
-		} else {
-			live = append(live, held[i])
 		}
 	}
 	if len(over) == 0 {
-		return live, nil
+		return nil
 	}
 	if _, err := g.store.EndSessions(ctx, over); err != nil {
-		return nil, fmt.Errorf("drop sessions that ended: %w", err)
+		return fmt.Errorf("drop sessions that ended: %w", err)
 	}
-	return live, nil
+	return nil
 }
 
 // Sessions lists the sessions that the principal may see, the newest first.
@@ -358,7 +358,7 @@ func (g *Gate) Sessions(ctx context.Context, by access.Principal) ([]Session, er
 	if err := mayManage(by); err != nil {
 		return nil, err
 	}
-	held, err := g.store.Sessions(ctx)
+	held, err := g.store.Sessions(ctx, "")
 	if err != nil {
 		return nil, fmt.Errorf("read the sessions: %w", err)
 	}
@@ -387,7 +387,7 @@ func (g *Gate) EndSession(ctx context.Context, id string, by access.Principal) e
 	if !slices.ContainsFunc(views, func(v Session) bool { return v.ID == id }) {
 		return &GoneError{"there is no such session, or it has ended"}
 	}
-	held, err := g.store.Sessions(ctx)
+	held, err := g.store.Sessions(ctx, "")
 	if err != nil {
 		return fmt.Errorf("read the sessions: %w", err)
 	}

@@ -1,12 +1,14 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dayshift/internal/access"
@@ -87,7 +89,7 @@ func TestFault18SessionsEnd(t *testing.T) {
 	if err := g.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if held, err := s.Sessions(t.Context()); err != nil || len(held) != 0 {
+	if held, err := s.Sessions(t.Context(), ""); err != nil || len(held) != 0 {
 		t.Errorf("sessions that ended are kept: %+v, %v", held, err)
 	}
 
@@ -291,4 +293,48 @@ func TestASessionEndsWithItsSecret(t *testing.T) {
 	wantReason(t, "begun before", signed(t, here, c, token), DeniedExpired)
 	wantReason(t, "begun with the secret before", signed(t, here, c, overlapped), DeniedExpired)
 	wantReason(t, "begun with the new one", signed(t, here, c, fresh), "")
+}
+
+// Signing in and out waits for a store that hangs as long as everybody at the gate,
+// and reads the sessions of nobody else.
+func TestSigningInAndOutIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := storetest.NewFaulty(memory.New())
+		g := NewGate(GateOptions{Store: f})
+		token, _, err := g.SignIn(t.Context(), signedKim, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hang := errors.New("the disk hangs")
+		for method, do := range map[storetest.Method]func() error{
+			storetest.Sessions:    func() error { _, _, err := g.SignIn(t.Context(), signedKim, time.Now()); return err },
+			storetest.SaveSession: func() error { _, _, err := g.SignIn(t.Context(), signedKim, time.Now()); return err },
+			storetest.Session:     func() error { return g.SignOut(t.Context(), token, time.Now()) },
+			storetest.EndSessions: func() error { return g.SignOut(t.Context(), token, time.Now()) },
+		} {
+			f.Inject(storetest.Fault{Method: method, Err: hang, Delay: time.Hour, Times: -1})
+			began := time.Now()
+			if err := do(); err == nil || time.Since(began) > storePatience {
+				t.Errorf("%s hangs: %v after %s", method, err, time.Since(began))
+			}
+			f.Heal()
+		}
+		of := ownersAsked{Store: f}
+		g = NewGate(GateOptions{Store: &of})
+		if _, _, err := g.SignIn(t.Context(), signedLee, time.Now()); err != nil || !slices.Equal(of.owners, []string{signedLee.ID}) {
+			t.Errorf("the sessions of %q were read, %v", of.owners, err)
+		}
+	})
+}
+
+// ownersAsked notes whose sessions are read.
+type ownersAsked struct {
+	store.Store
+
+	owners []string
+}
+
+func (o *ownersAsked) Sessions(ctx context.Context, owner string) ([]store.Session, error) {
+	o.owners = append(o.owners, owner)
+	return o.Store.Sessions(ctx, owner)
 }

@@ -29,8 +29,8 @@ type Sessions interface {
 	SaveSession(ctx context.Context, session Session, rows ...Activity) error
 	// Session returns one by its hash, or ErrNotFound.
 	Session(ctx context.Context, hash string) (Session, error)
-	// Sessions returns all of them, ordered by Created and hash.
-	Sessions(ctx context.Context) ([]Session, error)
+	// Sessions returns those of an owner, or all where it is empty, ordered by Created and hash.
+	Sessions(ctx context.Context, owner string) ([]Session, error)
 	// SeeSession notes that a session was used at an instant; the latest counts.
 	// ErrNotFound when it was ended: it does not come back.
 	SeeSession(ctx context.Context, hash string, at time.Time) error

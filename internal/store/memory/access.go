@@ -88,14 +88,16 @@ func (s *Store) Session(ctx context.Context, hash string) (store.Session, error)
 }
 
 // Sessions implements store.Sessions.
-func (s *Store) Sessions(ctx context.Context) ([]store.Session, error) {
+func (s *Store) Sessions(ctx context.Context, owner string) ([]store.Session, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	sessions := make([]store.Session, 0, len(s.sessions))
+	sessions := []store.Session{}
 	for _, session := range s.sessions {
-		sessions = append(sessions, session)
+		if owner == "" || session.Owner == store.Text(owner) {
+			sessions = append(sessions, session)
+		}
 	}
 	slices.SortFunc(sessions, store.Session.Compare)
 	return sessions, nil

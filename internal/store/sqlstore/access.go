@@ -147,7 +147,12 @@ func (s *Store) Session(ctx context.Context, hash string) (store.Session, error)
 }
 
 // Sessions implements store.Sessions.
-func (s *Store) Sessions(ctx context.Context) ([]store.Session, error) { return s.sessions(ctx, "") }
+func (s *Store) Sessions(ctx context.Context, owner string) ([]store.Session, error) {
+	if owner == "" {
+		return s.sessions(ctx, "")
+	}
+	return s.sessions(ctx, ` WHERE body ->> 'owner' = ?`, store.Text(owner))
+}
 
 func (s *Store) sessions(ctx context.Context, where string, args ...any) ([]store.Session, error) {
 	found := []store.Session{}

@@ -134,7 +134,7 @@ func holdsAccess(t *testing.T, s *Store, count int64, sessions int) {
 	if found, err := s.Counted(t.Context(), []string{"quota"}); err != nil || len(found) != 1 || found[0].Count != count {
 		t.Errorf("counters: %+v, %v, want %d", found, err, count)
 	}
-	if found, err := s.Sessions(t.Context()); err != nil || found == nil || len(found) != sessions {
+	if found, err := s.Sessions(t.Context(), ""); err != nil || found == nil || len(found) != sessions {
 		t.Errorf("sessions: %+v, %v, want %d", found, err, sessions)
 	}
 	if _, err := s.Session(t.Context(), someSession.Hash); sessions == 0 && !errors.Is(err, store.ErrNotFound) || sessions > 0 && err != nil {

@@ -159,7 +159,7 @@ func keep(t *testing.T, s store.Store, session store.Session, rows ...store.Acti
 
 func sessions(t *testing.T, s store.Store) []store.Session {
 	t.Helper()
-	found, err := s.Sessions(t.Context())
+	found, err := s.Sessions(t.Context(), "")
 	if err != nil {
 		t.Fatalf("Sessions: %v", err)
 	}
@@ -182,6 +182,18 @@ func testSessions(t *testing.T, s store.Store) {
 	keep(t, s, strange)
 	strange.Name, strange.Seen = "Lee\uFFFD \uFFFD", strange.Seen.UTC()
 	equal(t, "all", []store.Session{example, strange, later}, sessions(t, s))
+	for _, one := range []store.Session{example, strange} {
+		of, err := s.Sessions(t.Context(), one.Owner)
+		if err != nil {
+			t.Fatalf("Sessions: %v", err)
+		}
+		equal(t, "of one owner", slices.DeleteFunc([]store.Session{example, strange, later}, func(s store.Session) bool { return s.Owner != one.Owner }), of)
+	}
+	none, err := s.Sessions(t.Context(), "user:nobody")
+	if err != nil {
+		t.Fatalf("Sessions: %v", err)
+	}
+	equal(t, "of nobody", []store.Session{}, none)
 	one, err := s.Session(t.Context(), strange.Hash)
 	if err != nil {
 		t.Fatalf("Session: %v", err)

@@ -285,8 +285,8 @@ func (f *Faulty) Session(ctx context.Context, hash string) (store.Session, error
 }
 
 // Sessions implements store.Sessions.
-func (f *Faulty) Sessions(ctx context.Context) ([]store.Session, error) {
-	return ask(ctx, f, Sessions, func() ([]store.Session, error) { return f.below.Sessions(ctx) })
+func (f *Faulty) Sessions(ctx context.Context, owner string) ([]store.Session, error) {
+	return ask(ctx, f, Sessions, func() ([]store.Session, error) { return f.below.Sessions(ctx, owner) })
 }
 
 // SeeSession implements store.Sessions.

@@ -1120,7 +1120,7 @@ func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]fun
 		Counted:      func() error { _, err := s.Counted(ctx, []string{"quota"}); return err },
 		SaveSession:  func() error { return s.SaveSession(ctx, session("calls", 0)) },
 		Session:      func() error { _, err := s.Session(ctx, session("called", 0).Hash); return err },
-		Sessions:     func() error { _, err := s.Sessions(ctx); return err },
+		Sessions:     func() error { _, err := s.Sessions(ctx, ""); return err },
 		SeeSession:   func() error { return s.SeeSession(ctx, session("called", 0).Hash, monday) },
 		EndSessions: func() error {
 			_, err := s.EndSessions(ctx, []string{session("called", 0).Hash}, event(0, "web"))
