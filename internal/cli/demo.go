@@ -139,12 +139,20 @@ func picture(frame app.DemoFrame, width, height int) []string {
 		}
 	}
 	lines = lines[:max(0, min(len(lines), height-2))] // a low terminal shows the top of it
+	page := bold + "Page " + plainC + cyan + frame.Address + plainC + dim + "  key " + plainC + frame.Key
+	if link := signInLink(frame); len("Page ")+len(link) <= width {
+		page = bold + "Page " + plainC + cyan + link + plainC
+	}
 	foot := []string{
-		fit(bold+"Page "+plainC+cyan+frame.Address+plainC+dim+"  key "+plainC+frame.Key, width),
+		fit(page, width),
 		fit(dim+"Ctrl-C ends it.  AWS_ENDPOINT_URL="+frame.SimURL+plainC, width),
 	}
 	return append(lines, foot[max(0, len(foot)-height):]...)
 }
+
+// signInLink opens the page signed in. The key stands behind a "#", which a
+// browser keeps to itself.
+func signInLink(frame app.DemoFrame) string { return frame.Address + "/signin#" + frame.Key }
 
 func zoneOf(frame app.DemoFrame, name string) *time.Location {
 	for _, schedule := range frame.Schedules {
@@ -238,8 +246,8 @@ func (s *screen) lines(frame app.DemoFrame) {
 	zone := zoneOf(frame, "seoul-office")
 	if !s.introed && frame.Address != "" {
 		s.introed = true
-		_, _ = fmt.Fprintf(s.out, "Dayshift demo: %s, page %s, to change things sign in with %s, metrics %s/metrics, AWS_ENDPOINT_URL=%s\n",
-			frame.Now.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), frame.Address, frame.Key, frame.Address, frame.SimURL)
+		_, _ = fmt.Fprintf(s.out, "Dayshift demo: %s, page %s, to change things open %s, metrics %s/metrics, AWS_ENDPOINT_URL=%s\n",
+			frame.Now.In(zone).Format("Mon 2 Jan 2006 15:04 MST"), frame.Address, signInLink(frame), frame.Address, frame.SimURL)
 	}
 	// Several messages may bear one instant, and a person's deed one that is
 	// earlier than its place.

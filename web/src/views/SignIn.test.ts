@@ -7,6 +7,7 @@ import * as api from '@/api/endpoints'
 import { crc32 } from '@/lib/apiKey'
 import { ApiError } from '@/lib/problem'
 import en from '@/locales/en'
+import { useSession } from '@/stores/session'
 import SignIn from './SignIn.vue'
 
 vi.mock('@/api/endpoints', () => ({ getMe: vi.fn(), signIn: vi.fn(), signOut: vi.fn() }))
@@ -48,6 +49,19 @@ beforeEach(() => {
 })
 
 describe('signing in', () => {
+  it('takes the key of a link in the demo alone, and leaves none in the address', async () => {
+    vi.mocked(api.signIn).mockResolvedValue(me)
+    for (const demo of [true, false]) {
+      vi.mocked(api.signIn).mockClear()
+      setActivePinia(createPinia())
+      useSession().me = { ...me, anonymous: true, demo }
+      const { router } = await shown(`/signin#${key}`)
+      await flushPromises()
+      expect(vi.mocked(api.signIn).mock.calls).toEqual(demo ? [[key]] : [])
+      if (demo) expect(router.currentRoute.value.fullPath).toBe('/')
+    }
+  })
+
   it('sends a whole key once, goes on to where one was, and keeps the key nowhere', async () => {
     vi.mocked(api.signIn).mockResolvedValue(me)
     const { enter, router, page } = await shown('/signin?next=/fleet?q=web')
