@@ -44,6 +44,7 @@ type Session struct {
 type seenSession struct {
 	session store.Session
 	at      time.Time
+	noted   time.Time // when its use was written down last, or could not be
 }
 
 func sessionOver(s *store.Session, now time.Time) bool {
@@ -220,7 +221,7 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 		if err != nil {
 			return store.Session{}, err
 		}
-		seen = seenSession{s, now}
+		seen.session, seen.at = s, now
 		g.remember(seen, ends)
 		if !known {
 			g.found(from)
@@ -230,15 +231,20 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 	if sessionOver(&s, now) {
 		return store.Session{}, sessionEnded()
 	}
-	if now.Sub(s.Seen) >= usedEvery {
+	if now.Sub(s.Seen) >= usedEvery && now.Sub(seen.noted).Abs() >= usedEvery {
 		ends := g.ends.Load()
-		switch err := g.store.SeeSession(ctx, hash, now); {
+		seen.noted = now
+		g.remember(seen, ends) // before: what the store does not take now is not tried by every request
+		noted, cancel := context.WithTimeout(context.WithoutCancel(ctx), notePatience)
+		defer cancel()
+		switch err := g.store.SeeSession(noted, hash, now); {
 		case errors.Is(err, store.ErrNotFound):
 			g.sessions.drop(hash)
 			return store.Session{}, noSession()
 		case err == nil:
 			s.Seen = store.Instant(now)
-			g.remember(seenSession{s, seen.at}, ends)
+			seen.session = s
+			g.remember(seen, ends)
 		}
 	}
 	return s, nil

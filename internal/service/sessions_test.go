@@ -338,3 +338,26 @@ func (o *ownersAsked) Sessions(ctx context.Context, owner string) ([]store.Sessi
 	o.owners = append(o.owners, owner)
 	return o.Store.Sessions(ctx, owner)
 }
+
+// A store that takes no writes is not asked to note a session's use by every request.
+func TestFault09AUseThatCanNotBeNotedIsTriedByTheMinute(t *testing.T) {
+	f := storetest.NewFaulty(memory.New())
+	c := newGateClock()
+	g := c.gate(f)
+	token, view := signIn(t, g, c, signedKim)
+	wantReason(t, "signed in", signed(t, g, c, token), "")
+	f.Inject(storetest.Fault{Method: storetest.SeeSession, Err: errors.New("the disk is full"), Times: -1})
+	c.pass(usedEvery)
+	for range 24 {
+		wantReason(t, "while the store takes nothing", signed(t, g, c, token), "")
+		c.pass(5 * time.Second) // what is known is read again in between
+	}
+	if tried := f.Calls(storetest.SeeSession); tried != 2 {
+		t.Errorf("its use was written down %d times in two minutes", tried)
+	}
+	f.Heal()
+	wantReason(t, "after it", signed(t, g, c, token), "")
+	if list, err := g.Sessions(t.Context(), admin); err != nil || len(list) != 1 || !list[0].Seen.After(view.Seen) {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
