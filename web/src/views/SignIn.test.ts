@@ -48,7 +48,7 @@ beforeEach(() => {
   document.body.innerHTML = ''
 })
 
-describe('signing in', () => {
+describe('signing in', { timeout: 30_000 }, () => {
   it('takes the key of a link in the demo alone, and leaves none in the address', async () => {
     vi.mocked(api.signIn).mockResolvedValue(me)
     for (const demo of [true, false]) {

@@ -48,7 +48,8 @@ beforeEach(() => {
   document.body.innerHTML = ''
 })
 
-describe('a key', () => {
+// A form of many fields takes its time on a busy machine.
+describe('a key', { timeout: 30_000 }, () => {
   it('is made with what was entered, and nothing that was not', async () => {
     const save = vi.fn(() => Promise.resolve())
     const { enter, submit, form } = await shown(save)
