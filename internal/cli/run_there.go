@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"dayshift/internal/client"
 	"dayshift/internal/decide"
+	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 	"dayshift/internal/store"
 )
@@ -80,8 +82,11 @@ var did = map[store.Event][2]string{
 	store.EventObserved:      {"", "observed"},
 }
 
+// verbs are the actions that the detail of a row can begin with.
+var verbs = []fleet.Verb{fleet.Start, fleet.Stop, fleet.Hibernate, fleet.Reboot, fleet.Resize}
+
 // toldRun is the answer of run by what was recorded of it. Of what was not done
-// the record does not tell the action but in words.
+// the record tells the action in its words alone.
 func toldRun(run *store.Run, rows []store.Activity) runAnswer {
 	answer := runAnswer{
 		Run: run.ID, At: run.Started.UTC(), Resources: run.Counts.Resources, Started: run.Counts.Started, Stopped: run.Counts.Stopped,
@@ -94,8 +99,12 @@ func toldRun(run *store.Run, rows []store.Activity) runAnswer {
 		if !told || row.Ref.ID == "" {
 			continue
 		}
+		action := words[0]
+		if verb, _, _ := strings.Cut(row.Detail, ": "); action == "" && slices.Contains(verbs, fleet.Verb(verb)) {
+			action = verb
+		}
 		answer.Actions = append(answer.Actions, runLine{
-			Action: words[0], Ref: row.Ref.String(), Name: row.Name, Schedule: row.Schedule, Reason: row.Reason,
+			Action: action, Ref: row.Ref.String(), Name: row.Name, Schedule: row.Schedule, Reason: row.Reason,
 			Why: cmp.Or(decide.Reason(row.Reason).Sentence(), row.Reason), Status: words[1], Detail: row.Detail,
 		})
 	}
