@@ -94,6 +94,21 @@ func (p Principal) KeyID() string {
 	return id
 }
 
+// Actor is how the record names the principal. A key's label is free text and can
+// be anybody's name: its ID stands behind it. The name of a person has what the
+// provider knows them by in it.
+func (p Principal) Actor() string {
+	switch {
+	case p.Name == "" && p.ID == "":
+		return "nobody"
+	case p.Name == "":
+		return p.ID
+	case p.KeyID() != "":
+		return p.Name + " (" + p.ID + ")"
+	}
+	return p.Name
+}
+
 // May reports whether the principal has the permission.
 func (p Principal) May(permission Permission) bool { return p.Role.May(permission) }
 

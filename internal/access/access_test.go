@@ -209,3 +209,15 @@ func FuzzParseKey(f *testing.F) {
 		}
 	})
 }
+
+// Whoever chooses the label of a key can not act in another's name.
+func TestTheRecordNamesAPrincipal(t *testing.T) {
+	for want, p := range map[string]access.Principal{
+		"ci (key:abcdEF12)": {ID: "key:abcdEF12", Name: "ci"}, "Kim (kim@example.com) (key:abcdEF12)": {ID: "key:abcdEF12", Name: "Kim (kim@example.com)"},
+		"Kim (kim@example.com)": {ID: "user:kim@example.com", Name: "Kim (kim@example.com)"}, "kim": access.Local("kim"), "key:abcdEF12": {ID: "key:abcdEF12"}, "nobody": {},
+	} {
+		if got := p.Actor(); got != want {
+			t.Errorf("%+v is %q, want %q", p, got, want)
+		}
+	}
+}

@@ -347,3 +347,17 @@ func TestFault6_50_TheRoleIsLookedAtAgain(t *testing.T) {
 		t.Errorf("%v, %v", objects, err)
 	}
 }
+
+// What a key does is recorded under its ID: its label is free text.
+func TestTheAuthorIsTheKey(t *testing.T) {
+	h := newHouse(t, Options{})
+	w := h.do(ask{method: "POST", path: base + "/overrides", body: `{"target":"i-0shop1","state":"running","for":"1h"}`, as: "operator"})
+	want := "operator (key:" + h.keys["operator"][len(access.KeyPrefix):len(access.KeyPrefix)+8] + ")"
+	if w.Code != 201 || !strings.Contains(w.Body.String(), `"author":"`+want+`"`) {
+		t.Errorf("%d %s, want %q", w.Code, w.Body, want)
+	}
+	rows, err := h.store.Activity(t.Context(), store.ActivityQuery{Event: store.EventOverride})
+	if err != nil || len(rows) != 1 || rows[0].Actor != want {
+		t.Errorf("%+v, %v", rows, err)
+	}
+}

@@ -187,7 +187,7 @@ func (s *Surface) changeObject(ctx context.Context, k objectKind, name string, p
 			return nil, err
 		}
 	}
-	change := service.ObjectChange{Kind: k.kind, Name: name, Spec: spec, Version: version, Author: who(ctx).Name, DryRun: dryRun, Confirmed: confirmed, Within: who(ctx).within}
+	change := service.ObjectChange{Kind: k.kind, Name: name, Spec: spec, Version: version, Author: who(ctx).Actor(), DryRun: dryRun, Confirmed: confirmed, Within: who(ctx).within}
 	var done service.ObjectAnswer
 	if remove {
 		done, err = s.program.Service().DeleteObject(ctx, change)

@@ -75,7 +75,7 @@ func (s *Surface) overrides() {
 			}
 		}
 		body, err := s.program.Service().SetOverride(ctx, service.OverrideRequest{
-			Target: in.Body.Target, State: state, End: end, Once: in.Body.Once, Reason: in.Body.Reason, Author: who(ctx).Name, DryRun: in.DryRun, Within: who(ctx).within,
+			Target: in.Body.Target, State: state, End: end, Once: in.Body.Once, Reason: in.Body.Reason, Author: who(ctx).Actor(), DryRun: in.DryRun, Within: who(ctx).within,
 		})
 		if err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ func (s *Surface) overrides() {
 				return nil, err
 			}
 			body, err := s.program.Service().ChangeOverride(ctx, service.OverrideChange{
-				Target: id, Version: version, End: end, Direction: service.Direction(in.Body.Direction), Author: who(ctx).Name, DryRun: in.DryRun, Within: who(ctx).within,
+				Target: id, Version: version, End: end, Direction: service.Direction(in.Body.Direction), Author: who(ctx).Actor(), DryRun: in.DryRun, Within: who(ctx).within,
 			})
 			if err == nil && !in.DryRun {
 				s.program.Changed()
@@ -133,7 +133,7 @@ func (s *Surface) overrides() {
 			if err != nil {
 				return nil, err
 			}
-			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{Target: id, Version: version, Author: who(ctx).Name, DryRun: in.DryRun, Within: who(ctx).within})
+			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{Target: id, Version: version, Author: who(ctx).Actor(), DryRun: in.DryRun, Within: who(ctx).within})
 			if len(body.Cleared) > 0 && !in.DryRun {
 				s.program.Changed()
 			}
@@ -156,7 +156,7 @@ func (s *Surface) clearOverrides() {
 					return nil, err
 				}
 			}
-			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{All: true, Author: who(ctx).Name, DryRun: in.DryRun})
+			body, err := s.program.Service().ClearOverride(ctx, service.OverrideClear{All: true, Author: who(ctx).Actor(), DryRun: in.DryRun})
 			if len(body.Cleared) > 0 && !in.DryRun {
 				s.program.Changed()
 			}

@@ -71,7 +71,7 @@ func (s *Surface) runs() {
 			if err := s.recheck(ctx, toAct); err != nil {
 				return nil, err
 			}
-			id, err := s.program.RunNow(ctx, in.Body.Scopes, who(ctx).Name)
+			id, err := s.program.RunNow(ctx, in.Body.Scopes, who(ctx).Actor())
 			return &created[RunStarted]{Status: http.StatusAccepted, Location: base + "/runs/" + id, Body: RunStarted{id}}, err
 		})
 	op(s, toAct, operation{id: "confirmHeld", method: http.MethodPost, path: "/held/confirm", tag: "Activity", summary: "Have what the limits hold back done", status: http.StatusNoContent},
@@ -82,7 +82,7 @@ func (s *Surface) runs() {
 			if err := s.recheck(ctx, toAct); err != nil {
 				return nil, err
 			}
-			return nil, s.program.Confirm(ctx, who(ctx).Name)
+			return nil, s.program.Confirm(ctx, who(ctx).Actor())
 		})
 }
 

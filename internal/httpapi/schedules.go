@@ -140,7 +140,7 @@ func (s *Surface) configuration() {
 					return nil, err
 				}
 			}
-			body, err := s.program.Service().ApplyText(ctx, in.RawBody, service.ApplyRequest{Prune: in.Prune, Author: who(ctx).Name, DryRun: in.DryRun, Confirmed: in.Confirm, Within: who(ctx).within})
+			body, err := s.program.Service().ApplyText(ctx, in.RawBody, service.ApplyRequest{Prune: in.Prune, Author: who(ctx).Actor(), DryRun: in.DryRun, Confirmed: in.Confirm, Within: who(ctx).within})
 			for i := range body.Objects {
 				if body.Objects[i].Saved {
 					s.program.Changed()

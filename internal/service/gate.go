@@ -387,7 +387,7 @@ func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Princ
 	if g == nil {
 		return errNoGate
 	}
-	forbidden := &ForbiddenError{fmt.Sprintf("%s is %s, which may not %s", actor(by), orNone(string(by.Role)), permission)}
+	forbidden := &ForbiddenError{fmt.Sprintf("%s is %s, which may not %s", by.Actor(), orNone(string(by.Role)), permission)}
 	if !by.May(permission) {
 		return forbidden
 	}

@@ -193,15 +193,12 @@ func visible(by access.Principal, within string) bool { return by.Within == "" |
 // mayManage refuses whoever may not have anything to do with keys and sessions.
 func mayManage(by access.Principal) error {
 	if !by.May(access.Manage) {
-		return &ForbiddenError{fmt.Sprintf("keys and sessions are for the role %s; %s is %s", access.Admin, actor(by), orNone(string(by.Role)))}
+		return &ForbiddenError{fmt.Sprintf("keys and sessions are for the role %s; %s is %s", access.Admin, by.Actor(), orNone(string(by.Role)))}
 	}
 	return nil
 }
 
 func orNone(role string) string { return cmp.Or(role, "without a role") }
-
-// actor is how the record names a principal.
-func actor(by access.Principal) string { return cmp.Or(by.Name, by.ID, "nobody") }
 
 // Keys lists the keys that the principal may see, by label: a principal with a
 // bound sees those with the very same.
@@ -380,7 +377,7 @@ func (s *keySpec) check(now time.Time, by access.Principal) (err error) {
 		}
 	}
 	if !visible(by, s.Within) {
-		return &ForbiddenError{fmt.Sprintf("%s is bound to %s, and so are the keys that it makes: give them the very same within", actor(by), by.Within)}
+		return &ForbiddenError{fmt.Sprintf("%s is bound to %s, and so are the keys that it makes: give them the very same within", by.Actor(), by.Within)}
 	}
 	if s.Rate != nil {
 		if err := s.Rate.check(); err != nil {
@@ -489,12 +486,12 @@ func (g *Gate) saveKey(ctx context.Context, k *liveKey, by access.Principal, now
 		return fmt.Errorf("encode key %s: %w", k.id, err)
 	}
 	object := k.object
-	object.Spec, object.Author, object.Changed = encoded, actor(by), now
+	object.Spec, object.Author, object.Changed = encoded, by.Actor(), now
 	detail := fmt.Sprintf("key %s (%s%s) was %s", k.spec.Label, access.KeyPrefix, k.id, did)
 	if len(facts) > 0 {
 		detail += ": " + strings.Join(facts, "; ")
 	}
-	row := store.Activity{At: g.stamp(), Actor: actor(by), Event: store.EventKey, Name: keyName(k.id), Reason: did, Detail: shortTo(Plain(detail), maxDetail)}
+	row := store.Activity{At: g.stamp(), Actor: by.Actor(), Event: store.EventKey, Name: keyName(k.id), Reason: did, Detail: shortTo(Plain(detail), maxDetail)}
 	saved, err := g.store.SaveObject(ctx, object, row)
 	g.renew()
 	if err != nil {
@@ -664,7 +661,7 @@ func (g *Gate) RevokeKey(ctx context.Context, id string, by access.Principal) (K
 	} else if k, err = g.findLive(ctx, id, 0, by); err != nil {
 		return KeyView{}, err
 	}
-	k.spec.Revoked, k.spec.RevokedBy = &now, actor(by)
+	k.spec.Revoked, k.spec.RevokedBy = &now, by.Actor()
 	if err := g.saveKey(ctx, k, by, now, Revoked, nil); err != nil {
 		return KeyView{}, err
 	}

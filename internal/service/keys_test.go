@@ -299,8 +299,8 @@ func TestFault43RefusalsAreRecordedAndCanNotFloodTheRecord(t *testing.T) {
 	for _, want := range []string{
 		"anonymous unknown : this is no API key: one begins with dsk_ and has an ID, a secret and a checksum; was it copied whole?, from 198.51.0.0",
 		"anonymous unknown key/" + answer.ID + ": a wrong secret of key batch, from 198.51.0.0",
-		"batch rate key/" + answer.ID + ": too many requests at once, from 192.0.2.1: 1998 times more within 5m0s",
-		"batch forbidden key/" + answer.ID + ": batch, which is operator, was refused: PUT /api/v1/schedules/office, from 192.0.2.1: 1999 times more within 5m0s",
+		"batch (key:" + answer.ID + ") rate key/" + answer.ID + ": too many requests at once, from 192.0.2.1: 1998 times more within 5m0s",
+		"batch (key:" + answer.ID + ") forbidden key/" + answer.ID + ": batch (key:" + answer.ID + "), which is operator, was refused: PUT /api/v1/schedules/office, from 192.0.2.1: 1999 times more within 5m0s",
 		"dayshift more : 3995 more refusals of other kinds within 5m0s",
 	} {
 		if !slices.Contains(rows, want) {

@@ -173,7 +173,7 @@ func (g *Gate) charge(ctx context.Context, k *liveKey, who access.Principal, fro
 	grant := Grant{Rate: left}
 	if wait > 0 {
 		denied := tooFast(left, rate, wait)
-		g.refuse(ctx, denied, k, actor(who), from)
+		g.refuse(ctx, denied, k, who.Actor(), from)
 		return grant, denied
 	}
 	if k == nil {
@@ -192,7 +192,7 @@ func (g *Gate) charge(ctx context.Context, k *liveKey, who access.Principal, fro
 				Reason: DeniedQuota, RetryAfter: wait, Grant: grant,
 				text: fmt.Sprintf("the quota of %s is used up; it begins anew at %s", k.spec.Quota, stamp(allowance.Reset)),
 			}
-			g.refuse(ctx, denied, k, actor(who), from)
+			g.refuse(ctx, denied, k, who.Actor(), from)
 			return grant, denied
 		}
 	}

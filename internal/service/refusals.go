@@ -138,7 +138,7 @@ func (g *Gate) refuse(ctx context.Context, err error, k *liveKey, who, from stri
 		row.Detail = "too many requests at once"
 	}
 	if k != nil && denied.Reason != DeniedUnknown && denied.Reason != DeniedGuessing {
-		row.Actor, row.Name, group = k.spec.Label, keyName(k.id), knownOnes
+		row.Actor, row.Name, group = k.principal("").Actor(), keyName(k.id), knownOnes
 	} else if who != "" {
 		row.Actor, group = who, knownOnes
 	}
@@ -157,8 +157,8 @@ func (g *Gate) Refused(ctx context.Context, by access.Principal, from, what stri
 	const reason = "forbidden"
 	g.counted(reason)
 	row := store.Activity{
-		At: g.stamp(), Actor: actor(by), Event: store.EventRefused, Reason: reason,
-		Detail: shortTo(Plain(fmt.Sprintf("%s, which is %s, was refused: %s, from %s", actor(by), orNone(string(by.Role)), what, address(from))), maxDetail),
+		At: g.stamp(), Actor: by.Actor(), Event: store.EventRefused, Reason: reason,
+		Detail: shortTo(Plain(fmt.Sprintf("%s, which is %s, was refused: %s, from %s", by.Actor(), orNone(string(by.Role)), what, address(from))), maxDetail),
 	}
 	if id := by.KeyID(); id != "" {
 		row.Name = keyName(id)

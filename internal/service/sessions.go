@@ -80,7 +80,7 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	}
 	user := len(principal.ID) > len(access.UserPrincipal) && principal.ID[:len(access.UserPrincipal)] == access.UserPrincipal
 	if (principal.KeyID() == "" && !user) || !principal.May(access.Read) {
-		return "", Session{}, &ForbiddenError{fmt.Sprintf("%s can not sign in: that is for API keys and people of an identity provider, with a role", actor(principal))}
+		return "", Session{}, &ForbiddenError{fmt.Sprintf("%s can not sign in: that is for API keys and people of an identity provider, with a role", principal.Actor())}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
@@ -111,7 +111,7 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	if err := g.makeRoom(ctx, s.Owner, now); err != nil {
 		return "", Session{}, err
 	}
-	if err := g.store.SaveSession(ctx, s, g.sessionRow(actor(principal), s.Owner, "signed-in", actor(principal)+" signed in")); err != nil {
+	if err := g.store.SaveSession(ctx, s, g.sessionRow(principal.Actor(), s.Owner, "signed-in", principal.Actor()+" signed in")); err != nil {
 		return "", Session{}, fmt.Errorf("keep the session: %w", err)
 	}
 	return token, viewSession(&s, set), nil
@@ -292,7 +292,7 @@ func (g *Gate) SignOut(ctx context.Context, token string, _ time.Time) error {
 	case err != nil:
 		return fmt.Errorf("read the session: %w", err)
 	}
-	return g.endSessions(ctx, []store.Session{s}, s.Name, "signed out")
+	return g.endSessions(ctx, []store.Session{s}, access.Principal{ID: s.Owner, Name: s.Name}.Actor(), "signed out")
 }
 
 // endSessions ends sessions of one owner, with one row.
@@ -331,7 +331,7 @@ func (g *Gate) endSessionsOf(ctx context.Context, k *liveKey, by access.Principa
 	}
 	return g.endSessions(ctx, slices.DeleteFunc(held, func(s store.Session) bool {
 		return k.spec.Revoked == nil && k.secret(s.Proof) != nil
-	}), actor(by), why)
+	}), by.Actor(), why)
 }
 
 // sweep drops sessions that ended by themselves.
@@ -398,5 +398,5 @@ func (g *Gate) EndSession(ctx context.Context, id string, by access.Principal) e
 		return fmt.Errorf("read the sessions: %w", err)
 	}
 	held = slices.DeleteFunc(held, func(s store.Session) bool { return s.Hash[:sessionIDLength] != id })
-	return g.endSessions(ctx, held, actor(by), "ended")
+	return g.endSessions(ctx, held, by.Actor(), "ended")
 }
