@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -359,5 +360,49 @@ func TestTheAuthorIsTheKey(t *testing.T) {
 	rows, err := h.store.Activity(t.Context(), store.ActivityQuery{Event: store.EventOverride})
 	if err != nil || len(rows) != 1 || rows[0].Actor != want {
 		t.Errorf("%+v, %v", rows, err)
+	}
+}
+
+// A cookie of the plain name can be planted by others than this host: by https it is none.
+func TestFault6_17_APlantedCookieIsNone(t *testing.T) {
+	h := newHouse(t, Options{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, OIDC: &provider{}})
+	headers := h.signedIn("viewer")
+	me := func(from, scheme string) (m Me) {
+		headers["X-Forwarded-Proto"] = scheme
+		h.get(ask{path: base + "/me", from: from, headers: headers}, 200, &m)
+		return m
+	}
+	for _, plain := range []Me{me("10.0.0.1:1", "http"), me("10.0.0.2:1", "https")} {
+		if plain.ID == "" {
+			t.Error("without https it is no session")
+		}
+	}
+	if m := me("10.0.0.1:1", "https"); m.ID != "" {
+		t.Errorf("by https a planted cookie lets %q in", m.ID)
+	}
+	back := map[string]string{"Cookie": plainStateCookie + "=sealed-state", "X-Forwarded-Proto": "https"}
+	if w := h.do(ask{path: callbackPath + "?code=good", from: "10.0.0.1:1", headers: back}); w.Header().Get("Location") != "/signin?fault=refused" {
+		t.Errorf("by https a planted state signs in: %d %v", w.Code, w.Header())
+	}
+}
+
+// Behind a proxy on this machine that nobody named everybody seems to be on this machine.
+func TestFault6_17_AProxyThatIsNotTrusted(t *testing.T) {
+	h := newHouse(t, Options{OIDC: &provider{}})
+	for name, value := range map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "dayshift.example", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9", "Via": "1.1 proxy"} {
+		for _, a := range []ask{
+			{method: "POST", path: base + "/session", body: `{"key":"` + h.keys["viewer"] + `"}`},
+			{path: providerPath},
+		} {
+			a.from, a.headers = "127.0.0.1:1", map[string]string{name: value}
+			if p := h.refused(a, 403, forbidden); !strings.Contains(p.Detail, "trusted_proxies") {
+				t.Errorf("%s of %s: %s", name, a.path, p.Detail)
+			}
+		}
+	}
+	trusting := newHouse(t, Options{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	a := ask{method: "POST", path: base + "/session", body: `{"key":"` + trusting.keys["viewer"] + `"}`, from: "127.0.0.1:1", headers: map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}}
+	if w := trusting.do(a); w.Code != 200 {
+		t.Errorf("behind a proxy that is trusted: %d %s", w.Code, w.Body)
 	}
 }

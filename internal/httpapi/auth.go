@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,7 +100,7 @@ func (s *Surface) identify(r *http.Request, answer http.Header) (asker, error) {
 	if err != nil {
 		return a, err
 	}
-	cookie := sessionCookie(r)
+	cookie := s.sessionCookie(r)
 	gate := s.program.Service().Gate
 	now := time.Now() //nolint:forbidigo // keys and their limits run by the wall, whatever the clock of a demo
 	var grant service.Grant
@@ -173,13 +174,23 @@ func shownKey(h http.Header) (string, error) {
 	return strings.TrimSpace(bearer), nil
 }
 
-func sessionCookie(r *http.Request) string {
-	for _, name := range []string{cookieName, plainCookieName} {
-		if cookie, err := r.Cookie(name); err == nil {
-			return cookie.Value
-		}
+// sessionCookie is the token of the session that a request shows.
+func (s *Surface) sessionCookie(r *http.Request) string {
+	return s.shownCookie(r, cookieName, plainCookieName)
+}
+
+// shownCookie is a cookie that was set by newCookie or oidcCookie. Where the
+// browser came by https the plain name does not count: others than this host can
+// have set it.
+func (s *Surface) shownCookie(r *http.Request, name, plain string) string {
+	if !s.byTLS(r) {
+		name = plain
 	}
-	return ""
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
 }
 
 // sameSite refuses a session that another site makes use of. Who shows a cookie
@@ -269,12 +280,23 @@ func (s *Surface) byTLS(r *http.Request) bool {
 	return s.TLS || r.TLS != nil || s.trusted(peer(r)) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
-// onThisMachine reports whether the browser runs on the machine that it asks,
-// where nobody listens in between.
-func (s *Surface) onThisMachine(r *http.Request) bool {
-	address, err := netip.ParseAddr(s.client(r))
-	return err == nil && address.IsLoopback()
+// inTheClear is the problem of signing in where somebody may listen in between:
+// neither by https, nor on the machine that is asked.
+func (s *Surface) inTheClear(r *http.Request) error {
+	if s.byTLS(r) {
+		return nil
+	}
+	if !s.trusted(peer(r)) && slices.ContainsFunc(forwardedHeaders, func(name string) bool { return r.Header.Values(name) != nil }) {
+		return problem(forbidden, "this came through a proxy that is not trusted, so that nobody can tell whether it came by https: name the proxy's address in trusted_proxies")
+	}
+	if address, err := netip.ParseAddr(s.client(r)); err != nil || !address.IsLoopback() {
+		return problem(forbidden, "keys and sessions are not sent in the clear: sign in by https, or on the machine itself")
+	}
+	return nil
 }
+
+// forwardedHeaders are what proxies add to a request.
+var forwardedHeaders = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip", "Via"}
 
 func peer(r *http.Request) netip.Addr {
 	address, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -196,8 +196,8 @@ type KeyPath struct {
 // anybody's, and so would the cookie.
 func (s *Surface) signIn(ctx context.Context, key string) (*signedIn, error) {
 	r := request(ctx)
-	if !s.byTLS(r) && !s.onThisMachine(r) {
-		return nil, problem(forbidden, "keys are not sent in the clear: sign in by https, or on the machine itself")
+	if err := s.inTheClear(r); err != nil {
+		return nil, err
 	}
 	gate := s.program.Service().Gate
 	principal, _, err := gate.Authenticate(ctx, key, who(ctx).from, wall())
@@ -219,7 +219,7 @@ func (s *Surface) signIn(ctx context.Context, key string) (*signedIn, error) {
 // ends: nobody goes on with a token that was known before.
 func (s *Surface) beginSession(ctx context.Context, r *http.Request, principal access.Principal) (*http.Cookie, error) {
 	gate := s.program.Service().Gate
-	if before := sessionCookie(r); before != "" {
+	if before := s.sessionCookie(r); before != "" {
 		if err := gate.SignOut(ctx, before, wall()); err != nil {
 			return nil, err
 		}

@@ -28,8 +28,8 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 		problem(notFound, "nobody signs in with an identity provider here").write(w)
 		return
 	}
-	if !s.byTLS(r) && !s.onThisMachine(r) {
-		problem(forbidden, "sign in by https, or on the machine itself").write(w)
+	if err := s.inTheClear(r); err != nil {
+		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
 		return
 	}
 	to, state, err := s.OIDC.Start(r.Context(), localPath(r.URL.Query().Get("to")))
@@ -48,12 +48,7 @@ func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 		problem(notFound, "nobody signs in with an identity provider here").write(w)
 		return
 	}
-	state := ""
-	for _, name := range []string{stateCookie, plainStateCookie} {
-		if cookie, err := r.Cookie(name); err == nil && state == "" {
-			state = cookie.Value
-		}
-	}
+	state := s.shownCookie(r, stateCookie, plainStateCookie)
 	http.SetCookie(w, s.oidcCookie(r, "", -1)) // whatever comes of it
 	principal, back, err := s.OIDC.Finish(r.Context(), r.URL.Query(), state)
 	if err != nil {
