@@ -73,6 +73,7 @@ var house = map[string]row{
 	"internal/holiday":   {support, nil},
 	"internal/lifecycle": {support, nil},
 	"internal/metrics":   {support, nil},
+	"internal/pagepath":  {support, nil},
 
 	// For tests alone.
 	"internal/golden": {suite, nil},
@@ -106,7 +107,7 @@ var house = map[string]row{
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
-	"internal/oidc":            {implementation, []string{"internal/access", "internal/clock"}},
+	"internal/oidc":            {implementation, []string{"internal/access", "internal/clock", "internal/pagepath"}},
 	"internal/queue/local":     {implementation, []string{"internal/queue"}},
 	"internal/queue/sqs":       {implementation, []string{"internal/cloud", "internal/queue"}},
 	"internal/store/memory":    {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
@@ -117,7 +118,7 @@ var house = map[string]row{
 		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
 		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
 	}},
-	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/service", "internal/store"}},
+	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/service", "internal/store"}},
 
 	"internal/client": {surface, []string{"internal/access", "internal/buildinfo", "internal/clock", "internal/fleet", "internal/service", "internal/store"}},
 

@@ -566,10 +566,8 @@ func TestFault6_24_NoOpenRedirect(t *testing.T) {
 		"https://evil.example": "/", "//evil.example": "/", "/\\evil.example": "/", "\\\\evil.example": "/", "/%5cevil.example": "/", "/%2fevil.example": "/", "javascript:alert(1)": "/",
 		"/\tevil": "/", "/x\r\nSet-Cookie: a=b": "/", "///evil.example": "/", "http:/evil.example": "/", "/@evil.example": "/@evil.example", "evil.example": "/", "/../..//evil.example": "/",
 		"/api/v1/session/oidc": "/", "/" + strings.Repeat("x", 2000): "/", "/\u202egro.live": "/", "?x": "/", "#x": "/", " /fleet": "/",
+		"/%252fevil.example": "/", "/\u2028/evil.example": "/", "/%61pi/v1/session/oidc": "/", "/./fleet": "/",
 	} {
-		if got := localPath(to); got != want {
-			t.Errorf("%q leads to %q, expected %q", to, got, want)
-		}
 		h.do(ask{path: providerPath + "?to=" + url.QueryEscape(to)})
 		if p.back != want {
 			t.Errorf("%q is remembered as %q", to, p.back)

@@ -5,10 +5,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-	"unicode"
 
+	"dayshift/internal/pagepath"
 	"dayshift/internal/service"
 )
 
@@ -32,7 +31,7 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
 		return
 	}
-	to, state, err := s.OIDC.Start(r.Context(), localPath(r.URL.Query().Get("to")))
+	to, state, err := s.OIDC.Start(r.Context(), pagepath.Local(r.URL.Query().Get("to")))
 	if err != nil {
 		s.signInFailed(w, r, err)
 		return
@@ -62,7 +61,7 @@ func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, cookie)
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, localPath(back), http.StatusSeeOther) //nolint:gosec // a path of this page, see localPath
+	http.Redirect(w, r, pagepath.Local(back), http.StatusSeeOther) //nolint:gosec // a path of this page
 }
 
 // signInFailed leads back to the page, which says in its own words why.
@@ -87,19 +86,4 @@ func (s *Surface) oidcCookie(r *http.Request, value string, maxAge int) *http.Co
 		cookie.Name, cookie.Secure = stateCookie, true
 	}
 	return cookie
-}
-
-// maxLocalPath bounds a path to go back to, in bytes.
-const maxLocalPath = 1024
-
-// localPath gives a path of this very page, and / for anything that a browser
-// could take for another site or that is none of the page's.
-func localPath(to string) string {
-	unsafe := func(r rune) bool { return r == '\\' || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
-	u, err := url.Parse(to)
-	if err != nil || len(to) > maxLocalPath || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || u.IsAbs() || u.Host != "" || u.User != nil ||
-		strings.Contains(u.Path, "//") || strings.Contains(u.Path, "..") || strings.HasPrefix(u.Path, "/api") || strings.ContainsFunc(to+u.Path, unsafe) {
-		return "/"
-	}
-	return u.String()
 }

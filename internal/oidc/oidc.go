@@ -19,6 +19,7 @@ import (
 
 	"dayshift/internal/access"
 	"dayshift/internal/clock"
+	"dayshift/internal/pagepath"
 )
 
 // Config is a client of an identity provider.
@@ -158,13 +159,13 @@ func (p *Provider) Name() string { return p.name }
 
 // Start begins a sign-in: redirect is the provider's page to send the browser to, state what the browser has to keep in a
 // cookie (see the package comment) for Lifetime, to be handed to Finish. returnTo is where the person wants to go afterwards;
-// anything but a path of the page (see LocalPath) is "/". Errors are *Error.
+// anything but a path of the page (see package pagepath) is "/". Errors are *Error.
 func (p *Provider) Start(ctx context.Context, returnTo string) (redirect *url.URL, state string, err error) {
 	remote, err := p.provider(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	begun := pending{ID: random(), Nonce: random(), Verifier: random(), ReturnTo: LocalPath(returnTo), Begun: p.now().UnixNano()}
+	begun := pending{ID: random(), Nonce: random(), Verifier: random(), ReturnTo: pagepath.Local(returnTo), Begun: p.now().UnixNano()}
 	state, err = p.seal.close(begun)
 	if err != nil {
 		return nil, "", fail(Misconfigured, "%s", err)

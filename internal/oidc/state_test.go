@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"dayshift/internal/pagepath"
 )
 
 // Whatever is finished in whatever order, nothing is finished twice, and memory is bounded.
@@ -92,7 +94,7 @@ func TestSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := pending{ID: random(), Nonce: random(), Verifier: random(), ReturnTo: "/" + strings.Repeat(`&"`, maxPath/2-1), Begun: time.Now().UnixNano()}
+	p := pending{ID: random(), Nonce: random(), Verifier: random(), ReturnTo: "/" + strings.Repeat(`&"`, pagepath.Max/2-1), Begun: time.Now().UnixNano()}
 	first, err := s.close(p)
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package oidc_test
+package pagepath_test
 
 import (
 	"net/http"
@@ -7,24 +7,24 @@ import (
 	"strings"
 	"testing"
 
-	"dayshift/internal/oidc"
+	"dayshift/internal/pagepath"
 )
 
 // FAULTS: no open redirect after signing in.
-func TestLocalPath(t *testing.T) {
+func TestLocal(t *testing.T) {
 	for _, good := range []string{
 		"/", "/fleet", "/fleet?q=web&state=running", "/schedules/seoul-office#week", "/fleet/111122223333/ap-northeast-2/ec2_instance/i-0abc",
 		"/activity?ref=arn:aws:rds:eu-west-1:111122223333:db:orders", "/rules/a%20b", "/rules/50%25", "/rules/a%2Fb", "/?next=https://example.com/", "/...",
 	} {
-		if got := oidc.LocalPath(good); got != good {
+		if got := pagepath.Local(good); got != good {
 			t.Errorf("%q leads to %q", good, got)
 		}
 	}
-	if got := oidc.LocalPath("/schedules/서울"); got != "/schedules/%EC%84%9C%EC%9A%B8" {
+	if got := pagepath.Local("/schedules/서울"); got != "/schedules/%EC%84%9C%EC%9A%B8" {
 		t.Errorf("a name in another script leads to %q", got)
 	}
 	for _, bad := range openRedirects {
-		if got := oidc.LocalPath(bad); got != "/" {
+		if got := pagepath.Local(bad); got != "/" {
 			t.Errorf("%q leads to %q", bad, got)
 		}
 	}
@@ -46,7 +46,7 @@ var openRedirects = []string{
 }
 
 // Wherever a path leads, a browser stays at this server.
-func FuzzLocalPath(f *testing.F) {
+func FuzzLocal(f *testing.F) {
 	for _, text := range openRedirects {
 		f.Add(text)
 	}
@@ -56,11 +56,11 @@ func FuzzLocalPath(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		to := oidc.LocalPath(text)
+		to := pagepath.Local(text)
 		if len(to) == 0 || len(to) > 1024 || to[0] != '/' || len(to) > 1 && (to[1] == '/' || to[1] == '\\') {
 			t.Fatalf("%q leads to %q", text, to)
 		}
-		if again := oidc.LocalPath(to); again != to {
+		if again := pagepath.Local(to); again != to {
 			t.Fatalf("%q leads to %q, and that to %q", text, to, again)
 		}
 		w := httptest.NewRecorder()

@@ -1,4 +1,8 @@
-package oidc
+// Package pagepath says which paths somebody may be led back to after signing in.
+//
+// It guarantees that whatever it gives is a path of this very server's page, as
+// every browser and proxy reads it. It expects nothing of what it is given.
+package pagepath
 
 import (
 	"net/url"
@@ -7,16 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxPath bounds the path that a sign-in leads back to, in bytes as it is sent: it has to fit into a cookie.
-const maxPath = 1024
+// Max bounds the path that a sign-in leads back to, in bytes as it is sent: it has to fit into a cookie.
+const Max = 1024
 
-// LocalPath gives the path of the page, with its query and fragment, that a sign-in may lead back to, and "/" for anything
+// Local gives the path of the page, with its query and fragment, that a sign-in may lead back to, and "/" for anything
 // that a browser, or a proxy that decodes what it should not, could take for another site: an address with a scheme or a host,
 // two slashes, a backslash, a control character or an invisible one, each also percent-encoded in the path. The API is no place
 // to be led to either, least of all where the next sign-in begins.
-func LocalPath(to string) string {
+func Local(to string) string {
 	const home = "/"
-	if len(to) > maxPath || !strings.HasPrefix(to, "/") || unsafePath(to) {
+	if len(to) > Max || !strings.HasPrefix(to, "/") || unsafePath(to) {
 		return home
 	}
 	u, err := url.Parse(to)
@@ -35,7 +39,7 @@ func LocalPath(to string) string {
 		}
 		decoded = again
 	}
-	if text := u.String(); len(text) <= maxPath {
+	if text := u.String(); len(text) <= Max {
 		return text
 	}
 	return home
