@@ -65,12 +65,13 @@ func (s *Surface) guard(need needs, o operation) func(huma.Context, func(huma.Co
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		a, err := s.identify(r, w.Header())
-		if p, ok := errors.AsType[*Problem](err); ok && need.open && p.Status == http.StatusUnauthorized {
+		p, _ := errors.AsType[*Problem](err)
+		if p != nil && (need.open && p.Status == http.StatusUnauthorized || need.spent && a.token != "" && p.Type == "/problems/"+quota) {
 			// What is open to everybody is open to whoever shows a session that has ended.
 			for _, cookie := range p.headers.Values("Set-Cookie") {
 				w.Header().Add("Set-Cookie", cookie)
 			}
-			a, err = asker{from: a.from}, nil
+			a, err = asker{from: a.from, token: a.token}, nil
 		}
 		if err == nil {
 			err = s.permit(r, a, need, o)
@@ -141,7 +142,7 @@ func (s *Surface) identify(r *http.Request, answer http.Header) (asker, error) {
 // permit says in a problem why somebody may not have an operation done.
 func (s *Surface) permit(r *http.Request, a asker, need needs, o operation) error {
 	switch {
-	case need.open:
+	case need.open, need.spent && a.token != "":
 		return nil
 	case a.ID == "":
 		return problem(unauthenticated, "show a key (Authorization: Bearer dsk_…), or sign in").header("WWW-Authenticate", `Bearer realm="dayshift"`)

@@ -87,7 +87,7 @@ func (s *Surface) makeDocs() {
 }
 
 func docOf(o Operation, described *huma.Operation) docOperation {
-	d := docOperation{ID: o.ID, Method: o.Method, Path: o.Path, Summary: described.Summary, Description: described.Description, Needs: needs{o.Needs, o.Open, o.SignedIn}.word()}
+	d := docOperation{ID: o.ID, Method: o.Method, Path: o.Path, Summary: described.Summary, Description: described.Description, Needs: needs{permission: o.Needs, open: o.Open, signedIn: o.SignedIn}.word()}
 	for _, p := range described.Parameters {
 		d.Parameters = append(d.Parameters, docField{Name: p.Name, In: p.In, Type: typeText(p.Schema), Description: p.Description, Required: p.Required})
 	}

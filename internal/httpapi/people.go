@@ -84,7 +84,7 @@ func (s *Surface) people() {
 			}
 			return &answer[About]{body}, nil
 		})
-	op(s, anybody, operation{
+	op(s, toSignIn, operation{
 		id: "signIn", method: http.MethodPost, path: "/session", tag: "Access", summary: "Sign in with a key",
 		doc:     "Sets the cookie of a session, which ends after 12 hours without use, after 7 days, or with the key. Only by https, or on the same machine.",
 		example: map[string]any{"key": "dsk_…"},
@@ -95,7 +95,7 @@ func (s *Surface) people() {
 		) (*signedIn, error) {
 			return s.signIn(ctx, in.Body.Key)
 		})
-	op(s, whoever, operation{id: "signOut", method: http.MethodDelete, path: "/session", tag: "Access", summary: "Sign out", status: http.StatusNoContent},
+	op(s, toSignOut, operation{id: "signOut", method: http.MethodDelete, path: "/session", tag: "Access", summary: "Sign out", status: http.StatusNoContent},
 		func(ctx context.Context, _ *struct{}) (*signedOut, error) {
 			if token := who(ctx).token; token != "" {
 				if err := s.program.Service().SignOut(ctx, token, wall()); err != nil {

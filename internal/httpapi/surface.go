@@ -60,15 +60,18 @@ type Operation struct {
 type needs struct {
 	permission     access.Permission
 	open, signedIn bool
+	// spent: it can be done with a session whose quota is used up, to get away from it.
+	spent bool
 }
 
 var (
-	anybody  = needs{open: true}
-	whoever  = needs{signedIn: true} // has a key or a session
-	toRead   = needs{permission: access.Read}
-	toAct    = needs{permission: access.Act}
-	toEdit   = needs{permission: access.Edit}
-	toManage = needs{permission: access.Manage}
+	anybody   = needs{open: true}
+	toSignIn  = needs{open: true, spent: true}
+	toSignOut = needs{signedIn: true, spent: true} // with a key or a session
+	toRead    = needs{permission: access.Read}
+	toAct     = needs{permission: access.Act}
+	toEdit    = needs{permission: access.Edit}
+	toManage  = needs{permission: access.Manage}
 )
 
 // word names the need in the OpenAPI document.
