@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dayshift/internal/access"
 	"dayshift/internal/service"
@@ -404,5 +406,86 @@ func TestFault6_17_AProxyThatIsNotTrusted(t *testing.T) {
 	a := ask{method: "POST", path: base + "/session", body: `{"key":"` + trusting.keys["viewer"] + `"}`, from: "127.0.0.1:1", headers: map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}}
 	if w := trusting.do(a); w.Code != 200 {
 		t.Errorf("behind a proxy that is trusted: %d %s", w.Code, w.Body)
+	}
+}
+
+// Whoever has used a quota up, or shows a session that has ended, gets away from it.
+func TestFault6_18_NobodyIsHeldByASession(t *testing.T) {
+	h := newHouse(t, Options{})
+	made, err := h.gate.CreateKey(t.Context(), service.KeyRequest{Label: "few", Role: "viewer", Quota: &service.Quota{Limit: 2, Per: "day"}}, access.Local("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.keys["few"] = made.Secret
+	headers := h.signedIn("few")
+	if w := h.do(ask{path: base + "/runs", headers: headers}); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	h.refused(ask{path: base + "/runs", headers: headers}, 429, quota)
+	signIn := ask{method: "POST", path: base + "/session", body: `{"key":"` + h.keys["editor"] + `"}`, from: "127.0.0.1:1", headers: headers}
+	other := h.signedIn("viewer")
+	if w := h.do(ask{method: "DELETE", path: base + "/session", headers: headers}); w.Code != 204 {
+		t.Errorf("signing out: %d %s", w.Code, w.Body)
+	}
+	h.refused(ask{path: base + "/runs", headers: headers}, 401, unauthenticated)
+	for name, a := range map[string]ask{"getMe": {path: base + "/me", headers: headers}, "getAbout": {path: base + "/about", headers: headers}, "signIn": signIn} {
+		w := h.do(a)
+		if w.Code != 200 {
+			t.Errorf("%s with a session that has ended: %d %s", name, w.Code, w.Body)
+		}
+		if cookies := w.Result().Cookies(); name == "signIn" && (len(cookies) != 1 || cookies[0].MaxAge < 0) {
+			t.Errorf("the new session is taken away: %v", cookies)
+		}
+	}
+	if w := h.do(ask{path: base + "/runs", headers: other}); w.Code != 200 {
+		t.Errorf("somebody else: %d %s", w.Code, w.Body)
+	}
+}
+
+// Sessions that nobody can look up now are not said to be gone.
+func TestFault6_13_InventedSessionsSignNobodyOut(t *testing.T) {
+	h := newHouse(t, Options{})
+	for range 200 {
+		token, err := access.NewSessionToken(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.do(ask{path: base + "/runs", headers: map[string]string{"Cookie": plainCookieName + "=" + token}})
+	}
+	principal, _, err := h.gate.Authenticate(t.Context(), h.keys["viewer"], "", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := service.NewGate(service.GateOptions{Store: h.store}).SignIn(t.Context(), principal, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := h.do(ask{path: base + "/runs", headers: map[string]string{"Cookie": plainCookieName + "=" + token}})
+	if w.Code != 429 || w.Header().Get("Retry-After") == "" || len(w.Result().Cookies()) > 0 {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// Nobody asks the identity provider, or fills the record, as fast as they can.
+func TestFault6_13_SignInsWithAProviderAreBounded(t *testing.T) {
+	h := newHouse(t, Options{OIDC: &provider{}, TLS: true})
+	for _, path := range []string{providerPath + "?to=/fail", callbackPath + "?code=wrong"} {
+		codes := map[int]int{}
+		for range 300 {
+			codes[h.do(ask{path: path, from: "198.51.100.9:1"}).Code]++
+		}
+		if codes[429] == 0 || codes[303]+codes[429] != 300 {
+			t.Errorf("%s: %v", path, codes)
+		}
+	}
+	rows, err := h.store.Activity(t.Context(), store.ActivityQuery{Event: store.EventRefused})
+	if err != nil || len(rows) == 0 || len(rows) > 10 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	if row := rows[0]; row.Actor != "anonymous" || row.Reason != "sign-in" || !strings.Contains(row.Detail, "198.51.100.9") {
+		t.Errorf("%+v", row)
+	}
+	if w := h.do(ask{path: providerPath, from: "198.51.100.10:1"}); w.Code != 303 {
+		t.Errorf("another address: %d", w.Code)
 	}
 }

@@ -27,6 +27,9 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 		problem(notFound, "nobody signs in with an identity provider here").write(w)
 		return
 	}
+	if !s.inTime(w, r) {
+		return
+	}
 	if err := s.inTheClear(r); err != nil {
 		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
 		return
@@ -47,6 +50,9 @@ func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 		problem(notFound, "nobody signs in with an identity provider here").write(w)
 		return
 	}
+	if !s.inTime(w, r) {
+		return
+	}
 	state := s.shownCookie(r, stateCookie, plainStateCookie)
 	http.SetCookie(w, s.oidcCookie(r, "", -1)) // whatever comes of it
 	principal, back, err := s.OIDC.Finish(r.Context(), r.URL.Query(), state)
@@ -64,17 +70,28 @@ func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, pagepath.Local(back), http.StatusSeeOther) //nolint:gosec // a path of this page
 }
 
+// inTime counts a request by its address; false: it came too fast, and has its answer.
+func (s *Surface) inTime(w http.ResponseWriter, r *http.Request) bool {
+	_, grant, err := s.program.Service().Gate.Anonymous(s.client(r), wall())
+	limits(w.Header(), grant, wall())
+	if err != nil {
+		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
+	}
+	return err == nil
+}
+
 // signInFailed leads back to the page, which says in its own words why.
 func (s *Surface) signInFailed(w http.ResponseWriter, r *http.Request, err error) {
-	word := "other"
+	word, why := "other", "see the log of the server"
 	var worded interface{ Word() string }
 	var denied *service.DeniedError
 	switch {
 	case errors.As(err, &worded):
-		word = worded.Word()
+		word, why = worded.Word(), err.Error()
 	case errors.As(err, &denied):
-		word = "refused"
+		word, why = "refused", denied.Error()
 	}
+	s.program.Service().Gate.SignInFailed(r.Context(), s.client(r), word, why)
 	s.log.WarnContext(r.Context(), "a sign-in with the identity provider failed", slog.String("from", s.client(r)), slog.String("why", word), slog.Any("error", err))
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, "/signin?fault="+url.QueryEscape(word), http.StatusSeeOther)

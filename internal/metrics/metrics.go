@@ -48,7 +48,7 @@ func New() *Set {
 		throttles:    counter("dayshift_aws_throttles_total", "Calls that AWS refused as too many, by account, region and operation.", "account", "region", "operation"),
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
 		events:       counter("dayshift_events_total", "Messages from the queue of events, by what became of them: heard (the scope is looked at), echo (Dayshift itself did that), duplicate, foreign (a scope that is not looked after), unknown (tells nothing), malformed.", "result"),
-		refusals:     counter("dayshift_refusals_total", "Requests that were refused for who made them, by reason (unknown, expired, revoked, rate, quota, guessing, forbidden).", "reason"),
+		refusals:     counter("dayshift_refusals_total", "Requests that were refused for who made them, by reason (unknown, expired, revoked, rate, quota, guessing, forbidden, sign-in).", "reason"),
 		eventQueue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_event_queue_up", Help: "1 while the queue of events can be read; 0 also where none is configured, or another process holds the lease."}),
 		newestEvent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_newest_event_timestamp_seconds", Help: "When the newest event that was read came to be, by its own words; its age is time() minus this."}),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),

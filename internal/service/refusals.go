@@ -170,6 +170,21 @@ func (g *Gate) Refused(ctx context.Context, by access.Principal, from, what stri
 	g.record(ctx, g.refusals.note(group, row, g.now()))
 }
 
+// SignInFailed records that somebody did not come in with an identity provider. Of
+// many alike the record has a sum. word says what kind of fault it was, why the rest, without a secret.
+func (g *Gate) SignInFailed(ctx context.Context, from, word, why string) {
+	if g == nil {
+		return
+	}
+	const reason = "sign-in"
+	g.counted(reason)
+	row := store.Activity{
+		At: g.stamp(), Actor: access.Anonymous().Actor(), Event: store.EventRefused, Reason: reason,
+		Detail: shortTo(Plain(fmt.Sprintf("signing in with the identity provider failed (%s): %s, from %s", word, why, address(from))), maxDetail),
+	}
+	g.record(ctx, g.refusals.note(strangers, row, g.now()))
+}
+
 // record appends rows. A refusal stays one, whether the record takes it or not.
 func (g *Gate) record(ctx context.Context, rows []store.Activity) {
 	if len(rows) == 0 {
