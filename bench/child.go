@@ -26,11 +26,12 @@ const roleVariable = "DAYSHIFT_BENCH_ROLE"
 
 // roles are what a child can be. It reports with say, any number of times.
 var roles = map[string]func(ctx context.Context, spec json.RawMessage, say func(any) error) error{
-	"sim":    simRole,
-	"pass":   passRole,
-	"sdk":    sdkRole,
-	"daemon": daemonRole,
-	"day":    dayRole,
+	"sim":     simRole,
+	"pass":    passRole,
+	"sdk":     sdkRole,
+	"daemon":  daemonRole,
+	"surface": surfaceRole,
+	"day":     dayRole,
 }
 
 // playRole plays the role of the environment and reports whether there was one.

@@ -96,7 +96,7 @@ func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (er
 		App: &app.App{Config: p.loaded, Cloud: p.cloud, Store: memory.New(), Clock: clk, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler)},
 		// By the wall it looks at the clock every half minute; so often by this one
 		// would be a thousand looks more, at which there is nothing to do.
-		Speed:   120,
+		Pace:    120,
 		Reports: func(*pass.Report) { passes.Add(1) },
 	}
 	ctx, stop := context.WithCancel(ctx)

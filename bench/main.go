@@ -40,6 +40,7 @@ var sections = []section{
 	{"million", "A million instances", millionSection, millionHow},
 	{"store", "Writing to the store", storeSection, inRounds},
 	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
+	{"page", "The page and the API", pageSection, pageHow},
 	{"calls", "Calls to AWS", callsSection, once},
 	{"day", "Calls in a day", daySection, once},
 	{"starts", "Many starts and stops at once", startsSection, once},
