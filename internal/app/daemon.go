@@ -566,6 +566,9 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 		d.adoptOverrides(next, before, revision)
 		return true
 	}
+	if err == nil && next.Web.OIDC {
+		_, err = signIn(&next.Config.Auth.OIDC)
+	}
 	if err == nil {
 		cloud, err = d.cloud(next, cloud.Pacer())
 	}
@@ -596,7 +599,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	}
 	d.Metrics.Reload(true, wall.Now())
 	if !sameListening(before, next) {
-		d.Log.WarnContext(ctx, "listen, metrics_listen, pprof, tls, trusted_proxies, auth.oidc and log take effect when the program is started again")
+		d.Log.WarnContext(ctx, "listen, metrics_listen, pprof, tls, trusted_proxies and log take effect when the program is started again")
 	}
 	changes := before.Diff(next)
 	for i, line := range changes {

@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -36,18 +40,83 @@ func (d *Daemon) surface(local bool) (*httpapi.Surface, error) {
 	if local && loaded.Config.MetricsListen == "" {
 		options.Metrics = d.Metrics.Handler()
 	}
-	if loaded.Web.OIDC {
-		provider, err := signIn(&loaded.Config.Auth.OIDC)
-		if err != nil {
-			return nil, err
+	if _, err := d.page.people.of(d.inForce); err != nil {
+		return nil, err
+	}
+	options.OIDC = func() httpapi.OIDC {
+		if provider := d.provider(); provider != nil {
+			return provider
 		}
-		options.OIDC = provider
+		return nil
 	}
 	return httpapi.New(d, options), nil
 }
 
+// identityProvider lets people in by rules: groups and what these give. What a
+// person shows of it ends with the rules.
+type identityProvider struct {
+	*oidc.Provider
+
+	rules string
+}
+
+// Finish implements httpapi.OIDC.
+func (p *identityProvider) Finish(ctx context.Context, query url.Values, state string) (access.Principal, string, error) {
+	principal, to, err := p.Provider.Finish(ctx, query, state)
+	principal.Proof = p.rules
+	return principal, to, err
+}
+
+// people keeps the identity provider of the configuration in force.
+type people struct {
+	mu       sync.Mutex
+	loaded   *config.Loaded    // that it was asked for last
+	provider *identityProvider // nil: there is none
+}
+
+// of gives the provider of the configuration in force, nil where it has none: the
+// one before for as long as nothing about it changes, so that sign-ins under way go on.
+func (p *people) of(present func() *config.Loaded) (*identityProvider, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	loaded, before := present(), p.loaded // under the lock: nobody goes back to one that was replaced
+	if before == loaded || before != nil && before.Web.OIDC == loaded.Web.OIDC && reflect.DeepEqual(before.Config.Auth.OIDC, loaded.Config.Auth.OIDC) {
+		p.loaded = loaded
+		return p.provider, nil
+	}
+	var next *identityProvider
+	if loaded.Web.OIDC {
+		var err error
+		if next, err = signIn(&loaded.Config.Auth.OIDC); err != nil {
+			return nil, err
+		}
+	}
+	p.loaded, p.provider = loaded, next
+	return next, nil
+}
+
+func (d *Daemon) inForce() *config.Loaded { return d.present().Config }
+
+// provider is the identity provider of the configuration in force; nil: nobody signs in with one.
+func (d *Daemon) provider() *identityProvider {
+	provider, err := d.page.people.of(d.inForce)
+	if err != nil { // a configuration with a provider that can not be made is not taken
+		d.Log.Error("nobody can sign in with the identity provider", slog.Any("error", err))
+		return nil
+	}
+	return provider
+}
+
+// rules name the rules by which people are let in now; empty: nobody is.
+func (d *Daemon) rules() string {
+	if provider := d.provider(); provider != nil {
+		return provider.rules
+	}
+	return ""
+}
+
 // signIn makes the identity provider of a configuration.
-func signIn(c *config.OIDC) (*oidc.Provider, error) {
+func signIn(c *config.OIDC) (*identityProvider, error) {
 	members := make([]access.Membership, 0, len(c.Groups))
 	for _, g := range c.Groups {
 		members = append(members, access.Membership{Group: g.Group, Role: access.Role(g.Role), Within: g.Within})
@@ -59,14 +128,19 @@ func signIn(c *config.OIDC) (*oidc.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth.oidc: %w", err)
 	}
-	return provider, nil
+	rules, err := json.Marshal([]any{c.Issuer, c.ClientID, c.GroupsClaim, c.Groups})
+	if err != nil {
+		return nil, fmt.Errorf("auth.oidc: %w", err)
+	}
+	sum := sha256.Sum256(rules)
+	return &identityProvider{provider, hex.EncodeToString(sum[:8])}, nil
 }
 
 // sameListening reports whether two configurations agree in what is taken over at the start alone.
 func sameListening(a, b *config.Loaded) bool {
 	x, y := &a.Config, &b.Config
 	return x.Listen == y.Listen && x.MetricsListen == y.MetricsListen && x.Pprof == y.Pprof && x.Log == y.Log && x.TLS == y.TLS &&
-		slices.Equal(a.Web.Trusted, b.Web.Trusted) && reflect.DeepEqual(x.Auth.OIDC, y.Auth.OIDC)
+		slices.Equal(a.Web.Trusted, b.Web.Trusted)
 }
 
 // listeners opens the addresses and serves them as parts of a group. What can

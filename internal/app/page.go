@@ -27,6 +27,7 @@ type page struct {
 	begin  chan struct{} // holds one token when somebody asked a board that knows nothing
 	told   chan told     // people's changes that are to be taken now
 	nudge  chan struct{} // holds one token when the record may have new rows
+	people people
 	looks  chan struct{} // held by whoever lists everything
 	looked atomic.Int64  // wall clock of the last such look, Unix nanoseconds
 
@@ -47,7 +48,7 @@ func (d *Daemon) open() {
 	d.page.begin, d.page.told, d.page.nudge = make(chan struct{}, 1), make(chan told), make(chan struct{}, 1)
 	d.page.looks = make(chan struct{}, 1)
 	d.page.events = &service.Events{}
-	d.page.gate = service.NewGate(service.GateOptions{Store: d.Store, Now: wall.Now, Stamp: d.Clock.Now, Refused: d.Metrics.Refused})
+	d.page.gate = service.NewGate(service.GateOptions{Store: d.Store, Now: wall.Now, Stamp: d.Clock.Now, People: d.rules, Refused: d.Metrics.Refused})
 	d.board = service.NewBoard(service.BoardOptions{
 		Now: d.Clock.Now, Wall: wall.Now,
 		Scopes:   func() []fleet.Scope { return d.present().Config.Scopes },

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"dayshift/internal/access"
 	"dayshift/internal/awssim"
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
@@ -378,5 +379,91 @@ func TestARenewedCertificateNeedsNoRestart(t *testing.T) {
 	d := &Daemon{App: h.open(h.store)}
 	if err := d.Serve(t.Context(), "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "tls.key") {
 		t.Errorf("started with a key that can not be used: %v", err)
+	}
+}
+
+const companyLogin = `
+auth:
+  oidc:
+    name: Company
+    issuer: https://login.example.com
+    client_id: dayshift
+    redirect_url: http://localhost:8080/api/v1/session/oidc/callback
+    groups: [{group: platform, role: admin}]
+`
+
+// How people sign in changes with the configuration, without a restart, and nobody
+// keeps a role that the groups do not give any more.
+func TestSigningInFollowsTheConfiguration(t *testing.T) {
+	h := newHouse(t, officeConfig+companyLogin)
+	s := serveHouse(t, h)
+	type me struct {
+		ID       string   `json:"id"`
+		SignIn   []string `json:"sign_in"`
+		OIDCName string   `json:"oidc_name"`
+	}
+	asked := func() (m me) {
+		s.ask(http.MethodGet, "/api/v1/me", "", &m)
+		return m
+	}
+	write := func(text string) {
+		t.Helper()
+		h.write(text)
+		s.reload(t.Context(), true)
+		if health := s.health(); health.Detail != "" {
+			t.Fatalf("the configuration is not taken: %+v", health)
+		}
+	}
+	person := access.Principal{ID: "user:kim@example.com", Name: "Kim", Role: access.Admin}
+	signIn := func() string {
+		t.Helper()
+		person.Proof = s.rules()
+		token, _, err := s.page.gate.SignIn(t.Context(), person, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	lives := func(token string) bool {
+		_, _, err := s.page.gate.Session(t.Context(), token, "192.0.2.1", time.Now())
+		return err == nil
+	}
+	if m := asked(); m.OIDCName != "Company" {
+		t.Errorf("%+v", m)
+	}
+	first := signIn()
+	before := s.provider()
+	write(strings.ReplaceAll(officeConfig+companyLogin, "09:00", "09:30"))
+	if !lives(first) || s.provider() != before {
+		t.Error("a change of something else ends sign-ins")
+	}
+	write(strings.ReplaceAll(officeConfig+companyLogin, "name: Company", "name: House"))
+	if m := asked(); m.OIDCName != "House" || !lives(first) {
+		t.Errorf("another name: %+v, the session goes on: %t", m, lives(first))
+	}
+	write(officeConfig + strings.Replace(companyLogin, "role: admin", "role: viewer", 1))
+	if lives(first) {
+		t.Error("a role that the group does not give any more is kept")
+	}
+	if err := s.page.gate.RecheckSession(t.Context(), first, person, access.Manage); err == nil {
+		t.Error("it passes where it is looked at again")
+	}
+	if _, _, err := s.page.gate.SignIn(t.Context(), person, time.Now()); err == nil {
+		t.Error("who was let in by the rules before begins a session")
+	}
+	second := signIn()
+	if list, err := s.page.gate.Sessions(t.Context(), access.Local("kim")); err != nil || len(list) != 1 || !lives(second) {
+		t.Errorf("%+v, %v", list, err)
+	}
+	write(officeConfig)
+	if m := asked(); m.OIDCName != "" || slices.Contains(m.SignIn, "oidc") || lives(second) {
+		t.Errorf("dropped: %+v, the session goes on: %t", m, lives(second))
+	}
+	if code := s.ask(http.MethodGet, "/api/v1/session/oidc", "", nil); code != http.StatusNotFound {
+		t.Errorf("dropped, and yet it answers %d", code)
+	}
+	write(officeConfig + companyLogin)
+	if m := asked(); m.OIDCName != "Company" || lives(second) {
+		t.Errorf("there again: %+v", m)
 	}
 }

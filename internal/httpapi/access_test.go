@@ -367,7 +367,7 @@ func TestTheAuthorIsTheKey(t *testing.T) {
 
 // A cookie of the plain name can be planted by others than this host: by https it is none.
 func TestFault6_17_APlantedCookieIsNone(t *testing.T) {
-	h := newHouse(t, Options{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, OIDC: &provider{}})
+	h := newHouse(t, Options{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, OIDC: always(&provider{})})
 	headers := h.signedIn("viewer")
 	me := func(from, scheme string) (m Me) {
 		headers["X-Forwarded-Proto"] = scheme
@@ -390,7 +390,7 @@ func TestFault6_17_APlantedCookieIsNone(t *testing.T) {
 
 // Behind a proxy on this machine that nobody named everybody seems to be on this machine.
 func TestFault6_17_AProxyThatIsNotTrusted(t *testing.T) {
-	h := newHouse(t, Options{OIDC: &provider{}})
+	h := newHouse(t, Options{OIDC: always(&provider{})})
 	for name, value := range map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "dayshift.example", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9", "Via": "1.1 proxy"} {
 		for _, a := range []ask{
 			{method: "POST", path: base + "/session", body: `{"key":"` + h.keys["viewer"] + `"}`},
@@ -468,7 +468,7 @@ func TestFault6_13_InventedSessionsSignNobodyOut(t *testing.T) {
 
 // Nobody asks the identity provider, or fills the record, as fast as they can.
 func TestFault6_13_SignInsWithAProviderAreBounded(t *testing.T) {
-	h := newHouse(t, Options{OIDC: &provider{}, TLS: true})
+	h := newHouse(t, Options{OIDC: always(&provider{}), TLS: true})
 	for _, path := range []string{providerPath + "?to=/fail", callbackPath + "?code=wrong"} {
 		codes := map[int]int{}
 		for range 300 {

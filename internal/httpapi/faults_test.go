@@ -488,6 +488,9 @@ func TestFault6_22_HostileTextIsInert(t *testing.T) {
 // provider is an identity provider that knows one person.
 type provider struct{ back string }
 
+// always is a configuration that does not change.
+func always(p OIDC) func() OIDC { return func() OIDC { return p } }
+
 func (provider) Name() string { return "Company" }
 
 func (p *provider) Start(_ context.Context, returnTo string) (*url.URL, string, error) {
@@ -512,7 +515,7 @@ func (p *provider) Finish(_ context.Context, query url.Values, state string) (ac
 
 func TestSigningInWithAProvider(t *testing.T) {
 	p := &provider{}
-	h := newHouse(t, Options{OIDC: p, TLS: true})
+	h := newHouse(t, Options{OIDC: always(p), TLS: true})
 	w := h.do(ask{path: providerPath + "?to=/fleet%3Fstate%3Drunning"})
 	cookie := w.Result().Cookies()[0]
 	if w.Code != 303 || w.Header().Get("Location") != "https://login.example/authorize" || cookie.Name != stateCookie || !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode {
@@ -551,14 +554,14 @@ func TestSigningInWithAProvider(t *testing.T) {
 	if w := h.do(ask{path: providerPath + "?to=/fail"}); w.Code != 303 || w.Header().Get("Location") != "/signin?fault=other" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	clear := newHouse(t, Options{OIDC: p})
+	clear := newHouse(t, Options{OIDC: always(p)})
 	clear.refused(ask{path: providerPath}, 403, forbidden)
 }
 
 // Signing in leads nowhere but to the page.
 func TestFault6_24_NoOpenRedirect(t *testing.T) {
 	p := &provider{}
-	h := newHouse(t, Options{OIDC: p, TLS: true})
+	h := newHouse(t, Options{OIDC: always(p), TLS: true})
 	for to, want := range map[string]string{
 		"/": "/", "": "/", "/fleet": "/fleet", "/fleet?q=a%2Fb#x": "/fleet?q=a%2Fb#x", "/schedules/%EC%84%9C%EC%9A%B8": "/schedules/%EC%84%9C%EC%9A%B8",
 		"https://evil.example": "/", "//evil.example": "/", "/\\evil.example": "/", "\\\\evil.example": "/", "/%5cevil.example": "/", "/%2fevil.example": "/", "javascript:alert(1)": "/",

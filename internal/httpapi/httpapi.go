@@ -111,8 +111,8 @@ type Options struct {
 	Metrics http.Handler
 	// Anonymous reports whether who shows nothing may read; nil: no.
 	Anonymous func() bool
-	// OIDC is nil where nobody signs in with an identity provider.
-	OIDC OIDC
+	// OIDC gives the identity provider that people sign in with now; nil, or what gives nil: there is none.
+	OIDC func() OIDC
 	// Trusted are the addresses of proxies whose X-Forwarded-For and
 	// X-Forwarded-Proto are believed.
 	Trusted []netip.Prefix

@@ -52,8 +52,8 @@ func (s *Surface) me(ctx context.Context) Me {
 	if me.ID != "" {
 		me.Timezone = s.program.Service().Config.Config.Timezone
 	}
-	if s.OIDC != nil {
-		me.SignIn, me.OIDCName = append(me.SignIn, "oidc"), s.OIDC.Name()
+	if provider := s.identityProvider(); provider != nil {
+		me.SignIn, me.OIDCName = append(me.SignIn, "oidc"), provider.Name()
 	}
 	return me
 }

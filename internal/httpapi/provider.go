@@ -21,9 +21,18 @@ const (
 	stateCookieExpiry = 10 * time.Minute
 )
 
+// identityProvider is the one that people sign in with; nil: there is none.
+func (s *Surface) identityProvider() OIDC {
+	if s.OIDC == nil {
+		return nil
+	}
+	return s.OIDC()
+}
+
 // provider sends the browser to the identity provider.
 func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
-	if s.OIDC == nil {
+	provider := s.identityProvider()
+	if provider == nil {
 		problem(notFound, "nobody signs in with an identity provider here").write(w)
 		return
 	}
@@ -34,7 +43,7 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
 		return
 	}
-	to, state, err := s.OIDC.Start(r.Context(), pagepath.Local(r.URL.Query().Get("to")))
+	to, state, err := provider.Start(r.Context(), pagepath.Local(r.URL.Query().Get("to")))
 	if err != nil {
 		s.signInFailed(w, r, err)
 		return
@@ -46,7 +55,8 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 
 // callback is where the browser comes back to.
 func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
-	if s.OIDC == nil {
+	provider := s.identityProvider()
+	if provider == nil {
 		problem(notFound, "nobody signs in with an identity provider here").write(w)
 		return
 	}
@@ -55,7 +65,7 @@ func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	state := s.shownCookie(r, stateCookie, plainStateCookie)
 	http.SetCookie(w, s.oidcCookie(r, "", -1)) // whatever comes of it
-	principal, back, err := s.OIDC.Finish(r.Context(), r.URL.Query(), state)
+	principal, back, err := provider.Finish(r.Context(), r.URL.Query(), state)
 	if err != nil {
 		s.signInFailed(w, r, err)
 		return

@@ -25,6 +25,10 @@ type GateOptions struct {
 	Now func() time.Time
 	// Stamp is the clock of the record's rows; nil: Now.
 	Stamp func() time.Time
+	// People names the rules by which people of an identity provider are let in:
+	// with other rules their sessions have ended. Empty: nobody is let in. nil: the
+	// rules are not known here, and sessions go on.
+	People func() string
 	// Refused is told of every refusal, by its reason; nil: nobody counts them.
 	Refused func(reason string)
 }
@@ -35,6 +39,7 @@ type GateOptions struct {
 type Gate struct {
 	store      store.Store
 	now, stamp func() time.Time
+	people     func() string
 	counted    func(reason string)
 
 	// keys are those last read; loading is held while they are read.
@@ -85,7 +90,7 @@ func NewGate(options GateOptions) *Gate {
 		options.Refused = func(string) {}
 	}
 	return &Gate{
-		store: options.Store, now: options.Now, stamp: options.Stamp, counted: options.Refused, loading: make(chan struct{}, 1),
+		store: options.Store, now: options.Now, stamp: options.Stamp, people: options.People, counted: options.Refused, loading: make(chan struct{}, 1),
 		asks: newRecent[*asking](maxAsking), visitors: newRecent[*bucket](maxAddresses), wrong: newRecent[*bucket](maxAddresses),
 		lost: newRecent[*bucket](maxAddresses), familiar: newRecent[bool](maxFamiliar), sessions: newRecent[seenSession](maxSeen),
 		refusals: refusals{groups: map[string]*refusalGroup{}},
@@ -404,7 +409,7 @@ func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Princ
 		}
 	}
 	if by.KeyID() == "" {
-		return nil
+		return g.outlived(by.ID, by.Proof)
 	}
 	set, err := g.look(ctx, now, 0)
 	if err != nil {

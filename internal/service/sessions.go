@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dayshift/internal/access"
@@ -78,7 +79,7 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	if g == nil {
 		return "", Session{}, errNoGate
 	}
-	user := len(principal.ID) > len(access.UserPrincipal) && principal.ID[:len(access.UserPrincipal)] == access.UserPrincipal
+	user := isUser(principal.ID)
 	if (principal.KeyID() == "" && !user) || !principal.May(access.Read) {
 		return "", Session{}, &ForbiddenError{fmt.Sprintf("%s can not sign in: that is for API keys and people of an identity provider, with a role", principal.Actor())}
 	}
@@ -107,6 +108,8 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 		}
 	} else if !user {
 		return "", Session{}, &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
+	} else if err := g.outlived(s.Owner, s.Proof); err != nil {
+		return "", Session{}, err
 	}
 	if err := g.makeRoom(ctx, s.Owner, now); err != nil {
 		return "", Session{}, err
@@ -115,6 +118,19 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 		return "", Session{}, fmt.Errorf("keep the session: %w", err)
 	}
 	return token, viewSession(&s, set), nil
+}
+
+func isUser(id string) bool {
+	return len(id) > len(access.UserPrincipal) && strings.HasPrefix(id, access.UserPrincipal)
+}
+
+// outlived says that the rules are gone by which somebody was let in, where they
+// are a person of an identity provider: a role that these would not give is none.
+func (g *Gate) outlived(id, proof string) error {
+	if !isUser(id) || g.people == nil || proof != "" && proof == g.people() {
+		return nil
+	}
+	return &DeniedError{Reason: DeniedExpired, text: "how people sign in here was changed; sign in again"}
 }
 
 // makeRoom ends the oldest sessions of somebody who has too many.
@@ -166,6 +182,11 @@ func (g *Gate) Session(ctx context.Context, token, from string, now time.Time) (
 		principal.Proof = s.Proof
 	case principal.KeyID() != "":
 		return access.Principal{}, Grant{}, &DeniedError{Reason: DeniedRevoked, text: "the API key that this session began with is gone"}
+	default:
+		if err := g.outlived(s.Owner, s.Proof); err != nil {
+			g.refuse(ctx, err, nil, "", from)
+			return access.Principal{}, Grant{}, err
+		}
 	}
 	grant, err := g.charge(ctx, k, principal, from, now)
 	if err != nil {
@@ -374,7 +395,7 @@ func (g *Gate) Sessions(ctx context.Context, by access.Principal) ([]Session, er
 	}
 	views := []Session{}
 	for i := range slices.Backward(held) {
-		if k := set.of(&held[i]); k != nil && k.secret(held[i].Proof) == nil {
+		if k := set.of(&held[i]); k != nil && k.secret(held[i].Proof) == nil || g.outlived(held[i].Owner, held[i].Proof) != nil {
 			continue
 		}
 		if v := viewSession(&held[i], set); visible(by, v.Within) && !sessionOver(&held[i], g.now()) {
