@@ -422,6 +422,9 @@ func TestFault6_18_NobodyIsHeldByASession(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	h.refused(ask{path: base + "/runs", headers: headers}, 429, quota)
+	if w := h.do(ask{method: "POST", path: base + "/session", body: `{"key":"` + h.keys["few"] + `"}`, from: "127.0.0.1:1", headers: headers}); w.Code != 429 {
+		t.Errorf("with the key that is used up: %d %s", w.Code, w.Body)
+	}
 	signIn := ask{method: "POST", path: base + "/session", body: `{"key":"` + h.keys["editor"] + `"}`, from: "127.0.0.1:1", headers: headers}
 	other := h.signedIn("viewer")
 	if w := h.do(ask{method: "DELETE", path: base + "/session", headers: headers}); w.Code != 204 {
@@ -439,6 +442,17 @@ func TestFault6_18_NobodyIsHeldByASession(t *testing.T) {
 	}
 	if w := h.do(ask{path: base + "/runs", headers: other}); w.Code != 200 {
 		t.Errorf("somebody else: %d %s", w.Code, w.Body)
+	}
+	twice := service.KeyChange{Quota: &service.Quota{Limit: 3, Per: "week"}}
+	if _, err := h.gate.UpdateKey(t.Context(), made.ID, twice, access.Local("test")); err != nil {
+		t.Fatal(err)
+	}
+	signIn.headers = h.signedIn("few")
+	for h.do(ask{path: base + "/runs", headers: signIn.headers}).Code != 429 {
+		continue
+	}
+	if w := h.do(signIn); w.Code != 200 || !strings.Contains(w.Body.String(), `"editor"`) {
+		t.Errorf("signing in with another key: %d %s", w.Code, w.Body)
 	}
 }
 

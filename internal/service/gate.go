@@ -336,14 +336,14 @@ func (k *liveKey) secret(proof string) *keyHash {
 
 // barred says why a key that is there lets nobody in by one of its secrets. Only its owner is told.
 func (k *liveKey) barred(now time.Time, proof string) error {
-	switch state := k.state(now); {
-	case state == KeyDamaged:
+	switch k.state(now) {
+	case KeyDamaged:
 		return k.damaged
-	case state == KeyRevoked:
+	case KeyRevoked:
 		return &DeniedError{Reason: DeniedRevoked, text: "this API key was revoked at " + stamp(*k.spec.Revoked)}
-	case state == KeyDisabled:
+	case KeyDisabled:
 		return &DeniedError{Reason: DeniedRevoked, text: "this API key is disabled"}
-	case state == KeyExpired:
+	case KeyExpired:
 		return &DeniedError{Reason: DeniedExpired, text: "this API key expired at " + stamp(*k.spec.Expires)}
 	}
 	switch secret := k.secret(proof); {
