@@ -21,7 +21,7 @@ var pageFiles = fstest.MapFS{
 	"secret.key":                {Data: []byte("not of a page")},
 }
 
-func TestPage(t *testing.T) {
+func TestFault6_46_Page(t *testing.T) {
 	h := newHouse(t, Options{Page: pageFiles})
 	for _, test := range []struct {
 		path   string

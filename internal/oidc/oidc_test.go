@@ -122,7 +122,7 @@ func TestWaysToAuthenticate(t *testing.T) {
 }
 
 // FAULTS: iss, aud, exp and alg are pinned; alg=none and HS-RS confusion are refused.
-func TestTokensThatAreNotBelieved(t *testing.T) {
+func TestFault6_23_TokensThatAreNotBelieved(t *testing.T) {
 	const unsignedSentence, elsewhere = "not signed by one of its keys", "its issuer, its audience or its times"
 	claim := func(name string, value any) func(*idp) { return func(f *idp) { f.claims[name] = value } }
 	sign := func(make func(f *idp, header, claims map[string]any) string) func(*idp) {
@@ -214,7 +214,7 @@ func TestTokensThatAreNotBelieved(t *testing.T) {
 }
 
 // FAULTS: the state is the one of this browser, and ends a sign-in once.
-func TestState(t *testing.T) {
+func TestFault6_23_State(t *testing.T) {
 	f := newIDP(t)
 	p := f.provider(t, nil)
 	start := func(t *testing.T) (url.Values, string) {
@@ -331,7 +331,7 @@ func TestState(t *testing.T) {
 }
 
 // FAULTS: a code serves once, and only the sign-in that it was given to.
-func TestCodes(t *testing.T) {
+func TestFault6_23_Codes(t *testing.T) {
 	start := func(t *testing.T, p *oidc.Provider) (*url.URL, string) {
 		t.Helper()
 		to, state, err := p.Start(t.Context(), "/")
@@ -475,7 +475,7 @@ func TestAnswersOfTheProvider(t *testing.T) {
 }
 
 // FAULTS: keys rotate by their kid.
-func TestKeysRotate(t *testing.T) {
+func TestFault6_23_KeysRotate(t *testing.T) {
 	f := newIDP(t)
 	p := f.provider(t, nil)
 	if _, err := f.signIn(t, p); err != nil {

@@ -64,6 +64,7 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"objects of a large size and with strange text":         testObjectStrange,
 		"objects changed at random":                             testObjectWalk,
 		"one of many changes of an object wins":                 testObjectRace,
+		"fault 6.44: no text is taken for a statement":          testInjections,
 		"activity keeps its chain of steps":                     testActivitySteps,
 		"a counter grants up to its limit":                      testTake,
 		"a counter keeps two windows":                           testTakeWindows,
