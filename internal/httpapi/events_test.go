@@ -301,6 +301,16 @@ func TestSlowAnswersAreGiven(t *testing.T) {
 	}
 }
 
+// A process that stands by says who to ask.
+func TestAStandbyMakesNoPass(t *testing.T) {
+	h := newHouse(t, Options{})
+	h.broken = fmt.Errorf("this process stands by: node-2 acts, ask that one: %w", store.ErrHeld)
+	answer := h.do(ask{method: http.MethodPost, path: base + "/runs", as: "admin", body: "{}"})
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "node-2 acts") {
+		t.Errorf("%d %v %s", answer.Code, answer.Header(), answer.Body)
+	}
+}
+
 func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(8 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {

@@ -66,7 +66,7 @@ type house struct {
 	ran       []fleet.Scope
 	confirmed []string
 	anonymous bool
-	broken    error         // what Doctor fails with
+	broken    error         // what Doctor and RunNow fail with
 	panics    bool          // Doctor does
 	slow      time.Duration // that Doctor and RunNow take
 
@@ -247,6 +247,9 @@ func (h *house) RunNow(ctx context.Context, scopes []fleet.Scope, _ string) (str
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.broken != nil {
+		return "", h.broken
+	}
 	h.ran = scopes
 	return "run-1", nil
 }

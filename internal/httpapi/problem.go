@@ -201,6 +201,8 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 		return asStated(stale)
 	case errors.Is(err, store.ErrNotFound):
 		return problem(notFound, "there is none")
+	case errors.Is(err, store.ErrHeld): // this process stands by
+		return asStated(unavailable).header("Retry-After", "5")
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return problem(unavailable, "the request was given up")
 	case errors.Is(err, context.DeadlineExceeded):
