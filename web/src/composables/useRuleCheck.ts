@@ -1,11 +1,11 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue'
-import { type RuleCheck, type RuleSpec, checkRule } from '@/api/objects'
+import { type RuleCheck, type RuleDraft, checkRule } from '@/api/endpoints'
 
 /** How long typing rests before the server is asked what a rule means, in milliseconds. */
 const rest = 450
 
 /** What a rule that is being typed means: its faults, what it matches now, and its next instants. The last answer counts. */
-export function useRuleCheck(source: () => { name: string; rule: RuleSpec } | null) {
+export function useRuleCheck(source: () => RuleDraft | null) {
   const check = shallowRef<RuleCheck | null>(null)
   const error = shallowRef<unknown>(null)
   const checking = ref(false)

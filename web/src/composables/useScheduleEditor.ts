@@ -1,14 +1,12 @@
 import { computed, onScopeDispose, reactive, ref, shallowRef, watch } from 'vue'
 import { ApiError } from '@/lib/problem'
+import { type Effect, type ScheduleCheck, checkSchedule } from '@/api/endpoints'
 import {
   type ApplyAnswer,
-  type Effect,
   type ObjectAnswer,
-  type ScheduleCheck,
   type ScheduleSpec,
   type Stored,
   applyObjects,
-  checkSchedule,
   deleteObject,
   getObject,
   listObjects,
