@@ -212,7 +212,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 // row that says it was seen started or stopped.
 func recorded(t *testing.T, dir string, env []string, names []string) {
 	t.Helper()
-	deadline := time.Now().Add(waitLimit)
+	deadline := time.Now().Add(patience * waitLimit) // the end of a stop is looked for after three quarters of a minute
 	for {
 		out, err := runProcess(dir, env, "activity", "-o", "json", "--limit", "1000")
 		var rows []struct {
