@@ -315,6 +315,15 @@ func processorTimeOf(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
+// productRoot is the folder of the product's sources.
+func productRoot(ctx context.Context) (string, error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "dayshift").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the product's module: %w", err)
+	}
+	return strings.TrimSpace(string(root)), nil
+}
+
 // binarySize builds the program as a release does and returns its bytes.
 func binarySize(ctx context.Context) (int64, error) {
 	folder, err := os.MkdirTemp("", "dayshift-bench-")
@@ -322,12 +331,12 @@ func binarySize(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // of the system's temporary files
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "dayshift").Output()
+	root, err := productRoot(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("find the product's module: %w", err)
+		return 0, err
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(folder, "dayshift"), "./cmd/dayshift") //nolint:gosec // a fixed command
-	build.Dir = strings.TrimSpace(string(root))
+	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build the product: %w: %s", err, out)
