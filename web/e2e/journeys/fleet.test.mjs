@@ -25,7 +25,7 @@ journey('wake a stopped environment for two hours with a phone', { window: 'phon
 
   const { body } = await world.ask('GET', '/overrides')
   const [made] = body.items ?? body.overrides
-  assert.match(made.author, /^Night owl \(key:\w{8}\)$/
+  assert.match(made.author, /^Night owl \(key:\w{8}\)$/)
   const hours = (Date.parse(made.until) - Date.now()) / 3_600_000
   assert.ok(hours > 1.9 && hours <= 2, `it lasts ${hours} hours`)
   await world.until('/resources?schedule=evenings', (fleet) => fleet.items.every((one) => one.state === 'running'), 100_000)

@@ -34,7 +34,7 @@ journey('make a schedule by painting, preview, save, see it act', {}, async ({ p
   await confirm.click()
   await page.getByText(t('schedules.saved', { name: 'painted' })).waitFor()
   const { body: saved } = await world.ask('GET', '/schedules/painted')
-  assert.match(saved.author, /^Painter \(key:\w{8}\)$/
+  assert.match(saved.author, /^Painter \(key:\w{8}\)$/)
 
   // It acts: the instance that carries its name comes up, and the page says so by itself.
   await me.open('/fleet?q=to-paint')
