@@ -45,12 +45,7 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 	if err := json.Unmarshal(data, &spec); err != nil {
 		return err
 	}
-	loaded, err := config.Load(spec.File)
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.Open(ctx, loaded, log, app.Act)
+	a, err := openApp(ctx, spec.File)
 	if err != nil {
 		return err
 	}
@@ -70,13 +65,27 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 		_ = say(report) // whoever does not listen is gone
 		if spec.Profile != "" {
 			if err := prof.looked(report.Scopes); err != nil {
-				log.ErrorContext(ctx, "the profile can not be written", slog.Any("error", err))
+				a.Log.ErrorContext(ctx, "the profile can not be written", slog.Any("error", err))
 			}
 		}
 	}}
-	err = daemon.Serve(ctx, "127.0.0.1:0")
+	return serveUntilTold(ctx, &daemon)
+}
+
+// openApp wires the product for a configuration, with warnings on standard error.
+func openApp(ctx context.Context, file string) (*app.App, error) {
+	loaded, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	return app.Open(ctx, loaded, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), app.Act)
+}
+
+// serveUntilTold runs the daemon until ctx ends, which is no failure.
+func serveUntilTold(ctx context.Context, daemon *app.Daemon) error {
+	err := daemon.Serve(ctx, "127.0.0.1:0")
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = nil
+		return nil
 	}
 	return err
 }

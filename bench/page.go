@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"dayshift/internal/app"
-	"dayshift/internal/config"
 )
 
 // A daemon with its page and its API, asked by many.
@@ -39,11 +37,7 @@ func surfaceRole(ctx context.Context, data json.RawMessage, say func(any) error)
 	if err := json.Unmarshal(data, &spec); err != nil {
 		return err
 	}
-	loaded, err := config.Load(spec.File)
-	if err != nil {
-		return err
-	}
-	a, err := app.Open(ctx, loaded, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), app.Act)
+	a, err := openApp(ctx, spec.File)
 	if err != nil {
 		return err
 	}
@@ -62,11 +56,7 @@ func surfaceRole(ctx context.Context, data json.RawMessage, say func(any) error)
 		}
 		_ = say(s) // whoever does not listen is gone
 	}()
-	err = daemon.Serve(ctx, "127.0.0.1:0")
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return err
+	return serveUntilTold(ctx, &daemon)
 }
 
 // crowd asks a daemon for lists, so many times a second, whatever became of the questions before.
