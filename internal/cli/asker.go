@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -118,6 +119,30 @@ func (c *common) ask(cmd *cobra.Command, needs need) (asker, error) {
 		return nil, err
 	}
 	return local{a}, nil
+}
+
+// completionTimeout is how long somebody waits who presses the tabulator key.
+const completionTimeout = 3 * time.Second
+
+// completes completes the first argument of a command with what list gives, and
+// with nothing where that fails.
+func (c *common) completes(list func(context.Context, asker) ([]cobra.Completion, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+		defer cancel()
+		a, err := c.askQuietly(cmd)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		found, err := list(ctx, a)
+		if errors.Join(err, a.Close()) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // askQuietly is ask for completions: nobody reads what is said beside the answer.

@@ -69,24 +69,14 @@ func (c *common) keyed(cmd *cobra.Command, needs need, do func(keys asker) error
 }
 
 // keyIDs completes the IDs of keys.
-func (c *common) keyIDs(cmd *cobra.Command, args []string, _ string) (ids []cobra.Completion, _ cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
-	defer cancel()
-	a, err := c.askQuietly(cmd)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	keys, err := a.Keys(ctx)
-	for i := range keys {
-		ids = append(ids, cobra.CompletionWithDesc(keys[i].ID, plain(keys[i].Label)))
-	}
-	if errors.Join(err, a.Close()) != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
+func (c *common) keyIDs() cobra.CompletionFunc {
+	return c.completes(func(ctx context.Context, a asker) (ids []cobra.Completion, err error) {
+		keys, err := a.Keys(ctx)
+		for i := range keys {
+			ids = append(ids, cobra.CompletionWithDesc(keys[i].ID, plain(keys[i].Label)))
+		}
+		return ids, err
+	})
 }
 
 func keyListCommand(c *common) *cobra.Command {
@@ -140,7 +130,7 @@ func keyShowCommand(c *common) *cobra.Command {
 		Short:             "Show one key",
 		Long:              keyHelp + "\nIts secret is nowhere and so is not shown.",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.keyIDs,
+		ValidArgsFunction: c.keyIDs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.keyed(cmd, toList, func(keys asker) error {
 				named, err := keyNamed(cmd, args[0])
@@ -306,7 +296,7 @@ func keyUpdateCommand(c *common) *cobra.Command {
   dayshift key update abcdEF12 --disabled
   dayshift key update abcdEF12 --unset quota,expires`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.keyIDs,
+		ValidArgsFunction: c.keyIDs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change := service.KeyChange{Unset: unset, Version: version}
 			var err error
@@ -360,7 +350,7 @@ With --overlap 0s it ends at once, and so do the sessions that the key began:
 that is for a secret that became known to others.`,
 		Example:           "  dayshift key rotate abcdEF12 --overlap 7d\n  dayshift key rotate abcdEF12 --overlap 0s",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.keyIDs,
+		ValidArgsFunction: c.keyIDs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			length, err := config.ParseDuration(overlap)
 			if err != nil {
@@ -390,7 +380,7 @@ func keyRevokeCommand(c *common) *cobra.Command {
 		Short:             "End a key and its sessions for good",
 		Long:              keyHelp + "\nEvery dayshift on the store refuses it within 5 seconds. It does not come back; --disabled of update is for a while.",
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: c.keyIDs,
+		ValidArgsFunction: c.keyIDs(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.keyed(cmd, toChange, func(keys asker) error {
 				named, err := keyNamed(cmd, args[0])

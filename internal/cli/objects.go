@@ -106,30 +106,15 @@ func refused(err error) error {
 	return err
 }
 
-// completionTimeout is how long somebody waits who presses the tabulator key.
-const completionTimeout = 3 * time.Second
-
 // objectNames completes the names of objects.
 func (c *common) objectNames(kind store.ObjectKind) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
-		defer cancel()
-		a, err := c.askQuietly(cmd)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
+	return c.completes(func(ctx context.Context, a asker) (names []cobra.Completion, err error) {
 		list, err := a.Objects(ctx, kind)
 		for i := range list {
 			names = append(names, list[i].Name)
 		}
-		if errors.Join(err, a.Close()) != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
+		return names, err
+	})
 }
 
 func objectListCommand(c *common, k *objectKind) *cobra.Command {
