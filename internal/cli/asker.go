@@ -124,8 +124,8 @@ func (c *common) ask(cmd *cobra.Command, needs need) (asker, error) {
 // completionTimeout is how long somebody waits who presses the tabulator key.
 const completionTimeout = 3 * time.Second
 
-// completes completes the first argument of a command with what list gives, and
-// with nothing where that fails.
+// completes offers, for the first argument of a command, what list gives, and
+// nothing where that fails.
 func (c *common) completes(list func(context.Context, asker) ([]cobra.Completion, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
