@@ -494,7 +494,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		marks := d.marks()
-		changed := hungUp || again || !slices.Equal(marks, seen)
+		changed := hungUp || again || !slices.EqualFunc(marks, seen, mark.same)
 		if changed || d.revised(ctx) {
 			again, seen = !d.reload(ctx, changed), marks
 		}
@@ -504,11 +504,21 @@ func (d *Daemon) watch(ctx context.Context) error {
 	}
 }
 
-// mark is what tells a changed file from an unchanged one.
+// mark is what tells a changed file from an unchanged one; info is nil where
+// the file is not there.
 type mark struct {
-	path     string
-	size     int64
-	modified time.Time
+	path string
+	info os.FileInfo
+}
+
+// same reports whether nothing was seen to change. Two versions that are as long
+// as each other can be written within one tick of the file system's clock: what
+// was renamed into the place of the other is another file all the same.
+func (m mark) same(other mark) bool {
+	if m.path != other.path || m.info == nil || other.info == nil {
+		return m.path == other.path && m.info == nil && other.info == nil
+	}
+	return m.info.Size() == other.info.Size() && m.info.ModTime().Equal(other.info.ModTime()) && os.SameFile(m.info, other.info)
 }
 
 // marks are those of the configuration's file and of the files of calendars that it names.
@@ -532,13 +542,12 @@ func (d *Daemon) marks() []mark {
 	return marks
 }
 
-// fileMark has nothing but the path for a file that is not there (any more).
 func fileMark(path string) mark {
 	info, err := os.Stat(path)
 	if err != nil {
 		return mark{path: path}
 	}
-	return mark{path, info.Size(), info.ModTime()}
+	return mark{path, info}
 }
 
 // reload takes the new configuration whole or not at all (file: because a file

@@ -252,7 +252,7 @@ func (c *certificates) present() (*tls.Certificate, error) {
 	if now := wall.Now(); c.last == nil || now.Sub(c.looked) >= certificatePoll {
 		c.looked = now
 		marks := []mark{fileMark(c.cert), fileMark(c.key)}
-		if c.last != nil && slices.Equal(marks, c.marks) {
+		if c.last != nil && slices.EqualFunc(marks, c.marks, mark.same) {
 			return c.last, nil
 		}
 		c.marks = marks

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -150,6 +151,35 @@ func TestAFileChangedWhileTheStoreIsDown(t *testing.T) {
 		d.stop()
 		h.verify()
 	})
+}
+
+// A file that takes another's place is seen to, also when it is as long and was
+// written within the same tick of the file system's clock.
+func TestMarksTellFilesApart(t *testing.T) {
+	t.Parallel()
+	path, at := filepath.Join(t.TempDir(), "file"), time.Now()
+	write := func(name, text string) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(name, []byte(text), 0o600), os.Chtimes(name, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if missing := fileMark(path); !missing.same(fileMark(path)) || missing.same(fileMark(path+"x")) {
+		t.Error("a file that is not there is told apart from itself, or is the same as another")
+	}
+	missing := fileMark(path)
+	write(path, "18:00")
+	first := fileMark(path)
+	if first.same(missing) || missing.same(first) || !first.same(fileMark(path)) {
+		t.Error("a new file is not seen, or one that stays is")
+	}
+	write(path+".new", "23:00")
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if first.same(fileMark(path)) {
+		t.Error("another file in its place is not seen")
+	}
 }
 
 // Decisions that were made while the store could not be reached from here are
