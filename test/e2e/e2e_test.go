@@ -44,6 +44,7 @@
 //	                           chooses among the lines
 //	get NAME PATH [FILE]       status and body of a page of the daemon NAME, asked with the key in FILE
 //	log NAME                   what the daemon NAME logged
+//	file PATH                  what a file of the story says
 //	dayshift ARGS…             standard output and standard error
 //
 // A condition beside testscript's own: [root], for what holds back everybody but root.
@@ -386,6 +387,11 @@ func questions() map[string]question {
 		"log": func(ts *testscript.TestScript, args []string) (string, error) {
 			positive(ts, false, "log", args, 1)
 			return daemonOf(ts, args[0]).output.text(), nil
+		},
+		"file": func(ts *testscript.TestScript, args []string) (string, error) {
+			positive(ts, false, "file", args, 1)
+			text, err := os.ReadFile(ts.MkAbs(args[0])) // not there yet is an answer to wait on
+			return string(text), err
 		},
 		"dayshift": func(ts *testscript.TestScript, args []string) (string, error) {
 			out, err := runProcess(ts.MkAbs("."), environ(ts), args...)
