@@ -120,6 +120,8 @@ var house = map[string]row{
 	}},
 	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/service", "internal/store"}},
 
+	"internal/migrate": {surface, []string{"internal/fleet", "internal/typo"}},
+
 	"internal/client": {surface, []string{"internal/access", "internal/buildinfo", "internal/clock", "internal/fleet", "internal/service", "internal/store"}},
 
 	// The page, as files.

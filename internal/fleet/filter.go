@@ -425,6 +425,10 @@ func (p pattern) String() string {
 	return b.String()
 }
 
+// FilterTerm writes a term of a filter that matches exactly the value, whatever
+// characters it has. ParseFilter refuses it where there is no such key.
+func FilterTerm(key, value string) string { return escape(key, true) + "=" + escape(value, false) }
+
 // escape protects a key: "=" ends it, blanks around it would be trimmed.
 func escape(key string, equals bool) string {
 	var b strings.Builder
