@@ -152,6 +152,27 @@ func TestFilterOfAnyText(t *testing.T) {
 	})
 }
 
+// A term of FilterTerm matches exactly its value, whatever characters that has.
+func TestFilterTerm(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom([]rune(`ab*?\\,= é`)), 1, 12, -1)
+		key, value, other := text.Draw(t, "key"), text.Draw(t, "value"), text.Draw(t, "other")
+		filter, err := ParseFilter(FilterTerm("tag:"+key, value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := sample()
+		r.Tags = map[string]string{key: other}
+		if got := filter.Match(r); got != (other == value) {
+			t.Errorf("%q matches %q=%q: %v", filter, key, other, got)
+		}
+		if r.Tags[key] = value; !filter.Match(r) {
+			t.Errorf("%q does not match its own value", filter)
+		}
+	})
+}
+
 func literal(text string) []char {
 	var chars []char
 	for _, r := range text {
