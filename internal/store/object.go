@@ -33,16 +33,15 @@ func CleanObject(object Object) (Object, error) {
 	if err := checkInstant(changed); err != nil {
 		return Object{}, fmt.Errorf("%s %q: %w", kind, name, err)
 	}
-	var spec bytes.Buffer
-	if err := json.Compact(&spec, object.Spec); err != nil {
+	spec, err := cleanJSON(object.Spec)
+	if err != nil {
 		return Object{}, fmt.Errorf("%s %q: its spec is not valid JSON: %w", kind, name, err)
 	}
-	clean := []byte(Text(spec.String()))
-	if len(clean) > MaxSpec {
-		return Object{}, fmt.Errorf("%s %q: its spec is %d bytes of JSON, at most %d are kept; make it smaller or split it", kind, name, len(clean), MaxSpec)
+	if len(spec) > MaxSpec {
+		return Object{}, fmt.Errorf("%s %q: its spec is %d bytes of JSON, at most %d are kept; make it smaller or split it", kind, name, len(spec), MaxSpec)
 	}
 	return Object{
-		Kind: kind, Name: name, Version: object.Version, Spec: clean,
+		Kind: kind, Name: name, Version: object.Version, Spec: spec,
 		Author: Text(object.Author), Created: object.Created, Changed: changed,
 	}, nil
 }
@@ -50,16 +49,31 @@ func CleanObject(object Object) (Object, error) {
 // ObjectKey returns kind and name as they are stored and found by, or says why
 // there can be no such object.
 func ObjectKey(kind ObjectKind, name string) (ObjectKind, string, error) {
+	return cleanKey("an object", kind, name)
+}
+
+// cleanKey returns the kind and the name of a thing as they are stored and found by.
+func cleanKey[K ~string](thing string, kind K, name string) (K, string, error) {
 	kind, name = Text(kind), Text(name)
 	switch {
 	case kind == "":
-		return "", "", fmt.Errorf("object %.100q: an object needs a kind", name)
+		return "", "", fmt.Errorf("%.100q: %s needs a kind", name, thing)
 	case name == "":
-		return "", "", fmt.Errorf("%s: an object needs a name", kind)
+		return "", "", fmt.Errorf("%.100s: %s needs a name", kind, thing)
 	case len(name) > MaxName || len(kind) > MaxName:
 		return "", "", fmt.Errorf("%.100s %.100q…: kind and name are %d and %d bytes long, at most %d are allowed", kind, name, len(kind), len(name), MaxName)
 	}
 	return kind, name, nil
+}
+
+// cleanJSON compacts a document and applies Text to it. What replaces a byte
+// stands only inside texts, so that the document stays one.
+func cleanJSON(document []byte) (json.RawMessage, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, document); err != nil {
+		return nil, err
+	}
+	return json.RawMessage(Text(compact.String())), nil
 }
 
 // Revise decides what SaveObject stores, for every engine alike, in the same

@@ -1,6 +1,7 @@
 // Package store is the contract for what Dayshift keeps: what it remembers of
 // each resource and scope, the objects that people make, the runs (passes), the
-// activity record, counters, sessions and the lease.
+// records of where durable sequences stand, the activity record, counters,
+// sessions and the lease.
 //
 // Guarantees that every engine gives, examined by storetest.Exercise:
 //
@@ -17,15 +18,15 @@
 //
 // An error other than ErrHeld, ErrFenced and ErrReadOnly leaves open whether
 // the write happened: a commit can reach the disk and its answer get lost.
-// SaveRun, DropMemories, Acquire and a SaveChanges without activity may simply be
-// called again; rows of a write that is repeated may be recorded twice, an
+// SaveRun, DropMemories, Acquire and a SaveChanges or SaveRecords without activity
+// may simply be called again; rows of a write that is repeated may be recorded twice, an
 // object that is saved or deleted again is a conflict with the first time, and a
 // Take that is repeated may count twice.
 //
 // What all engines have to do alike is written once here: leases (Grant,
 // Extend, Guard), versions (Revise, Retire), counting (Tally), the chain (Link,
 // Chain) and the cleaning (CleanMemories, CleanScopes, CleanObject, CleanRun,
-// CleanTake, CleanTouch, CleanSession).
+// CleanRecords, CleanTake, CleanTouch, CleanSession).
 package store
 
 import (
@@ -154,7 +155,7 @@ type Objects interface {
 	Revision(ctx context.Context) (int64, error)
 }
 
-// Run is one pass, or later one durable sequence.
+// Run is one pass.
 type Run struct {
 	ID       string    `json:"id"`   // sorts by time, see NewRunID
 	Term     int64     `json:"term"` // of the lease it ran under
@@ -282,6 +283,7 @@ type Store interface {
 	Memories
 	Objects
 	Runs
+	Records
 	Activities
 	Counters
 	Sessions

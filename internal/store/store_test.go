@@ -422,6 +422,40 @@ func FuzzCleanObject(f *testing.F) {
 	})
 }
 
+func TestCleanRecordsSaysWhatIsWrong(t *testing.T) {
+	good := Record{Kind: WorkloadRun, Name: "run-1", Data: json.RawMessage(`{}`), Changed: monday}
+	for _, test := range []struct {
+		name   string
+		change func(*Record)
+		words  string
+	}{
+		{"no kind", func(r *Record) { r.Kind = "" }, `"run-1": a record needs a kind`},
+		{"no name", func(r *Record) { r.Name = "" }, "workload-run: a record needs a name"},
+		{"a name too long", func(r *Record) { r.Name = strings.Repeat("가", MaxName/3+1) }, "at most 1024"},
+		{"no time", func(r *Record) { r.Changed = time.Time{} }, `workload-run "run-1": a record needs the time of its change`},
+		{"half of it", func(r *Record) { r.Data = json.RawMessage(`{"a":`) }, `workload-run "run-1": its data is not valid JSON`},
+		{"too large", func(r *Record) { r.Data = json.RawMessage(`"` + strings.Repeat("x", MaxData-1) + `"`) }, "1048577 bytes of JSON, at most 1048576"},
+	} {
+		record := good
+		test.change(&record)
+		if _, err := CleanRecords([]Record{good, record}); err == nil || !strings.Contains(err.Error(), test.words) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.words)
+		}
+	}
+}
+
+// What begins with a prefix lies in the range of the prefix, and nothing else does.
+func TestRangeOfAPrefix(t *testing.T) {
+	letters := rapid.SampledFrom([]rune{'a', 'b', 0x7F, 0x80, 0xD7FF, 0xE000, 0xFFFD, 0xFFFF, 0x10000, utf8.MaxRune})
+	rapid.Check(t, func(t *rapid.T) {
+		prefix, name := rapid.StringOfN(letters, 0, 3, -1).Draw(t, "prefix"), rapid.StringOfN(letters, 1, 4, -1).Draw(t, "name")
+		from, until := RecordQuery{Prefix: prefix}.Range()
+		if in := name >= from && (until == "" || name < until); in != strings.HasPrefix(name, prefix) {
+			t.Fatalf("%q in the range from %q until %q: %v", name, from, until, in)
+		}
+	})
+}
+
 // At most one of two holders can write at any instant, whatever they try.
 func TestLeasesNeverOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

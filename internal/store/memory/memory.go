@@ -30,6 +30,7 @@ type Store struct {
 	objects  map[objectKey]store.Object // a deleted one has no Spec, see store.Revise
 	revision int64
 	runs     map[string]store.Run
+	records  map[store.RecordKind]map[string]store.Record
 	activity []store.Activity // row i has Seq i+1
 	head     store.Head
 	windows  map[string][]store.Window // of counters, the newest first
@@ -56,6 +57,7 @@ func New() *Store {
 		scopes:   map[fleet.Scope]decide.ScopeMemory{},
 		objects:  map[objectKey]store.Object{},
 		runs:     map[string]store.Run{},
+		records:  map[store.RecordKind]map[string]store.Record{},
 		head:     store.Head{Hash: store.Genesis},
 		windows:  map[string][]store.Window{},
 		touched:  map[string]time.Time{},

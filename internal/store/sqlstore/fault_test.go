@@ -350,6 +350,12 @@ func TestDamaged(t *testing.T) {
 		_, err := s.Verify(t.Context())
 		says(t, err, store.ErrCorrupt, s.path)
 	})
+	t.Run("a record that is no JSON", func(t *testing.T) {
+		s := openNew(t)
+		beside(t, s.path, `INSERT INTO records VALUES ('workload-run', 'run-1', '{"step":', 0)`)
+		_, err := s.Records(t.Context(), store.RecordQuery{Kind: store.WorkloadRun})
+		says(t, err, store.ErrCorrupt, s.path, `workload-run "run-1"`, "not valid JSON")
+	})
 	t.Run("a run that is no JSON", func(t *testing.T) {
 		s := openNew(t)
 		beside(t, s.path, `INSERT INTO runs VALUES ('run-1', 'x')`)
@@ -390,6 +396,42 @@ func TestDurability(t *testing.T) {
 	}
 }
 
+// planOf is how the database means to answer.
+func planOf(t *testing.T, s *Store, text string, args ...any) string {
+	t.Helper()
+	rows, err := s.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, detail)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(plan, "\n")
+}
+
+// A question for records is a range of the primary key, read from its end.
+func TestRecordsAreARangeOfTheKey(t *testing.T) {
+	s := openNew(t)
+	for name, query := range map[string]store.RecordQuery{
+		"all": {}, "one": {Name: "run-1"}, "of a prefix": {Prefix: "run-"}, "the newest": {Last: true, Limit: 1},
+		"the page before": {Prefix: "run-", Before: "run-7", Last: true, Limit: 20},
+	} {
+		text, args := recordQuery(query)
+		if plan := planOf(t, s, text, args...); !strings.Contains(plan, "USING INDEX sqlite_autoindex_records_1 (kind=? AND name>") || strings.Contains(plan, "\n") {
+			t.Errorf("%s: the plan is\n%s", name, plan)
+		}
+	}
+}
+
 // Questions are answered from an index and stop early.
 func TestQueriesUseAnIndex(t *testing.T) {
 	s := openNew(t)
@@ -403,23 +445,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		"everything": {store.ActivityQuery{}, ""},
 	} {
 		text, args := activityQuery("SELECT "+activityColumns+" FROM activity", test.query)
-		rows, err := s.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		var plan []string
-		for rows.Next() {
-			var id, parent, unused int
-			var detail string
-			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
-				t.Fatal(err)
-			}
-			plan = append(plan, detail)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-		all := strings.Join(plan, "\n")
+		all := planOf(t, s, text, args...)
 		if !strings.Contains(all, test.index) || strings.Contains(all, "USE TEMP B-TREE FOR ORDER BY") {
 			t.Errorf("%s: want index %q and no sorting, the plan is\n%s", name, test.index, all)
 		}

@@ -164,6 +164,19 @@ func writeNew(t *testing.T, s *Store) {
 	if err := s.SaveSession(t.Context(), someSession); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.SaveRecords(t.Context(), lease, someRecords); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var someRecords = []store.Record{{Kind: store.WorkloadRun, Name: "run-1", Data: []byte(`{"step":1}`), Changed: benchStart}}
+
+// holdsRecords compares the number of runs' records.
+func holdsRecords(t *testing.T, s *Store, count int) {
+	t.Helper()
+	if found, err := s.Records(t.Context(), store.RecordQuery{Kind: store.WorkloadRun}); err != nil || found == nil || len(found) != count {
+		t.Errorf("records: %+v, %v, want %d", found, err, count)
+	}
 }
 
 func TestOldDatabaseIsMigrated(t *testing.T) {
@@ -172,10 +185,12 @@ func TestOldDatabaseIsMigrated(t *testing.T) {
 	holdsOld(t, s, record)
 	holdsObjects(t, s, 0, 0, "")
 	holdsAccess(t, s, 0, 0)
+	holdsRecords(t, s, 0)
 	writeNew(t, s)
 	holdsOld(t, s, record)
 	holdsObjects(t, s, 1, 1, "c1")
 	holdsAccess(t, s, 3, 1)
+	holdsRecords(t, s, 1)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +244,7 @@ func TestOldDatabaseAnswersQuestions(t *testing.T) {
 	holdsOld(t, reader, record)
 	holdsObjects(t, reader, 0, 0, "")
 	holdsAccess(t, reader, 0, 0)
+	holdsRecords(t, reader, 0)
 	refusesWrites(t, reader)
 	if version := schemaVersion(t, path); version != 1 {
 		t.Fatalf("a question has migrated the file to version %d", version)
@@ -239,6 +255,7 @@ func TestOldDatabaseAnswersQuestions(t *testing.T) {
 	holdsOld(t, reader, record)
 	holdsObjects(t, reader, 1, 1, "c1")
 	holdsAccess(t, reader, 3, 1)
+	holdsRecords(t, reader, 1)
 	rows, err := reader.Activity(t.Context(), store.ActivityQuery{Last: true, Limit: 1})
 	if err != nil || len(rows) != 1 || len(rows[0].Chain) != 1 {
 		t.Errorf("the newest row: %+v, %v", rows, err)
@@ -266,7 +283,7 @@ func refusesWrites(t *testing.T, s *Store) {
 		"SaveRun": s.SaveRun(ctx, lease, store.Run{ID: "run-2", Started: benchStart}),
 		"Append":  s.Append(ctx, store.Lease{}, someRow), "Ping": s.Ping(ctx),
 		"Take": take, "Touch": s.Touch(ctx, "key", benchStart), "SaveSession": s.SaveSession(ctx, someSession),
-		"SeeSession": s.SeeSession(ctx, someSession.Hash, benchStart), "EndSessions": end,
+		"SaveRecords": s.SaveRecords(ctx, lease, someRecords), "SeeSession": s.SeeSession(ctx, someSession.Hash, benchStart), "EndSessions": end,
 	} {
 		if !errors.Is(err, store.ErrReadOnly) {
 			t.Errorf("%s: got %v, want %q", name, err, store.ErrReadOnly)
@@ -312,7 +329,7 @@ func TestFailedMigrationLeavesNoTrace(t *testing.T) {
 	path, record := oldDatabase(t)
 	beside(t, path, `CREATE TABLE objects (mine TEXT)`) // in the way of the migration's third statement
 	_, err := Open(t.Context(), path, Options{LockWait: 50 * time.Millisecond})
-	says(t, err, nil, path, "migrate from version 1 to 3", "objects already exists")
+	says(t, err, nil, path, "migrate from version 1 to 4", "objects already exists")
 	if version := schemaVersion(t, path); version != 1 {
 		t.Errorf("version %d after the failure", version)
 	}

@@ -30,7 +30,7 @@ type Options struct {
 	// ReadOnly opens for questions only: every write fails with
 	// store.ErrReadOnly, a missing file is store.ErrNotFound instead of being
 	// created, and nothing is migrated: a file of an older version has no objects,
-	// no memories of scopes and no chains.
+	// no memories of scopes, no records and no chains.
 	ReadOnly bool
 }
 
@@ -352,6 +352,8 @@ const (
 	objectsSince = 2
 	// accessSince is the first with counters and sessions.
 	accessSince = 3
+	// recordsSince is the first with records.
+	recordsSince = 4
 )
 
 // checkSchema is what opening for reading asks of a file. One that was written

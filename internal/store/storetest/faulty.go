@@ -32,6 +32,8 @@ const (
 	SaveRun      Method = "SaveRun"
 	Run          Method = "Run"
 	Runs         Method = "Runs"
+	Records      Method = "Records"
+	SaveRecords  Method = "SaveRecords"
 	Append       Method = "Append"
 	Activity     Method = "Activity"
 	Verify       Method = "Verify"
@@ -242,6 +244,16 @@ func (f *Faulty) Run(ctx context.Context, id string) (store.Run, error) {
 // Runs implements store.Runs.
 func (f *Faulty) Runs(ctx context.Context, limit int) ([]store.Run, error) {
 	return ask(ctx, f, Runs, func() ([]store.Run, error) { return f.below.Runs(ctx, limit) })
+}
+
+// Records implements store.Records.
+func (f *Faulty) Records(ctx context.Context, query store.RecordQuery) ([]store.Record, error) {
+	return ask(ctx, f, Records, func() ([]store.Record, error) { return f.below.Records(ctx, query) })
+}
+
+// SaveRecords implements store.Records.
+func (f *Faulty) SaveRecords(ctx context.Context, lease store.Lease, records []store.Record, rows ...store.Activity) error {
+	return f.call(ctx, SaveRecords, func() error { return f.below.SaveRecords(ctx, lease, records, rows...) })
 }
 
 // Append implements store.Activities.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -21,12 +22,20 @@ func testInjections(t *testing.T, s store.Store) {
 	ref := func(text string) fleet.Ref {
 		return fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "eu-central-1"}, Kind: fleet.EC2Instance, ID: text}
 	}
+	lease := acquire(t, s, "host-a")
 	var rows []store.Activity
+	var kept []store.Record
 	for i, text := range injections {
 		rows = append(rows, store.Activity{
 			At: monday.Add(time.Duration(i) * time.Second), Actor: text, Event: store.Event(text), Ref: ref(text), Name: text + " name", Schedule: text + " schedule", Reason: text, Detail: text,
 		})
+		for _, kind := range []store.RecordKind{store.WorkloadRun, store.RecordKind(text)} {
+			r := record(text, i)
+			r.Kind = kind
+			kept = append(kept, r)
+		}
 	}
+	keepRecords(t, s, lease, kept...)
 	if err := s.Append(t.Context(), store.Lease{}, rows); err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +50,18 @@ func testInjections(t *testing.T, s store.Store) {
 		}
 		if found, err := s.Objects(t.Context(), store.ObjectKind(text)); err != nil || len(found) != 0 {
 			t.Errorf("%d objects of the kind %q, %v", len(found), text, err)
+		}
+		for name, query := range map[string]store.RecordQuery{
+			"name": {Kind: store.WorkloadRun, Name: text}, "kind": {Kind: store.RecordKind(text)},
+		} {
+			if found := records(t, s, query); len(found) != 1 || found[0].Name != text {
+				t.Errorf("records by the %s %q: %+v", name, text, found)
+			}
+		}
+		for _, found := range records(t, s, store.RecordQuery{Kind: store.WorkloadRun, Prefix: text}) {
+			if !strings.HasPrefix(found.Name, text) {
+				t.Errorf("the prefix %q finds %q", text, found.Name)
+			}
 		}
 		if granted, err := s.Take(t.Context(), text, monday, 1, 1); err != nil || granted != 1 {
 			t.Errorf("counter %q: %d granted, %v", text, granted, err)

@@ -84,6 +84,15 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"walking all memories":                                  testMemoryWalk,
 		"runs come back as they were saved":                     testRuns,
 		"runs that can not be kept are refused":                 testRunsRefused,
+		"records come back as they were saved":                  testRecords,
+		"records are replaced and dropped":                      testRecordReplace,
+		"records are ordered by the bytes of their names":       testRecordOrder,
+		"records are asked for page by page":                    testRecordPages,
+		"records and their rows never part":                     testRecordRows,
+		"records written twice are written once":                testRecordRepeated,
+		"records that can not be kept are refused":              testRecordRefused,
+		"records are copies":                                    testRecordCopies,
+		"records saved and asked for at random":                 testRecordWalk,
 		"activity is numbered and chained":                      testActivityChain,
 		"activity is appended all or none":                      testActivityAllOrNone,
 		"activity is asked for":                                 testActivityQueries,
@@ -109,6 +118,7 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		t.Run("two processes change one object at once", func(t *testing.T) { testTwinObjectRace(t, open(t), hooks) })
 		t.Run("of many takers in two processes one gets the last", func(t *testing.T) { takeRace(t, twins(t, open(t), hooks)...) })
 		t.Run("two processes share sessions", func(t *testing.T) { testTwinSessions(t, open(t), hooks) })
+		t.Run("two processes share records", func(t *testing.T) { testTwinRecords(t, open(t), hooks) })
 		t.Run("two processes append one chain", func(t *testing.T) { testTwinChain(t, open(t), hooks) })
 		t.Run("one process reads while another writes", func(t *testing.T) { testTwinRead(t, open(t), hooks) })
 	}
@@ -481,12 +491,15 @@ func testFenced(t *testing.T, s store.Store) {
 		}), store.ErrFenced)
 		wantErr(t, name+": SaveChanges of nothing", s.SaveChanges(ctx, lease, store.Changes{}), store.ErrFenced)
 		wantErr(t, name+": DropMemories", s.DropMemories(ctx, lease, []fleet.Ref{kept.Ref}), store.ErrFenced)
+		wantErr(t, name+": SaveRecords", s.SaveRecords(ctx, lease, []store.Record{record("run-1", 0)}, event(0, "web")), store.ErrFenced)
+		wantErr(t, name+": SaveRecords of nothing", s.SaveRecords(ctx, lease, nil), store.ErrFenced)
 		wantErr(t, name+": SaveRun", s.SaveRun(ctx, lease, run), store.ErrFenced)
 		if lease.Term != 0 {
 			wantErr(t, name+": Append", s.Append(ctx, lease, []store.Activity{event(0, "web")}), store.ErrFenced)
 		}
 	}
 	equal(t, "nothing has changed", []decide.Memory{kept}, all(t, s))
+	equal(t, "no record was made", []store.Record{}, records(t, s, store.RecordQuery{Kind: store.WorkloadRun}))
 	equal(t, "nothing has changed in the scope", decide.ScopeMemory{Scope: seoul}, scopeMemory(t, s, seoul))
 	_, err = s.Run(ctx, "run-1")
 	wantErr(t, "the refused run", err, store.ErrNotFound)
@@ -1086,6 +1099,7 @@ func testCanceled(t *testing.T, s store.Store) {
 	}
 	equal(t, "nothing was written", []decide.Memory{full(ref(seoul, "i-1"))}, all(t, s))
 	equal(t, "no object was made", []store.Object{}, objects(t, s))
+	equal(t, "no record was made", []store.Record{}, records(t, s, store.RecordQuery{Kind: store.WorkloadRun}))
 	holds(t, s, 0)
 
 	ctx, cancel = context.WithCancel(t.Context())
@@ -1127,11 +1141,13 @@ func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]fun
 			_, err := s.EndSessions(ctx, []string{session("called", 0).Hash}, event(0, "web"))
 			return err
 		},
-		Append:   func() error { return s.Append(ctx, lease, []store.Activity{event(0, "web")}) },
-		Activity: func() error { _, err := s.Activity(ctx, store.ActivityQuery{}); return err },
-		Verify:   func() error { _, err := s.Verify(ctx); return err },
-		Ping:     func() error { return s.Ping(ctx) },
-		Close:    func() error { return s.Close() },
+		Records:     func() error { _, err := s.Records(ctx, store.RecordQuery{Kind: store.WorkloadRun}); return err },
+		SaveRecords: func() error { return s.SaveRecords(ctx, lease, []store.Record{record("run-1", 0)}) },
+		Append:      func() error { return s.Append(ctx, lease, []store.Activity{event(0, "web")}) },
+		Activity:    func() error { _, err := s.Activity(ctx, store.ActivityQuery{}); return err },
+		Verify:      func() error { _, err := s.Verify(ctx); return err },
+		Ping:        func() error { return s.Ping(ctx) },
+		Close:       func() error { return s.Close() },
 	}
 }
 
@@ -1199,6 +1215,8 @@ func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(stor
 		t.Fatalf("Touch: %v", err)
 	}
 	keep(t, s, session("kim", 0))
+	keepRecords(t, s, lease, record("run-1", 1), record("run-2", 2), record("run-3", 3))
+	keepRecords(t, s, lease, record("run-2", 4), dropped("run-3"))
 	return lease, func(s store.Store) []any {
 		runs, err := s.Runs(t.Context(), 0)
 		if err != nil {
@@ -1212,6 +1230,7 @@ func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(stor
 			all(t, s), runs, rows(t, s, store.ActivityQuery{}), v,
 			scopeMemory(t, s, seoul), scopeMemory(t, s, beijing), objects(t, s), revision(t, s),
 			counted(t, s, "quota", "key"), sessions(t, s),
+			records(t, s, store.RecordQuery{Kind: store.WorkloadRun}),
 		}
 	}
 }
