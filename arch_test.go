@@ -66,6 +66,9 @@ var house = map[string]row{
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
 	"internal/event":    {word, []string{"internal/fleet"}},
+	"internal/workload": {word, []string{"internal/fleet"}},
+
+	"internal/reservation": {word, []string{"internal/calendar", "internal/fleet", "internal/savings"}},
 
 	// Support.
 	"internal/buildinfo": {support, nil},

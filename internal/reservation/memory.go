@@ -1,0 +1,245 @@
+package reservation
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Memory is what is remembered of a reservation between steps and between
+// processes. It is kept as JSON: fields may be added, none may change its meaning.
+type Memory struct {
+	// Account and Region are where it was last looked for, so that what it holds is given back after it has left the configuration.
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// Seq numbers purchases, so that each has a token of its own.
+	Seq int64 `json:"seq,omitempty"`
+	// Intent is the step that was begun and whose outcome is not known; nil: none.
+	Intent *Intent `json:"intent,omitempty"`
+	// Wrote is what was written lately, by ID: a listing may still show what was before.
+	Wrote map[string]Wrote `json:"wrote,omitempty"`
+	// Blocked are reservations that the provider refused to change, until they are tried again.
+	Blocked map[string]time.Time `json:"blocked,omitempty"`
+	// Begun is when it was first wanted, in this time of wanting; zero: it is not.
+	Begun time.Time `json:"begun,omitzero"`
+	Round Round     `json:"round,omitzero"`
+	Told  Told      `json:"told,omitzero"`
+	Idle  Idle      `json:"idle,omitzero"`
+
+	// Seen is when Held was listed; Wanted and Why are what came of the last look, Until is when the next one is due.
+	Seen   time.Time `json:"seen,omitzero"`
+	Held   []Held    `json:"held,omitempty"`
+	Wanted int       `json:"wanted"`
+	Why    Reason    `json:"why,omitempty"`
+	Text   string    `json:"text,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+}
+
+// Intent is a step that was begun.
+type Intent struct {
+	Step
+	At time.Time `json:"at"` // when it was first begun
+}
+
+// Wrote is what a reservation was last made by us.
+type Wrote struct {
+	At   time.Time `json:"at"`
+	Held Held      `json:"held"`
+}
+
+// Round is one time of asking: how far asking has come down, part by part.
+type Round struct {
+	At time.Time `json:"at,omitzero"` // of its first refusal
+	// Sizes are how many may still be asked for at once, by part; 0: not even one is to be had. Parts that were not refused are not among them.
+	Sizes map[string]int `json:"sizes,omitempty"`
+	// Asked are the refusals, in order, for the record.
+	Asked []Refusal `json:"asked,omitempty"`
+	// Until is when the next round begins; zero: this one is not over.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Refusal is a request that was refused.
+type Refusal struct {
+	Part Part   `json:"part"`
+	By   int    `json:"by"`
+	Why  string `json:"why,omitempty"` // the provider's words, where it is not for want of capacity
+}
+
+// Told is what people were told, so that they are told once.
+type Told struct {
+	Reached int       `json:"reached,omitempty"` // the amount whose reaching was told
+	Short   bool      `json:"short,omitempty"`
+	Trouble string    `json:"trouble,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+	// Observed is the last step that would have been made while only observing.
+	Observed string `json:"observed,omitempty"`
+}
+
+// Idle is how long some of what is held has gone unused.
+type Idle struct {
+	Since time.Time `json:"since,omitzero"`
+	Least int       `json:"least,omitempty"` // the fewest that were unused since then
+	Told  bool      `json:"told,omitempty"`
+}
+
+// Settling is how long a listing may lag behind what was written (AWS: eventual
+// consistency, a minute at most in practice), with room. Within it a purchase
+// without an answer is repeated or waited for; after it the listing counts.
+const Settling = 3 * time.Minute
+
+// Clone copies a memory.
+func (m *Memory) Clone() *Memory {
+	c := *m
+	c.Wrote, c.Blocked, c.Held = maps.Clone(m.Wrote), maps.Clone(m.Blocked), slices.Clone(m.Held)
+	c.Round.Sizes, c.Round.Asked = maps.Clone(m.Round.Sizes), slices.Clone(m.Round.Asked)
+	if m.Intent != nil {
+		intent := *m.Intent
+		c.Intent = &intent
+	}
+	return &c
+}
+
+// Seeing takes a listing in: what was written too lately to be in it is put
+// right, and what is over is forgotten. It returns what is held now.
+func (m *Memory) Seeing(now time.Time, listed []Held) []Held {
+	held := slices.Clone(listed)
+	for _, id := range slices.Sorted(maps.Keys(m.Wrote)) {
+		wrote := m.Wrote[id]
+		if now.Sub(wrote.At) >= Settling || now.Before(wrote.At) {
+			delete(m.Wrote, id)
+			continue
+		}
+		i := slices.IndexFunc(held, func(h Held) bool { return h.ID == id })
+		switch {
+		case i < 0 && wrote.Held.live():
+			held = append(held, wrote.Held)
+		case i >= 0 && held[i].live():
+			h := &held[i]
+			used := h.Used()
+			h.Total, h.End = wrote.Held.Total, wrote.Held.End
+			h.Free = max(0, h.Total-used)
+			if !wrote.Held.live() {
+				h.Standing, h.State = wrote.Held.Standing, wrote.Held.State
+			}
+		}
+	}
+	for id, until := range m.Blocked {
+		if !now.Before(until) {
+			delete(m.Blocked, id)
+		}
+	}
+	if r := m.Round; !r.Until.IsZero() && !now.Before(r.Until) {
+		m.Round = Round{}
+	}
+	m.Seen, m.Held = now, held
+	return held
+}
+
+// wrote notes what a reservation was made.
+func (m *Memory) wrote(now time.Time, h Held) {
+	if m.Wrote == nil {
+		m.Wrote = map[string]Wrote{}
+	}
+	m.Wrote[h.ID] = Wrote{now, h}
+	if i := slices.IndexFunc(m.Held, func(old Held) bool { return old.ID == h.ID }); i >= 0 {
+		m.Held[i] = h
+	} else {
+		m.Held = append(m.Held, h)
+	}
+}
+
+// Begin notes a step that is about to be made.
+func (m *Memory) Begin(now time.Time, step Step) {
+	if m.Intent != nil && m.Intent.Token == step.Token && step.Token != "" {
+		return // it is repeated
+	}
+	if step.Do == Buy {
+		m.Seq++
+	}
+	m.Intent = &Intent{Step: step, At: now}
+}
+
+// Done notes that the step was made. bought is what was bought, of a Buy.
+func (m *Memory) Done(now time.Time, step Step, bought Held) {
+	m.Intent = nil
+	if step.Do == Buy {
+		m.wrote(now, bought)
+		return
+	}
+	i := slices.IndexFunc(m.Held, func(h Held) bool { return h.ID == step.ID })
+	if i < 0 {
+		return
+	}
+	h := m.Held[i]
+	used := h.Used()
+	switch step.Do {
+	case Grow, Shrink:
+		h.Total = step.Count
+		h.Free = max(0, h.Total-used)
+	case Cancel:
+		h.Standing, h.State = Ended, "cancelled"
+	case SetEnd:
+	}
+	if !step.End.IsZero() {
+		h.End = step.End
+	}
+	m.wrote(now, h)
+}
+
+// Refuse notes that the provider has no such capacity, or, with its words, that
+// it will not give it here: fewer are asked for next, or it is asked elsewhere.
+func (m *Memory) Refuse(now time.Time, step Step, why string) {
+	m.Intent = nil
+	if m.Round.At.IsZero() {
+		m.Round.At = now
+	}
+	if m.Round.Sizes == nil {
+		m.Round.Sizes = map[string]int{}
+	}
+	size := step.By / 2
+	if why != "" {
+		size = 0
+	}
+	m.Round.Sizes[step.Part.String()] = size
+	m.Round.Asked = append(m.Round.Asked, Refusal{step.Part, step.By, why})
+}
+
+// Block notes that the provider refuses to change a reservation; it is left alone until then.
+func (m *Memory) Block(step Step, until time.Time) {
+	m.Intent = nil
+	if m.Blocked == nil {
+		m.Blocked = map[string]time.Time{}
+	}
+	m.Blocked[step.ID] = until
+}
+
+// Lost notes that a reservation no longer exists.
+func (m *Memory) Lost(step Step) {
+	m.Intent = nil
+	delete(m.Wrote, step.ID)
+	m.Held = slices.DeleteFunc(m.Held, func(h Held) bool { return h.ID == step.ID })
+}
+
+// Unused follows how long some of what is held has gone unused, and reports
+// whether that is to be said now: once, until all of it was used or given back.
+func (m *Memory) Unused(now time.Time, after time.Duration) bool {
+	free := 0
+	for i := range m.Held {
+		if m.Held[i].Standing == Active {
+			free += m.Held[i].Free
+		}
+	}
+	switch {
+	case free == 0:
+		m.Idle = Idle{}
+		return false
+	case m.Idle.Since.IsZero():
+		m.Idle = Idle{Since: now, Least: free}
+	}
+	m.Idle.Least = min(m.Idle.Least, free)
+	if m.Idle.Told || now.Sub(m.Idle.Since) < after {
+		return false
+	}
+	m.Idle.Told = true
+	return true
+}
