@@ -262,6 +262,8 @@ type Resource struct {
 	VPC       string `json:"vpc,omitempty"`
 	Subnet    string `json:"subnet,omitempty"`
 	PrivateIP string `json:"private_ip,omitempty"`
+	// Endpoint is where a database is reached, host:port; empty where the listing does not say, and for other kinds.
+	Endpoint string `json:"endpoint,omitempty"`
 	// StateReason is AWS's reason for the present state ("Client.UserInitiatedShutdown: …"), empty where it gives none.
 	StateReason string `json:"state_reason,omitempty"`
 	// LaunchedAt is when it was last started; zero where AWS does not say.
@@ -302,6 +304,7 @@ const (
 // Tags that Dayshift reads and writes on resources.
 const (
 	TagProtect       = "dayshift:protect"        // "true": never touched
+	TagBypass        = "dayshift:bypass"         // "true": its workload leaves it out
 	TagInstanceTypes = "dayshift:instance-types" // acceptable types, best first, comma-separated
 	TagLastAction    = "dayshift:last-action"    // informational, written
 	TagError         = "dayshift:error"          // informational, written
