@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -246,6 +247,9 @@ func (e *exam) places() {
 	}
 	if got, want := where(databases["shop-db"]), where(database); got != want {
 		e.Errorf("the database is at %v, want %v", got, want)
+	}
+	if host, port, err := net.SplitHostPort(databases["shop-db"].Endpoint); err != nil || host == "" || port == "" {
+		e.Errorf("the database is reached at %q: %v", databases["shop-db"].Endpoint, err)
 	}
 	other := machines["other"]
 	if other.VPC == "" || other.VPC == web.VPC || other.Subnet == "" || other.Subnet == web.Subnet || other.PrivateIP == "" {

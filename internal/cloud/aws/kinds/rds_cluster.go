@@ -152,6 +152,7 @@ func (k *clusters) resource(cluster *types.DBCluster, seenAt time.Time) fleet.Re
 		Bar:           clusterBar(cluster),
 		Members:       len(cluster.DBClusterMembers),
 		AutoRestartAt: sdk.ToTime(cluster.AutomaticRestartTime),
+		Endpoint:      endpoint(sdk.ToString(cluster.Endpoint), sdk.ToInt32(cluster.Port)),
 
 		MaintenanceWindow: sdk.ToString(cluster.PreferredMaintenanceWindow),
 		SeenAt:            seenAt,

@@ -3,6 +3,8 @@ package kinds
 import (
 	"cmp"
 	"context"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,8 +135,19 @@ func (k *databases) resource(database *types.DBInstance, seenAt time.Time) fleet
 	if database.DBSubnetGroup != nil {
 		r.VPC = sdk.ToString(database.DBSubnetGroup.VpcId)
 	}
+	if at := database.Endpoint; at != nil {
+		r.Endpoint = endpoint(sdk.ToString(at.Address), sdk.ToInt32(at.Port))
+	}
 	r.Bar = databaseBar(database)
 	return r
+}
+
+// endpoint is where a database is reached; empty where AWS does not say all of it.
+func endpoint(host string, port int32) string {
+	if host == "" || port <= 0 {
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
 // databaseBar says why AWS does not stop the database singly.

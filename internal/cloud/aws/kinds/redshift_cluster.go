@@ -161,6 +161,9 @@ func (k *warehouses) resource(cluster *types.Cluster, seenAt time.Time) fleet.Re
 	for _, tag := range cluster.Tags {
 		r.Tags[sdk.ToString(tag.Key)] = sdk.ToString(tag.Value)
 	}
+	if at := cluster.Endpoint; at != nil {
+		r.Endpoint = endpoint(sdk.ToString(at.Address), sdk.ToInt32(at.Port))
+	}
 	if r.State != fleet.Stopped { // whatever is paused can be resumed
 		r.Bar = warehouseBar(cluster)
 	}

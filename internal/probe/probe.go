@@ -1,0 +1,149 @@
+// Package probe looks from outside whether something answers: by a TCP
+// connection or an HTTP request.
+//
+// A probe is bounded in time and in what it reads, follows no redirect, goes
+// through no proxy, sends no credentials and checks the certificate of whoever
+// answers by TLS. Which addresses it may connect to is the Guard's to say,
+// asked with the address that names were resolved to. It tells what it found
+// and decides nothing.
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Timeout bounds one probe where Prober does not say: what serves people takes
+// less, and what takes longer is asked again soon.
+const Timeout = 10 * time.Second
+
+// The bounds of an answer: what a health check says fits into both many times over.
+const (
+	maxHeader = 64 << 10
+	maxBody   = 64 << 10
+)
+
+// Guard says whether a connection may go to an address: it is a net.Dialer's Control.
+type Guard func(network, address string, conn syscall.RawConn) error
+
+// Prober probes. It may be used by several goroutines at once.
+type Prober struct {
+	Guard   Guard         // required
+	Timeout time.Duration // of one probe; 0: Timeout
+	Version string        // of the program, for who is asked
+
+	// Dial, when not nil, connects in place of the network: a simulated cloud has members of its own.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	roots *x509.CertPool // of tests; nil: the system's
+}
+
+// errNoGuard is the answer of a Prober that does not know where it may connect to.
+var errNoGuard = errors.New("nobody says which addresses may be probed")
+
+// within bounds a probe; late is the cause of its end.
+func (p *Prober) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := p.Timeout
+	if timeout <= 0 {
+		timeout = Timeout
+	}
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+}
+
+func (p *Prober) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if p.Dial != nil {
+		return p.Dial(ctx, network, address)
+	}
+	if p.Guard == nil {
+		return nil, errNoGuard
+	}
+	dialer := net.Dialer{Control: p.Guard}
+	return dialer.DialContext(ctx, network, address)
+}
+
+// TCP connects to a port of a host, an address or a name, and hangs up. nil: somebody accepted.
+func (p *Prober) TCP(ctx context.Context, host string, port int) error {
+	limited, cancel := p.within(ctx)
+	defer cancel()
+	address, err := hostPort(host, port)
+	if err != nil {
+		return err
+	}
+	conn, err := p.dial(limited, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", address, failure(limited, err))
+	}
+	_ = conn.Close() // it was opened, which is all that was asked
+	return nil
+}
+
+func hostPort(host string, port int) (string, error) {
+	switch {
+	case host == "":
+		return "", errors.New("its address is not known; give the gate a host")
+	case port < 1 || port > 65535:
+		return "", fmt.Errorf("port %d: expected 1 to 65535", port)
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(port)), nil
+}
+
+// HTTP asks for an address with GET and returns the status of the answer, a
+// redirect's included: it is not followed.
+func (p *Prober) HTTP(ctx context.Context, address string) (status int, err error) {
+	limited, cancel := p.within(ctx)
+	defer cancel()
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		return 0, errors.New("the address can not be read; it is http://HOST:PORT/PATH")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return 0, fmt.Errorf("scheme %q: expected http or https", u.Scheme)
+	case u.User != nil:
+		return 0, errors.New("the address must not carry a user or a password")
+	}
+	req, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return 0, errors.New("the address can not be asked for")
+	}
+	req.Header.Set("User-Agent", "dayshift/"+p.Version)
+	transport := p.transport()
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, fmt.Errorf("ask %s: %w", u.Host, failure(limited, err))
+	}
+	defer func() { _ = resp.Body.Close() }() // its status is known
+	// What breaks off in the middle does not serve yet.
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)); err != nil {
+		return 0, fmt.Errorf("read the answer of %s: %w", u.Host, failure(limited, err))
+	}
+	return resp.StatusCode, nil
+}
+
+func (p *Prober) transport() *http.Transport {
+	return &http.Transport{
+		DialContext:            p.dial,
+		TLSClientConfig:        &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12},
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+}
+
+// failure says whose the end was: a probe's own time is told apart from the caller's.
+func failure(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
