@@ -183,11 +183,11 @@ func (s *scope) launch(g *scalingGroup, at int64) bool {
 		return false
 	}
 	zone := g.zones[g.launched%len(g.zones)]
-	if _, ok := s.c.reserve(map[poolKey]int{{zone, g.typ.name}: 1}); !ok {
+	m := s.member(g, zone, at)
+	if s.c.place(s, []*instance{m}, s.c.Now().UnixNano()) != nil {
 		return false
 	}
 	g.launched++
-	m := s.member(g, zone, at)
 	m.line = timeline{{at: at, state: pending}, {at: at + s.c.lasts("ec2-pending", m.id, at), state: running}}
 	s.join(g, m)
 	return true

@@ -81,7 +81,7 @@ type Cloud struct {
 	faults  []*faultState
 
 	poolMu  sync.Mutex
-	pools   map[poolKey]*int // free starts left
+	ledger  ledger
 	reasons []reason
 }
 
@@ -152,7 +152,9 @@ type scope struct {
 	warehouses       []*warehouse           // of Redshift, by identifier
 	notebooks        map[string]*notebook   // of SageMaker, by name in small letters
 	alarms           map[string]*alarm      // of CloudWatch, by name
-	queues           map[string]*queue      // of SQS, by name; nil: none
+	targetGroups     map[string]*targetGroup
+	classics         map[string]*classic // Classic load balancers, by name
+	queues           map[string]*queue   // of SQS, by name; nil: none
 }
 
 // New makes a simulator with no accounts but the default one. It panics when
@@ -224,6 +226,8 @@ func DefaultDurations() map[string][2]time.Duration {
 		"redshift-resuming": {4 * time.Minute, 12 * time.Minute},
 		"notebook-pending":  {2 * time.Minute, 5 * time.Minute}, // a machine, its volume, the lifecycle script
 		"notebook-stopping": {1 * time.Minute, 3 * time.Minute},
+		"odcr-pending":      {},                          // AWS answers a reservation as active as a rule, and says that it can take minutes to be shown so
+		"odcr-assessing":    {time.Hour, 24 * time.Hour}, // of a future-dated reservation
 	}
 }
 
@@ -262,7 +266,7 @@ func (c *Cloud) Reset() {
 	c.images, c.organization = wellKnownImages(), nil
 	c.mu.Unlock()
 	c.poolMu.Lock()
-	c.pools = map[poolKey]*int{}
+	c.ledger = newLedger()
 	c.reasons = []reason{
 		noReason:      {},
 		userStop:      {"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"},
@@ -324,7 +328,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 			c: c, account: a, region: r, net: newNetwork(c.seed, a.id, r),
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
 			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, notebooks: map[string]*notebook{}, eks: map[string]*nodeGroup{}, alarms: map[string]*alarm{},
-			clusterSnapshots: map[string]*clusterSnapshot{},
+			clusterSnapshots: map[string]*clusterSnapshot{}, targetGroups: map[string]*targetGroup{}, classics: map[string]*classic{},
 		}
 		c.scopes[key] = s
 	}
@@ -377,58 +381,4 @@ func (c *Cloud) reasonAt(i uint16) reason {
 	c.poolMu.Lock()
 	defer c.poolMu.Unlock()
 	return c.reasons[i]
-}
-
-// LimitCapacity lets only free more instances of the type start in the zone;
-// a stop or termination gives its place back. A negative free lifts the limit.
-func (c *Cloud) LimitCapacity(zone, instanceType string, free int) {
-	c.poolMu.Lock()
-	defer c.poolMu.Unlock()
-	if free < 0 {
-		delete(c.pools, poolKey{zone, instanceType})
-		return
-	}
-	c.pools[poolKey{zone, instanceType}] = &free
-}
-
-// reserve takes places in capacity pools, all or none. It names the pool that
-// is short.
-func (c *Cloud) reserve(need map[poolKey]int) (poolKey, bool) {
-	c.poolMu.Lock()
-	defer c.poolMu.Unlock()
-	for k, n := range need {
-		if free := c.pools[k]; free != nil && *free < n {
-			return k, false
-		}
-	}
-	for k, n := range need {
-		if free := c.pools[k]; free != nil {
-			*free -= n
-		}
-	}
-	return poolKey{}, true
-}
-
-// release gives back the place of an instance, if it holds one; its scope's
-// lock is held.
-func (c *Cloud) release(i *instance) {
-	if i.is&placed == 0 {
-		return
-	}
-	i.is &^= placed
-	c.poolMu.Lock()
-	defer c.poolMu.Unlock()
-	if free := c.pools[i.pool()]; free != nil {
-		*free++
-	}
-}
-
-// room is how many instances the pool still takes, at most want.
-func (c *Cloud) room(k poolKey, want int) int {
-	c.poolMu.Lock()
-	defer c.poolMu.Unlock()
-	if free := c.pools[k]; free != nil {
-		return min(*free, want)
-	}
-	return want
 }

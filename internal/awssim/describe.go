@@ -12,6 +12,7 @@ import (
 var instanceFields = map[string]func(sight) string{
 	"architecture":                        func(v sight) string { return v.typ.arch },
 	"availability-zone":                   func(v sight) string { return v.zone },
+	"capacity-reservation-id":             func(v sight) string { _, in := v.s.c.standing(v.instance); return in },
 	"client-token":                        func(v sight) string { return v.token },
 	"dns-name":                            func(sight) string { return "" },
 	"hibernation-options.configured":      func(v sight) string { return strconv.FormatBool(v.is&hibernates != 0) },
@@ -48,20 +49,8 @@ var instanceFields = map[string]func(sight) string{
 }
 
 func instanceField(name string) field[sight] {
-	if key, ok := strings.CutPrefix(name, "tag:"); ok {
-		return func(v sight, is func(string) bool) bool {
-			for _, t := range v.tags {
-				if t.Key == key {
-					return is(t.Value)
-				}
-			}
-			return false
-		}
-	}
-	if name == "tag-key" {
-		return func(v sight, is func(string) bool) bool {
-			return slices.ContainsFunc(v.tags, func(t Tag) bool { return is(t.Key) })
-		}
+	if f := tagField(name, func(v sight) []Tag { return v.tags }); f != nil {
+		return f
 	}
 	if get := instanceFields[name]; get != nil {
 		return text(get)
@@ -381,7 +370,9 @@ func writeInstance(w *xw, v sight) {
 	w.raw("<cpuOptions>")
 	w.int("coreCount", max(1, v.typ.vcpu/2))
 	w.int("threadsPerCore", min(2, v.typ.vcpu))
-	w.raw("</cpuOptions><capacityReservationSpecification><capacityReservationPreference>open</capacityReservationPreference></capacityReservationSpecification><hibernationOptions>")
+	w.raw("</cpuOptions>")
+	v.writeReservation(w)
+	w.raw("<hibernationOptions>")
 	w.flag("configured", v.is&hibernates != 0)
 	w.raw("</hibernationOptions><enclaveOptions><enabled>false</enabled></enclaveOptions><metadataOptions><state>applied</state><httpTokens>required</httpTokens>" +
 		"<httpPutResponseHopLimit>2</httpPutResponseHopLimit><httpEndpoint>enabled</httpEndpoint><httpProtocolIpv6>disabled</httpProtocolIpv6>" +

@@ -26,6 +26,10 @@ type Fleet struct {
 	// Events says where EventBridge puts changes of states; nil: nowhere, or where it does.
 	Events *Events `yaml:"events,omitempty"`
 	Alarms []Alarm `yaml:"alarms,omitempty"`
+	// TargetGroups and ClassicBalancers are of Elastic Load Balancing.
+	TargetGroups     []TargetGroup     `yaml:"target_groups,omitempty"`
+	ClassicBalancers []ClassicBalancer `yaml:"classic_load_balancers,omitempty"`
+
 	Faults []Fault `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
 	Organization *Organization `yaml:"organization,omitempty"`
@@ -337,6 +341,16 @@ func (f *Fleet) check(at func(path string) string) []error {
 	for n := range f.Alarms {
 		path := fmt.Sprintf("alarms[%d]", n)
 		f.Alarms[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
+	}
+	for n := range f.TargetGroups {
+		f.TargetGroups[n].check(func(field, format string, args ...any) {
+			bad(fmt.Sprintf("target_groups[%d].%s", n, field), format, args...)
+		}, parts)
+	}
+	for n := range f.ClassicBalancers {
+		f.ClassicBalancers[n].check(func(field, format string, args ...any) {
+			bad(fmt.Sprintf("classic_load_balancers[%d].%s", n, field), format, args...)
+		}, parts)
 	}
 	for n := range f.Faults {
 		if err := f.Faults[n].check(); err != nil {
@@ -761,6 +775,9 @@ func (c *Cloud) Load(f Fleet) error {
 	if err := c.checkAlarms(&f); err != nil {
 		return err
 	}
+	if err := c.checkRotas(&f); err != nil {
+		return err
+	}
 	c.images = images
 	for i := range f.Accounts {
 		c.declare(&f.Accounts[i])
@@ -853,6 +870,18 @@ func (c *Cloud) Load(f Fleet) error {
 		if err != nil {
 			return fmt.Errorf("load fleet: alarms[%d].%w", i, err)
 		}
+	}
+	for i := range f.TargetGroups {
+		s := c.scopeLocked(c.accountLocked(f.TargetGroups[i].Account), regions[f.TargetGroups[i].Region])
+		s.mu.Lock()
+		s.addTargetGroups(&f.TargetGroups[i], now)
+		s.mu.Unlock()
+	}
+	for i := range f.ClassicBalancers {
+		s := c.scopeLocked(c.accountLocked(f.ClassicBalancers[i].Account), regions[f.ClassicBalancers[i].Region])
+		s.mu.Lock()
+		s.addClassics(&f.ClassicBalancers[i], now)
+		s.mu.Unlock()
 	}
 	for _, p := range f.Capacity {
 		c.LimitCapacity(p.Zone, p.Type, p.Free)
@@ -1061,14 +1090,19 @@ func (c *Cloud) Snapshot() Fleet {
 		for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
 			f.Alarms = append(f.Alarms, s.describeAlarm(s.alarms[name], now))
 		}
+		for _, g := range s.sortedTargetGroups() {
+			g.tend(s, now)
+			f.TargetGroups = append(f.TargetGroups, s.describeTargets(g))
+		}
+		for _, b := range s.sortedClassics() {
+			b.tend(s, now)
+			f.ClassicBalancers = append(f.ClassicBalancers, s.describeClassic(b))
+		}
 		s.mu.Unlock()
 	}
 	c.poolMu.Lock()
-	for k, free := range c.pools {
-		f.Capacity = append(f.Capacity, Capacity{k.zone, k.typ, *free})
-	}
+	f.Capacity = c.ledger.limits()
 	c.poolMu.Unlock()
-	slices.SortFunc(f.Capacity, func(a, b Capacity) int { return strings.Compare(a.Zone+a.Type, b.Zone+b.Type) })
 	for _, s := range c.Faults() {
 		f.Faults = append(f.Faults, s.Fault)
 	}

@@ -137,6 +137,7 @@ func (s *scope) sweep(now int64) {
 		if !i.gone(now) {
 			return false
 		}
+		s.c.forget(i)
 		delete(s.byID, i.id)
 		delete(s.named, i.address4())
 		s.leaving--
@@ -284,7 +285,7 @@ func startInstances(k *call, w *xw) *Error {
 	if e != nil {
 		return e
 	}
-	need := map[poolKey]int{}
+	var starting []*instance
 	fallBack := map[*instance]uint16{}
 	for _, i := range list {
 		switch st := i.state(now); st {
@@ -305,7 +306,7 @@ func startInstances(k *call, w *xw) *Error {
 		}
 		switch {
 		case code == "":
-			need[i.pool()]++
+			starting = append(starting, i)
 		case strings.HasPrefix(code, "Client.") || strings.HasPrefix(code, "Server."):
 			fallBack[i] = k.c.reasonIndex(code, code+": "+cmp.Or(message, "Client error on launch"))
 		default:
@@ -315,14 +316,18 @@ func startInstances(k *call, w *xw) *Error {
 	if e := k.dryRun(); e != nil {
 		return e
 	}
+	need, e := k.c.uncovered(k.scope, starting, now)
+	if e != nil {
+		return e
+	}
 	if e := k.short(need); e != nil {
 		return e
 	}
 	if e := k.drawResources(len(list)); e != nil {
 		return e
 	}
-	if p, ok := k.c.reserve(need); !ok {
-		return insufficient(p)
+	if e := k.c.place(k.scope, starting, now); e != nil {
+		return e
 	}
 	before := states(list, now)
 	for n, i := range list {
@@ -339,11 +344,10 @@ func startInstances(k *call, w *xw) *Error {
 	return nil
 }
 
-// boot sets an instance pending for which a place is reserved; the scope's
+// boot sets an instance pending that has its place; the scope's
 // lock is held.
 func (c *Cloud) boot(i *instance, now int64) {
 	i.before, i.launched = i.launched, now
-	i.is |= placed
 	i.line.turn(now, phase{at: now, state: pending}, phase{at: now + c.lasts("ec2-pending", i.id, now), state: running})
 }
 
@@ -539,7 +543,11 @@ func runInstances(k *call, w *xw) *Error {
 	if e != nil {
 		return e
 	}
-	tags, e := k.launchTags()
+	tags, e := k.tagsFor("TagSpecification", "instance")
+	if e != nil {
+		return e
+	}
+	want, e := k.preference("CapacityReservationSpecification.")
 	if e != nil {
 		return e
 	}
@@ -564,26 +572,27 @@ func runInstances(k *call, w *xw) *Error {
 	if len(k.scope.instances)+lo > maxPerScope {
 		return refuse("InstanceLimitExceeded", "You have requested more instances (%d) than the simulator holds for one account and region (%d).", len(k.scope.instances)+lo, maxPerScope)
 	}
-	pool := poolKey{zone, typ.name}
-	if e := k.short(map[poolKey]int{pool: hi}); e != nil {
+	like := instance{typ: typ, image: img, zone: zone, site: k.scope.net.places[zone], key: p["KeyName"], token: token, is: is, launched: now}
+	n, e := k.roomFor(like, want, lo, hi)
+	if e != nil {
 		return e
-	}
-	n := k.c.room(pool, hi)
-	if n < lo {
-		return insufficient(pool)
 	}
 	if e := k.drawResources(n); e != nil {
 		return e
 	}
-	if _, ok := k.c.reserve(map[poolKey]int{pool: n}); !ok {
-		return insufficient(pool)
-	}
 	l := launch{question: question, group: k.c.mint(), at: now}
-	for j := range n {
-		i := &instance{
-			id: k.c.instanceID(), typ: typ, image: img, zone: zone, site: k.scope.net.places[zone], key: p["KeyName"], token: token,
-			group: l.group, index: int32(j), is: is | placed, launched: now, tags: slices.Clone(tags),
-		}
+	list := make([]*instance, n)
+	for j := range list {
+		i := like
+		i.id, i.group, i.index, i.tags = k.c.instanceID(), l.group, int32(j), slices.Clone(tags)
+		list[j] = &i
+	}
+	k.c.prefer(list, want)
+	if e := k.c.place(k.scope, list, now); e != nil {
+		k.c.prefer(list, preference{})
+		return e
+	}
+	for _, i := range list {
 		i.line = timeline{{at: now, state: pending}, {at: now + k.c.lasts("ec2-pending", i.id, now), state: running}}
 		if f := k.strikes(FaultFallBack, i.id, i.name()); f != nil { // a launch that fails terminates
 			code := cmp.Or(f.Code, "Client.InternalError")
@@ -722,11 +731,13 @@ func (k *call) launchTraits(typ *instanceType) (is traits, e *Error) {
 	return is, nil
 }
 
-func (k *call) launchTags() ([]Tag, *Error) {
+// tagsFor reads the tags of what a request makes, of one type of resources.
+// Most requests say TagSpecification, some TagSpecifications.
+func (k *call) tagsFor(param, resource string) ([]Tag, *Error) {
 	var tags []Tag
-	for _, i := range k.p.indexes("TagSpecification") {
-		pre := "TagSpecification." + i + "."
-		if t := k.p[pre+"ResourceType"]; t != "instance" {
+	for _, i := range k.p.indexes(param) {
+		pre := param + "." + i + "."
+		if t := k.p[pre+"ResourceType"]; t != resource {
 			return nil, refuse("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", t)
 		}
 		given, e := k.readTags(pre + "Tag")

@@ -53,7 +53,7 @@ func (l Limits) left(b Bucket) Bucket {
 // Source: "Request throttling for the Amazon EC2 API" (the row of a mutating
 // action that the page does not list is its stated default), "Amazon RDS API
 // throttling", "IAM and AWS STS quotas", "Request throttling for the Amazon ECS
-// API", "CloudWatch service quotas". For Systems Manager, Redshift, SageMaker, both kinds of Auto Scaling, Organizations and the Resource Groups
+// API", "CloudWatch service quotas", "Request throttling for the Elastic Load Balancing API". For Systems Manager, Redshift, SageMaker, both kinds of Auto Scaling, Organizations and the Resource Groups
 // Tagging API no figure is known here; their buckets are made small on purpose.
 func AWSLimits() []Limit {
 	unpaged := func(action string) Limit {
@@ -85,6 +85,11 @@ func AWSLimits() []Limit {
 		{Service: "monitoring", Action: "*Alarm*", Request: Bucket{3, 3}},
 		{Service: "redshift", Action: "*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "sagemaker", Action: "*", Shared: true, Request: Bucket{10, 2}},
+		// Both versions of Elastic Load Balancing's API have these, each its own.
+		{Service: "elasticloadbalancing", Action: "Describe*", Shared: true, Request: Bucket{40, 10}},
+		{Service: "elasticloadbalancing", Action: "*", Shared: true, Request: Bucket{20, 4}},
+		{Service: "elb", Action: "Describe*", Shared: true, Request: Bucket{40, 10}},
+		{Service: "elb", Action: "*", Shared: true, Request: Bucket{20, 4}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
 		{Service: "eks", Action: "*", Shared: true, Request: Bucket{30, 5}}, // no figure is published
 		{Service: "autoscaling", Action: "*", Shared: true, Request: Bucket{30, 5}},

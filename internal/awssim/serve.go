@@ -195,6 +195,10 @@ func (k *call) answer(r *http.Request) reply {
 	}
 	k.actionName, k.target = form.Get("Action"), cmp.Or(smithyTarget(r), r.Header.Get("X-Amz-Target"))
 	k.svc = k.c.services[k.serviceName]
+	if k.svc != nil && k.svc.older != nil && form.Get("Version") == k.svc.older.version {
+		k.svc = k.svc.older
+		k.serviceName = k.svc.name
+	}
 	k.wire = k.svc.wire(r)
 	if refusal != nil {
 		return k.fail(refusal.inWordsOf(k.svc))

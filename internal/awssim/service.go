@@ -28,6 +28,8 @@ type service struct {
 	also   []protocol
 	target string
 	iam    string // its prefix in IAM's actions where that is not name
+	// older answers requests of its own version, which are signed for alike; nil: there is none.
+	older *service
 	// words are its own names of common refusals.
 	words   map[string]string
 	actions map[string]*action
@@ -140,7 +142,17 @@ func services() map[string]*service {
 					"Placement.AvailabilityZone Placement.Tenancy Monitoring.Enabled DisableApiStop DisableApiTermination InstanceInitiatedShutdownBehavior "+
 					"HibernationOptions.Configured InstanceMarketOptions.MarketType InstanceMarketOptions.SpotOptions.SpotInstanceType "+
 					"InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior "+
+					"CapacityReservationSpecification.CapacityReservationPreference CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId "+
 					"TagSpecification.N.ResourceType TagSpecification.N.Tag.N.Key TagSpecification.N.Tag.N.Value", "", runInstances),
+				"DescribeCapacityReservations": does(read, "CapacityReservationId.N MaxResults NextToken DryRun"+ec2Filters, "CapacityReservationId", describeCapacityReservations),
+				"GetCapacityReservationUsage":  does(read, "CapacityReservationId MaxResults NextToken DryRun", "CapacityReservationId", onReservation(getCapacityReservationUsage)),
+				"CreateCapacityReservation": does(write, "ClientToken InstanceType InstancePlatform AvailabilityZone AvailabilityZoneId Tenancy InstanceCount EbsOptimized "+
+					"EndDate EndDateType InstanceMatchCriteria PlacementGroupArn StartDate CommitmentDuration DeliveryPreference DryRun "+
+					"TagSpecifications.N.ResourceType TagSpecifications.N.Tag.N.Key TagSpecifications.N.Tag.N.Value", "", createCapacityReservation),
+				"ModifyCapacityReservation": does(write, "CapacityReservationId InstanceCount EndDate EndDateType InstanceMatchCriteria DryRun", "CapacityReservationId", onReservation(modifyCapacityReservation)),
+				"CancelCapacityReservation": does(write, "CapacityReservationId DryRun", "CapacityReservationId", onReservation(cancelCapacityReservation)),
+				"ModifyInstanceCapacityReservationAttributes": does(write, "InstanceId CapacityReservationSpecification.CapacityReservationPreference "+
+					"CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId DryRun", "InstanceId", modifyInstanceCapacityReservationAttributes),
 				"ModifyInstanceAttribute": does(write, "InstanceId Attribute Value InstanceType.Value DisableApiStop.Value DisableApiTermination.Value "+
 					"EbsOptimized.Value InstanceInitiatedShutdownBehavior.Value DryRun", "InstanceId", modifyInstanceAttribute),
 				"CreateTags": does(write, "ResourceId.N Tag.N.Key Tag.N.Value DryRun", "ResourceId", createTags),
@@ -192,12 +204,14 @@ func services() map[string]*service {
 		},
 	}
 	all = append(append(all, ecsServices()...),
-		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(),
+		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(), elbService(),
 	)
 	out := map[string]*service{}
 	for _, s := range all {
-		for name, a := range s.actions {
-			a.name = name
+		for of := s; of != nil; of = of.older {
+			for name, a := range of.actions {
+				a.name = name
+			}
 		}
 		out[s.name] = s
 	}

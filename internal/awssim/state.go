@@ -140,11 +140,8 @@ func (c *Cloud) Database(account, region, id string) (Database, bool) {
 // StartInstance starts an instance as a person at the console would: outside
 // the buckets, the faults and the log.
 func (c *Cloud) StartInstance(id string) error {
-	return c.person(id, "start", func(i *instance, now int64) bool {
-		if i.state(now) != stopped {
-			return false
-		}
-		if _, ok := c.reserve(map[poolKey]int{i.pool(): 1}); !ok {
+	return c.person(id, "start", func(s *scope, i *instance, now int64) bool {
+		if i.state(now) != stopped || c.place(s, []*instance{i}, now) != nil {
 			return false
 		}
 		c.boot(i, now)
@@ -154,7 +151,7 @@ func (c *Cloud) StartInstance(id string) error {
 
 // StopInstance stops an instance as a person would.
 func (c *Cloud) StopInstance(id string) error {
-	return c.person(id, "stop", func(i *instance, now int64) bool {
+	return c.person(id, "stop", func(_ *scope, i *instance, now int64) bool {
 		if i.state(now) != running {
 			return false
 		}
@@ -191,7 +188,7 @@ func (c *Cloud) TerminateInstance(id string) error {
 
 // TagInstance sets tags of an instance; an empty value removes the tag.
 func (c *Cloud) TagInstance(id string, tags map[string]string) error {
-	return c.person(id, "tag", func(i *instance, now int64) bool {
+	return c.person(id, "tag", func(_ *scope, i *instance, now int64) bool {
 		i.remember(now)
 		next := slices.Clone(i.tags)
 		for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -205,14 +202,14 @@ func (c *Cloud) TagInstance(id string, tags map[string]string) error {
 	})
 }
 
-func (c *Cloud) person(id, what string, do func(i *instance, now int64) bool) error {
+func (c *Cloud) person(id, what string, do func(s *scope, i *instance, now int64) bool) error {
 	s, i := c.holder(id)
 	if s == nil {
 		return fmt.Errorf("%s %s: there is no such instance", what, id)
 	}
 	defer s.mu.Unlock()
 	now := c.Now().UnixNano()
-	if !do(i, now) {
+	if !do(s, i, now) {
 		return fmt.Errorf("%s %s: it is %s, or its capacity pool is empty", what, id, stateNames[i.state(now)])
 	}
 	return nil

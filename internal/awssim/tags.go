@@ -65,8 +65,15 @@ func mergeTags(have, set []Tag) ([]Tag, *Error) {
 	return out, nil
 }
 
-// taggable finds the instances that a tagging request names, all or none.
-func (k *call) taggable() ([]*instance, *Error) {
+// tagged is a resource whose tags a request changes.
+type tagged struct {
+	tags []Tag
+	set  func([]Tag)
+}
+
+// taggable finds the resources that a tagging request names, all or none. The
+// scope's lock is held: nothing else changes tags of what is in it.
+func (k *call) taggable() ([]tagged, *Error) {
 	ids := k.p.list("ResourceId")
 	if len(ids) == 0 {
 		return nil, refuse("MissingParameter", "The request must contain the parameter resourceIdSet")
@@ -74,25 +81,90 @@ func (k *call) taggable() ([]*instance, *Error) {
 	if len(ids) > 1000 {
 		return nil, refuse("InvalidParameterValue", "At most 1000 resources can be tagged in one request, not %d", len(ids))
 	}
+	var out []tagged
+	var instances []string
 	for _, id := range ids {
-		if strings.HasPrefix(id, "i-") {
-			continue
-		}
-		for _, o := range []struct{ prefix, code, what string }{
-			{"ami-", "InvalidAMIID.NotFound", "image"},
-			{"vol-", "InvalidVolume.NotFound", "volume"},
-			{"snap-", "InvalidSnapshot.NotFound", "snapshot"},
-			{"vpc-", "InvalidVpcID.NotFound", "vpc"},
-			{"subnet-", "InvalidSubnetID.NotFound", "subnet"},
-			{"sg-", "InvalidGroup.NotFound", "security group"},
-		} {
-			if idForm(id, o.prefix) { // only instances can be tagged here
-				return nil, refuse(o.code, "The %s ID '%s' does not exist", o.what, id)
+		switch {
+		case strings.HasPrefix(id, "i-"):
+			instances = append(instances, id)
+		case strings.HasPrefix(id, "cr-"):
+			one, e := k.taggableReservation(id)
+			if e != nil {
+				return nil, e
 			}
+			out = append(out, one)
+		default:
+			return nil, notTaggable(id)
 		}
-		return nil, refuse("InvalidID", "The ID '%s' is not valid", id)
 	}
-	return k.findAll(ids, false)
+	if len(instances) == 0 {
+		return out, nil
+	}
+	list, e := k.findAll(instances, false)
+	for _, i := range list {
+		out = append(out, tagged{i.tags, func(tags []Tag) {
+			i.remember(k.ns())
+			i.tags = tags
+		}})
+	}
+	return out, e
+}
+
+func (k *call) taggableReservation(id string) (tagged, *Error) {
+	k.c.poolMu.Lock()
+	defer k.c.poolMu.Unlock()
+	k.c.ledger.settle(k.ns())
+	r, e := k.reservation(id)
+	if e != nil {
+		return tagged{}, e
+	}
+	return tagged{r.tags, func(tags []Tag) {
+		k.c.poolMu.Lock()
+		defer k.c.poolMu.Unlock()
+		r.remember(k.ns())
+		r.tags = tags
+	}}, nil
+}
+
+// notTaggable refuses what can not be tagged here.
+func notTaggable(id string) *Error {
+	for _, o := range []struct{ prefix, code, what string }{
+		{"ami-", "InvalidAMIID.NotFound", "image"},
+		{"vol-", "InvalidVolume.NotFound", "volume"},
+		{"snap-", "InvalidSnapshot.NotFound", "snapshot"},
+		{"vpc-", "InvalidVpcID.NotFound", "vpc"},
+		{"subnet-", "InvalidSubnetID.NotFound", "subnet"},
+		{"sg-", "InvalidGroup.NotFound", "security group"},
+	} {
+		if idForm(id, o.prefix) {
+			return refuse(o.code, "The %s ID '%s' does not exist", o.what, id)
+		}
+	}
+	return refuse("InvalidID", "The ID '%s' is not valid", id)
+}
+
+// retag changes the tags of everything that the request names, or of nothing.
+func (k *call) retag(w *xw, change func(have []Tag) ([]Tag, *Error)) *Error {
+	k.scope.mu.Lock()
+	defer k.scope.mu.Unlock()
+	list, e := k.taggable()
+	if e != nil {
+		return e
+	}
+	next := make([][]Tag, len(list))
+	for n, o := range list {
+		if next[n], e = change(o.tags); e != nil {
+			return e
+		}
+	}
+	if e := k.dryRun(); e != nil {
+		return e
+	}
+	for n, o := range list {
+		o.set(next[n])
+	}
+	w.flag("return", true)
+	return nil
 }
 
 func createTags(k *call, w *xw) *Error {
@@ -103,48 +175,18 @@ func createTags(k *call, w *xw) *Error {
 	if len(set) == 0 {
 		return refuse("MissingParameter", "The request must contain the parameter tagSet")
 	}
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	list, e := k.taggable()
-	if e != nil {
-		return e
-	}
-	merged := make([][]Tag, len(list))
-	for n, i := range list {
-		if merged[n], e = mergeTags(i.tags, set); e != nil {
-			return e
-		}
-	}
-	if e := k.dryRun(); e != nil {
-		return e
-	}
-	for n, i := range list {
-		i.remember(k.ns())
-		i.tags = merged[n]
-	}
-	w.flag("return", true)
-	return nil
+	return k.retag(w, func(have []Tag) ([]Tag, *Error) { return mergeTags(have, set) })
 }
 
 func deleteTags(k *call, w *xw) *Error {
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	list, e := k.taggable()
-	if e != nil {
-		return e
-	}
 	idx := k.p.indexes("Tag")
-	for _, n := range idx {
-		if e := checkTag(Tag{Key: k.p["Tag."+n+".Key"]}); e != nil {
-			return e
+	return k.retag(w, func(have []Tag) ([]Tag, *Error) {
+		for _, n := range idx {
+			if e := checkTag(Tag{Key: k.p["Tag."+n+".Key"]}); e != nil {
+				return nil, e
+			}
 		}
-	}
-	if e := k.dryRun(); e != nil {
-		return e
-	}
-	for _, i := range list {
-		i.remember(k.ns())
-		i.tags = slices.DeleteFunc(slices.Clone(i.tags), func(t Tag) bool {
+		return slices.DeleteFunc(slices.Clone(have), func(t Tag) bool {
 			if len(idx) == 0 { // no tag named: all of the user's go
 				return !strings.HasPrefix(t.Key, "aws:")
 			}
@@ -152,15 +194,13 @@ func deleteTags(k *call, w *xw) *Error {
 				want, ok := k.p["Tag."+n+".Value"]
 				return k.p["Tag."+n+".Key"] == t.Key && (!ok || want == t.Value)
 			})
-		})
-	}
-	w.flag("return", true)
-	return nil
+		}), nil
+	})
 }
 
 func describeTags(k *call, w *xw) *Error {
 	type row struct {
-		id string
+		id, kind string
 		Tag
 	}
 	fs, e := readFilters(k, func(name string) field[row] {
@@ -172,7 +212,7 @@ func describeTags(k *call, w *xw) *Error {
 		case "resource-id":
 			return text(func(r row) string { return r.id })
 		case "resource-type":
-			return text(func(row) string { return "instance" })
+			return text(func(r row) string { return r.kind })
 		}
 		if key, ok := strings.CutPrefix(name, "tag:"); ok {
 			return func(r row, is func(string) bool) bool { return r.Key == key && is(r.Value) }
@@ -192,7 +232,21 @@ func describeTags(k *call, w *xw) *Error {
 			continue
 		}
 		for _, t := range v.tags {
-			if r := (row{i.id, t}); fs.match(r) {
+			if r := (row{i.id, "instance", t}); fs.match(r) {
+				found = append(found, r)
+			}
+		}
+	}
+	k.c.poolMu.Lock()
+	defer k.c.poolMu.Unlock()
+	k.c.ledger.settle(k.ns())
+	for _, o := range k.c.ledger.odcrs[k.scope] {
+		v, ok := k.lookReservation(o)
+		if !ok {
+			continue
+		}
+		for _, t := range v.odcrShape.tags {
+			if r := (row{o.id, "capacity-reservation", t}); fs.match(r) {
 				found = append(found, r)
 			}
 		}
@@ -208,7 +262,7 @@ func describeTags(k *call, w *xw) *Error {
 	for _, r := range found[from:to] {
 		w.open("item")
 		w.el("resourceId", r.id)
-		w.el("resourceType", "instance")
+		w.el("resourceType", r.kind)
 		w.el("key", r.Key)
 		w.el("value", r.Value)
 		w.close("item")

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -18,7 +19,18 @@ type instanceType struct {
 	hibernate bool
 	current   bool
 	nvme      bool // Nitro: ENA and NVMe
+	ebs       string
 }
+
+// What AWS says of a type's optimisation for EBS (ec2 EbsOptimizedSupport).
+const (
+	ebsDefault     = "default" // always on
+	ebsSupported   = "supported"
+	ebsUnsupported = "unsupported"
+)
+
+// ebsOf are the families that are not optimised for EBS by default.
+var ebsOf = map[string]string{"t2": ebsUnsupported, "m1": ebsUnsupported, "r3": ebsSupported}
 
 // family is a row of instance types that differ in size alone.
 type family struct {
@@ -62,7 +74,9 @@ var families = []family{
 	{"c6i", x86, 2, "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge", true, true, false},
 	{"c6g", arm, 2, "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge", true, true, false},
 	{"c7g", arm, 2, "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge", true, true, false},
+	{"r3", x86, 7.625, "xlarge 2xlarge 4xlarge", false, true, true},
 	{"r5", x86, 8, "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge", true, true, false},
+	{"r5b", x86, 8, "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge", true, true, false},
 	{"r6i", x86, 8, "large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge", true, true, false},
 	{"r6g", arm, 8, "medium large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge", true, true, false},
 	{"i3", x86, 7.625, "large xlarge 2xlarge 4xlarge 8xlarge 16xlarge", true, false, false},
@@ -73,11 +87,11 @@ var families = []family{
 // instanceTypes are the types that exist, by name.
 var instanceTypes = func() map[string]*instanceType {
 	m := map[string]*instanceType{
-		"m1.small": {name: "m1.small", arch: x86, vcpu: 1, mib: 1740},
+		"m1.small": {name: "m1.small", arch: x86, vcpu: 1, mib: 1740, ebs: ebsOf["m1"]},
 	}
 	for _, f := range families {
 		for size := range strings.FieldsSeq(f.sizes) {
-			t := &instanceType{name: f.name + "." + size, arch: f.arch, vcpu: sizeCPU[size], hibernate: f.hibernate, current: !f.old, nvme: f.nvme}
+			t := &instanceType{name: f.name + "." + size, arch: f.arch, vcpu: sizeCPU[size], hibernate: f.hibernate, current: !f.old, nvme: f.nvme, ebs: cmp.Or(ebsOf[f.name], ebsDefault)}
 			switch f.gibPerCPU {
 			case 0:
 				t.burstable = true
@@ -135,6 +149,8 @@ func describeInstanceTypes(k *call, w *xw) *Error {
 			return text(func(t *instanceType) string { return strconv.FormatBool(t.burstable) })
 		case "processor-info.supported-architecture":
 			return text(func(t *instanceType) string { return t.arch })
+		case "ebs-info.ebs-optimized-support":
+			return text(func(t *instanceType) string { return t.ebs })
 		case "vcpu-info.default-vcpus":
 			return text(func(t *instanceType) string { return strconv.Itoa(t.vcpu) })
 		case "memory-info.size-in-mib":
@@ -179,7 +195,9 @@ func describeInstanceTypes(k *call, w *xw) *Error {
 		w.int("defaultVCpus", t.vcpu)
 		w.raw("</vCpuInfo><memoryInfo>")
 		w.int("sizeInMiB", t.mib)
-		w.raw("</memoryInfo>")
+		w.raw("</memoryInfo><ebsInfo>")
+		w.el("ebsOptimizedSupport", t.ebs)
+		w.raw("</ebsInfo>")
 		w.flag("hibernationSupported", t.hibernate)
 		w.flag("burstablePerformanceSupported", t.burstable)
 		w.close("item")
