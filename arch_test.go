@@ -73,9 +73,10 @@ var house = map[string]row{
 	// Support.
 	"internal/buildinfo": {support, nil},
 	"internal/clock":     {support, nil},
-	"internal/holiday":   {support, nil},
+	"internal/holiday":   {support, []string{"internal/outbound"}},
 	"internal/lifecycle": {support, nil},
 	"internal/metrics":   {support, nil},
+	"internal/outbound":  {support, nil},
 	"internal/pagepath":  {support, nil},
 
 	// For tests alone.

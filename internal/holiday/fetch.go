@@ -9,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"dayshift/internal/outbound"
 )
 
 // Bounds of a fetch.
@@ -192,8 +193,9 @@ func (f *Fetcher) Fetch(ctx context.Context, address string, last Copy) (Copy, e
 }
 
 func (f *Fetcher) fetch(ctx context.Context, u *url.URL, address string, last Copy) (Copy, error) {
+	guard := outbound.Guard{Private: f.Private, Unless: "only addresses in the configuration file may lead there"}
 	transport := &http.Transport{
-		DialContext:            (&net.Dialer{Control: connecting{f.Private}.control}).DialContext,
+		DialContext:            guard.Dialer().DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeader,
@@ -238,7 +240,7 @@ func (f *Fetcher) get(ctx context.Context, transport *http.Transport, u *url.URL
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return nil, failure(err)
+		return nil, outbound.Failure(err)
 	}
 	return resp, nil
 }
@@ -286,7 +288,7 @@ func (f *Fetcher) take(resp *http.Response, address string, last Copy, known boo
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return Copy{}, errors.New("it broke off before its end")
 	case err != nil:
-		return Copy{}, failure(err)
+		return Copy{}, outbound.Failure(err)
 	}
 	data = bytes.TrimPrefix(data, byteOrderMark)
 	if err := readable(data); err != nil {
@@ -359,33 +361,4 @@ func validator(text string) string {
 		}
 	}
 	return text
-}
-
-// failure words why there is no answer. The errors beneath repeat the address, or the first bytes of what answered.
-func failure(err error) error {
-	var (
-		refused     *refusedError
-		name        *net.DNSError
-		certificate *tls.CertificateVerificationError
-		record      tls.RecordHeaderError
-		alert       tls.AlertError
-		op          *net.OpError
-	)
-	switch {
-	case errors.As(err, &refused):
-		return refused
-	case errors.As(err, &name) && name.IsNotFound:
-		return errors.New("its host does not exist")
-	case errors.As(err, &name):
-		return errors.New("its host could not be looked up")
-	case errors.As(err, &certificate):
-		return fmt.Errorf("its certificate is not trusted: %w", certificate.Err)
-	case errors.As(err, &record):
-		return errors.New("it does not speak TLS; the address may be one of http")
-	case errors.As(err, &alert):
-		return fmt.Errorf("it ended the TLS handshake: %w", alert)
-	case errors.As(err, &op):
-		return fmt.Errorf("the connection failed: %w", op.Err)
-	}
-	return errors.New("it does not answer as a web server does")
 }

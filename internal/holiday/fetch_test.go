@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -267,37 +266,6 @@ func TestFetchStaysOutOfPrivateNetworks(t *testing.T) {
 	}
 	if _, err := fetcher().Fetch(t.Context(), "http://localhost:"+port+"/", Copy{}); err != nil || !asked {
 		t.Errorf("from the configuration: %v", err)
-	}
-}
-
-func TestConnections(t *testing.T) {
-	for _, test := range []struct {
-		want      string // "", private or never
-		addresses string
-	}{
-		{"", "1.1.1.1 100.63.255.255 100.128.0.1 172.15.0.1 172.32.0.1 192.0.1.1 223.255.255.255 2606:4700::1 2a00:1450::1 ::ffff:1.1.1.1 64:ff9b::101:101 2002:101:101::1"},
-		{"private", "127.0.0.1 127.255.255.255 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.127.255.255 192.0.0.1 192.0.2.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 ::1 fd00::1 fc00::1 fec0::1 2001:db8::1 3fff::1 100::1 5f00::1 ::ffff:10.0.0.1 ::ffff:127.0.0.1 64:ff9b::a00:1 64:ff9b:1::101:101 2002:a00:1::1 ::10.0.0.1"},
-		{"never", "0.0.0.0 0.1.2.3 169.254.169.254 169.254.0.1 169.254.170.2 100.100.100.200 168.63.129.16 192.0.0.192 fd00:ec2::254 fd00:ec2::23 fd20:ce::254 fe80::1 fe80::1%eth0 febf::1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 ff02::1 :: 2001::1 ::ffff:169.254.169.254 ::ffff:0.0.0.0 ::ffff:0:169.254.169.254 ::169.254.169.254 64:ff9b::a9fe:a9fe 64:ff9b:1::a9fe:a9fe 2002:a9fe:a9fe::1 ::ffff:255.255.255.255"},
-	} {
-		for text := range strings.FieldsSeq(test.addresses) {
-			a := netip.MustParseAddr(text)
-			public, private := connecting{}.control("tcp", netip.AddrPortFrom(a, 80).String(), nil), connecting{true}.control("tcp", netip.AddrPortFrom(a, 80).String(), nil)
-			got := ""
-			switch {
-			case public != nil && private != nil:
-				got = "never"
-			case public != nil:
-				got = "private"
-			case private != nil:
-				got = "public only"
-			}
-			if got != test.want {
-				t.Errorf("%s: %q, want %q (%v; %v)", text, got, test.want, public, private)
-			}
-		}
-	}
-	if err := (connecting{true}).control("unix", "/run/x.sock", nil); err == nil {
-		t.Error("a socket in the file system is connected to")
 	}
 }
 

@@ -1,45 +1,70 @@
-package holiday
+package outbound
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
+	"strconv"
 	"syscall"
 )
 
-// connecting decides which addresses a connection may go to. It is asked with the address that is connected to, after names
-// are resolved and numbers are read, so that no spelling and no second answer of a name server gets around it.
-type connecting struct{ private bool }
+// Guard decides which addresses a connection may go to. The zero Guard allows those that the internet routes, on any port.
+type Guard struct {
+	// Private allows addresses of private networks, this machine and others that the internet does not route. It is for
+	// addresses that the owner of the machine has written down; anyone else's could reach what only this machine may.
+	Private bool
+	// Web refuses ports on which something else than a web server answers.
+	Web bool
+	// Unless says, as the end of a sentence, what would let it go to private addresses, for those whose connection was
+	// refused for that; empty: nothing is said.
+	Unless string
+}
 
-// refusedError says to what kind of address a connection was refused. It does not tell the address: whoever may only name
+// RefusedError says to what kind of address a connection was refused. It does not tell the address: whoever may only name
 // a host shall not learn what it resolves to in here.
-type refusedError struct {
-	kind    string
-	private bool // an address that Fetcher.Private would allow
+type RefusedError struct {
+	Kind   string // "a private address"
+	unless string
 }
 
-func (e *refusedError) Error() string {
-	if e.private {
-		return fmt.Sprintf("refused to connect: its host is at %s, and only addresses in the configuration file may lead there", e.kind)
+func (e *RefusedError) Error() string {
+	if e.unless != "" {
+		return fmt.Sprintf("refused to connect: its host is at %s, and %s", e.Kind, e.unless)
 	}
-	return fmt.Sprintf("refused to connect: its host is at %s", e.kind)
+	return "refused to connect: its host is at " + e.Kind
 }
 
-// control is a net.Dialer's Control.
-func (c connecting) control(_, address string, _ syscall.RawConn) error {
+// Control is a net.Dialer's Control.
+func (g Guard) Control(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("read the address to connect to: %w", err)
 	}
-	return c.check(ap.Addr())
+	if g.Web && slices.Contains(otherPorts, ap.Port()) {
+		return &RefusedError{Kind: "port " + strconv.Itoa(int(ap.Port())) + ", where no web server answers"}
+	}
+	return g.check(ap.Addr())
+}
+
+// Dialer connects as the guard allows.
+func (g Guard) Dialer() *net.Dialer { return &net.Dialer{Control: g.Control} }
+
+// otherPorts are ports of protocols that read lines: part of a request could be taken for a command there. They are the
+// ones that browsers do not connect to either, and those of two caches.
+var otherPorts = []uint16{
+	0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119,
+	123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990,
+	993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211,
 }
 
 // check refuses an address, or one that it stands for in the tunnels and translations from IPv6 to IPv4.
-func (c connecting) check(a netip.Addr) error {
+func (g Guard) check(a netip.Addr) error {
 	a = a.WithZone("")
 	for {
 		for _, r := range refusals {
-			if r.prefix.Contains(a) && (!r.private || !c.private) {
-				return &refusedError{r.kind, r.private}
+			if r.prefix.Contains(a) && (!r.private || !g.Private) {
+				return g.refuse(r.kind, r.private)
 			}
 		}
 		inner, ok := embedded(a)
@@ -48,10 +73,17 @@ func (c connecting) check(a netip.Addr) error {
 		}
 		a = inner
 	}
-	if a.Is6() && !globalUnicast.Contains(a) && !c.private {
-		return &refusedError{"an address outside the internet", true}
+	if a.Is6() && !globalUnicast.Contains(a) && !g.Private {
+		return g.refuse("an address outside the internet", true)
 	}
 	return nil
+}
+
+func (g Guard) refuse(kind string, private bool) error {
+	if private {
+		return &RefusedError{kind, g.Unless}
+	}
+	return &RefusedError{Kind: kind}
 }
 
 // globalUnicast is what of IPv6 is given out to be routed.
@@ -82,7 +114,7 @@ var (
 	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056
 )
 
-// refusals are the networks that no connection goes to; those that are private, unless Fetcher.Private says so. What is
+// refusals are the networks that no connection goes to; those that are private, unless Guard.Private says so. What is
 // always refused comes first: some of it lies within a private network.
 var refusals = func() (list []refusal) {
 	for _, r := range []struct {
