@@ -92,7 +92,7 @@ var house = map[string]row{
 
 	// Stages.
 	"internal/config": {stage, []string{
-		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/store",
+		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/reservation", "internal/store",
 		"internal/typo",
 	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet"}},

@@ -34,6 +34,10 @@ type Config struct {
 	Exceptions []Exception `yaml:"exceptions"`
 	// Rules by name: at the instants of an expression, do something with what a filter matches.
 	Rules map[string]Rule `yaml:"rules" form:"rulename"`
+	// Reservations by name: EC2 capacity that is held while it is wanted, and given back after. [Capacity](capacity.md) tells how.
+	Reservations map[string]Reservation `yaml:"reservations" form:"reservationname"`
+	// How capacity is reserved, and how much money that may cost.
+	Capacity Capacity `yaml:"capacity"`
 	// What people may decide for a while on the command line, against the schedules.
 	Overrides Overrides `yaml:"overrides"`
 	// true: everything is decided and recorded, but nothing is started, stopped or changed. For a first look at what a configuration would do.
@@ -322,6 +326,82 @@ type Rule struct {
 	Description string `yaml:"description" form:"text"`
 }
 
+// Reservation is EC2 capacity that is wanted: so many instances of a type, in a
+// zone or several, always, in a window or while a schedule wants running.
+type Reservation struct {
+	// The account in which it is held.
+	Account fleet.AccountID `yaml:"account" required:"true" example:"\"111122223333\"" form:"account"`
+	// The region in which it is held.
+	Region fleet.Region `yaml:"region" required:"true" example:"ap-northeast-1" form:"region"`
+	// The instance type.
+	InstanceType string `yaml:"instance_type" required:"true" example:"r5b.2xlarge" form:"instancetype"`
+	// The availability zones in which count is held, in all of them together, spread as evenly as can be.
+	Zones []string `yaml:"zones" required:"true" example:"[ap-northeast-1a, ap-northeast-1c]" form:"availabilityzone"`
+	// How many instances are held in all.
+	Count int `yaml:"count" required:"true" example:"37" min:"0" max:"10000"`
+	// The platform, in AWS's words.
+	Platform string `yaml:"platform" default:"Linux/UNIX" enum:"Linux/UNIX,Red Hat Enterprise Linux,SUSE Linux,Windows,Windows with SQL Server,Windows with SQL Server Enterprise,Windows with SQL Server Standard,Windows with SQL Server Web,Linux with SQL Server Standard,Linux with SQL Server Web,Linux with SQL Server Enterprise,RHEL with SQL Server Standard,RHEL with SQL Server Enterprise,RHEL with SQL Server Web,RHEL with HA,RHEL with HA and SQL Server Standard,RHEL with HA and SQL Server Enterprise,Ubuntu Pro"`
+	// Whether the hardware is shared with other customers of AWS.
+	Tenancy string `yaml:"tenancy" default:"default" enum:"default,dedicated"`
+	// Whether the instances are optimised for EBS. Absent: where the type can be.
+	EBSOptimized bool `yaml:"ebs_optimized"`
+	// Who uses the capacity: `open`, every instance that fits, or `targeted`, instances that name the reservation.
+	Match string `yaml:"match" default:"open" enum:"open,targeted"`
+	// The ARN of the placement group in which the capacity is.
+	PlacementGroup string `yaml:"placement_group" example:"arn:aws:ec2:ap-northeast-1:111122223333:placement-group/shop" form:"placementgroup"`
+	// Where else to ask, in this order, for what AWS has no room for in zones.
+	Alternatives []Alternative `yaml:"alternatives"`
+	// When it begins: a local time of its time zone, or an instant with its offset from UTC. Absent: at once.
+	From string `yaml:"from" example:"2026-11-26T18:00" form:"localtime"`
+	// When it ends, and everything is given back. Absent: never.
+	To string `yaml:"to" example:"2026-11-30T12:00" form:"localtime"`
+	// A schedule instead of from and to: capacity is held while it wants running.
+	Schedule string `yaml:"schedule" example:"shop-sale" form:"schedulename"`
+	// Begin this much earlier.
+	Lead Duration `yaml:"lead" default:"0s" example:"30m" min:"0s" max:"7d"`
+	// The time zone of from and to, as an IANA name. Absent: the timezone of the file.
+	Timezone string `yaml:"timezone" example:"Asia/Tokyo" form:"zone"`
+	// How many are asked for at once. When AWS refuses, half of it is asked for, down to one.
+	Step int `yaml:"step" default:"10" min:"1" max:"1000"`
+	// So long after its begin asking ends, and people are told what is missing. Absent: as long as it is wanted.
+	Deadline Duration `yaml:"deadline" example:"6h" min:"1m" max:"90d"`
+	// true: what running instances use is given back too when less is wanted. They run on.
+	ReleaseUsed bool `yaml:"release_used" default:"false"`
+	// true: made as a future-dated reservation when its begin is 5 to 120 days away, where AWS takes it. That binds for 14 days from its begin, so that the window has to be as long.
+	Future bool `yaml:"future" default:"false"`
+	// false: nothing is wanted; what is held is given back.
+	Enabled bool `yaml:"enabled" default:"true"`
+	// Tags that the reservations get in AWS, beside those of Dayshift.
+	Tags map[string]string `yaml:"tags" example:"{Team: shop}" form:"tagkey"`
+	// A note for people.
+	Description string `yaml:"description" form:"text"`
+}
+
+// Alternative is another zone, another type or both. One of the two is needed.
+type Alternative struct {
+	// The availability zone. Absent: the first one of the reservation.
+	Zone string `yaml:"zone" example:"ap-northeast-1d" form:"availabilityzone"`
+	// The instance type. Absent: that of the reservation.
+	InstanceType string `yaml:"instance_type" example:"r5.2xlarge" form:"instancetype"`
+}
+
+// Capacity says how capacity is reserved, and how much money that may cost.
+// Costs are by list price; a type whose price is not in the list needs a second person's approval as soon as one of the limits is set.
+type Capacity struct {
+	// How often AWS is asked again while it has no room for all that is wanted. At rest, what is held is compared every resync_interval.
+	Interval Duration `yaml:"interval" default:"5m" min:"10s" max:"24h"`
+	// The most that all that is held may cost, in USD per hour. 0: no limit.
+	MaxHourly float64 `yaml:"max_hourly" default:"0" min:"0" max:"10000000"`
+	// The most that what is held in one account may cost, in USD per hour. 0: no limit.
+	MaxHourlyPerAccount float64 `yaml:"max_hourly_per_account" default:"0" min:"0" max:"10000000"`
+	// A reservation that costs more than this in USD per hour waits until a second person approves it. 0: none does.
+	ApproveAbove float64 `yaml:"approve_above" default:"0" min:"0" max:"10000000"`
+	// What is held and not used for so long is told, with what it costs.
+	IdleAfter Duration `yaml:"idle_after" default:"1h" min:"5m" max:"30d"`
+	// The end that is set in AWS is so much after the end of the window, so that a Dayshift that is down leaves nothing behind. What is wanted without an end gets one a day and so much ahead, which is moved as long as it is wanted.
+	SafetyEnd Duration `yaml:"safety_end" default:"1h" min:"10m" max:"30d"`
+}
+
 // Overrides bounds what people decide for a while: running or stopped, against
 // the schedule, always with an end.
 type Overrides struct {
@@ -391,7 +471,6 @@ type Log struct {
 var later = map[string]map[string]string{
 	"Config": {
 		"workloads":    "workloads (start and stop in an order) are not in this version",
-		"reservations": "capacity reservations are not in this version",
 		"channels":     "notification channels are not in this version",
 		"keys":         "API keys are made with `dayshift key create` or on the page, and kept in the store",
 	},

@@ -371,6 +371,8 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Holidays](), "in a holiday calendar"},
 		{reflect.TypeFor[Exception](), "in an exception"},
 		{reflect.TypeFor[Rule](), "in a rule"},
+		{reflect.TypeFor[Reservation](), "in a reservation"},
+		{reflect.TypeFor[Capacity](), "under capacity:"},
 		{reflect.TypeFor[Overrides](), "under overrides:"},
 		{reflect.TypeFor[Limits](), "under limits:"},
 		{reflect.TypeFor[Events](), "under events:"},
@@ -429,6 +431,10 @@ func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag refl
 	case reflect.Struct:
 		d.structure(path, node, into)
 	case reflect.Map:
+		if into.Type().Elem().Kind() == reflect.String {
+			d.texts(path, node, into)
+			break
+		}
 		d.named(path, node, into, tag)
 	case reflect.Slice:
 		d.list(path, node, into, tag)
@@ -675,6 +681,31 @@ func (d *decoder) named(path string, node ast.Node, into reflect.Value, tag refl
 		setDefaults(element)
 		d.value(at, entry.value, element, tag)
 		into.SetMapIndex(reflect.ValueOf(entry.key), element)
+	}
+}
+
+// texts reads a mapping of keys to texts.
+func (d *decoder) texts(path string, node ast.Node, into reflect.Value) {
+	list, ok := d.mapping(path, node, "KEY: TEXT lines")
+	if !ok {
+		return
+	}
+	into.Set(reflect.MakeMapWithSize(into.Type(), len(list)))
+	for _, entry := range list {
+		at := join(path, entry.key)
+		d.keys[at] = entry.at
+		if isNull(entry.value) {
+			d.faultAt(at, Fault{Problem: "has no value", Fix: `write one, or "" for an empty one`})
+			continue
+		}
+		value := d.resolve(at, entry.value)
+		if value == nil {
+			continue
+		}
+		d.at[at] = d.spotOf(value)
+		if text, ok := d.text(at, value, "a text"); ok {
+			into.SetMapIndex(reflect.ValueOf(entry.key), reflect.ValueOf(text))
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	DurationForm   Form = "duration"
 	NumberForm     Form = "number"
 	StructuresForm Form = "structure list" // YAML: [{date: 2027-02-08}]
+	TextsForm      Form = "KEY=TEXT"       // with commas between
 )
 
 // Field describes one key of an object.
@@ -65,6 +66,8 @@ func formOf(t reflect.Type) Form {
 		return StructuresForm
 	case t.Kind() == reflect.Slice:
 		return ListForm
+	case t.Kind() == reflect.Map:
+		return TextsForm
 	}
 	return TextForm
 }
@@ -87,6 +90,15 @@ func (f Field) Value(text string) (any, error) {
 		if n := json.Number(text); json.Valid([]byte(text)) && strings.Trim(text, "0123456789.-+eE") == "" {
 			return n, nil
 		}
+	case TextsForm:
+		values := map[string]any{}
+		for _, item := range splitList(text) {
+			key, value, _ := strings.Cut(item, "=")
+			if key != "" {
+				values[key] = value
+			}
+		}
+		return values, nil
 	case StructuresForm:
 		src := newSource("--"+f.Key, ofSpec)
 		root, faults := src.read([]byte(text))

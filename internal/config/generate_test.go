@@ -128,6 +128,9 @@ var sections = []struct {
 	{reflect.TypeFor[MakeUp](), "make_up"},
 	{reflect.TypeFor[Exception](), "exceptions"},
 	{reflect.TypeFor[Rule](), "rules"},
+	{reflect.TypeFor[Reservation](), "reservations"},
+	{reflect.TypeFor[Alternative](), "alternatives"},
+	{reflect.TypeFor[Capacity](), "capacity"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
 	{reflect.TypeFor[Events](), "events"},
@@ -224,6 +227,9 @@ func takes(field reflect.StructField) string {
 		}
 		return "list of texts"
 	case reflect.Map:
+		if field.Type.Elem().Kind() == reflect.String {
+			return "keys, each with a text"
+		}
 		return "names, each with [" + field.Tag.Get("yaml") + "](#" + field.Tag.Get("yaml") + ")"
 	case reflect.Struct:
 		return "[section](#" + field.Tag.Get("yaml") + ")"
@@ -377,8 +383,11 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule]():
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule](), reflect.TypeFor[Reservation]():
 		schema[1].value = "object"
+	case reflect.TypeFor[Alternative]():
+		schema[1].value = "object"
+		schema = append(schema, member{"anyOf", oneOf("zone", "instance_type")})
 	}
 	return schema
 }
@@ -388,6 +397,7 @@ func textSchema(form string) object {
 		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "unit": patternUnit, "excluded": patternExcluded, "memberrole": patternMemberRole,
 		"snapshotprefix": patternSnapshot, "store": patternStore, "queue": patternQueue,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
+		"instancetype": patternInstanceType, "availabilityzone": patternZone, "placementgroup": patternPlacementGroup, "localtime": patternLocalTime,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
 		"action": `^\s*(start|stop|hibernate|reboot|resize:.+)\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
 	}
@@ -442,15 +452,21 @@ func fieldSchema(field reflect.StructField) object {
 			return object{{"type", "boolean"}, {"default", tag.Get("default") == "true"}}
 		case reflect.Int, reflect.Float64:
 			kind := map[reflect.Kind]string{reflect.Int: "integer", reflect.Float64: "number"}[field.Type.Kind()]
-			return object{
+			schema = object{
 				{"type", kind},
 				{"minimum", json.Number(tag.Get("min"))},
 				{"maximum", json.Number(tag.Get("max"))},
-				{"default", json.Number(tag.Get("default"))},
 			}
+			if value := tag.Get("default"); value != "" {
+				schema = append(schema, member{"default", json.Number(value)})
+			}
+			return schema
 		case reflect.Struct:
 			return object{{"$ref", "#/$defs/" + field.Type.Name()}}
 		case reflect.Map:
+			if field.Type.Elem().Kind() == reflect.String {
+				return object{{"type", []string{"object", "null"}}, {"propertyNames", textSchema(tag.Get("form"))}, {"additionalProperties", text}}
+			}
 			return object{
 				{"type", []string{"object", "null"}},
 				{"propertyNames", textSchema(tag.Get("form"))},

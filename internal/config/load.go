@@ -24,6 +24,7 @@ import (
 	"dayshift/internal/holiday"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/reservation"
 	"dayshift/internal/store"
 )
 
@@ -40,6 +41,10 @@ type Loaded struct {
 	// Book, Limits, Scopes and Store are what the program works with.
 	Book   policy.Book
 	Limits plan.Limits
+	// Reservations are ordered by name; those that are set aside have an Err.
+	Reservations []*reservation.Reservation
+	// Capacity is what holds for all of them.
+	Capacity reservation.Rules
 	// Accounts are those of the file and, behind them, those that organizations were found to have.
 	Accounts []Account
 	Scopes   []fleet.Scope // every account and region, ordered
@@ -205,6 +210,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 	lines := map[string]string{}
 	flatten("", reflect.ValueOf(c), lines)
 	b.join(objects)
+	b.follow()
 	d.src = src
 	b.remarks()
 	b.asides()

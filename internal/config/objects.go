@@ -10,6 +10,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/policy"
+	"dayshift/internal/reservation"
 	"dayshift/internal/store"
 )
 
@@ -36,6 +37,7 @@ var kinds = []struct {
 	{store.ScheduleObject, "schedules", reflect.TypeFor[Schedule](), "its resources are left alone"},
 	{store.ExceptionObject, "exceptions", reflect.TypeFor[Exception](), "it changes nothing"},
 	{store.RuleObject, "rules", reflect.TypeFor[Rule](), "it does not fire"},
+	{store.ReservationObject, "reservations", reflect.TypeFor[Reservation](), "nothing is bought for it, and what it holds is left as it is"},
 }
 
 // kindOf finds a kind of object; -1 where it is none of the configuration's.
@@ -167,6 +169,7 @@ func (b *builder) join(objects []store.Object) {
 			b.joinSchedules(byKind[kindOf(store.ScheduleObject)], list)
 		}
 	}
+	slices.SortFunc(b.l.Reservations, func(a, c *reservation.Reservation) int { return strings.Compare(a.Name, c.Name) })
 	slices.SortFunc(b.l.Book.Rules, func(a, c *policy.Rule) int { return strings.Compare(a.Name, c.Name) })
 	for _, o := range b.objects {
 		if e, ok := reflect.TypeAssert[Exception](o.value); ok && !o.aside {
@@ -295,6 +298,14 @@ func (b *builder) compileObject(o *candidate) {
 			b.l.Book.Rules = append(b.l.Book.Rules, compiled)
 			return
 		}
+	case Reservation:
+		compiled := b.reservation(o.Name, v)
+		compiled.Created, compiled.Version, compiled.Author = o.Created, o.Version, o.Author
+		if len(b.faults) == 0 {
+			b.c.Reservations[o.Name] = v
+			b.l.Reservations = append(b.l.Reservations, compiled)
+			return
+		}
 	}
 	b.refuse(o)
 }
@@ -317,6 +328,8 @@ func (b *builder) refuse(o *candidate) {
 		delete(b.c.Schedules, o.Name)
 	case store.RuleObject:
 		b.l.Book.Rules = append(b.l.Book.Rules, &policy.Rule{Name: o.Name, Err: err, Enabled: true})
+	case store.ReservationObject:
+		b.l.Reservations = append(b.l.Reservations, &reservation.Reservation{Name: o.Name, Err: err, Enabled: true})
 	}
 }
 

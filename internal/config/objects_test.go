@@ -148,12 +148,14 @@ func TestTheFileCounts(t *testing.T) {
 holidays: {company: {days: [{date: 2027-02-10}]}}
 exceptions: [{schedule: office, date: 2027-02-05, type: stop, value: "20:00"}]
 rules: {nightly: {expression: rate(1 hour), action: start, filters: "name=*"}}
+reservations: {sale: {account: "111122223333", region: us-east-1, instance_type: r5.large, zones: [us-east-1a], count: 1}}
 `
 	alone := mustJoin(t, text)
 	loaded := mustJoin(t, text,
 		objectOf(store.PeriodObject, "office", `{"begintime":"01:00"}`), objectOf(store.HolidayObject, "company", `{"builtin":"kr"}`),
 		objectOf(store.ScheduleObject, "office", `{"override_status":"running"}`), objectOf(store.RuleObject, "nightly", `{"expression":"rate(2 hours)","action":"stop","filters":"name=*"}`),
 		objectOf(store.ExceptionObject, "office:2027-02-05:stop", `{"schedule":"office","date":"2027-02-05","type":"stop","value":"none"}`),
+		objectOf(store.ReservationObject, "sale", `{"account":"111122223333","region":"us-east-1","instance_type":"r5.large","zones":["us-east-1a"],"count":900}`),
 	)
 	if diff := cmp.Diff(alone.Config, loaded.Config, cmp.AllowUnexported(Secret{})); diff != "" {
 		t.Errorf("an object reached what the file says:\n%s", diff)

@@ -55,6 +55,12 @@ func writtenValue(keys map[string]spot, path string, v reflect.Value) (tree, boo
 		return tree{text: fmt.Sprint(v.Interface()), literal: true}, true
 	case reflect.Struct:
 		return written(keys, path, v), true
+	case reflect.Map: // of texts
+		t := tree{mapping: true}
+		for _, key := range sortedNames(v) {
+			t.keys, t.list = append(t.keys, key), append(t.list, tree{text: v.MapIndex(reflect.ValueOf(key)).String()})
+		}
+		return t, v.Len() > 0
 	case reflect.Slice:
 		t := tree{isList: true}
 		for i := range v.Len() {
@@ -77,10 +83,10 @@ type style struct {
 
 var (
 	asJSON = style{comma: ",", colon: ":", key: jsonText, text: jsonText}
-	// asYAML is the flow style; the keys are those of the configuration and need no quotes.
+	// asYAML is the flow style.
 	asYAML = style{
 		comma: ", ", colon: ": ",
-		key:  func(b *bytes.Buffer, text string) { b.WriteString(text) },
+		key:  func(b *bytes.Buffer, text string) { b.WriteString(yamlText(text)) },
 		text: func(b *bytes.Buffer, text string) { b.WriteString(yamlText(text)) },
 	}
 )

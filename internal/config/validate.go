@@ -116,6 +116,9 @@ func (b *builder) file() {
 	for _, name := range sortedKeys(b.c.Rules) {
 		b.l.Book.Rules = append(b.l.Book.Rules, b.rule(name, b.c.Rules[name], time.Time{}, time.Time{}))
 	}
+	for _, name := range sortedKeys(b.c.Reservations) {
+		b.l.Reservations = append(b.l.Reservations, b.reservation(name, b.c.Reservations[name]))
+	}
 }
 
 // remarks warns of what is in order and yet hardly meant.

@@ -26,7 +26,7 @@ var ec2Families = map[string]family{
 	"m6g": {"large", 0.077}, "m7i": {"large", 0.1008}, "m7g": {"large", 0.0816},
 	"c4": {"large", 0.100}, "c5": {"large", 0.085}, "c5a": {"large", 0.077}, "c6i": {"large", 0.085}, "c6g": {"large", 0.068},
 	"c7i": {"large", 0.08925}, "c7g": {"large", 0.0725},
-	"r4": {"large", 0.133}, "r5": {"large", 0.126}, "r6i": {"large", 0.126}, "r6g": {"large", 0.1008}, "r7i": {"large", 0.1323}, "r7g": {"large", 0.1071},
+	"r4": {"large", 0.133}, "r5": {"large", 0.126}, "r5b": {"large", 0.149}, "r6i": {"large", 0.126}, "r6g": {"large", 0.1008}, "r7i": {"large", 0.1323}, "r7g": {"large", 0.1071},
 }
 
 var rdsFamilies = map[string]family{

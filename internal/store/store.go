@@ -110,7 +110,7 @@ type Memories interface {
 // ObjectKind names a kind of object.
 type ObjectKind string
 
-// The kinds of objects. The first five are parts of the configuration, their
+// The kinds of objects. The first six are parts of the configuration, their
 // Spec is what stands below their name in the file, as JSON.
 const (
 	ScheduleObject  ObjectKind = "schedule"
@@ -118,6 +118,10 @@ const (
 	ExceptionObject ObjectKind = "exception"
 	HolidayObject   ObjectKind = "holiday"
 	RuleObject      ObjectKind = "rule"
+	// ReservationObject is part of the configuration too.
+	ReservationObject ObjectKind = "reservation"
+	// ApprovalObject is a second person's consent to what a reservation costs; its name is the reservation's, see reservation.Consent.
+	ApprovalObject ObjectKind = "approval"
 	OverrideObject  ObjectKind = "override" // Spec: see service.Override
 	CalendarCopy    ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
 	// AccountListObject is the last good list of an organization's accounts, see config.AccountList.
