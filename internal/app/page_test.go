@@ -8,15 +8,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
+	"io/fs"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -380,6 +383,94 @@ func TestARenewedCertificateNeedsNoRestart(t *testing.T) {
 	if err := d.Serve(t.Context(), "127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), "tls.key") {
 		t.Errorf("started with a key that can not be used: %v", err)
 	}
+}
+
+// Nothing older than TLS 1.2 is spoken, and no certificate is believed unseen.
+func TestFault6_47_TLS(t *testing.T) {
+	h := officeHouse(t)
+	certify(t, filepath.Dir(h.file), 1)
+	h.write(strings.Replace(officeConfig, "memory", `"memory:"`, 1) + "tls: {cert: tls.crt, key: tls.key}\n")
+	s := serveHouse(t, h)
+	for version, welcome := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		conn, err := tls.Dial("tcp", s.addr, &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}) // whose it is does not matter
+		if (err == nil) != welcome {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+	if conn, err := tls.Dial("tcp", s.addr, &tls.Config{MinVersion: tls.VersionTLS12}); err == nil {
+		_ = conn.Close()
+		t.Error("a certificate that nobody vouches for is believed")
+	}
+	// No client of the program may ever be made blind to whom it speaks with.
+	for _, folder := range []string{"../../internal", "../../cmd"} {
+		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if strings.Contains(string(text), "InsecureSkipVerify") {
+				t.Errorf("%s switches the check of certificates off", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Streams that are opened and reset as fast as a connection carries them leave
+// nothing behind, and others are answered meanwhile.
+func TestFault6_48_RapidReset(t *testing.T) {
+	h := officeHouse(t)
+	authority := certify(t, filepath.Dir(h.file), 1)
+	h.write(strings.Replace(officeConfig, "memory", `"memory:"`, 1) + "tls: {cert: tls.crt, key: tls.key}\n")
+	s := serveHouse(t, h)
+	roots := x509.NewCertPool()
+	roots.AddCert(authority)
+	conn, err := tls.Dial("tcp", s.addr, &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if conn.ConnectionState().NegotiatedProtocol != "h2" {
+		t.Fatal("HTTP/2 is not spoken, so there is nothing to reset: take this test out")
+	}
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // what is answered until it hangs up
+	before := runtime.NumGoroutine()
+
+	frame := func(kind, flags byte, stream uint32, payload []byte) []byte {
+		head := []byte{byte(len(payload) >> 16), byte(len(payload) >> 8), byte(len(payload)), kind, flags}
+		return append(binary.BigEndian.AppendUint32(head, stream), payload...)
+	}
+	const headers, reset, settings, endOfBoth = 1, 3, 4, 0x5
+	path := "/api/v1/events"
+	fields := append([]byte{0x82, 0x87, 0x04, byte(len(path))}, path...) // GET, https, :path as a literal
+	fields = append(append(fields, 0x01, byte(len(s.addr))), s.addr...)  // :authority
+	flood := append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(settings, 0, 0, nil)...)
+	for stream := uint32(1); stream < 40_000; stream += 2 {
+		flood = append(flood, frame(headers, endOfBoth, stream, fields)...)
+		flood = append(flood, frame(reset, 0, stream, []byte{0, 0, 0, 8})...)
+	}
+	if err := conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(flood); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the server neither reads nor hangs up")
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}, Timeout: time.Minute}
+	response, err := client.Get("https://" + s.addr + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = response.Body.Close(); response.StatusCode != http.StatusOK {
+		t.Errorf("others get %s", response.Status)
+	}
+	_ = conn.Close()
+	s.soon("the streams are gone", func() bool { return runtime.NumGoroutine() < before+50 })
 }
 
 const companyLogin = `

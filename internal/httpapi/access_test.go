@@ -503,3 +503,39 @@ func TestFault6_13_SignInsWithAProviderAreBounded(t *testing.T) {
 		t.Errorf("another address: %d", w.Code)
 	}
 }
+
+// Who may wake what: a key acts within its filter, and what it tries beside it is refused and recorded.
+func TestFault6_10_WhoMayWakeWhat(t *testing.T) {
+	h := newHouse(t, Options{})
+	wake := func(target string) string {
+		return `{"target":"` + target + `","state":"running","for":"2h","reason":"night shift"}`
+	}
+	for _, test := range []struct {
+		as, target string
+		status     int
+	}{
+		{"shop operator", "resource:shop-api", 201},
+		{"shop viewer", "resource:shop-api", 403},
+		{"shop operator", "resource:hidden-name", 403},
+		{"shop operator", "schedule:hidden-schedule", 403},
+		{"shop operator", "filter:tag:Team=hidden", 403},
+		{"operator", "resource:hidden-name", 201},
+	} {
+		if w := h.do(ask{method: "POST", path: base + "/overrides", as: test.as, body: wake(test.target)}); w.Code != test.status {
+			t.Errorf("%s wakes %s: %d %s", test.as, test.target, w.Code, w.Body)
+		}
+	}
+	if err := h.gate.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := h.store.Activity(t.Context(), store.ActivityQuery{Event: store.EventRefused})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := fmt.Sprint(rows)
+	for _, who := range []string{"shop viewer", "shop operator"} {
+		if !strings.Contains(told, who) {
+			t.Errorf("what %s tried is not in the record: %+v", who, rows)
+		}
+	}
+}

@@ -162,6 +162,16 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 	return p
 }
 
+// fail is the end of an operation that failed. Whoever reached for what is not
+// theirs is in the record, like those whose role was refused.
+func (s *Surface) fail(ctx context.Context, operation string, err error) *Problem {
+	if _, reaches := errors.AsType[*service.OutsideError](err); reaches {
+		a := who(ctx)
+		s.program.Service().Refused(ctx, a.Principal, a.from, operation)
+	}
+	return s.problemOf(ctx, operation, err)
+}
+
 // problemOf tells in a problem why an operation failed. What is nobody's
 // business is logged and not told.
 func (s *Surface) problemOf(ctx context.Context, operation string, err error) *Problem {

@@ -153,7 +153,7 @@ func op[I, O any](s *Surface, who needs, o operation, handle func(context.Contex
 		unhurried(ctx)
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, s.problemOf(ctx, o.id, err)
+			return nil, s.fail(ctx, o.id, err)
 		}
 		return out, nil
 	})
