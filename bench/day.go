@@ -27,14 +27,19 @@ import (
 type today struct {
 	Shape     shape
 	Instances bool // nothing but EC2 instances is listed
-	Long      bool // sessions of roles last twelve hours
+	Short     bool // sessions of roles last an hour
 }
 
-// lived is what was asked of AWS in the day.
+// lived is what was asked of AWS in the days.
 type lived struct {
 	Stats  awssim.Stats
 	Passes int
+	Days   int
 }
+
+// turns is how many days are lived through: the two questions for other kinds take
+// turns from day to day.
+const turns = 2
 
 // sim is the simulated AWS of the day.
 func (d today) sim(now func() time.Time) (*awssim.Cloud, error) {
@@ -47,7 +52,7 @@ func (d today) sim(now func() time.Time) (*awssim.Cloud, error) {
 // Settings whose cost is counted.
 const (
 	onlyInstances = "kinds: [ec2_instance]"
-	longSessions  = "aws: {session_duration: 12h}"
+	shortSessions = "aws: {session_duration: 1h}"
 )
 
 // name says how the daemon is set.
@@ -56,8 +61,8 @@ func (d today) name() string {
 	if d.Instances {
 		name += ", `" + onlyInstances + "`"
 	}
-	if d.Long {
-		name += ", `" + longSessions + "`"
+	if d.Short {
+		name += ", `" + shortSessions + "`"
 	}
 	return name
 }
@@ -67,13 +72,13 @@ func (d today) settings() string {
 	if d.Instances {
 		settings += onlyInstances + "\n"
 	}
-	if d.Long {
-		settings += longSessions + "\n"
+	if d.Short {
+		settings += shortSessions + "\n"
 	}
 	return settings
 }
 
-// dayRole lets the daemon live through a day in virtual time. It is a process
+// dayRole lets the daemon live through some days in virtual time. It is a process
 // of its own, because the clock waits for all that runs in it.
 func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (err error) {
 	var d today
@@ -81,12 +86,12 @@ func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (er
 		return err
 	}
 	midnight := at(0, 0)
-	clk := newPatient(midnight.Add(-time.Hour)) // it has seen the fleet when the day begins
+	clk := newPatient(midnight.Add(-22 * time.Hour)) // it has been at work for a day
 	sim, err := d.sim(clk.Now)
 	if err != nil {
 		return err
 	}
-	p, err := wire(ctx, configuration(d.Shape, false, "memory:", d.settings()), clk, distant{clk, sim.Transport()}, "")
+	p, err := wire(ctx, configuration(d.Shape, true, "memory:", d.settings()), clk, distant{clk, sim.Transport()}, "")
 	if err != nil {
 		return err
 	}
@@ -118,10 +123,10 @@ func dayRole(ctx context.Context, data json.RawMessage, say func(any) error) (er
 	}
 	sim.ResetCalls()
 	passes.Store(0)
-	if err := clk.runTo(ctx, midnight.AddDate(0, 0, 1)); err != nil {
+	if err := clk.runTo(ctx, midnight.AddDate(0, 0, turns)); err != nil {
 		return err
 	}
-	return say(lived{sim.Stats(), int(passes.Load())})
+	return say(lived{sim.Stats(), int(passes.Load()), turns})
 }
 
 // withDaemon lets the daemon live through the day.
@@ -166,7 +171,7 @@ func (d today) withPoll(ctx context.Context) (l lived, err error) {
 			}
 		}
 	}
-	l.Stats = sim.Stats()
+	l.Stats, l.Days = sim.Stats(), 1
 	return l, nil
 }
 
@@ -211,19 +216,20 @@ func hasTag(tags []types.Tag, key, value string) bool {
 }
 
 func daySection(ctx context.Context, l *lab) (string, error) {
-	few, many := shape{5, 4, 10}, shape{1, 4, 1000}
-	days := []today{{few, false, false}, {few, false, true}, {few, true, false}, {few, true, true}, {many, true, true}}
+	few, many, single := shape{5, 4, 10}, shape{1, 4, 1000}, shape{20, 1, 10}
+	days := []today{{few, false, false}, {many, false, false}, {few, false, true}, {few, true, false}, {single, false, false}, {single, false, true}}
 	if l.small {
-		days = []today{{shape{1, 2, 4}, true, true}}
+		days = []today{{shape{1, 2, 4}, false, false}}
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, `A day of the daemon, in virtual time from midnight to midnight, with %s: half of the instances always run, half of them from 09:00 to 18:00, so that each account and region has two boundaries;
-everything is looked at again every hour. Calls are counted in the simulated AWS's log, sessions included, and divided by the number of accounts and regions. A session of a role lasts an hour and is renewed before it ends, unless more is configured and the role allows it.
-Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions. It lists instances alone; Dayshift looks after all its kinds unless told to leave some out, and both ways are shown.
+	fmt.Fprintf(&text, `A day of the daemon, in virtual time, the mean of %d from midnight to midnight after a day of work, with %s and all else as it comes: half of the instances always run, half of them from 09:00 to 18:00,
+so that each account and region has two boundaries. Everything is looked at again every hour, up to an eighth later where the look at the next boundary saves one. Calls are counted in the simulated AWS's log, sessions and
+informational tags included, and divided by the number of accounts and regions. An account's session serves all its regions; the role allows 12 hours, which is what is asked for. Where a role or the credentials at hand allow an hour alone, the rows with %s count.
+Beside it a replica of what others do: it lists the instances that carry the tag every five minutes, starts and stops what has to be, and pays nothing for sessions and tags. It lists instances alone; Dayshift looks after all its kinds unless told to leave some out.
 
-| accounts × regions × instances | | looks at the fleet | calls for each account and region | listings | of which | sessions | starts and stops | throttled |
-| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |
-`, "`resync_interval: 1h`")
+| accounts × regions × instances | | looks at the fleet | calls for each account and region | listings | of which | sessions | starts and stops | tags | throttled |
+| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |
+`, turns, "`resync_interval: 1h`", "`"+shortSessions+"`")
 	for i, d := range days {
 		got, err := d.withDaemon(ctx)
 		if err != nil {
@@ -250,12 +256,12 @@ Beside it a replica of what others do: it lists the instances that carry the tag
 
 func (d today) line(name string, got lived) (string, error) {
 	for _, action := range actCalls {
-		if got.Stats.ByAction[action] < int64(d.Shape.scopes()) {
-			return "", fmt.Errorf("%s: %d calls of %s in a day with a boundary in each of %d accounts and regions", name, got.Stats.ByAction[action], action, d.Shape.scopes())
+		if got.Stats.ByAction[action] < int64(got.Days*d.Shape.scopes()) {
+			return "", fmt.Errorf("%s: %d calls of %s in %d days with a boundary in each of %d accounts and regions", name, got.Stats.ByAction[action], action, got.Days, d.Shape.scopes())
 		}
 	}
-	each := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/float64(d.Shape.scopes())) }
+	each := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/float64(got.Days*d.Shape.scopes())) }
 	listed, which := listings(got.Stats, each)
-	return fmt.Sprintf("| %s | %s | %d | %s | %s | %s | %s | %s | %d |\n", d.Shape, name, got.Passes, each(got.Stats.Calls), each(listed), which,
-		each(sum(got.Stats, sessionCalls)), each(sum(got.Stats, actCalls)), got.Stats.Throttled), nil
+	return fmt.Sprintf("| %s | %s | %d | %s | %s | %s | %s | %s | %s | %d |\n", d.Shape, name, got.Passes/got.Days, each(got.Stats.Calls), each(listed), which,
+		each(sum(got.Stats, sessionCalls)), each(sum(got.Stats, actCalls)), each(sum(got.Stats, tagCalls)), got.Stats.Throttled), nil
 }

@@ -209,12 +209,32 @@ func (a *agenda) done(scope fleet.Scope, due, now time.Time) {
 		delete(a.scopes, scope)
 	default:
 		entry.busy = false
-		entry.resync = now.Add(a.resync)
 		if entry.trigger == "" { // else it became due again while it was busy
 			entry.due = wholeSecond(due)
 		}
+		entry.resync = now.Add(spread(a.resync, entry.due.Sub(now)))
 	}
 	a.poke()
+}
+
+// stretch is the part of its interval by which a resync may come later where the
+// look at what is due next takes the place of one, stretchMost how much that is at
+// most. An eighth is what it takes to save one in nine hours, the length of a working
+// day. Before a maintenance window there are ten minutes beside the interval.
+const (
+	stretch     = 8
+	stretchMost = 8 * time.Minute
+)
+
+// spread is how long after a look the resync is made when the next look is due in
+// left: the interval, or a little more where those until then fit in evenly with one
+// less. What is due looks at everything as well.
+func spread(interval, left time.Duration) time.Duration {
+	longest := interval + min(interval/stretch, stretchMost)
+	if left <= interval {
+		return interval
+	}
+	return max(interval, left/((left+longest-1)/longest))
 }
 
 // wholeSecond rounds up: boundaries lie on whole seconds already, and looks at

@@ -94,3 +94,66 @@ func TestAgendaKeepsAReloadThatCameDuringAPass(t *testing.T) {
 		t.Fatalf("after the pass the new configuration takes effect:\n%s", diff)
 	}
 }
+
+// The look at a boundary takes the place of a resync where those before it fit in
+// evenly, never more than an eighth further apart.
+func TestResyncsAreSpreadUpToTheNextBoundary(t *testing.T) {
+	for name, test := range map[string]struct{ left, want time.Duration }{
+		"nothing is due":                       {0, time.Hour},
+		"it was due":                           {-time.Minute, time.Hour},
+		"before the resync":                    {40 * time.Minute, time.Hour},
+		"at the resync":                        {time.Hour, time.Hour},
+		"shortly after it":                     {66 * time.Minute, 66 * time.Minute},
+		"too long after it":                    {70 * time.Minute, time.Hour},
+		"one less of them fits in":             {8*time.Hour + 20*time.Minute, 62*time.Minute + 30*time.Second},
+		"one less would be too far apart":      {5*time.Hour + 50*time.Minute, time.Hour},
+		"the last possible":                    {9 * time.Hour, 67*time.Minute + 30*time.Second},
+		"in a week, of which there are twenty": {168 * time.Hour, 67*time.Minute + 12*time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := spread(time.Hour, test.left); got != test.want {
+				t.Errorf("the resync is made after %s, want %s", got, test.want)
+			}
+		})
+	}
+	if got := spread(12*time.Hour, 12*time.Hour+9*time.Minute); got != 12*time.Hour {
+		t.Errorf("a resync is put off by more than eight minutes: made after %s", got)
+	}
+	if got := spread(5*time.Minute, 1<<62); got < 5*time.Minute || got > 5*time.Minute+5*time.Minute/stretch {
+		t.Errorf("with nothing due for a century: %s", got)
+	}
+}
+
+// From one boundary to the next looks are as many as the interval makes them at
+// most, and none falls out.
+func TestAgendaLooksEvenlyFromBoundaryToBoundary(t *testing.T) {
+	now := time.Date(2027, 2, 5, 9, 0, 40, 0, time.UTC)
+	evening := time.Date(2027, 2, 5, 18, 0, 0, 0, time.UTC)
+	a := newAgenda(time.Hour, 1)
+	a.set([]fleet.Scope{seoul}, time.Hour, now)
+	a.take(now)
+	a.done(seoul, evening, now)
+	looks, last := 0, now
+	for at := now; ; {
+		got, nap := a.take(at)
+		if len(got.scopes) == 0 {
+			at = at.Add(nap)
+			continue
+		}
+		looks++
+		if gap := at.Sub(last); gap > time.Hour+time.Hour/stretch {
+			t.Errorf("%s between two looks", gap)
+		}
+		if got.trigger == triggerBoundary {
+			if !at.Equal(evening) {
+				t.Errorf("the boundary was met at %s", at)
+			}
+			break
+		}
+		last = at
+		a.done(seoul, evening, at.Add(2*time.Second))
+	}
+	if looks != 8 {
+		t.Errorf("%d looks until the evening, want 8", looks)
+	}
+}

@@ -50,7 +50,7 @@ type Config struct {
 	Protect []string `yaml:"protect" example:"tag:env=prod" form:"filter"`
 	// How much one pass may stop before a person has to confirm.
 	Limits Limits `yaml:"limits"`
-	// How often everything is looked at again between schedule boundaries, to repair what has drifted. Boundaries themselves are met to the second whatever this says.
+	// How often everything is looked at again between schedule boundaries, to repair what has drifted. Looks before a boundary are spread evenly up to it, at most an eighth (8 minutes) further apart, where that saves one. Boundaries themselves are met to the second whatever this says.
 	ResyncInterval Duration `yaml:"resync_interval" default:"5m" min:"10s" max:"24h"`
 	// Where AWS says at once what changes. Without it, what people change by hand is seen at the next look: at a boundary, or after resync_interval.
 	Events Events `yaml:"events"`
@@ -452,8 +452,8 @@ type Tags struct {
 type AWS struct {
 	// The share of AWS's request limits that Dayshift may use in each account and region; the rest is left to other programs. 1: all of it, where nothing else starts and stops instances in the same account.
 	APIShare float64 `yaml:"api_share" default:"0.8" min:"0.05" max:"1"`
-	// How long the session of an assumed role is to last. A longer one saves a call for each account and hour; a role that does not allow it (its maximum session duration, or a role that is assumed with another role's session) is used for an hour at a time.
-	SessionDuration Duration `yaml:"session_duration" default:"1h" min:"15m" max:"12h"`
+	// How long the session of an assumed role is to last. A long one saves a call for each account and hour; a role that does not allow it (its maximum session duration, or a role that is assumed with another role's session) is used for an hour at a time. A session lives in the memory of the process alone; until it ends it survives a change of who may assume the role, so where that matters more than the calls, make it shorter.
+	SessionDuration Duration `yaml:"session_duration" default:"12h" min:"15m" max:"12h"`
 }
 
 // Log says what is logged and how.

@@ -119,7 +119,7 @@ func TestDefaults(t *testing.T) {
 		ResyncInterval:   Duration(5 * time.Minute),
 		Tags:             Tags{LastAction: true, Error: true},
 		SnapshotPrefix:   "dayshift",
-		AWS:              AWS{APIShare: 0.8, SessionDuration: Duration(time.Hour)},
+		AWS:              AWS{APIShare: 0.8, SessionDuration: Duration(12 * time.Hour)},
 		Log:              Log{Level: "info", Format: "text"},
 		Listen:           "127.0.0.1:8080",
 		Auth:             Auth{Anonymous: "none", OIDC: OIDC{GroupsClaim: "groups"}},

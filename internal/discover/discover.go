@@ -47,8 +47,8 @@ type Request struct {
 	Finder cloud.Finder
 	// Known are the kinds of which there is something in a scope: they are listed without asking.
 	Known map[fleet.Scope][]fleet.Kind
-	// KnownOnly: in these scopes no other kind is asked for.
-	KnownOnly map[fleet.Scope]bool
+	// Skip says which other kinds are not asked for in a scope.
+	Skip map[fleet.Scope]Skip
 	// Differences are the questions for what may not be as it should: they are asked in place of listing a kind of a scope
 	// whole. A query's tag key is TagKey.
 	Differences map[fleet.Scope]map[fleet.Kind][]cloud.Query
@@ -64,6 +64,12 @@ type Request struct {
 	Concurrency int
 	// Timeout bounds one listing; 0 means DefaultTimeout.
 	Timeout time.Duration
+}
+
+// Skip names parts of the search for kinds of which nothing is known in a scope.
+type Skip struct {
+	Told   bool // the Finder is not asked
+	Untold bool // kinds that it does not tell of are not listed
 }
 
 // ErrSlow is the reason of a gap that only says that others did not want to wait.
@@ -164,17 +170,24 @@ type scopePart struct {
 func (request *Request) parts(scope fleet.Scope, kinds []fleet.Kind) *scopePart {
 	p := &scopePart{Scope: scope}
 	whole := request.Finder == nil || request.TagKey == "" || len(request.Whole[scope]) > 0
-	known, only := request.Known[scope], request.KnownOnly[scope]
+	known, skip := request.Known[scope], request.Skip[scope]
 	for _, kind := range kinds {
 		switch {
-		case whole || slices.Contains(known, kind) || !only && !request.Finder.Tells(kind):
+		case whole || slices.Contains(known, kind):
 			p.kinds = append(p.kinds, &part{kind: kind})
-		case !only:
-			p.others = append(p.others, kind)
+		case request.Finder.Tells(kind):
+			if !skip.Told {
+				p.others = append(p.others, kind)
+			}
+		case !skip.Untold:
+			p.kinds = append(p.kinds, &part{kind: kind})
 		}
 	}
-	if !whole && only {
-		p.asked = append([]fleet.Kind{}, known...)
+	if !whole && (skip.Told || skip.Untold) {
+		p.asked = append([]fleet.Kind{}, p.others...) // not nil, which would be all
+		for _, listed := range p.kinds {
+			p.asked = append(p.asked, listed.kind)
+		}
 	}
 	return p
 }

@@ -33,6 +33,7 @@ type look struct {
 	stale     map[fleet.Kind][]decide.Memory // unchanged, with instants that have grown old
 	listed    int                            // kinds
 	asked     []fleet.Kind                   // nil: every kind was
+	skip      discover.Skip                  // of the search for other kinds
 	missed    map[fleet.Kind]bool            // that could not be listed
 	rest      restingLook
 	err       error

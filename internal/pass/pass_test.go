@@ -66,6 +66,7 @@ type world struct {
 	config     string
 	windows    cloud.WindowLister
 	tagging    pass.TagOptions
+	resync     time.Duration // how often repairs are made
 	shift      time.Duration // how far the process's clock is from the true one, which AWS has
 }
 

@@ -33,26 +33,48 @@ type Rests struct {
 type present struct {
 	book  *policy.Book
 	kinds []fleet.Kind
-	asked time.Time // when it was last asked what else there is
+	// When it was last asked what else there is: of the kinds of which a Finder tells, and of the others.
+	told, untold time.Time
 }
 
 // What else there is in a scope is asked for when something is due there, but not
 // again at the looks that follow an action, when there is news of it, and at every
 // twelfth repair: so a scope of machines alone costs a listing a repair, and a new
-// database is found within an hour where repairs are made every five minutes.
+// database is found within an hour where repairs are made every five minutes. Who
+// has repairs made rarely wants few calls: then one of the two questions is asked a
+// day, in turns, and what is new is found within two days.
 const (
 	othersSoonest = 15 * time.Minute
 	othersEvery   = 12 // repairs
 	othersLeast   = time.Hour
-	othersMost    = 24 * time.Hour
+	// rarely is from which interval of repairs on they are rare.
+	rarely     = time.Hour
+	othersTurn = 24 * time.Hour
 )
+
+// skip says what a look does not ask for.
+func (p present) skip(now time.Time, resync time.Duration, repair bool) discover.Skip {
+	fresh := func(asked time.Time, least time.Duration) bool {
+		since := now.Sub(asked)
+		return since >= 0 && since < least // else the clock was set back
+	}
+	if resync >= rarely {
+		told := fresh(later(p.told, p.untold), othersTurn) || p.told.After(p.untold)
+		return discover.Skip{Told: told, Untold: fresh(later(p.told, p.untold), othersTurn) || !told}
+	}
+	least := othersSoonest
+	if repair {
+		least = max(othersEvery*resync, othersLeast)
+	}
+	return discover.Skip{Told: fresh(p.told, least), Untold: fresh(p.untold, least)}
+}
 
 // narrow leaves out of a request what there is nothing of.
 func (r *running) narrow(request *discover.Request) {
 	if r.Finder == nil {
 		return
 	}
-	request.Finder, request.Known, request.KnownOnly = r.Finder, map[fleet.Scope][]fleet.Kind{}, map[fleet.Scope]bool{}
+	request.Finder, request.Known, request.Skip = r.Finder, map[fleet.Scope][]fleet.Kind{}, map[fleet.Scope]discover.Skip{}
 	if r.Rests == nil {
 		return
 	}
@@ -64,12 +86,10 @@ func (r *running) narrow(request *discover.Request) {
 			continue
 		}
 		request.Known[scope] = known.kinds
-		since := r.now.Sub(known.asked)
-		again := othersSoonest
-		if r.Repair {
-			again = min(max(othersEvery*r.Resync, othersLeast), othersMost)
+		if !r.News {
+			request.Skip[scope] = known.skip(r.now, r.Resync, r.Repair)
+			r.looks[scope].skip = request.Skip[scope]
 		}
-		request.KnownOnly[scope] = since >= 0 && since < again && !r.News
 	}
 }
 
@@ -138,9 +158,12 @@ func (r *running) found() {
 			continue
 		}
 		before := r.Rests.kinds[scope]
-		now := present{book: r.Book, asked: r.now}
-		if l.asked != nil {
-			now.asked = before.asked
+		now := present{book: r.Book, told: r.now, untold: r.now}
+		if l.asked != nil && l.skip.Told {
+			now.told = before.told
+		}
+		if l.asked != nil && l.skip.Untold {
+			now.untold = before.untold
 		}
 		for _, kind := range r.Cloud.Kinds() {
 			if l.tallies[kind] != nil || l.missed[kind] {

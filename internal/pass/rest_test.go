@@ -2,10 +2,13 @@ package pass_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"dayshift/internal/awssim"
 	"dayshift/internal/calendar"
@@ -212,7 +215,7 @@ func (w *world) listings(repair bool) (calls map[string]int64, report pass.Repor
 	w.t.Helper()
 	w.sim.ResetCalls()
 	p := w.pass()
-	p.Repair, p.Resync = repair, time.Hour
+	p.Repair, p.Resync = repair, w.resync
 	report, err := pass.Run(w.t.Context(), p)
 	if err != nil {
 		w.t.Fatal(err)
@@ -237,7 +240,7 @@ func TestARepairOfALargeScopeAsksForDifferences(t *testing.T) {
 		asleep := workers(1500, "night")[0]
 		asleep.Name, asleep.State = "sleeper-#", "stopped"
 		w := newWorld(t, book, append(workers(1500, "cn-office-hours"), asleep)...)
-		w.scopes = beijing
+		w.scopes, w.resync = beijing, time.Hour
 		if calls, _ := w.listings(false); calls["ec2:DescribeInstances"] != 3 {
 			t.Fatalf("the first look: %v", calls)
 		}
@@ -276,7 +279,7 @@ func TestKindsOfWhichThereIsNothingAreNotListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin(t, "2027-03-01T10:00:00+08:00")
 		w := newWorld(t, office(t, nil), workers(5, "cn-office-hours")...)
-		w.scopes = beijing
+		w.scopes, w.resync = beijing, 10*time.Minute
 		expect := func(when string, repair bool, want map[string]int64) {
 			t.Helper()
 			if calls, _ := w.listings(repair); !maps.Equal(calls, want) {
@@ -303,6 +306,54 @@ func TestKindsOfWhichThereIsNothingAreNotListed(t *testing.T) {
 		expect("the database is found", false, found)
 		time.Sleep(time.Hour)
 		expect("a repair with the database", true, map[string]int64{"ec2:DescribeInstances": 1, "rds:DescribeDBInstances": 1})
+	})
+}
+
+// Where repairs are made every hour one of the two questions for other kinds is
+// asked a day, in turns: what is new is found within two days, unless there is news of it.
+func TestOtherKindsAreAskedForInTurnsWhereRepairsAreRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T09:00:00+08:00")
+		w := newWorld(t, office(t, nil), workers(5, "cn-office-hours")...)
+		w.scopes, w.resync = beijing, time.Hour
+		w.listings(false)
+		load := func(kind, name, state string) {
+			if err := w.sim.Load(awssim.Fleet{Resources: []awssim.Resource{at("cn-north-1", shop, kind, name, state, nil)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var asked []string
+		for hour := 1; hour <= 6*24; hour++ {
+			time.Sleep(time.Hour)
+			boundary := hour%24 == 0 || hour%24 == 9
+			calls, _ := w.listings(!boundary)
+			for _, action := range []string{"tagging:GetResources", "rds:DescribeDBInstances", "autoscaling:DescribeAutoScalingGroups"} {
+				if calls[action] > 0 && hour%24 == 0 {
+					asked = append(asked, fmt.Sprintf("%d %s", hour/24, action))
+				} else if calls[action] > 0 && action != "rds:DescribeDBInstances" {
+					t.Errorf("hour %d: %v", hour, calls)
+				}
+			}
+			if hour == 25 {
+				load("rds", "ledger", "available")
+			}
+		}
+		want := []string{
+			"1 tagging:GetResources", "2 autoscaling:DescribeAutoScalingGroups",
+			"3 tagging:GetResources", "3 rds:DescribeDBInstances",
+			"4 rds:DescribeDBInstances", "4 autoscaling:DescribeAutoScalingGroups",
+			"5 tagging:GetResources", "5 rds:DescribeDBInstances",
+			"6 rds:DescribeDBInstances", "6 autoscaling:DescribeAutoScalingGroups",
+		}
+		if diff := cmp.Diff(want, asked); diff != "" {
+			t.Errorf("days and questions (-want +got):\n%s", diff)
+		}
+		load("asg", "fleet", "running")
+		p := w.pass()
+		p.News, p.Resync = true, w.resync
+		if report, err := pass.Run(t.Context(), p); err != nil || report.Run.Counts.Resources != 7 {
+			t.Errorf("news of a group: %d resources, %v", report.Run.Counts.Resources, err)
+		}
 	})
 }
 

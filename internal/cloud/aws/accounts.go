@@ -138,8 +138,7 @@ type account struct {
 	base  *baseConfig
 
 	// turn holds one token: who has it fetches credentials, the others wait for them.
-	turn  chan struct{}
-	plain bool // its role's sessions last an hour at most; who has the turn may look
+	turn chan struct{}
 
 	mu       sync.Mutex
 	session  *session
@@ -324,14 +323,16 @@ func (a *account) verify(ctx context.Context, caller fleet.Scope, provider sdk.C
 
 // assume takes on the account's role, for as long as is configured. AWS refuses
 // what is longer than the role allows, or than an hour where the credentials at
-// hand are a role's own: then it is taken on for an hour, also from now on.
+// hand are a role's own: then it is taken on for an hour, also from now on, and in
+// the second case so is every other role.
 func (a *account) assume(ctx context.Context, caller fleet.Scope, provider sdk.CredentialsProvider, assume func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)) (*session, error) {
 	in := &sts.AssumeRoleInput{RoleArn: sdk.String(a.RoleARN), RoleSessionName: sdk.String(a.SessionName)}
 	if a.ExternalID != "" {
 		in.ExternalId = sdk.String(a.ExternalID)
 	}
 	lasts := cmp.Or(a.cloud.config.SessionDuration, sessionLasts)
-	if a.plain {
+	chain, role := hourlyKey{profile: a.base.profile}, hourlyKey{a.base.profile, a.RoleARN}
+	if lasts > sessionLasts && (a.cloud.pacer.hourly(chain, role)) {
 		lasts = sessionLasts
 	}
 	if lasts != sessionLasts {
@@ -345,9 +346,14 @@ func (a *account) assume(ctx context.Context, caller fleet.Scope, provider sdk.C
 		})
 	}
 	err := ask()
-	if refusal := (*Error)(nil); in.DurationSeconds != nil && errors.As(err, &refusal) && refusal.Code == "ValidationError" {
-		a.plain, lasts, in.DurationSeconds = true, sessionLasts, nil
-		err = ask()
+	if refusal := (*Error)(nil); lasts > sessionLasts && errors.As(err, &refusal) && refusal.Code == "ValidationError" {
+		if strings.Contains(refusal.Message, "role chaining") {
+			role = chain
+		}
+		lasts, in.DurationSeconds = sessionLasts, nil
+		if err = ask(); err == nil { // else it was refused for another reason
+			a.cloud.pacer.setHourly(role)
+		}
 	}
 	if err != nil {
 		hint := "check that its trust policy names the credentials at hand and asks for no external ID"

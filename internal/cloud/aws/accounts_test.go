@@ -339,6 +339,51 @@ func TestSessionsLastAsLongAsIsConfiguredAndAllowed(t *testing.T) {
 	}
 }
 
+// What AWS has refused once is not asked for again: neither after a reload nor,
+// where it is the credentials at hand that allow no more, for any other role.
+func TestALongSessionThatIsRefusedIsNotAskedForAgain(t *testing.T) {
+	const other fleet.AccountID = "444455556666"
+	for _, test := range []struct {
+		name, says string
+		asked      []string // DurationSeconds of the calls: two accounts, then both again with a new Cloud
+	}{
+		{"by the role", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", []string{"43200", "", "43200", "", "", ""}},
+		{"by a chain of roles", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining", []string{"43200", "", "", "", ""}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWire(t)
+			w.on("AssumeRole", func(form url.Values) (int, string) {
+				if form.Get("DurationSeconds") != "" {
+					return 400, `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>` + test.says + `</Message></Error></ErrorResponse>`
+				}
+				return 200, assumed(fleet.AccountID(accountOf(form.Get("RoleArn"))), "ASIA1", time.Now().Add(time.Hour))
+			})
+			w.on("DescribeInstances", answer(200, instancesPage("")))
+			var kept *Pacer
+			for range 2 {
+				c := w.open(func(config *Config) {
+					roleAccount(config)
+					config.Accounts = append(config.Accounts, Account{ID: other, RoleARN: "arn:aws:iam::" + string(other) + ":role/dayshift", Regions: config.Accounts[0].Regions})
+					config.SessionDuration, config.Pacer = 12*time.Hour, kept
+				})
+				kept = c.Pacer()
+				for _, account := range []fleet.AccountID{testAccount, other} {
+					if _, err := c.List(t.Context(), fleet.Scope{Account: account, Region: testScope.Region}, fleet.EC2Instance, cloud.Query{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			var asked []string
+			for _, call := range w.made("AssumeRole") {
+				asked = append(asked, call.form.Get("DurationSeconds"))
+			}
+			if !slices.Equal(asked, test.asked) {
+				t.Errorf("asked for %q,\nwant %q", asked, test.asked)
+			}
+		})
+	}
+}
+
 func TestFault35AnExpiredSessionIsReplacedOnce(t *testing.T) {
 	w := newWire(t)
 	rolling(w)

@@ -77,6 +77,26 @@ type Pacer struct {
 	mu     sync.Mutex
 	share  float64 // of each bucket, 0 < share ≤ 1
 	meters map[meterKey]*meter
+	hours  map[hourlyKey]bool
+}
+
+// hourlyKey names what AWS gives sessions of an hour at most: a role, or, without
+// one, all roles that are assumed with the credentials at hand of a profile.
+type hourlyKey struct{ profile, role string }
+
+// hourly reports whether AWS has refused a longer session of one of them.
+func (p *Pacer) hourly(keys ...hourlyKey) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(keys, func(key hourlyKey) bool { return p.hours[key] })
+}
+
+// setHourly notes that AWS has. It is kept for as long as the mirror, so that a
+// reload does not ask again; what allows more from now on is found at the next start.
+func (p *Pacer) setHourly(key hourlyKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hours[key] = true
 }
 
 type meterKey struct {
@@ -122,7 +142,7 @@ type flight struct {
 func newPacer(c Config) *Pacer {
 	return &Pacer{
 		share: c.Share, now: c.Now, sleep: c.Sleep, rand: c.Rand, waited: c.Observer.Waited,
-		meters: map[meterKey]*meter{},
+		meters: map[meterKey]*meter{}, hours: map[hourlyKey]bool{},
 	}
 }
 
