@@ -98,7 +98,7 @@ var house = map[string]row{
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},
 	"internal/record":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan", "internal/store"}},
-	"internal/notify":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan"}},
+	"internal/notify":   {stage, []string{"internal/clock", "internal/decide", "internal/fleet", "internal/plan"}},
 
 	// The program.
 	"internal/pass": {program, []string{

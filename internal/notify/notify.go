@@ -1,10 +1,15 @@
 // Package notify groups what a pass found worth saying into messages and hands
 // each to every channel.
 //
-// There is one message per kind of event, schedule and pass, never one per
-// resource: a fleet that starts in the morning is one line in the room. A
-// channel that is slow or down costs its own time-out and holds back neither
-// the pass nor another channel.
+// There is one message per kind of event, schedule or workload, and pass, never
+// one per resource: a fleet that starts in the morning is one line in the room.
+//
+// A channel over the network stands behind an Outbox, which takes a message at
+// once and delivers it in the background: a channel that is slow or down holds
+// back neither the pass nor another channel. It tries again for an hour, puts
+// messages together when many wait, and loses none without a line in the log
+// and a count. What waits is kept in memory: the end of the process is the end
+// of it, and what happened is in the activity record either way.
 package notify
 
 import (
@@ -43,10 +48,16 @@ const (
 	GapClosed    Kind = "gap-closed" // it can be seen again
 )
 
+// Kinds are all kinds, the most urgent first.
+var Kinds = []Kind{
+	ConfigWaits, Held, Failed, Shortage, Gap, RuleMissed, StopWarning, NewResource, GapClosed, OverrideEnded, ShortageOver, Changing, Stopping, Starting,
+}
+
 // Event is one thing that happened to one resource or scope.
 type Event struct {
 	Kind     Kind
 	Schedule string    // empty for what concerns no schedule
+	Workload string    // empty for what concerns no workload
 	Ref      fleet.Ref // zero for what concerns no single resource
 	Name     string    // what people call it
 	Text     string    // why or when, a sentence without the name
@@ -55,8 +66,11 @@ type Event struct {
 
 // Message is what a channel sends.
 type Message struct {
+	// ID is the same however often the message is sent; an Outbox gives it.
+	ID       string    `json:"id,omitempty"`
 	Kind     Kind      `json:"kind"`
 	Schedule string    `json:"schedule,omitempty"`
+	Workload string    `json:"workload,omitempty"`
 	At       time.Time `json:"at"` // of its first event
 	Count    int       `json:"count"`
 	Title    string    `json:"title"` // one line: what, how many, which schedule
@@ -69,38 +83,40 @@ const maxLines = 20
 // maxLine bounds one line, in characters: an error can quote a whole page.
 const maxLine = 400
 
+// subject is what one message is about.
+type subject struct {
+	kind               Kind
+	schedule, workload string
+}
+
 // Group makes messages of the events, most urgent kind first.
 func Group(events []Event) []Message {
-	type key struct {
-		kind     Kind
-		schedule string
-	}
-	groups := map[key][]Event{}
-	var order []key
+	groups := map[subject][]Event{}
+	var order []subject
 	for _, event := range events {
-		k := key{event.Kind, event.Schedule}
+		k := subject{event.Kind, event.Schedule, event.Workload}
 		if groups[k] == nil {
 			order = append(order, k)
 		}
 		groups[k] = append(groups[k], event)
 	}
-	slices.SortStableFunc(order, func(a, b key) int {
-		return cmp.Or(cmp.Compare(urgency[a.kind], urgency[b.kind]), cmp.Compare(a.schedule, b.schedule))
+	slices.SortStableFunc(order, func(a, b subject) int {
+		return cmp.Or(cmp.Compare(urgency[a.kind], urgency[b.kind]), cmp.Compare(a.schedule, b.schedule), cmp.Compare(a.workload, b.workload))
 	})
 	messages := make([]Message, 0, len(order))
 	for _, k := range order {
-		messages = append(messages, message(k.kind, k.schedule, groups[k]))
+		messages = append(messages, message(k, groups[k]))
 	}
 	return messages
 }
 
 var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Shortage: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, ShortageOver: 5, Stopping: 6, Changing: 6, Starting: 7}
 
-func message(kind Kind, schedule string, events []Event) Message {
-	m := Message{Kind: kind, Schedule: schedule, At: events[0].At, Count: len(events), Title: clip(title(kind, schedule, len(events)))}
+func message(about subject, events []Event) Message {
+	m := Message{Kind: about.kind, Schedule: about.schedule, Workload: about.workload, At: events[0].At, Count: len(events), Title: title(about, len(events))}
 	for i, event := range events {
 		if i == maxLines {
-			m.Lines = append(m.Lines, fmt.Sprintf("and %d more", len(events)-maxLines))
+			m.Lines = append(m.Lines, more(len(events)-maxLines))
 			break
 		}
 		m.Lines = append(m.Lines, clip(line(event)))
@@ -108,7 +124,37 @@ func message(kind Kind, schedule string, events []Event) Message {
 	return m
 }
 
-func title(kind Kind, schedule string, n int) string {
+func more(n int) string { return fmt.Sprintf("and %d more", n) }
+
+// merge puts two messages of one kind together, the earlier first: as one of the same events would be, but that what only
+// one of them is about is left out. It has no ID.
+func merge(a, b Message) Message {
+	about := subject{kind: a.Kind}
+	if a.Schedule == b.Schedule {
+		about.schedule = a.Schedule
+	}
+	if a.Workload == b.Workload {
+		about.workload = a.Workload
+	}
+	m := Message{Kind: a.Kind, Schedule: about.schedule, Workload: about.workload, At: a.At, Count: a.Count + b.Count}
+	m.Title = title(about, m.Count)
+	m.Lines = slices.Concat(a.told(), b.told())
+	m.Lines = m.Lines[:min(len(m.Lines), maxLines)]
+	if m.Count > len(m.Lines) {
+		m.Lines = append(m.Lines, more(m.Count-len(m.Lines)))
+	}
+	return m
+}
+
+// told are the lines of a message that tell of events.
+func (m Message) told() []string {
+	if last := len(m.Lines) - 1; last >= 0 && m.Lines[last] == more(m.Count-last) {
+		return m.Lines[:last]
+	}
+	return m.Lines
+}
+
+func title(about subject, n int) string {
 	resources := fmt.Sprintf("%d resources", n)
 	scopes := fmt.Sprintf("%d scopes", n)
 	if n == 1 {
@@ -131,14 +177,17 @@ func title(kind Kind, schedule string, n int) string {
 		OverrideEnded: fmt.Sprintf("%d overrides ended", n),
 		ConfigWaits:   "A changed configuration waits until somebody confirms it",
 		RuleMissed:    fmt.Sprintf("Rules missed their time in %s", scopes),
-	}[kind]
-	if n == 1 && kind == OverrideEnded {
+	}[about.kind]
+	if n == 1 && about.kind == OverrideEnded {
 		text = "An override ended"
 	}
-	if schedule != "" {
-		text += " (schedule " + schedule + ")"
+	if about.schedule != "" {
+		text += " (schedule " + about.schedule + ")"
 	}
-	return text
+	if about.workload != "" {
+		text += " (workload " + about.workload + ")"
+	}
+	return clip(text)
 }
 
 func line(event Event) string {
@@ -175,7 +224,7 @@ type Sender interface {
 	Send(ctx context.Context, message Message) error
 }
 
-// sendTimeout bounds what one channel may take for all messages of a pass.
+// sendTimeout bounds what one channel may take for all messages of a pass, where it takes them itself: an Outbox takes none.
 const sendTimeout = 20 * time.Second
 
 // Send hands every message to every channel, channels side by side. A message

@@ -71,10 +71,10 @@ func TestTitles(t *testing.T) {
 		{Gap, "Cannot see 1 scope", "Cannot see 3 scopes"},
 		{GapClosed, "Can see again 1 scope", "Can see again 3 scopes"},
 	} {
-		if got := title(test.kind, "", 1); got != test.one {
+		if got := title(subject{kind: test.kind}, 1); got != test.one {
 			t.Errorf("%s: %q", test.kind, got)
 		}
-		if got := title(test.kind, "office", 3); got != test.many+" (schedule office)" {
+		if got := title(subject{kind: test.kind, schedule: "office"}, 3); got != test.many+" (schedule office)" {
 			t.Errorf("%s: %q", test.kind, got)
 		}
 	}
