@@ -583,11 +583,15 @@ func TestOutages(t *testing.T) {
 		t.Run(test.path+" "+test.name, func(t *testing.T) {
 			f := newIDP(t)
 			f.answer[test.path] = test.answer
-			p := f.provider(t, func(c *oidc.Config) { c.Timeout = 700 * time.Millisecond })
+			timeout := 20 * time.Second // far more than any answer takes on a machine that has other work
+			if strings.Contains(test.sentence, "in time") {
+				timeout = 700 * time.Millisecond
+			}
+			p := f.provider(t, func(c *oidc.Config) { c.Timeout = timeout })
 			began := time.Now()
 			_, err := f.signIn(t, p)
 			refusedWith(t, err, test.reason, test.sentence)
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > 15*time.Second {
 				t.Errorf("it took %s", took)
 			}
 			if n := f.count(test.path); n != test.asked {
