@@ -25,6 +25,28 @@ type Reserver interface {
 	Cancel(ctx context.Context, scope fleet.Scope, id string) error
 }
 
+// TypeReader tells of instance types.
+type TypeReader interface {
+	// TypeInfo tells of a type by name. One that the region does not have is ErrUnsupported.
+	TypeInfo(ctx context.Context, scope fleet.Scope, name string) (TypeInfo, error)
+}
+
+// TypeInfo is what the provider tells of an instance type.
+type TypeInfo struct {
+	Name string
+	EBS  EBSSupport
+}
+
+// EBSSupport is how a type stands to the optimisation for EBS.
+type EBSSupport string
+
+// The answers (ec2 EbsOptimizedSupport).
+const (
+	EBSAlways      EBSSupport = "default"     // it has it by itself, at no charge
+	EBSOnDemand    EBSSupport = "supported"   // it can have it, for a charge by the hour
+	EBSUnsupported EBSSupport = "unsupported" // an order that asks for it is refused
+)
+
 // Order is what a reservation is to be like.
 type Order struct {
 	Type     string // instance type

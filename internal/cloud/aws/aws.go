@@ -57,6 +57,8 @@ type Config struct {
 	Windows bool
 	// Alarms: schedules mute alarms, so Probe tries that.
 	Alarms bool
+	// Reservations: the configuration holds capacity, so Probe tries that.
+	Reservations bool
 	// Endpoint is the URL that takes the place of AWS's own addresses, for a
 	// simulator. Empty: AWS_ENDPOINT_URL and its relatives as in every SDK, else AWS.
 	Endpoint string
@@ -236,6 +238,7 @@ type Cloud struct {
 	mu      sync.Mutex
 	handles map[handleKey]kinds.Handle
 	windows map[fleet.Scope]*kinds.Windows
+	types   map[typeKey]cloud.TypeInfo // what was asked once does not change
 }
 
 type handleKey struct {
@@ -261,6 +264,7 @@ func New(config Config) (*Cloud, error) {
 	c := &Cloud{
 		config: config, pacer: config.Pacer, accounts: map[fleet.AccountID]*account{},
 		handles: map[handleKey]kinds.Handle{}, windows: map[fleet.Scope]*kinds.Windows{},
+		types: map[typeKey]cloud.TypeInfo{},
 	}
 	if c.pacer == nil {
 		c.pacer = newPacer(config)

@@ -63,6 +63,11 @@ func (c *Cloud) env(a *account, scope fleet.Scope, shared sdk.Config) kinds.Env 
 		Once: func(ctx context.Context, operation kinds.Operation, call func(context.Context) error) error {
 			return c.once(ctx, a, scope, operation, writeTimeout, call)
 		},
+		Write: func(ctx context.Context, operation kinds.Operation, call func(context.Context) error) error {
+			return c.again(cloud.WithOneTry(ctx), scope, operation, func() error {
+				return c.once(ctx, a, scope, operation, writeTimeout, call)
+			})
+		},
 	}
 }
 

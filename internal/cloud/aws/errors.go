@@ -78,31 +78,33 @@ var codes = map[string]error{
 	"InstanceQuotaExceededFault":           cloud.ErrInsufficientCapacity,
 
 	// Gone, or never there.
-	"InvalidInstanceID.NotFound":         cloud.ErrNotFound,
-	"InvalidInstanceID.Malformed":        cloud.ErrNotFound,
-	"InvalidInstanceId.NotFound":         cloud.ErrNotFound,
-	"DBInstanceNotFound":                 cloud.ErrNotFound,
-	"DBInstanceNotFoundFault":            cloud.ErrNotFound,
-	"DBClusterNotFoundFault":             cloud.ErrNotFound,
-	"ServiceNotFoundException":           cloud.ErrNotFound,
-	"ClusterNotFoundException":           cloud.ErrNotFound,
-	"ResourceNotFoundException":          cloud.ErrNotFound,
-	"ObjectNotFoundException":            cloud.ErrNotFound,
-	"NotFoundException":                  cloud.ErrNotFound,
-	"ClusterNotFound":                    cloud.ErrNotFound,
-	"ClusterNotFoundFault":               cloud.ErrNotFound,
-	"ResourceNotFoundFault":              cloud.ErrNotFound,
-	"DBSubnetGroupNotFoundFault":         cloud.ErrWrongState, // the database is there, what it needs is not
-	"DBSnapshotNotFound":                 cloud.ErrNotFound,
-	"DBSnapshotNotFoundFault":            cloud.ErrNotFound,
-	"DBClusterSnapshotNotFoundFault":     cloud.ErrNotFound,
-	"InvalidVolume.NotFound":             cloud.ErrWrongState, // the instance is there, its volume is not
-	"InvalidVolumeID.NotFound":           cloud.ErrWrongState,
-	"InvalidNetworkInterfaceID.NotFound": cloud.ErrWrongState,
+	"InvalidInstanceID.NotFound":            cloud.ErrNotFound,
+	"InvalidInstanceID.Malformed":           cloud.ErrNotFound,
+	"InvalidInstanceId.NotFound":            cloud.ErrNotFound,
+	"DBInstanceNotFound":                    cloud.ErrNotFound,
+	"DBInstanceNotFoundFault":               cloud.ErrNotFound,
+	"DBClusterNotFoundFault":                cloud.ErrNotFound,
+	"ServiceNotFoundException":              cloud.ErrNotFound,
+	"ClusterNotFoundException":              cloud.ErrNotFound,
+	"ResourceNotFoundException":             cloud.ErrNotFound,
+	"ObjectNotFoundException":               cloud.ErrNotFound,
+	"NotFoundException":                     cloud.ErrNotFound,
+	"ClusterNotFound":                       cloud.ErrNotFound,
+	"ClusterNotFoundFault":                  cloud.ErrNotFound,
+	"ResourceNotFoundFault":                 cloud.ErrNotFound,
+	"DBSubnetGroupNotFoundFault":            cloud.ErrWrongState, // the database is there, what it needs is not
+	"DBSnapshotNotFound":                    cloud.ErrNotFound,
+	"DBSnapshotNotFoundFault":               cloud.ErrNotFound,
+	"DBClusterSnapshotNotFoundFault":        cloud.ErrNotFound,
+	"InvalidCapacityReservationId.NotFound": cloud.ErrNotFound,
+	"InvalidVolume.NotFound":                cloud.ErrWrongState, // the instance is there, its volume is not
+	"InvalidVolumeID.NotFound":              cloud.ErrWrongState,
+	"InvalidNetworkInterfaceID.NotFound":    cloud.ErrWrongState,
 
 	// Not now, in this state.
 	"IncorrectInstanceState":              cloud.ErrWrongState,
 	"IncorrectState":                      cloud.ErrWrongState,
+	"InvalidCapacityReservationState":     cloud.ErrWrongState,
 	"ServiceNotActiveException":           cloud.ErrWrongState,
 	"UpdateInProgressException":           cloud.ErrWrongState,
 	"ResourceInUseException":              cloud.ErrWrongState, // EKS: another update runs
@@ -142,6 +144,9 @@ var codes = map[string]error{
 	"InvalidDBClusterStateFault":          cloud.ErrUnsupported, // a member of a cluster is not stopped singly; of a cluster see translate
 	"InvalidDBClusterState":               cloud.ErrUnsupported,
 	"OperationNotPermitted":               cloud.ErrProtected, // stop protection, termination protection
+
+	// The client token stands for another order.
+	"IdempotentParameterMismatch": cloud.ErrInvalid,
 
 	// The role may not.
 	"UnauthorizedOperation": cloud.ErrUnauthorized,

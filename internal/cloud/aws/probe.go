@@ -12,7 +12,7 @@ import (
 )
 
 // Probe implements cloud.Prober: credentials first, then every kind, and SSM
-// maintenance windows and alarms where the configuration says that they are used. What
+// maintenance windows, alarms and reservations where the configuration says that they are used. What
 // cannot be tried because something before it failed is not reported.
 func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 	a, err := c.account(scope)
@@ -52,6 +52,13 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 			return append(findings, cloud.Finding{Ability: "list CloudWatch alarms", Detail: err.Error()})
 		}
 		findings = append(findings, alarms.Probe(ctx)...)
+	}
+	if c.config.Reservations {
+		reservations, err := c.openReservations(ctx, scope)
+		if err != nil {
+			return append(findings, cloud.Finding{Ability: "list capacity reservations", Detail: err.Error()})
+		}
+		findings = append(findings, reservations.Probe(ctx)...)
 	}
 	return findings
 }

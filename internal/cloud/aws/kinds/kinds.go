@@ -43,6 +43,9 @@ type Env struct {
 	Read Caller
 	// Once makes a call a single time. It does not wait: the room was reserved.
 	Once Caller
+	// Write makes a call that changes something and for which no room was
+	// reserved: it waits for room, and tries again only when throttled, as nothing was done then.
+	Write Caller
 }
 
 // Caller makes one call of the operation; its error is one of package cloud's.
