@@ -455,3 +455,18 @@ func describeBalancers(k *call, w *xw) *Error {
 	w.some("NextMarker", next)
 	return nil
 }
+
+// TargetGroupARN is the ARN of a target group, empty where there is none of the name.
+func (c *Cloud) TargetGroupARN(account, region, name string) string {
+	for _, s := range c.allScopes() {
+		if s.account.id != account || s.region.name != region {
+			continue
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if g := s.targetGroups[name]; g != nil {
+			return s.targetGroupARN(g)
+		}
+	}
+	return ""
+}

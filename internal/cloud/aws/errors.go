@@ -32,6 +32,7 @@ import (
 // Application Auto Scaling: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
 // Organizations: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
 // Redshift: https://docs.aws.amazon.com/redshift/latest/APIReference/API_ResumeCluster.html
+// Elastic Load Balancing: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html
 // SageMaker: https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
 // STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var codes = map[string]error{
@@ -203,6 +204,18 @@ var codes = map[string]error{
 	"DependentServiceUnavailableFault": cloud.ErrTransient,
 	"ServerException":                  cloud.ErrTransient,
 	"ServiceException":                 cloud.ErrTransient, // of Organizations
+
+	// Of Elastic Load Balancing, both versions of its API.
+	"TargetGroupNotFound":             cloud.ErrNotFound,
+	"LoadBalancerNotFound":            cloud.ErrNotFound,
+	"AccessPointNotFound":             cloud.ErrNotFound,   // the same, as Classic load balancers' API calls it
+	"InvalidTarget":                   cloud.ErrWrongState, // an instance that does not run, or in another VPC
+	"InvalidInstance":                 cloud.ErrWrongState,
+	"InvalidEndPoint":                 cloud.ErrWrongState, // the same
+	"TooManyTargets":                  cloud.ErrUnsupported,
+	"TooManyRegistrationsForTargetId": cloud.ErrUnsupported,
+	"HealthUnavailable":               cloud.ErrTransient,
+	"DependencyThrottle":              cloud.ErrThrottled,
 
 	// Of Organizations.
 	"ParentNotFoundException":            cloud.ErrNotFound,

@@ -28,6 +28,7 @@ type Rate struct{ Max, PerSecond float64 }
 // RDS: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-api-throttling.html
 // ECS, whose categories of actions share a bucket each: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 // CloudWatch: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+// Elastic Load Balancing: https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
 // STS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 var (
 	ec2Reading  = Limit{Request: Rate{100, 20}}
@@ -50,6 +51,21 @@ var (
 		"cloudwatch:DescribeAlarms":      {Request: Rate{9, 9}},
 		"cloudwatch:DisableAlarmActions": {Request: Rate{3, 3}},
 		"cloudwatch:EnableAlarmActions":  {Request: Rate{3, 3}},
+	}
+	// Both versions of the API have buckets of their own, one for what reads and one for what registers.
+	elbReading       = Limit{Group: "elb read", Request: Rate{40, 10}}
+	elbRegistering   = Limit{Group: "elb register", Request: Rate{20, 4}}
+	classicReading   = Limit{Group: "classic elb read", Request: Rate{40, 10}}
+	classicRegisters = Limit{Group: "classic elb register", Request: Rate{20, 4}}
+	elbLimits        = map[kinds.Operation]Limit{
+		"elasticloadbalancing:DescribeTargetGroups":                elbReading,
+		"elasticloadbalancing:DescribeTargetHealth":                elbReading,
+		"elasticloadbalancing:RegisterTargets":                     elbRegistering,
+		"elasticloadbalancing:DeregisterTargets":                   elbRegistering,
+		"elasticloadbalancing:DescribeLoadBalancers":               classicReading,
+		"elasticloadbalancing:DescribeInstanceHealth":              classicReading,
+		"elasticloadbalancing:RegisterInstancesWithLoadBalancer":   classicRegisters,
+		"elasticloadbalancing:DeregisterInstancesFromLoadBalancer": classicRegisters,
 	}
 	rdsShared = Limit{Group: "rds", Request: Rate{300, 12}}
 	// For Systems Manager's maintenance windows AWS publishes no figure. A pass
@@ -104,6 +120,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = sagemakerShared
 	case service == "redshift":
 		limit = redshiftShared
+	case service == "elasticloadbalancing":
+		limit = elbLimits[operation]
 	case service == "sts":
 		limit = stsShared
 	case known:
