@@ -58,12 +58,13 @@ type row struct {
 var house = map[string]row{
 	// Words and rules.
 	"internal/access":   {word, nil},
+	"internal/say":      {word, nil},
 	"internal/typo":     {word, nil},
 	"internal/fleet":    {word, []string{"internal/typo"}},
-	"internal/calendar": {word, []string{"internal/typo"}},
-	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet", "internal/typo"}},
-	"internal/decide":   {word, []string{"internal/calendar", "internal/fleet", "internal/policy"}},
-	"internal/plan":     {word, []string{"internal/decide", "internal/fleet"}},
+	"internal/calendar": {word, []string{"internal/say", "internal/typo"}},
+	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet", "internal/say", "internal/typo"}},
+	"internal/decide":   {word, []string{"internal/calendar", "internal/fleet", "internal/policy", "internal/say"}},
+	"internal/plan":     {word, []string{"internal/decide", "internal/fleet", "internal/say"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
 	"internal/event":    {word, []string{"internal/fleet"}},
 	"internal/workload": {word, []string{"internal/fleet"}},
@@ -87,15 +88,15 @@ var house = map[string]row{
 	"internal/cloud/cloudtest": {suite, []string{"internal/cloud", "internal/fleet"}},
 	"internal/queue":           {contract, nil},
 	"internal/queue/queuetest": {suite, []string{"internal/queue"}},
-	"internal/store":           {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy"}},
-	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/store"}},
+	"internal/store":           {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy", "internal/say"}},
+	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
 
 	// Stages.
 	"internal/config": {stage, []string{
 		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/reservation", "internal/store",
 		"internal/typo",
 	}},
-	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet"}},
+	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet", "internal/say"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},
 	"internal/record":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan", "internal/store"}},
 	"internal/notify":   {stage, []string{"internal/clock", "internal/decide", "internal/fleet", "internal/plan"}},
@@ -115,18 +116,18 @@ var house = map[string]row{
 	"internal/queue/local":     {implementation, []string{"internal/queue"}},
 	"internal/queue/sqs":       {implementation, []string{"internal/cloud", "internal/queue"}},
 	"internal/store/memory":    {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
-	"internal/store/sqlstore":  {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
+	"internal/store/sqlstore":  {implementation, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
 
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/store", "internal/typo",
+		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/say", "internal/store", "internal/typo",
 	}},
-	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/service", "internal/store"}},
+	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/say", "internal/service", "internal/store"}},
 
 	"internal/migrate": {surface, []string{"internal/fleet", "internal/typo"}},
 
-	"internal/client": {surface, []string{"internal/access", "internal/buildinfo", "internal/clock", "internal/fleet", "internal/service", "internal/store"}},
+	"internal/client": {surface, []string{"internal/access", "internal/buildinfo", "internal/clock", "internal/fleet", "internal/say", "internal/service", "internal/store"}},
 
 	// The page, as files.
 	"web": {implementation, nil},
@@ -136,14 +137,14 @@ var house = map[string]row{
 		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
 		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/oidc", "internal/pass", "internal/plan", "internal/policy",
-		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/service",
+		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/say", "internal/service",
 		"internal/store", "internal/store/memory", "internal/store/sqlstore", "web",
 	}},
 
 	// The command line.
 	"internal/cli": {front, []string{
 		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/client", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
-		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/service", "internal/store", "internal/typo",
+		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/say", "internal/service", "internal/store", "internal/typo",
 	}},
 	"cmd/dayshift": {entry, []string{"internal/cli"}},
 }

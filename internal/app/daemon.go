@@ -24,6 +24,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/record"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -72,8 +73,8 @@ type Daemon struct {
 	heeded   int64                     // Seq of the last confirmation that was acted on
 	confirms map[fleet.Scope]bool      // whose next pass does what is held back
 	lastPass time.Time
-	refused  string // why the last reload was refused; empty: it was not
-	problem  string // why the last pass failed; empty: it did not
+	refused  say.Text // why the last reload was refused; empty: it was not
+	problem  string   // why the last pass failed; empty: it did not
 
 	ear ear // what is known of events
 
@@ -335,7 +336,7 @@ func (d *Daemon) heed(ctx context.Context) {
 			d.confirms[ref.Scope] = true
 		}
 		d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
-		if d.waits.why != "" {
+		if !d.waits.why.Empty() {
 			d.waits.accepted, d.revision = true, -1 // the next look at the store takes it
 		}
 		d.mu.Unlock()
@@ -601,7 +602,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 		return true
 	}
 	d.mu.Lock()
-	d.Config, d.Cloud, d.revision, d.refused, d.waits = next, cloud, revision, "", waiting{}
+	d.Config, d.Cloud, d.revision, d.refused, d.waits = next, cloud, revision, say.Text{}, waiting{}
 	d.mu.Unlock()
 	for _, warning := range next.Warnings {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
@@ -707,9 +708,9 @@ func (d *Daemon) setProblem(err error) {
 func (d *Daemon) setRefused(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refused = ""
+	d.refused = say.Text{}
 	if err != nil {
-		d.refused = "the new configuration is refused, the running one stays: " + err.Error()
+		d.refused = say.F("the new configuration is refused, the running one stays: %v", err)
 	}
 }
 
@@ -739,7 +740,7 @@ func (d *Daemon) Ready() httpapi.Health {
 func (d *Daemon) health() httpapi.Health {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	detail := strings.Trim(d.waits.why+"; "+d.refused, "; ")
+	detail := say.Clauses(d.waits.why, d.refused).String()
 	health := httpapi.Health{Role: "standby", Detail: strings.Trim(detail+"; "+d.problem, "; "), LastPass: d.lastPass}
 	if d.leader.MayAct() == nil {
 		health.Role = "leader"

@@ -13,6 +13,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/config"
 	"dayshift/internal/pass"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -269,7 +270,7 @@ func TestFault19LateException(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, words := range test.told {
-					if !strings.Contains(strings.Join(answer.Notes, " "), words) {
+					if !strings.Contains(say.Sentences(answer.Notes...).String(), words) {
 						t.Errorf("who made it is not told %q: %q", words, answer.Notes)
 					}
 				}

@@ -81,7 +81,7 @@ func (a *App) Matching(ctx context.Context, rule *policy.Rule) ([]fleet.Resource
 	matching := slices.DeleteFunc(seen.Resources, func(r fleet.Resource) bool { return !rule.Filter.Match(r) })
 	var missing []service.Gap
 	for _, gap := range seen.Gaps {
-		missing = append(missing, service.Gap{Scope: gap.Scope, Text: gap.String()})
+		missing = append(missing, service.Gap{Scope: gap.Scope, Text: gap.Said()})
 	}
 	return matching, missing
 }

@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -242,14 +243,14 @@ func (d *Daemon) troubles() []service.Attention {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []service.Attention
-	if d.refused != "" {
-		list = append(list, service.Attention{Kind: service.AttentionConfig, Text: service.Plain(d.refused), Link: "/health"})
+	if !d.refused.Empty() {
+		list = append(list, service.Attention{Kind: service.AttentionConfig, Text: d.refused.Plain(), Link: "/health"})
 	}
-	if d.waits.why != "" {
-		list = append(list, service.Attention{Kind: service.AttentionConfig, Text: service.Plain(d.waits.why), Since: d.waits.since.UTC(), Link: "/health"})
+	if !d.waits.why.Empty() {
+		list = append(list, service.Attention{Kind: service.AttentionConfig, Text: d.waits.why.Plain(), Since: d.waits.since.UTC(), Link: "/health"})
 	}
 	if d.problem != "" {
-		list = append(list, service.Attention{Kind: service.AttentionFailed, Text: service.Plain("the last pass failed: " + d.problem), Link: "/health"})
+		list = append(list, service.Attention{Kind: service.AttentionFailed, Text: say.F("the last pass failed: %s", d.problem).Plain(), Link: "/health"})
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 
 	"dayshift/internal/config"
 	"dayshift/internal/notify"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -17,7 +18,7 @@ const weighTimeout = time.Minute
 // waiting is a changed configuration that a person has to confirm.
 type waiting struct {
 	fingerprint string
-	why         string    // empty: nothing waits
+	why         say.Text  // empty: nothing waits
 	since       time.Time // when it was held back
 	accepted    bool      // a person confirmed it
 }
@@ -39,7 +40,7 @@ func (d *Daemon) weigh(ctx context.Context, before, next *config.Loaded, file bo
 	switch {
 	case held.accepted && held.fingerprint == next.Fingerprint():
 		return false
-	case !file && held.why == "", d.leader.MayAct() != nil:
+	case !file && held.why.Empty(), d.leader.MayAct() != nil:
 		return false
 	}
 	looking, cancel := context.WithTimeout(ctx, weighTimeout)
@@ -53,18 +54,18 @@ func (d *Daemon) weigh(ctx context.Context, before, next *config.Loaded, file bo
 		d.Log.WarnContext(ctx, "what the changed configuration does could not be found out; the limits of the passes guard", slog.Any("error", err))
 		return false
 	}
-	if effect.Confirm == "" {
+	if effect.Confirm.Empty() {
 		return false
 	}
 	if held.fingerprint == next.Fingerprint() {
 		return true
 	}
-	why := "the changed configuration waits until somebody confirms it (run --yes), the running one stays: " + effect.Confirm
+	why := say.F("the changed configuration waits until somebody confirms it (run --yes), the running one stays: %s", effect.Confirm)
 	now := d.Clock.Now()
 	d.setWaits(waiting{fingerprint: next.Fingerprint(), why: why, since: now})
-	d.Log.WarnContext(ctx, "the changed configuration waits until somebody confirms it", slog.String("why", effect.Confirm))
-	d.event(ctx, store.EventHeld, "surge", why)
-	messages := notify.Group([]notify.Event{{Kind: notify.ConfigWaits, Text: why, At: now}})
+	d.Log.WarnContext(ctx, "the changed configuration waits until somebody confirms it", slog.String("why", effect.Confirm.String()))
+	d.event(ctx, store.EventHeld, "surge", why.String())
+	messages := notify.Group([]notify.Event{{Kind: notify.ConfigWaits, Text: why.String(), At: now}})
 	if err := notify.Send(ctx, d.Senders, messages); err != nil {
 		d.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
 	}

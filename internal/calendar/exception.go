@@ -3,8 +3,9 @@ package calendar
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // ExceptionDef is a dated exception of one schedule as a user writes it.
@@ -129,23 +130,23 @@ func CompileException(def ExceptionDef) (Exception, error) {
 }
 
 // String says what the exception does: "stop at 21:00 on 2027-02-05 (release)".
-func (x Exception) String() string {
-	var b strings.Builder
-	b.WriteString(string(x.Type))
+func (x Exception) String() string { return x.Said().String() }
+
+// Said implements say.Sayer.
+func (x Exception) Said() say.Text {
+	text := say.F("%s at %s", say.Word(x.Type), x.Value)
 	if x.None {
-		b.WriteString(" none")
-	} else {
-		b.WriteString(" at " + x.Value.String())
+		text = say.F("%s none", say.Word(x.Type))
 	}
 	if x.From == x.To {
-		b.WriteString(" on " + x.From.String())
+		text = say.F("%s on %s", text, x.From)
 	} else {
-		b.WriteString(" from " + x.From.String() + " to " + x.To.String())
+		text = say.F("%s from %s to %s", text, x.From, x.To)
 	}
 	if x.Note != "" {
-		b.WriteString(" (" + x.Note + ")")
+		text = say.F("%s (%s)", text, x.Note)
 	}
-	return b.String()
+	return text
 }
 
 // Clash gives the first date on which both exceptions say something of the same boundary, which is refused.
@@ -540,30 +541,28 @@ func (s *Schedule) Special(t time.Time) Special {
 // Fact is one thing out of the ordinary, in words.
 type Fact struct {
 	Rule string // holiday or exception
-	Text string
+	Text say.Text
 }
 
 // Facts says in words what is out of the ordinary; nothing on an ordinary day.
 func (s Special) Facts() []Fact {
 	var facts []Fact
-	add := func(rule, format string, args ...any) {
-		facts = append(facts, Fact{rule, fmt.Sprintf(format, args...)})
-	}
-	name := ""
+	add := func(rule string, text say.Text) { facts = append(facts, Fact{rule, text}) }
+	calendar := say.Raw(s.Calendar)
 	if s.Holiday != "" {
-		name = " (" + s.Holiday + ")"
+		calendar = say.F("%s (%s)", s.Calendar, s.Holiday)
 	}
 	switch {
 	case s.Off:
-		add("holiday", "%s is a day off in the calendar %s%s: only periods with on_holidays begin on it", s.Date, s.Calendar, name)
+		add("holiday", say.F("%s is a day off in the calendar %s: only periods with on_holidays begin on it", s.Date, calendar))
 	case s.Working:
-		add("holiday", "%s is a make-up working day in the calendar %s%s: it counts as a %s", s.Date, s.Calendar, name, weekdayName(s.As))
+		add("holiday", say.F("%s is a make-up working day in the calendar %s: it counts as a %s", s.Date, calendar, say.Word(weekdayName(s.As))))
 	}
 	for _, calendar := range s.Uncovered {
-		add("holiday", "calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", calendar, s.Date.Year())
+		add("holiday", say.F("calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", calendar, s.Date.Year()))
 	}
 	for _, x := range s.Exceptions {
-		add("exception", "%s; without exceptions %s would be wanted", x, s.Otherwise.State)
+		add("exception", say.F("%s; without exceptions %s would be wanted", x, s.Otherwise.State))
 	}
 	return facts
 }

@@ -218,7 +218,7 @@ func TestSpecial(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
 			for _, fact := range s.Special(instant(t, test.at)).Facts() {
-				got = append(got, fact.Text)
+				got = append(got, fact.Text.String())
 			}
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"dayshift/internal/say"
 )
 
 // ScheduleDef is the calendar's part of a schedule as a user writes it.
@@ -52,6 +54,9 @@ const (
 )
 
 // String gives stopped, running or any.
+// Said implements say.Sayer.
+func (s State) Said() say.Text { return say.Word(s.String()) }
+
 func (s State) String() string {
 	switch s {
 	case Stopped:

@@ -26,6 +26,7 @@ import (
 	"dayshift/internal/notify"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -121,7 +122,7 @@ func TestCSV(t *testing.T) {
 func TestYAMLIsJSON(t *testing.T) {
 	answer := service.Fleet{At: monday, Resources: []service.Resource{{
 		Ref: "111122223333/cn-north-1/ec2_instance/i-1", Account: "011122223333", Region: "cn-north-1", ID: "i-1", Name: "yes", Schedule: "null", Type: "1e3",
-		Why: "a: b # c\n- d", Tags: map[string]string{"Name": "결제 \u2028 \"x\" '", "dayshift:protect": "true", "": "~", "time": "2026-08-03", "n": "0x10"},
+		Why: say.Raw("a: b # c\n- d"), Tags: map[string]string{"Name": "결제 \u2028 \"x\" '", "dayshift:protect": "true", "": "~", "time": "2026-08-03", "n": "0x10"},
 		Next: &service.Change{At: monday, To: "running"},
 	}}, Gaps: []service.Gap{}}
 	var asJSON, asYAML bytes.Buffer
@@ -483,9 +484,9 @@ func TestFollowLine(t *testing.T) {
 func TestExplanations(t *testing.T) {
 	var out bytes.Buffer
 	err := explanations(&out, []service.Explanation{{
-		Resource: service.Resource{Ref: "111122223333/ap-northeast-2/ec2_instance/i-1", ID: "i-1", State: "running", NativeState: "running", Wanted: "stopped", Why: "stop: " + hostile, Next: &service.Change{At: monday, To: "running"}},
+		Resource: service.Resource{Ref: "111122223333/ap-northeast-2/ec2_instance/i-1", ID: "i-1", State: "running", NativeState: "running", Wanted: "stopped", Why: say.Raw("stop: " + hostile), Next: &service.Change{At: monday, To: "running"}},
 		At:       monday,
-		Chain:    []decide.Step{{Rule: "governed-by", Fact: `tag Schedule names the schedule "office"`}, {Rule: "row-4", Fact: "memory is not stopped"}},
+		Chain:    []decide.Step{{Rule: "governed-by", Fact: say.Raw(`tag Schedule names the schedule "office"`)}, {Rule: "row-4", Fact: say.Raw("memory is not stopped")}},
 	}})
 	want := strings.Join([]string{
 		"i-1  111122223333/ap-northeast-2/ec2_instance/i-1",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -18,7 +19,7 @@ func effectText(w io.Writer, e service.Effect) error {
 		p.line("")
 		t := table{columns: []string{"", "NOW", "NAME", "RESOURCE", "SCHEDULE", "WHY"}}
 		for _, l := range e.Now {
-			t.add(sign(l.Comes), typed(l.Action, l.Type), l.Name, l.Ref, l.Schedule, l.Why)
+			t.add(sign(l.Comes), typed(l.Action, l.Type), l.Name, l.Ref, l.Schedule, l.Why.String())
 		}
 		p.table(t)
 		p.more(e.MoreNow)
@@ -27,28 +28,28 @@ func effectText(w io.Writer, e service.Effect) error {
 		p.line("")
 		t := table{columns: []string{"", "WHEN", "ACTION", "NAME", "RESOURCE", "SCHEDULE", "WHY"}}
 		for _, l := range e.Ahead {
-			t.add(sign(l.Comes), short(l.At), typed(l.Action, l.Type), l.Name, l.Ref, l.Schedule, l.Why)
+			t.add(sign(l.Comes), short(l.At), typed(l.Action, l.Type), l.Name, l.Ref, l.Schedule, l.Why.String())
 		}
 		p.table(t)
 		p.more(e.More)
 	}
 	p.notes("limit", e.Limits)
 	for _, c := range e.Conflicts {
-		p.line("conflict: %s (%s)", plain(c.Text), plain(resources(c.Count, c.Examples)))
+		p.line("conflict: %s (%s)", plain(c.Text.String()), plain(resources(c.Count, c.Examples)))
 	}
 	for _, gap := range e.Gaps {
-		p.line("gap: %s", plain(gap.Text))
+		p.line("gap: %s", plain(gap.Text.String()))
 	}
 	p.notes("note", e.Notes)
-	if e.Confirm != "" {
-		p.line("to be confirmed: %s", plain(e.Confirm))
+	if !e.Confirm.Empty() {
+		p.line("to be confirmed: %s", plain(e.Confirm.String()))
 	}
 	return p.err
 }
 
-func (p *page) notes(word string, list []string) {
+func (p *page) notes(word string, list []say.Text) {
 	for _, text := range list {
-		p.line("%s: %s", word, plain(text))
+		p.line("%s: %s", word, plain(text.String()))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -20,7 +21,7 @@ func TestEffectText(t *testing.T) {
 	first, second := short(monday.Add(time.Hour)), short(monday.Add(2*time.Hour))
 	when := fmt.Sprintf("%-*s", len(first), "WHEN")
 	event := func(at time.Time, action, name string, comes bool) service.EffectEvent {
-		return service.EffectEvent{PreviewEvent: service.PreviewEvent{At: at, Action: action, Name: name, Ref: "1/a/ec2_instance/" + name, Schedule: "office", Why: "Why."}, Comes: comes}
+		return service.EffectEvent{PreviewEvent: service.PreviewEvent{At: at, Action: action, Name: name, Ref: "1/a/ec2_instance/" + name, Schedule: "office", Why: say.Raw("Why.")}, Comes: comes}
 	}
 	resize := event(monday.Add(2*time.Hour), "start", "网站", true)
 	resize.Type = "t3.small"
@@ -34,14 +35,14 @@ func TestEffectText(t *testing.T) {
 			At: monday, Until: monday.AddDate(0, 0, 7), Resources: 12, Protected: 2, ProtectedNames: []string{"db", "网站"},
 			StartsNow: service.EffectCount{}, StopsNow: service.EffectCount{After: 1},
 			Starts: service.EffectCount{Before: 50, After: 51}, Stops: service.EffectCount{Before: 50, After: 50},
-			Now:     []service.EffectLine{{Comes: true, Action: "stop", Name: "네트워크", Ref: "1/a/ec2_instance/i-1", Schedule: "office", Why: "Why."}},
+			Now:     []service.EffectLine{{Comes: true, Action: "stop", Name: "네트워크", Ref: "1/a/ec2_instance/i-1", Schedule: "office", Why: say.Raw("Why.")}},
 			MoreNow: 3,
 			Ahead:   []service.EffectEvent{event(monday.Add(time.Hour), "stop", "api\x1b[31m", false), resize},
-			Limits:  []string{"now: held back"},
+			Limits:  []say.Text{say.Raw("now: held back")},
 			Conflicts: []service.Conflict{
-				{Rule: "r", With: "schedule office", Opposite: true, Count: 7, Examples: []string{"a", "b"}, Text: "they differ"},
+				{Rule: "r", With: "schedule office", Opposite: true, Count: 7, Examples: []string{"a", "b"}, Text: say.Raw("they differ")},
 			},
-			Gaps: []service.Gap{{Scope: fleet.Scope{}, Text: "one region is silent"}}, Notes: []string{"a note"}, Confirm: "it stops much",
+			Gaps: []service.Gap{{Scope: fleet.Scope{}, Text: say.Raw("one region is silent")}}, Notes: []say.Text{say.Raw("a note")}, Confirm: say.Raw("it stops much"),
 		}, strings.Join([]string{
 			"Concerns 12 resources. A pass now: starts 0 as before, stops 1 instead of 0. Until 2026-08-10T08:00:00Z: starts 51 instead of 50, stops 50 as before. Protected, and left as they are: 2 resources: db, 网站.",
 			"",

@@ -14,15 +14,15 @@ func chainTable(list []service.Explanation) table {
 	t := table{columns: []string{"RESOURCE", "RULE", "FACT"}}
 	for _, e := range list {
 		for _, step := range e.Chain {
-			t.add(e.Ref, step.Rule, step.Fact)
+			t.add(e.Ref, step.Rule, step.Fact.String())
 		}
 		if e.Past == nil {
 			continue
 		}
-		t.add(e.Ref, "record", e.Past.Text)
+		t.add(e.Ref, "record", e.Past.Text.String())
 		if e.Past.Today != nil {
 			for _, step := range e.Past.Today.Chain {
-				t.add(e.Ref, "today: "+step.Rule, step.Fact)
+				t.add(e.Ref, "today: "+step.Rule, step.Fact.String())
 			}
 		}
 	}
@@ -58,7 +58,7 @@ func (p *page) steps(title string, chain []decide.Step) {
 	}
 	t := table{columns: []string{"  RULE", "FACT"}}
 	for _, step := range chain {
-		t.add("  "+step.Rule, step.Fact)
+		t.add("  "+step.Rule, step.Fact.String())
 	}
 	p.table(t)
 }
@@ -92,7 +92,7 @@ func explanations(w io.Writer, list []service.Explanation) error {
 			continue
 		}
 		p.line("  %s (%s), wanted %s at %s", e.State, plain(e.NativeState), e.Wanted, e.At.UTC().Format(time.RFC3339))
-		p.line("  %s", plain(e.Why))
+		p.line("  %s", plain(e.Why.String()))
 		if o := e.Override; o != nil {
 			p.line("  override %s: %s until %s by %s", plain(o.ID), o.State, o.Until.Format(time.RFC3339), plain(because(o.Author, o.Reason)))
 		}
@@ -116,7 +116,7 @@ func because(who, why string) string {
 func (p *page) past(e *service.Explanation) {
 	past := e.Past
 	p.line("  at %s, from the record: %s", e.At.UTC().Format(time.RFC3339), past.State)
-	p.line("  %s", plain(past.Text))
+	p.line("  %s", plain(past.Text.String()))
 	if row := past.Decision; row != nil {
 		p.line("  decided last: %s at %s by %s: %s", row.Event, row.At.UTC().Format(time.RFC3339), plain(past.By), plain(row.Detail))
 	}

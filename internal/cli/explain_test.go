@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dayshift/internal/decide"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -19,13 +20,13 @@ func pastExplanation() service.Explanation {
 	after := store.Activity{Seq: 9, At: explained.Add(time.Hour), Event: store.EventStopAccepted}
 	return service.Explanation{
 		Resource: service.Resource{Name: "网站", Ref: "1/a/ec2_instance/i-1", State: "running"}, At: explained,
-		Chain:  []decide.Step{{Rule: "override", Fact: "running until 20:10 by kim"}},
+		Chain:  []decide.Step{{Rule: "override", Fact: say.Raw("running until 20:10 by kim")}},
 		Recent: []store.Activity{row},
 		Past: &service.PastExplanation{
-			Text: "It was running.", State: "running", Decision: &row, By: "kim", After: &after,
+			Text: say.Raw("It was running."), State: "running", Decision: &row, By: "kim", After: &after,
 			Overrides: []service.PastOverride{{ID: "o-1", Made: explained, Author: "kim", Text: "kim wants it running"}, {ID: "o-2", Made: explained, Text: "by a filter", Filter: true}},
 			Changes:   []store.Activity{{Seq: 11, At: explained, Event: store.EventObject, Name: "office"}}, MoreChanges: true,
-			Today: &service.TodaysRules{Wanted: "stopped", Chain: []decide.Step{{Rule: "calendar", Fact: "stopped is wanted"}}},
+			Today: &service.TodaysRules{Wanted: "stopped", Chain: []decide.Step{{Rule: "calendar", Fact: say.Raw("stopped is wanted")}}},
 		},
 	}
 }
@@ -67,7 +68,7 @@ func TestExplanationOfThePast(t *testing.T) {
 func TestExplanationWithAnOverride(t *testing.T) {
 	var out bytes.Buffer
 	e := service.Explanation{Resource: service.Resource{
-		ID: "i-1", Ref: "r", State: "running", NativeState: "running", Wanted: "running", Why: "As a person wants.",
+		ID: "i-1", Ref: "r", State: "running", NativeState: "running", Wanted: "running", Why: say.Raw("As a person wants."),
 		Override: &service.InForce{ID: "o-1", State: "running", Until: explained, Author: "kim", Reason: "release"},
 		Next:     &service.Change{At: explained, To: "stopped"},
 	}, At: explained}

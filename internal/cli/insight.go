@@ -102,7 +102,7 @@ func scheduleTable(e service.ScheduleExplanation) table {
 	}
 	t.add(e.Local, e.State, why)
 	for _, fact := range e.Special {
-		t.add("", "", fact)
+		t.add("", "", fact.String())
 	}
 	zone, err := time.LoadLocation(e.Timezone)
 	if err != nil {
@@ -171,14 +171,14 @@ func previewTable(p service.Preview) table {
 		if e.Observed {
 			action += " (only observed)"
 		}
-		t.add(short(e.At), action, e.Name, e.Ref, e.Schedule, e.Why)
+		t.add(short(e.At), action, e.Name, e.Ref, e.Schedule, e.Why.String())
 	}
 	return t
 }
 
 func previewNotes(w io.Writer, p service.Preview, cost bool) error {
 	for _, gap := range p.Gaps {
-		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text))
+		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text.String()))
 	}
 	for _, e := range p.Estimates {
 		_, _ = fmt.Fprintf(w, "from %s: %s\n", short(e.At), plain(e.Text))
@@ -233,7 +233,7 @@ those on which a pass would act: where the fleet differs from what is wanted.`,
 				return err
 			}
 			for _, gap := range answer.Gaps {
-				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "gap: "+plain(gap.Text))
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "gap: "+plain(gap.Text.String()))
 			}
 			if len(answer.Gaps) > 0 {
 				return &exitError{exitPartial, nil}
@@ -282,7 +282,7 @@ func fleetTable(f service.Fleet, differs bool) table {
 		if o := r.Override; o != nil {
 			override = o.State + " until " + short(o.Until) + " by " + o.Author
 		}
-		t.add(r.Name, r.ID, r.Account, r.Region, r.Kind, r.Type, r.NativeState, r.Schedule, r.Wanted, next, action, observed, override, r.Why)
+		t.add(r.Name, r.ID, r.Account, r.Region, r.Kind, r.Type, r.NativeState, r.Schedule, r.Wanted, next, action, observed, override, r.Why.String())
 	}
 	return t
 }

@@ -291,7 +291,7 @@ func showObject(w io.Writer, v *service.ObjectView) error {
 		p.line("")
 	}
 	for _, note := range v.Notes {
-		for _, line := range wrapped(plain(note), noteWidth-len("# ")) {
+		for _, line := range wrapped(plain(note.String()), noteWidth-len("# ")) {
 			p.line("# %s", line)
 		}
 	}
@@ -752,7 +752,7 @@ func changeText(w io.Writer, answer *service.ObjectAnswer, unconfirmed bool) err
 		p.line("")
 	}
 	for _, note := range answer.Notes {
-		for _, line := range wrapped(plain(note), noteWidth) {
+		for _, line := range wrapped(plain(note.String()), noteWidth) {
 			p.line("%s", line)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/config"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -152,7 +153,7 @@ func atWork(w io.Writer, holder string) {
 
 func partly(w io.Writer, list []service.Gap) error {
 	for _, gap := range list {
-		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text))
+		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text.String()))
 	}
 	if len(list) > 0 {
 		return &exitError{exitPartial, nil}
@@ -164,7 +165,7 @@ func partly(w io.Writer, list []service.Gap) error {
 const linesShown = 20
 
 // say prints sentences and resources for people, data for programs.
-func (c *common) say(cmd *cobra.Command, data any, headline string, sentences []string, lines []service.OverrideLine) error {
+func (c *common) say(cmd *cobra.Command, data any, headline string, sentences []say.Text, lines []service.OverrideLine) error {
 	t := overrideLines(lines)
 	w := cmd.OutOrStdout()
 	if c.output != "table" {
@@ -173,7 +174,7 @@ func (c *common) say(cmd *cobra.Command, data any, headline string, sentences []
 	var text strings.Builder
 	text.WriteString(plain(headline) + "\n")
 	for _, sentence := range sentences {
-		text.WriteString("  " + plain(sentence) + "\n")
+		text.WriteString("  " + plain(sentence.String()) + "\n")
 	}
 	if _, err := io.WriteString(w, text.String()); err != nil {
 		return err
@@ -203,7 +204,7 @@ func overrideLines(lines []service.OverrideLine) table {
 		if then == "" {
 			then = "-"
 		}
-		t.add(l.Name, l.Ref, l.State, l.Action, short(l.Until), then, l.Why)
+		t.add(l.Name, l.Ref, l.State, l.Action, short(l.Until), then, l.Why.String())
 	}
 	return t
 }
@@ -247,7 +248,7 @@ that it is for it is the one that counts.`,
 func overridesTable(list []service.OverrideView) table {
 	t := table{columns: []string{"ID", "TARGET", "STATE", "SINCE", "ENDS", "BY", "REASON", "RESOURCES", "VERSION"}, empty: "No override is in force."}
 	for _, o := range list {
-		ends := o.Ends
+		ends := o.Ends.String()
 		if o.Fault != "" {
 			ends = o.Fault
 		}

@@ -248,7 +248,7 @@ func TestUnconfirmed(t *testing.T) {
 	})
 	answer, err := c.SaveObject(t.Context(), service.ObjectChange{Kind: store.ScheduleObject, Name: "x", Spec: json.RawMessage(`{}`), Version: 3, DryRun: true})
 	confirm, ok := errors.AsType[*service.ConfirmError](err)
-	if !ok || confirm.Why != "it stops 9" {
+	if !ok || confirm.Why.String() != "it stops 9" {
 		t.Fatalf("%T %v", err, err)
 	}
 	if faults, ok := errors.AsType[service.ObjectFaults](answer.Object.Fault); answer.Did != "changed" || answer.Object.Version != 4 || !ok || faults[0].Problem != "is odd" {

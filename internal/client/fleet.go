@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -37,7 +38,7 @@ func (c *Client) Fleet(ctx context.Context, at time.Time, filter string) (servic
 		}
 		fleet.At, fleet.Gaps = part.At, part.Gaps
 		if part.Looking {
-			fleet.Gaps = append(fleet.Gaps, service.Gap{Text: fmt.Sprintf("%s has not seen the whole fleet yet", c.Host())})
+			fleet.Gaps = append(fleet.Gaps, service.Gap{Text: say.F("%s has not seen the whole fleet yet", c.Host())})
 		}
 		fleet.Resources = append(fleet.Resources, part.Items...)
 		if part.Next == "" || len(part.Items) == 0 {

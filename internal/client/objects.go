@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -71,7 +72,7 @@ func (c *Client) Object(ctx context.Context, kind store.ObjectKind, name string)
 	var view struct {
 		object
 
-		Notes []string      `json:"notes"`
+		Notes []say.Text    `json:"notes"`
 		Gaps  []service.Gap `json:"gaps"`
 	}
 	q := get(collection(kind), name)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -91,7 +92,7 @@ func (c *Client) refusal(q call, a answer) error {
 		return plain
 	case wordUnconfirmed:
 		why := strings.TrimSuffix(p.Detail, "; if it is meant, send it again with confirm=true")
-		return &answered{&service.ConfirmError{Why: strings.TrimPrefix(why, (&service.ConfirmError{}).Error())}, p.Answer}
+		return &answered{&service.ConfirmError{Why: say.Raw(strings.TrimPrefix(why, (&service.ConfirmError{}).Error()))}, p.Answer}
 	case wordStale:
 		if p.Answer != nil {
 			return &answered{plain, p.Answer}

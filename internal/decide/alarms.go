@@ -1,11 +1,12 @@
 package decide
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Alarms are muted for a stop and restored once it runs again. Two things are
@@ -26,14 +27,14 @@ func (x *decider) chooseMute() {
 	x.mutes = x.s != nil && x.s.MuteAlarms
 	x.Mute = stops && !x.Resize && x.Fire.Verb != fleet.Resize && (x.mutes || x.Fire.Mute)
 	if x.Mute {
-		x.say("alarms", func() string { return "its alarms are muted once the provider takes the call" })
+		x.say("alarms", func() say.Text { return say.F("its alarms are muted once the provider takes the call") })
 	}
 }
 
 // sayMuted shows the alarms that were muted for it.
 func (x *decider) sayMuted() {
 	if names := x.m.MutedAlarms(); len(names) > 0 {
-		x.say("alarms", func() string { return "muted until it runs again: " + AlarmList(names) })
+		x.say("alarms", func() say.Text { return say.F("muted until it runs again: %s", AlarmList(names)) })
 	}
 }
 
@@ -41,15 +42,15 @@ func (x *decider) sayMuted() {
 const alarmsShown = 5
 
 // AlarmList names alarms in a sentence.
-func AlarmList(names []string) string {
-	var words []string
+func AlarmList(names []string) say.Text {
+	var words []say.Text
 	for _, name := range names[:min(len(names), alarmsShown)] {
-		words = append(words, fmt.Sprintf("%q", name))
+		words = append(words, say.Raw(strconv.Quote(name)))
 	}
 	if more := len(names) - len(words); more > 0 {
-		words = append(words, fmt.Sprintf("%d more", more))
+		words = append(words, say.F("%d more", more))
 	}
-	return strings.Join(words, ", ")
+	return say.List(words...)
 }
 
 // MutedAlarms are the names of the alarms that were muted for it, or were about to be, ordered.

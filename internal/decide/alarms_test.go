@@ -99,10 +99,10 @@ func TestAStopIsSettledWithItsAlarms(t *testing.T) {
 }
 
 func TestAlarmList(t *testing.T) {
-	if got := AlarmList([]string{"a\"b", "c"}); got != `"a\"b", "c"` {
+	if got := AlarmList([]string{"a\"b", "c"}).String(); got != `"a\"b", "c"` {
 		t.Error(got)
 	}
-	if got := AlarmList(strings.Split("abcdefg", "")); got != `"a", "b", "c", "d", "e", 2 more` {
+	if got := AlarmList(strings.Split("abcdefg", "")).String(); got != `"a", "b", "c", "d", "e", 2 more` {
 		t.Error(got)
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // Input is everything that a decision depends on.
@@ -122,8 +123,8 @@ type Notice struct {
 
 // Step is one link in the chain that led to a decision.
 type Step struct {
-	Rule string `json:"rule"` // which rule was asked: governed-by, calendar, memory, row-4 …
-	Fact string `json:"fact"` // what it found, for people
+	Rule string   `json:"rule"` // which rule was asked: governed-by, calendar, memory, row-4 …
+	Fact say.Text `json:"fact"` // what it found, for people
 }
 
 // How soon a resource that is between two states is looked at again.
@@ -168,7 +169,7 @@ type decider struct {
 	open *policy.Window
 }
 
-func (x *decider) say(rule string, fact func() string) {
+func (x *decider) say(rule string, fact func() say.Text) {
 	if x.steps != nil {
 		*x.steps = append(*x.steps, Step{Rule: rule, Fact: fact()})
 	}
@@ -192,7 +193,7 @@ func run(in *Input, steps *[]Step) Decision {
 	x.observe()
 	x.decide()
 	x.onlyObserve()
-	x.say("decision", d.Sentence)
+	x.say("decision", d.Said)
 	if steps != nil {
 		d.Chain = *steps
 	}
@@ -227,7 +228,7 @@ func (x *decider) onlyObserve() {
 		x.Before.Fire = Fire{}
 		x.recheckAt(x.now.Add(soonest)) // what the schedule wants besides
 	}
-	x.say("observe", func() string { return "it is only observed, so this is recorded and not done" })
+	x.say("observe", func() say.Text { return say.F("it is only observed, so this is recorded and not done") })
 }
 
 func (x *decider) decide() {
@@ -536,7 +537,7 @@ func (x *decider) stopVerb(hibernate bool) fleet.Verb {
 	if x.Resource.CanHibernate {
 		return fleet.Hibernate
 	}
-	x.say("hibernate", func() string { return "it was not launched with hibernation, so it is stopped" })
+	x.say("hibernate", func() say.Text { return say.F("it was not launched with hibernation, so it is stopped") })
 	return fleet.Stop
 }
 
@@ -648,24 +649,24 @@ func (x *decider) chooseSize() {
 	if x.Resource.Kind.Traits().Scaled {
 		size, from := x.size()
 		x.Size = size
-		x.say("size", func() string {
+		x.say("size", func() say.Text {
 			if size == "" {
-				return "nobody knows what it brings back: it was never seen running, and no tag says it"
+				return say.F("nobody knows what it brings back: it was never seen running, and no tag says it")
 			}
-			return "brings back " + size + " of " + from
+			return say.F("brings back %s of %s", size, from)
 		})
 	}
 }
 
 // size is what a scaled resource is started with: as its owner's tag wants it,
 // as it was when it was stopped, as it was seen running last. from says which.
-func (x *decider) size() (size, from string) {
+func (x *decider) size() (size string, from say.Text) {
 	for _, tag := range [...]string{fleet.TagSize, fleet.TagMinDesiredMax, fleet.TagSaved} {
 		if size := strings.TrimSpace(x.Resource.Tags[tag]); size != "" {
-			return size, "tag " + tag
+			return size, say.F("tag %s", tag)
 		}
 	}
-	return x.m.Size, "the time it was last seen running"
+	return x.m.Size, say.F("the time it was last seen running")
 }
 
 // leftToOwner reports whether a bar forbids to start singly as well: an owner
@@ -684,8 +685,8 @@ func leftToOwner(bar fleet.Bar) bool {
 func (x *decider) types() []string {
 	types, refused := policy.InstanceTypes(x.Resource.Tags)
 	if len(refused) > 0 {
-		x.say("types", func() string {
-			return strings.Join(refused, ", ") + " in the tag for instance types can not be used and is passed by"
+		x.say("types", func() say.Text {
+			return say.F("%s in the tag for instance types can not be used and is passed by", say.Names(refused))
 		})
 	}
 	wanted := strings.ToLower(x.Want.InstanceType)
@@ -733,7 +734,7 @@ func (x *decider) runs() {
 		x.none(StopProtected, WasRunning)
 	case x.last == WasRunning && m.Attempts > 0 && x.backingOff():
 	default:
-		x.say("resize", func() string { return "it is " + r.Type + ", the period wants " + wanted })
+		x.say("resize", func() say.Text { return say.F("it is %s, the period wants %s", r.Type, wanted) })
 		x.Resize, x.Type = true, wanted
 		x.retry = x.last == WasRunning && m.Attempts > 0
 		x.act(fleet.Stop, ResizeStop, WasRunning)
@@ -746,8 +747,8 @@ func (x *decider) runs() {
 func (x *decider) wantAny() {
 	if missed, ok := x.missedBeforeAny(); ok {
 		x.catchUp = true
-		x.say("outage", func() string {
-			return missed.String() + " was wanted and over since the last decision; the last such want is carried out once"
+		x.say("outage", func() say.Text {
+			return say.F("%s was wanted and over since the last decision; the last such want is carried out once", missed)
 		})
 		if missed == calendar.Stopped {
 			x.wantStopped()
@@ -821,9 +822,9 @@ func (x *decider) missedBeforeAny() (calendar.State, bool) {
 	return calendar.Any, false
 }
 
-// row names the row of the table that matched.
-func (x *decider) row(rule, condition string) {
-	x.say(rule, func() string { return condition })
+// row names the row of the table that matched, with its condition.
+func (x *decider) row(rule, format string) {
+	x.say(rule, func() say.Text { return say.F(format) })
 }
 
 // none: nothing is to be done, and that is the answer for this stretch.

@@ -170,11 +170,11 @@ func checkLaws(t fataler, in Input, d Decision) {
 	if explained.Verb != d.Verb || explained.Reason != d.Reason || explained.Memory != d.Memory || !explained.Recheck.Equal(d.Recheck) {
 		t.Fatalf("explained as %s, decided %s", explained.Reason, d.Reason)
 	}
-	if len(steps) < 2 || steps[len(steps)-1].Fact != d.Sentence() {
+	if len(steps) < 2 || steps[len(steps)-1].Fact.String() != d.Sentence() {
 		t.Fatalf("the chain does not end in the decision: %v", steps)
 	}
 	for _, step := range steps {
-		if step.Rule == "" || step.Fact == "" {
+		if step.Rule == "" || step.Fact.Empty() {
 			t.Fatalf("an empty step in %v", steps)
 		}
 	}
@@ -338,7 +338,7 @@ func TestUngoverned(t *testing.T) {
 		{name: "no tag", now: evening, resource: untagged(""), state: fleet.Running, memory: WasRunning, reason: NoSchedule, next: Unknown},
 	})
 	steps := Explain(row{now: evening, resource: untagged("ofice"), state: fleet.Running}.input(t)).Chain
-	if !strings.Contains(steps[0].Fact, `did you mean "office"?`) {
+	if !strings.Contains(steps[0].Fact.String(), `did you mean "office"?`) {
 		t.Errorf("no hint in %v", steps)
 	}
 }

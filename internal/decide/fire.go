@@ -2,7 +2,6 @@ package decide
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // The precedence where a rule meets something else (SEMANTICS 7, "a rule is an
@@ -98,9 +98,7 @@ func (x *decider) dropFire(why Reason) {
 	if f.IsZero() {
 		return
 	}
-	x.say("rule", func() string {
-		return fmt.Sprintf("rule %q fired at %s: %s", f.Rule, instantForm(f.At), why.Sentence())
-	})
+	x.say("rule", func() say.Text { return say.F("rule %q fired at %s: %s", f.Rule, instantForm(f.At), why) })
 	x.Dropped = append(x.Dropped, Dropped{f, why})
 	x.m.Fire = Fire{}
 	if x.Before != nil {
@@ -122,8 +120,8 @@ func (x *decider) fire() {
 		x.dropFire(RuleOverridden)
 		return
 	case neutral && plainStop:
-		x.say("rule", func() string {
-			return fmt.Sprintf("rule %q fired at %s: %s, which waits until it is stopped", f.Rule, instantForm(f.At), f.Verb)
+		x.say("rule", func() say.Text {
+			return say.F("rule %q fired at %s: %s, which waits until it is stopped", f.Rule, instantForm(f.At), say.Word(f.Verb))
 		})
 		return
 	case neutral && x.Resource.State == fleet.Stopped: // nothing that speaks against a start or a stop matters
@@ -161,7 +159,7 @@ func (x *decider) fire() {
 		return
 	}
 	if ok {
-		x.say("rule", func() string { return fmt.Sprintf("rule %q fired at %s: %s", f.Rule, instantForm(f.At), f.Verb) })
+		x.say("rule", func() say.Text { return say.F("rule %q fired at %s: %s", f.Rule, instantForm(f.At), say.Word(f.Verb)) })
 		x.carry(f, verb, reason)
 		return
 	}

@@ -1,12 +1,12 @@
 package decide
 
 import (
-	"fmt"
 	"time"
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // overrideWarning is how long before its end people are told that an override
@@ -41,8 +41,8 @@ func (x *decider) override() {
 	}
 }
 
-func (x *decider) overrideFact() string {
-	return fmt.Sprintf("%s, for %s; it ends for this resource at %s", x.Override, x.Override.Target, instantForm(x.until))
+func (x *decider) overrideFact() say.Text {
+	return say.F("%s, for %s; it ends for this resource at %s", x.Override, x.Override.Target, instantForm(x.until))
 }
 
 // warn says beforehand that it will be stopped, once for each stop.

@@ -56,7 +56,7 @@ func TestAStartOfSomethingScaledSaysWhatItBringsBack(t *testing.T) {
 func factOf(chain []Step, rule string) string {
 	for _, step := range chain {
 		if step.Rule == rule {
-			return step.Fact
+			return step.Fact.String()
 		}
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // Shortage is the missing capacity that a start has met: since when, and where
@@ -157,7 +158,7 @@ func (x *decider) chooseTypes() {
 		x.Type = x.Types[0]
 	}
 	if len(refused) > 0 {
-		x.say("capacity", func() string { return "no capacity for " + strings.Join(refused, ", ") + " in this round" })
+		x.say("capacity", func() say.Text { return say.F("no capacity for %s in this round", say.Names(refused)) })
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 const (
@@ -35,7 +36,7 @@ func (x *decider) chooseSnapshot() {
 		x.Snapshot, x.SnapshotBegins = snapshotName(x.s.Snapshot, x.Resource.Ref, x.now), true
 	}
 	m.Snapshot = x.Snapshot
-	x.say("snapshot", func() string { return "its snapshot " + x.Snapshot + " is taken first" })
+	x.say("snapshot", func() say.Text { return say.F("its snapshot %s is taken first", x.Snapshot) })
 }
 
 // snapshotName is PREFIX-stopped-ID-TIME. An ID that does not fit is cut, and a

@@ -1,11 +1,10 @@
 package decide
 
 import (
-	"fmt"
-
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // window asks whether a maintenance window is open: running is wanted in it.
@@ -19,8 +18,8 @@ func (x *decider) window() {
 		return
 	}
 	x.open = &w
-	x.say("window", func() string {
-		return fmt.Sprintf("maintenance window %q is open from %s until %s", w.Name, instantForm(w.From), instantForm(w.Until))
+	x.say("window", func() say.Text {
+		return say.F("maintenance window %q is open from %s until %s", w.Name, instantForm(w.From), instantForm(w.Until))
 	})
 	if x.Want.State != calendar.Running {
 		x.Want, x.until = calendar.Want{State: calendar.Running}, w.Until

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // DefaultConcurrency is how many listings run at once: enough to hide AWS's
@@ -93,17 +93,12 @@ type Gap struct {
 	Err   error        `json:"-"`
 }
 
-// String returns a sentence: which scope, which kinds, why.
-func (g Gap) String() string {
-	return fmt.Sprintf("%s: cannot list %s: %v", g.Scope, kindList(g.Kinds), g.Err)
-}
+// String returns a sentence in English: which scope, which kinds, why.
+func (g Gap) String() string { return g.Said().String() }
 
-func kindList(kinds []fleet.Kind) string {
-	names := make([]string, len(kinds))
-	for i, kind := range kinds {
-		names[i] = string(kind)
-	}
-	return strings.Join(names, ", ")
+// Said implements say.Sayer with that sentence.
+func (g Gap) Said() say.Text {
+	return say.F("%s: cannot list %s: %v", g.Scope, say.Names(g.Kinds), g.Err)
 }
 
 // Seen is what the listings showed.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -226,7 +226,7 @@ type AccountRegion struct {
 	Region    string `json:"region"`
 	Resources int    `json:"resources"`
 	// Gap says what could not be listed the last time.
-	Gap string `json:"gap,omitempty"`
+	Gap say.Text `json:"gap,omitzero"`
 }
 
 func (s *Surface) accounts(ctx context.Context) ([]Account, error) {
@@ -248,7 +248,7 @@ func (s *Surface) accounts(ctx context.Context) ([]Account, error) {
 		region := AccountRegion{Region: string(scope.Region), Resources: answer.Total}
 		for _, gap := range answer.Gaps {
 			if gap.Scope == scope {
-				region.Gap = strings.Trim(region.Gap+"; "+gap.Text, "; ")
+				region.Gap = say.Clauses(region.Gap, gap.Text)
 			}
 		}
 		if n := len(list); n == 0 || list[n-1].ID != string(scope.Account) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -134,7 +135,7 @@ func (s *Surface) objects() {
 				}
 				view, err := s.program.Service().Object(ctx, k.kind, in.Name)
 				if err == nil && who(ctx).within != nil {
-					view.Notes, view.Gaps = []string{}, s.visibleGaps(ctx, view.Gaps) // notes count resources of everybody
+					view.Notes, view.Gaps = []say.Text{}, s.visibleGaps(ctx, view.Gaps) // notes count resources of everybody
 				}
 				return &tagged[service.ObjectView]{etag(view.Version), view}, err
 			})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -240,7 +241,7 @@ func (s *Surface) keepInside(ctx context.Context, a *service.OverrideAnswer) err
 	a.Others = slices.DeleteFunc(a.Others, func(o service.OverrideView) bool { return !seen.seesOverride(&o) })
 	a.Gaps = s.visibleGaps(ctx, a.Gaps)
 	a.Matches, a.Override.Covers, a.Override.Counts = len(a.Resources), len(a.Resources), 0
-	a.Sentences, a.Effect = []string{}, service.Effect{At: a.At, Until: a.At}
+	a.Sentences, a.Effect = []say.Text{}, service.Effect{At: a.At, Until: a.At}
 	return nil
 }
 

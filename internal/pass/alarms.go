@@ -343,7 +343,7 @@ func (k *alarmKeeper) mute(ctx context.Context) error {
 	for ref := range k.due {
 		k.memories[ref] = k.memories[ref].WasMuted()
 		if muted := k.memories[ref].MutedAlarms(); len(muted) > 0 {
-			rows = append(rows, k.rowOf(store.EventAlarmsMuted, ref, "muted until it runs again: "+decide.AlarmList(muted)))
+			rows = append(rows, k.rowOf(store.EventAlarmsMuted, ref, "muted until it runs again: "+decide.AlarmList(muted).String()))
 		}
 		changed[ref] = true
 	}
@@ -380,7 +380,7 @@ func (k *alarmKeeper) restore(ctx context.Context, refs []fleet.Ref) error {
 		back := slices.DeleteFunc(slices.Clone(muted), func(name string) bool { return !slices.Contains(restored, name) })
 		var said []string
 		if len(back) > 0 {
-			said = append(said, "live again: "+decide.AlarmList(back))
+			said = append(said, "live again: "+decide.AlarmList(back).String())
 		}
 		switch others := len(muted) - len(back); { // a person enabled them, or what else they watch was started before
 		case others == 1:

@@ -56,7 +56,7 @@ type Rung struct {
 	At       time.Time
 }
 
-// Sentence tells people of it.
+// Sentence tells people of it, in English.
 func (r *Rung) Sentence() string {
 	return fmt.Sprintf("no capacity for %s in %s; tries %s next", r.Type, r.Zone, r.Next)
 }

@@ -17,11 +17,11 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Action is a decision that is to be carried out.
@@ -53,20 +53,23 @@ type Held struct {
 	Limit float64
 }
 
-// Sentence says why it is held back and what to do.
-func (h Held) Sentence() string {
-	const remedy = "confirm it if it is meant (run --yes), or mend the schedule or tag that asks for it"
+// Sentence says in English why it is held back and what to do.
+func (h Held) Sentence() string { return h.Said().String() }
+
+// Said implements say.Sayer with that sentence.
+func (h Held) Said() say.Text {
+	remedy := say.F("confirm it if it is meant (run --yes), or mend the schedule or tag that asks for it")
 	switch h.Guard {
 	case MaxStops:
-		return fmt.Sprintf("held back: the pass would stop %d resources, max_stops allows %.0f; %s", h.Stops, h.Limit, remedy)
+		return say.F("held back: the pass would stop %d resources, max_stops allows %.0f; %s", h.Stops, h.Limit, remedy)
 	case Surge:
-		return fmt.Sprintf("held back: the configuration changed, and the pass would stop %d resources, in the day before it were %d; surge allows %g times as many; %s",
+		return say.F("held back: the configuration changed, and the pass would stop %d resources, in the day before it were %d; surge allows %g times as many; %s",
 			h.Stops, h.Of, h.Limit, remedy)
 	case RuleSurge:
-		return fmt.Sprintf("held back: rule %q matches %d resources, the last time it were %d; surge allows %g times as many; confirm it if it is meant (run --yes), or mend the filter; it is given up at %s",
+		return say.F("held back: rule %q matches %d resources, the last time it were %d; surge allows %g times as many; confirm it if it is meant (run --yes), or mend the filter; it is given up at %s",
 			h.Fire.Rule, h.Stops, h.Of, h.Limit, h.Fire.Until.UTC().Format("15:04:05Z"))
 	}
-	return fmt.Sprintf("held back: %d of the %d running resources of %s would stop (%.0f%%), max_stop_percent allows %g%%; %s",
+	return say.F("held back: %d of the %d running resources of %s would stop (%.0f%%), max_stop_percent allows %g%%; %s",
 		h.Stops, h.Of, h.Resource.Scope, 100*float64(h.Stops)/float64(h.Of), h.Limit, remedy)
 }
 

@@ -2,13 +2,13 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Target is what an override is for: exactly one of its fields is set.
@@ -19,14 +19,17 @@ type Target struct {
 }
 
 // String names the target for people.
-func (t Target) String() string {
+func (t Target) String() string { return t.Said().String() }
+
+// Said implements say.Sayer.
+func (t Target) Said() say.Text {
 	switch {
 	case t.Resource != fleet.Ref{}:
-		return t.Resource.String()
+		return say.Raw(t.Resource.String())
 	case t.Schedule != "":
-		return fmt.Sprintf("schedule %q", t.Schedule)
+		return say.F("schedule %q", t.Schedule)
 	}
-	return fmt.Sprintf("filter %q", t.Filter)
+	return say.F("filter %q", t.Filter)
 }
 
 // rank orders targets, the most specific first (SEMANTICS 6).
@@ -68,17 +71,20 @@ type Override struct {
 }
 
 // String says what it does: "running until 2027-02-05T20:10:00Z by kim (release)".
-func (o *Override) String() string {
-	text := fmt.Sprintf("%s until %s", o.State, o.Until.UTC().Format(time.RFC3339))
+func (o *Override) String() string { return o.Said().String() }
+
+// Said implements say.Sayer.
+func (o *Override) Said() say.Text {
+	text := say.F("%s until %s", o.State, o.Until.UTC().Format(time.RFC3339))
 	if o.Boundary {
-		text += " or the next boundary"
+		text = say.F("%s or the next boundary", text)
 	}
 	if o.Once {
-		text += " or until it has been reached"
+		text = say.F("%s or until it has been reached", text)
 	}
-	text += " by " + o.Author
+	text = say.F("%s by %s", text, o.Author)
 	if o.Reason != "" {
-		text += " (" + o.Reason + ")"
+		text = say.F("%s (%s)", text, o.Reason)
 	}
 	return text
 }

@@ -16,6 +16,7 @@ import (
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 	"dayshift/internal/store/storetest"
@@ -177,7 +178,7 @@ func TestResizeOfWhatIsStopped(t *testing.T) {
 	b := open(t)
 	action := stop("i-1")
 	action.Verb, action.Type, action.Resource.Type = fleet.Resize, "m5.large", "t3.small"
-	action.Chain = []decide.Step{{Rule: "rule", Fact: "it fired"}}
+	action.Chain = []decide.Step{{Rule: "rule", Fact: say.Raw("it fired")}}
 	if err := b.After(t.Context(), []plan.Outcome{{Action: action, Status: plan.Accepted, At: evening, Type: "m5.large", Note: "after a while"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -104,7 +105,7 @@ func (s *Service) Apply(ctx context.Context, request ApplyRequest) (ApplyAnswer,
 	if request.DryRun {
 		return answer, nil
 	}
-	if answer.Effect.Confirm != "" && !request.Confirmed {
+	if !answer.Effect.Confirm.Empty() && !request.Confirmed {
 		return answer, &ConfirmError{answer.Effect.Confirm}
 	}
 	if err := g.stillSo(ctx); err != nil {
@@ -256,10 +257,10 @@ func (s *Service) Diff(ctx context.Context, load func(objects []store.Object) (*
 		return DiffAnswer{}, err
 	}
 	for _, scope := range missingScopes(g.after.Scopes, g.before.Scopes) {
-		answer.Effect.Notes = append(answer.Effect.Notes, fmt.Sprintf("%s is new: what is in it was not looked at.", scope))
+		answer.Effect.Notes = append(answer.Effect.Notes, say.F("%s is new: what is in it was not looked at.", scope))
 	}
 	for _, scope := range missingScopes(g.before.Scopes, g.after.Scopes) {
-		answer.Effect.Notes = append(answer.Effect.Notes, fmt.Sprintf("%s is left out: nothing in it is started or stopped any more, whatever is said above.", scope))
+		answer.Effect.Notes = append(answer.Effect.Notes, say.F("%s is left out: nothing in it is started or stopped any more, whatever is said above.", scope))
 	}
 	return answer, nil
 }

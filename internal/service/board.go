@@ -14,6 +14,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -104,7 +105,7 @@ type shard struct {
 	failing  []int
 	gaps     []boardGap
 	windows  []policy.Window
-	held     map[fleet.Ref]string // what limits hold back, in words
+	held     map[fleet.Ref]say.Text // what limits hold back, in words
 	breaker  decide.Breaker
 
 	matched matchCache
@@ -124,10 +125,10 @@ type row struct {
 	schedule string
 	action   string
 	reason   string
-	why      string
+	why      say.Text
 	wanted   string
-	failing  string // the last error, while the action is tried again
-	name     string // folded, for sorting
+	failing  say.Text // the last error, while the action is tried again
+	name     string   // folded, for sorting
 	nextTo   string
 	nextAt   time.Time
 	first    time.Time // when it was first seen
@@ -262,7 +263,7 @@ func (b *Board) Feed(feed BoardFeed) {
 	}
 	for _, gap := range report.Gaps {
 		if part := fresh[gap.Scope]; part != nil {
-			part.gaps = append(part.gaps, boardGap{Gap: Gap{Scope: gap.Scope, Text: gap.String()}, kinds: gap.Kinds, since: report.At, err: gap.Err})
+			part.gaps = append(part.gaps, boardGap{Gap: Gap{Scope: gap.Scope, Text: gap.Said()}, kinds: gap.Kinds, since: report.At, err: gap.Err})
 			for _, kind := range gap.Kinds {
 				part.missing[kind] = true
 			}
@@ -272,9 +273,9 @@ func (b *Board) Feed(feed BoardFeed) {
 		d := &report.Plan.Held[i]
 		if part := fresh[d.Resource.Scope]; part != nil {
 			if part.held == nil {
-				part.held = map[fleet.Ref]string{}
+				part.held = map[fleet.Ref]say.Text{}
 			}
-			part.held[d.Resource.Ref] = texts.of(d.Sentence())
+			part.held[d.Resource.Ref] = texts.said(d.Said())
 		}
 	}
 	changed := b.take(fresh, here, feed.Whole, report.At)
@@ -320,7 +321,7 @@ type fill struct {
 	gaps    []boardGap
 	missing map[fleet.Kind]bool // that could not be listed
 	windows []policy.Window
-	held    map[fleet.Ref]string
+	held    map[fleet.Ref]say.Text
 	breaker decide.Breaker
 }
 
@@ -411,8 +412,8 @@ func (b *Board) Acted(outcomes []plan.Outcome, at time.Time) {
 			copied[ref.Scope] = part
 		}
 		line := &part.rows[place]
-		line.seen.State, line.seen.Native, line.action, line.failing = state, native, noAction, ""
-		line.reason, line.why = string(decide.ActionUnderWay), decide.ActionUnderWay.Sentence()
+		line.seen.State, line.seen.Native, line.action, line.failing = state, native, noAction, say.Text{}
+		line.reason, line.why = string(decide.ActionUnderWay), decide.ActionUnderWay.Said()
 		part.codes[place] = b.codesOf(line)
 		changed = append(changed, ref)
 	}

@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // FleetQuery is a question for a part of the fleet. Zero fields select
@@ -142,18 +143,21 @@ func (t interned) of(text string) string {
 	return text
 }
 
+// said does the same for what is said in the language of the reader.
+func (t interned) said(text say.Text) say.Text { return text.Shared(t.of) }
+
 // rowOf is what is kept of a decision.
 func rowOf(book *policy.Book, d *decide.Decision, at time.Time, texts interned) row {
 	line := resource(book, d, at)
 	r := row{
-		seen: d.Resource, schedule: texts.of(line.Schedule), action: line.Action, reason: line.Reason, why: texts.of(line.Why), wanted: line.Wanted,
+		seen: d.Resource, schedule: texts.of(line.Schedule), action: line.Action, reason: line.Reason, why: texts.said(line.Why), wanted: line.Wanted,
 		governed: book.Governs(d.Resource).Why == policy.Governed, name: strings.ToLower(line.Name), first: d.Memory.FirstSeen, override: line.Override, observed: line.Observed,
 	}
 	if line.Next != nil {
 		r.nextAt, r.nextTo = line.Next.At, line.Next.To
 	}
 	if d.Memory.Attempts > 0 {
-		r.failing = texts.of(cmp.Or(d.Memory.LastError, line.Why))
+		r.failing = texts.said(say.Raw(d.Memory.LastError).Or(line.Why))
 	}
 	return r
 }
@@ -175,7 +179,7 @@ func (f *fill) shard(b *Board, at time.Time) *shard {
 		if p.rows[i].governed {
 			p.governed.set(i)
 		}
-		if p.rows[i].failing != "" {
+		if !p.rows[i].failing.Empty() {
 			p.failing = append(p.failing, i)
 		}
 		p.rows[i].searched(&text)

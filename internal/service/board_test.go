@@ -162,7 +162,7 @@ func TestABoardKeepsWhatCouldNotBeListed(t *testing.T) {
 		t.Errorf("missing: %v", seen.Missing)
 	}
 	page, _ := w.List(FleetQuery{})
-	if len(page.Gaps) != 1 || !strings.Contains(page.Gaps[0].Text, "throttled") {
+	if len(page.Gaps) != 1 || !strings.Contains(page.Gaps[0].Text.String(), "throttled") {
 		t.Errorf("gaps: %v", page.Gaps)
 	}
 	// A pass that left the scope says nothing of it, one that is older neither.

@@ -18,6 +18,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -111,7 +112,7 @@ func TestARuleIsTriedOutWhileItIsWritten(t *testing.T) {
 		t.Errorf("matching nothing: %+v", got)
 	}
 	m.Matching = func(context.Context, *policy.Rule) ([]fleet.Resource, []Gap) {
-		return []fleet.Resource{{Ref: fleet.Ref{Scope: seoul, Kind: fleet.EC2Instance, ID: "i-bare"}, Name: "bare", State: fleet.Running, Tags: map[string]string{"Env": "dev"}}}, []Gap{{Text: "a gap"}}
+		return []fleet.Resource{{Ref: fleet.Ref{Scope: seoul, Kind: fleet.EC2Instance, ID: "i-bare"}, Name: "bare", State: fleet.Running, Tags: map[string]string{"Env": "dev"}}}, []Gap{{Text: say.Raw("a gap")}}
 	}
 	if got = draft(`{"expression":"rate(1 hour)","action":"stop","filters":"tag:Env=dev","untagged":true}`, nil); got.Matches != 1 || got.Sample[0].Name != "bare" || len(got.Gaps) != 1 {
 		t.Errorf("on what has no tag: %+v", got)

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // Conflict is a rule that acts on the same resources as another rule or a
@@ -27,7 +27,7 @@ type Conflict struct {
 	Count    int      `json:"count"`
 	Examples []string `json:"examples"`
 	// Text says what that means, and who wins.
-	Text string `json:"text"`
+	Text say.Text `json:"text"`
 }
 
 const (
@@ -171,25 +171,26 @@ func meetsSchedule(rule *policy.Rule, s *policy.Schedule, at time.Time) (Conflic
 		case want == state:
 			continue
 		}
-		text := fmt.Sprintf("at %s rule %q would %s what schedule %q wants %s then: ", instant.Format(time.RFC3339), rule.Name, rule.Verb, s.Name, want)
+		var winner say.Text
 		boundary, ends := s.Calendar.NextState(instant)
 		began, _ := s.Calendar.NextState(instant.Add(-time.Second))
 		switch {
 		case s.Enforced:
-			text += "the schedule is enforced and wins, the rule does nothing"
+			winner = say.F("the schedule is enforced and wins, the rule does nothing")
 		case began.At.Equal(instant) && want == calendar.Stopped:
-			text += "the stop of the same instant wins, the rule does nothing"
+			winner = say.F("the stop of the same instant wins, the rule does nothing")
 		case ends:
-			text += fmt.Sprintf("the rule wins, as it comes later, until the schedule's next change at %s", boundary.At.Format(time.RFC3339))
+			winner = say.F("the rule wins, as it comes later, until the schedule's next change at %s", boundary.At.Format(time.RFC3339))
 		default:
-			text += "the rule wins, and the schedule never changes again"
+			winner = say.F("the rule wins, and the schedule never changes again")
 		}
+		text := say.F("at %s rule %q would %s what schedule %q wants %s then: %s", instant.Format(time.RFC3339), rule.Name, say.Word(rule.Verb), s.Name, want, winner)
 		return Conflict{Opposite: true, At: instant, Text: text}, true
 	}
 	if same.IsZero() {
 		return Conflict{}, false
 	}
-	return Conflict{At: same, Text: fmt.Sprintf(
+	return Conflict{At: same, Text: say.F(
 		"at %s schedule %q wants it %s as well: where it is so already, rule %q does nothing", same.Format(time.RFC3339), s.Name, state, rule.Name)}, true
 }
 
@@ -217,53 +218,51 @@ func meetsRule(a, b *policy.Rule, at time.Time) (Conflict, bool) {
 	if !opposite {
 		return Conflict{}, false
 	}
-	return Conflict{Opposite: true, Text: fmt.Sprintf(
+	return Conflict{Opposite: true, Text: say.F(
 		"rule %q (%s, next at %s) and rule %q (%s, next at %s) take turns: the one that fired last counts",
 		a.Name, act(a), x[0].Format(time.RFC3339), b.Name, act(b), y[0].Format(time.RFC3339))}, true
 }
 
-func act(rule *policy.Rule) string {
+func act(rule *policy.Rule) say.Text {
 	if rule.Type != "" {
-		return string(rule.Verb) + " to " + rule.Type
+		return say.F("%s to %s", say.Word(rule.Verb), rule.Type)
 	}
-	return string(rule.Verb)
+	return say.Word(rule.Verb)
 }
 
 // together says who wins where two rules meet, as decide does it.
-func together(a, b *policy.Rule, x, y time.Time, opposite bool) string {
-	var text strings.Builder
+func together(a, b *policy.Rule, x, y time.Time, opposite bool) say.Text {
 	first, second, then := a, b, y
 	if y.Before(x) {
 		first, second, then = b, a, x
 	}
+	var meet say.Text
 	switch {
 	case x.Equal(y):
-		fmt.Fprintf(&text, "at %s rule %q (%s) and rule %q (%s) fire at the same instant: ", x.Format(time.RFC3339), a.Name, act(a), b.Name, act(b))
+		meet = say.F("at %s rule %q (%s) and rule %q (%s) fire at the same instant", x.Format(time.RFC3339), a.Name, act(a), b.Name, act(b))
 	default:
-		fmt.Fprintf(&text, "rule %q (%s) fires at %s, %s after rule %q (%s): ", second.Name, act(second), then.Format(time.RFC3339), y.Sub(x).Abs(), first.Name, act(first))
+		meet = say.F("rule %q (%s) fires at %s, %s after rule %q (%s)", second.Name, act(second), then.Format(time.RFC3339), y.Sub(x).Abs(), first.Name, act(first))
 	}
-	winner, why := second, "as it comes later"
+	winner, why := second, say.F("as it comes later")
 	if x.Equal(y) {
-		winner, why = a, "as its name comes first"
+		winner, why = a, say.F("as its name comes first")
 		if order(b.Verb) < order(a.Verb) {
 			winner = b
 		}
 		if order(a.Verb) != order(b.Verb) {
-			why = fmt.Sprintf("as a %s comes before a %s", winner.Verb, other(winner, a, b).Verb)
+			why = say.F("as a %s comes before a %s", say.Word(winner.Verb), say.Word(other(winner, a, b).Verb))
 		}
 	}
 	if neutral(a.Verb) != neutral(b.Verb) {
-		winner, why = a, "as it wants a state"
+		winner, why = a, say.F("as it wants a state")
 		if neutral(a.Verb) {
 			winner = b
 		}
 	}
 	if !opposite && a.Verb == b.Verb && a.Type == b.Type {
-		text.WriteString("one of them is enough")
-		return text.String()
+		return say.F("%s: one of them is enough", meet)
 	}
-	fmt.Fprintf(&text, "rule %q wins, %s; of one that is not done yet, the other is dropped", winner.Name, why)
-	return text.String()
+	return say.F("%s: rule %q wins, %s; of one that is not done yet, the other is dropped", meet, winner.Name, why)
 }
 
 func other(one, a, b *policy.Rule) *policy.Rule {

@@ -20,6 +20,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // Candidate is what a change would put in the place of what is in force.
@@ -68,13 +69,13 @@ type Effect struct {
 	// without them.
 	Uncounted int `json:"uncounted"`
 	// Limits says what the limits would hold back with the change, a sentence for each.
-	Limits    []string   `json:"limits"`
+	Limits    []say.Text `json:"limits"`
 	Conflicts []Conflict `json:"conflicts"`
 	Gaps      []Gap      `json:"gaps"`
 	// Notes say what can not be told.
-	Notes []string `json:"notes"`
+	Notes []say.Text `json:"notes"`
 	// Confirm says why a person has to confirm the change; empty: it need not be.
-	Confirm string `json:"confirm,omitempty"`
+	Confirm say.Text `json:"confirm,omitzero"`
 }
 
 // EffectCount is a number without the change and with it.
@@ -85,14 +86,14 @@ type EffectCount struct {
 
 // EffectLine is one action that a pass now would do with the change (Comes), or would no longer do.
 type EffectLine struct {
-	Comes    bool   `json:"comes"`
-	Action   string `json:"action"`
-	Type     string `json:"type,omitempty"`
-	Ref      string `json:"ref"`
-	Name     string `json:"name"`
-	Schedule string `json:"schedule"`
-	Reason   string `json:"reason"`
-	Why      string `json:"why"`
+	Comes    bool     `json:"comes"`
+	Action   string   `json:"action"`
+	Type     string   `json:"type,omitempty"`
+	Ref      string   `json:"ref"`
+	Name     string   `json:"name"`
+	Schedule string   `json:"schedule"`
+	Reason   string   `json:"reason"`
+	Why      say.Text `json:"why"`
 }
 
 // EffectEvent is a start or stop to come that comes or goes with the change.
@@ -124,7 +125,7 @@ func (s *Service) Effect(ctx context.Context, after Candidate) (Effect, error) {
 		before: with(s.Book, &report), after: with(after.Book, &report), candidate: after, decisions: report.Decisions,
 		answer: Effect{
 			At: report.At.UTC(), Seen: oldest(report), Until: report.At.Add(effectAhead).UTC(), Now: []EffectLine{}, Ahead: []EffectEvent{}, ProtectedNames: []string{},
-			Limits: []string{}, Conflicts: []Conflict{}, Gaps: gaps(report), Notes: []string{},
+			Limits: []say.Text{}, Conflicts: []Conflict{}, Gaps: gaps(report), Notes: []say.Text{},
 		},
 	}
 	c.find()
@@ -721,7 +722,7 @@ func (c *comparison) limits(now []decide.Decision, yesterday int) {
 		}
 	}
 	guards := plan.Guards{Limits: c.candidate.Limits, Running: running, Changed: c.scopes(), Yesterday: yesterday}
-	c.held("now", plan.Make(now, guards))
+	c.held(plan.Make(now, guards), func(held say.Text) say.Text { return say.F("now: %s", held) })
 
 	first, stops := c.firstStops()
 	if len(stops) == 0 {
@@ -736,7 +737,7 @@ func (c *comparison) limits(now []decide.Decision, yesterday int) {
 		}
 	}
 	guards.Changed = nil // passes have acted under the change by then
-	c.held("at "+stamp(first), plan.Make(stops, guards))
+	c.held(plan.Make(stops, guards), func(held say.Text) say.Text { return say.F("at %s: %s", stamp(first), held) })
 }
 
 // firstStops gives the first stops after now, with the change, of what is concerned.
@@ -764,9 +765,9 @@ func (c *comparison) firstStops() (first time.Time, stops []decide.Decision) {
 }
 
 // held says what a plan holds back, each sentence once.
-func (c *comparison) held(when string, planned plan.Plan) {
+func (c *comparison) held(planned plan.Plan, when func(held say.Text) say.Text) {
 	for i := range planned.Held {
-		sentence := when + ": " + planned.Held[i].Sentence()
+		sentence := when(planned.Held[i].Said())
 		if !slices.Contains(c.answer.Limits, sentence) && len(c.answer.Limits) < effectLines {
 			c.answer.Limits = append(c.answer.Limits, sentence)
 		}
@@ -795,19 +796,17 @@ func (c *comparison) conflicts() {
 
 // notes say what the listing could not show.
 func (c *comparison) notes() {
-	note := func(format string, args ...any) {
-		c.answer.Notes = append(c.answer.Notes, fmt.Sprintf(format, args...))
-	}
+	note := func(text say.Text) { c.answer.Notes = append(c.answer.Notes, text) }
 	if c.before.TagKey != c.after.TagKey {
-		note("The schedule tag changes from %q to %q: what carries only the new one is not seen before the change is made.", c.before.TagKey, c.after.TagKey)
+		note(say.F("The schedule tag changes from %q to %q: what carries only the new one is not seen before the change is made.", c.before.TagKey, c.after.TagKey))
 	}
 	for _, rule := range c.after.Rules {
 		if rule.Untagged && rule.Usable() && slices.Contains(c.rules, rule) {
-			note("Rule %q also acts on what carries no %s tag; what of that no other rule acts on is not seen before the change is made.", rule.Name, c.after.TagKey)
+			note(say.F("Rule %q also acts on what carries no %s tag; what of that no other rule acts on is not seen before the change is made.", rule.Name, c.after.TagKey))
 		}
 	}
 	if n := c.answer.Uncounted; n > 0 {
-		note("%d of the %d resources were not looked at, because that would take too long; the numbers are without them.", n, c.answer.Resources)
+		note(say.F("%d of the %d resources were not looked at, because that would take too long; the numbers are without them.", n, c.answer.Resources))
 	}
 }
 
@@ -817,13 +816,13 @@ func (c *comparison) confirm(yesterday int) {
 	if !c.candidate.Config {
 		return
 	}
-	var reasons []string
+	var reasons []say.Text
 	now, day := c.newlyStopped()
 	switch {
 	case l.Surges(now, yesterday):
-		reasons = append(reasons, fmt.Sprintf("the change would stop %d resources at once, in the day before it were %d; surge allows %g times as many", now, yesterday, l.Surge))
+		reasons = append(reasons, say.F("the change would stop %d resources at once, in the day before it were %d; surge allows %g times as many", now, yesterday, l.Surge))
 	case l.Surges(day, yesterday):
-		reasons = append(reasons, fmt.Sprintf("the change would stop %d resources within a day, in the day before it were %d; surge allows %g times as many", day, yesterday, l.Surge))
+		reasons = append(reasons, say.F("the change would stop %d resources within a day, in the day before it were %d; surge allows %g times as many", day, yesterday, l.Surge))
 	}
 	for _, rule := range c.rules {
 		n := c.matches[rule.Name]
@@ -833,12 +832,12 @@ func (c *comparison) confirm(yesterday int) {
 		isNew := !slices.ContainsFunc(c.before.Rules, func(old *policy.Rule) bool { return old.Name == rule.Name })
 		switch {
 		case !isNew:
-			reasons = append(reasons, fmt.Sprintf("rule %q would match %d resources, now it matches %d; surge allows %g times as many", rule.Name, n.After, n.Before, l.Surge))
+			reasons = append(reasons, say.F("rule %q would match %d resources, now it matches %d; surge allows %g times as many", rule.Name, n.After, n.Before, l.Surge))
 		case rule.Verb != fleet.Start: // what only starts takes nothing down
-			reasons = append(reasons, fmt.Sprintf("the new rule %q (%s) matches %d resources; surge_from asks about %d and more", rule.Name, rule.Verb, n.After, l.SurgeFrom))
+			reasons = append(reasons, say.F("the new rule %q (%s) matches %d resources; surge_from asks about %d and more", rule.Name, say.Word(rule.Verb), n.After, l.SurgeFrom))
 		}
 	}
-	c.answer.Confirm = strings.Join(reasons, "; ")
+	c.answer.Confirm = say.Clauses(reasons...)
 }
 
 // stateOf is the state that a verb leads to, Any where it leads to none of its own.

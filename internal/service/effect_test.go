@@ -159,7 +159,7 @@ func TestEffect(t *testing.T) {
 			if diff := cmp.Diff(test.want, effectLinesOf(e)); diff != "" {
 				t.Error(diff)
 			}
-			if e.Starts != test.starts || e.Stops != test.stops || e.Resources != test.count || e.Confirm != "" || len(e.Limits) > 0 {
+			if e.Starts != test.starts || e.Stops != test.stops || e.Resources != test.count || !e.Confirm.Empty() || len(e.Limits) > 0 {
 				t.Errorf("%+v", e)
 			}
 		})
@@ -267,10 +267,10 @@ func TestEffectHasToBeConfirmed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if (e.Confirm == "") != (test.confirm == "") || !strings.Contains(e.Confirm, test.confirm) {
+			if e.Confirm.Empty() != (test.confirm == "") || !strings.Contains(e.Confirm.String(), test.confirm) {
 				t.Errorf("confirm: %q", e.Confirm)
 			}
-			limits := strings.Join(e.Limits, "\n")
+			limits := strings.Join(english(e.Limits), "\n")
 			if (limits == "") != (test.limits == "") || !strings.Contains(limits, test.limits) || len(e.Limits) > 1 {
 				t.Errorf("limits: %q", e.Limits)
 			}
@@ -331,7 +331,7 @@ func TestEffectNotes(t *testing.T) {
 		rule.Untagged = true
 		b.Rules, b.TagKey = []*policy.Rule{rule}, "Plan"
 	}))
-	if len(e.Notes) != 2 || !strings.Contains(e.Notes[0], `from "Schedule" to "Plan"`) || !strings.Contains(e.Notes[1], `Rule "all" also acts on what carries no Plan tag`) {
+	if len(e.Notes) != 2 || !strings.Contains(e.Notes[0].String(), `from "Schedule" to "Plan"`) || !strings.Contains(e.Notes[1].String(), `Rule "all" also acts on what carries no Plan tag`) {
 		t.Errorf("%q", e.Notes)
 	}
 }

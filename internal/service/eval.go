@@ -180,7 +180,7 @@ func (q *Question) state() (Answer, error) {
 	want := schedule.Wanted(at)
 	answer := Answer{State: want.State.String(), Period: want.Period, InstanceType: want.InstanceType}
 	for _, fact := range schedule.Special(at).Facts() {
-		answer.Special = append(answer.Special, fact.Rule+": "+fact.Text)
+		answer.Special = append(answer.Special, fact.Rule+": "+fact.Text.String())
 	}
 	return answer, nil
 }

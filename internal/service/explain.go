@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/typo"
 )
@@ -95,13 +95,13 @@ func (s *Service) explain(ctx context.Context, book *policy.Book, report *pass.R
 		return Explanation{}, recordError(ref.String(), err)
 	}
 	e := Explanation{Resource: resource(book, d, report.At), At: report.At, Seen: d.Resource.SeenAt.UTC(), Chain: slices.Clone(d.Chain), Recent: recent}
-	if fact := rulesFact(book, &d.Resource, report.At); fact != "" {
+	if fact := rulesFact(book, &d.Resource, report.At); !fact.Empty() {
 		// Before the last step, which is the decision itself.
 		e.Chain = slices.Insert(e.Chain, max(len(e.Chain)-1, 0), decide.Step{Rule: stepRules, Fact: fact})
 	}
 	for i := range report.Plan.Held {
 		if held := &report.Plan.Held[i]; held.Resource.Ref == ref {
-			e.Chain = append(e.Chain, decide.Step{Rule: stepLimit, Fact: held.Sentence()})
+			e.Chain = append(e.Chain, decide.Step{Rule: stepLimit, Fact: held.Said()})
 		}
 	}
 	return e, nil
@@ -116,20 +116,20 @@ func through(at time.Time) time.Time { return store.Instant(at).Add(time.Microse
 const rulesShown = 10
 
 // rulesFact names the rules that act on a resource, with their next instants.
-func rulesFact(book *policy.Book, r *fleet.Resource, at time.Time) string {
+func rulesFact(book *policy.Book, r *fleet.Resource, at time.Time) say.Text {
 	rules := rulesOf(book, r)
-	var words []string
+	var words []say.Text
 	for i, rule := range rules {
 		if i == rulesShown {
-			words = append(words, fmt.Sprintf("and %d more", len(rules)-i))
+			words = append(words, say.F("and %d more", len(rules)-i))
 			break
 		}
 		next, ok := rule.Expression.Next(later(at, rule.Since))
 		if !ok {
-			words = append(words, fmt.Sprintf("rule %q (%s) never fires again", rule.Name, act(rule)))
+			words = append(words, say.F("rule %q (%s) never fires again", rule.Name, act(rule)))
 			continue
 		}
-		words = append(words, fmt.Sprintf("rule %q (%s) fires next at %s", rule.Name, act(rule), next.Format(time.RFC3339)))
+		words = append(words, say.F("rule %q (%s) fires next at %s", rule.Name, act(rule), next.Format(time.RFC3339)))
 	}
-	return strings.Join(words, "; ")
+	return say.Clauses(words...)
 }

@@ -2,13 +2,13 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -16,7 +16,7 @@ import (
 // over. Nothing in it is computed from the present rules, but for Today.
 type PastExplanation struct {
 	// Text says in a sentence or two what was known of it.
-	Text string `json:"text"`
+	Text say.Text `json:"text"`
 	// State is what it was, as far as the record shows: running, stopped, starting, stopping, or unknown. What people did
 	// outside of Dayshift is not in the record.
 	State string `json:"state"`
@@ -210,7 +210,7 @@ func by(p *PastExplanation) string {
 	for _, step := range p.Decision.Chain {
 		if step.Rule == "override" {
 			for _, o := range p.Overrides {
-				if strings.Contains(step.Fact, " by "+o.Author) {
+				if strings.Contains(step.Fact.String(), " by "+o.Author) {
 					return o.Author
 				}
 			}
@@ -252,41 +252,38 @@ func pastOverrides(ask func(store.ActivityQuery) ([]store.Activity, error), ref 
 }
 
 // sentence says what the record knows of the instant.
-func (p *PastExplanation) sentence(at time.Time, before []store.Activity, moved *store.Activity) string {
-	var text strings.Builder
+func (p *PastExplanation) sentence(at time.Time, before []store.Activity, moved *store.Activity) say.Text {
 	switch {
 	case p.RecordFrom.IsZero():
-		return "The record is empty: nothing is known of that time."
+		return say.F("The record is empty: nothing is known of that time.")
 	case p.RecordFrom.After(at):
-		fmt.Fprintf(&text, "The record begins at %s, after that instant: nothing is known of it.", stamp(p.RecordFrom))
+		text := say.F("The record begins at %s, after that instant: nothing is known of it.", stamp(p.RecordFrom))
 		if p.After != nil {
-			fmt.Fprintf(&text, " The first row about it is of %s: %s.", stamp(p.After.At), p.After.Event)
+			text = say.Sentences(text, say.F("The first row about it is of %s: %s.", stamp(p.After.At), say.Word(p.After.Event)))
 		}
-		return text.String()
+		return text
 	case len(before) == 0 && p.After == nil:
-		return fmt.Sprintf("Nothing was done to it since the record begins, at %s.", stamp(p.RecordFrom))
+		return say.F("Nothing was done to it since the record begins, at %s.", stamp(p.RecordFrom))
 	case len(before) == 0:
-		return fmt.Sprintf("Nothing was done to it between %s, where the record begins, and %s (%s).", stamp(p.RecordFrom), stamp(p.After.At), p.After.Event)
+		return say.F("Nothing was done to it between %s, where the record begins, and %s (%s).", stamp(p.RecordFrom), stamp(p.After.At), say.Word(p.After.Event))
 	}
-	if moved != nil {
-		fmt.Fprintf(&text, "It was %s, as far as the record shows: %s at %s", p.State, moved.Event, stamp(moved.At))
-		if moved.Detail != "" {
-			fmt.Fprintf(&text, " (%s)", strings.TrimRight(moved.Detail, "."))
-		}
-		text.WriteString(". ")
-	} else {
-		text.WriteString("The record does not tell whether it was running. ")
+	state := say.F("The record does not tell whether it was running.")
+	switch {
+	case moved == nil:
+	case moved.Detail == "":
+		state = say.F("It was %s, as far as the record shows: %s at %s.", say.Word(p.State), say.Word(moved.Event), stamp(moved.At))
+	default:
+		state = say.F("It was %s, as far as the record shows: %s at %s (%s).", say.Word(p.State), say.Word(moved.Event), stamp(moved.At), strings.TrimRight(moved.Detail, "."))
 	}
 	last := &before[len(before)-1]
 	if p.After == nil {
-		fmt.Fprintf(&text, "Nothing was done to it after %s (%s).", stamp(last.At), last.Event)
-		return text.String()
+		return say.Sentences(state, say.F("Nothing was done to it after %s (%s).", stamp(last.At), say.Word(last.Event)))
 	}
-	fmt.Fprintf(&text, "Nothing was done to it between %s (%s) and %s (%s).", stamp(last.At), last.Event, stamp(p.After.At), p.After.Event)
+	text := say.Sentences(state, say.F("Nothing was done to it between %s (%s) and %s (%s).", stamp(last.At), say.Word(last.Event), stamp(p.After.At), say.Word(p.After.Event)))
 	if p.State == string(fleet.Stopped) && p.After.Event == store.EventStopAccepted || p.State == string(fleet.Running) && p.After.Event == store.EventStartAccepted {
-		text.WriteString(" In between somebody else changed its state: what is done outside of Dayshift is not recorded.")
+		text = say.Sentences(text, say.F("In between somebody else changed its state: what is done outside of Dayshift is not recorded."))
 	}
-	return text.String()
+	return text
 }
 
 // gone explains, from the record alone, a resource that is there no more. past:
@@ -325,11 +322,11 @@ func (s *Service) gone(ctx context.Context, target string, at time.Time, past, g
 		if !past {
 			p.State = unknownState
 		}
-		text := "It was not found in the fleet now; this is from the record. "
+		text := say.F("It was not found in the fleet now; this is from the record.")
 		if gaps {
-			text = "It was not found in the part of the fleet that could be listed; this is from the record. "
+			text = say.F("It was not found in the part of the fleet that could be listed; this is from the record.")
 		}
-		p.Text = text + p.Text
+		p.Text = say.Sentences(text, p.Text)
 		e.take(p)
 		found = append(found, e)
 	}

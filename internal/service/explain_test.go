@@ -14,6 +14,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -42,13 +43,13 @@ func recorded(t *testing.T, s *Service) {
 	other := store.Activity{At: lastWeek(2, 8, 0), Actor: "lee", Event: store.EventOverride, Name: "o-3", Schedule: "elsewhere", Reason: reasonMade}
 	rows := []store.Activity{
 		chain(row(lastWeek(0, 9, 0), store.EventStartAccepted, "period-began", "start: Its schedule wants it running since the period began."),
-			decide.Step{Rule: "governed-by", Fact: "tag Schedule names the schedule \"office\""}, decide.Step{Rule: "decision", Fact: "start"}),
+			decide.Step{Rule: "governed-by", Fact: say.Raw("tag Schedule names the schedule \"office\"")}, decide.Step{Rule: "decision", Fact: say.Raw("start")}),
 		row(lastWeek(0, 9, 1), store.EventStarted, "start-started", "seen running"),
-		chain(row(lastWeek(0, 18, 0), store.EventStopAccepted, "period-ended", "stop: the period ended."), decide.Step{Rule: "row-4", Fact: "memory is not stopped"}),
+		chain(row(lastWeek(0, 18, 0), store.EventStopAccepted, "period-ended", "stop: the period ended."), decide.Step{Rule: "row-4", Fact: say.Raw("memory is not stopped")}),
 		row(lastWeek(0, 18, 2), store.EventStopped, "stop-stopped", "seen stopped"),
 		made,
 		chain(row(lastWeek(1, 18, 11), store.EventStartAccepted, "override-start", "start: A person wants it running."),
-			decide.Step{Rule: "override", Fact: "running until 2026-07-28T20:10:00Z by kim (release), for " + machine.String()}),
+			decide.Step{Rule: "override", Fact: say.Raw("running until 2026-07-28T20:10:00Z by kim (release), for " + machine.String())}),
 		row(lastWeek(1, 18, 12), store.EventStarted, "start-started", "seen running"),
 		ended,
 		row(lastWeek(1, 20, 10), store.EventStopAccepted, "override-ended", "stop: over"),
@@ -113,7 +114,7 @@ func TestExplainOfThePastIsTheRecord(t *testing.T) {
 			if e.State != test.state || p.State != test.state || e.Reason != test.reason || p.By != test.by || p.Today == nil || p.Today.Wanted != test.today || len(p.Changes) != test.changes {
 				t.Errorf("%s (%s), %q by %q, today %+v, %d changes", e.State, p.State, e.Reason, p.By, p.Today, len(p.Changes))
 			}
-			if !strings.Contains(p.Text, test.says) || e.Why != p.Text {
+			if !strings.Contains(p.Text.String(), test.says) || e.Why != p.Text {
 				t.Errorf("%q", p.Text)
 			}
 			var overrides []string
@@ -154,7 +155,7 @@ func TestExplainOfThePastHasTheStoredChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []decide.Step{{Rule: "governed-by", Fact: `tag Schedule names the schedule "office"`}, {Rule: "decision", Fact: "start"}}
+	want := []decide.Step{{Rule: "governed-by", Fact: say.Raw(`tag Schedule names the schedule "office"`)}, {Rule: "decision", Fact: say.Raw("start")}}
 	if diff := cmp.Diff(want, found[0].Chain); diff != "" {
 		t.Error(diff)
 	}
@@ -173,7 +174,7 @@ func TestExplainOfThePastWithNothingRecorded(t *testing.T) {
 		if err != nil || found[0].Past.State != "unknown" || found[0].Chain == nil || found[0].Past.Overrides == nil {
 			t.Fatalf("%+v, %v", found, err)
 		}
-		return found[0].Why
+		return found[0].Why.String()
 	}
 	if text := past(); text != "The record is empty: nothing is known of that time." {
 		t.Error(text)
@@ -201,13 +202,13 @@ func TestExplainOfWhatIsGone(t *testing.T) {
 	for _, target := range []string{"i-1", "name-i-1", machine.String()} {
 		found, err := s.Explain(t.Context(), target, lastWeek(0, 12, 0))
 		if err != nil || len(found) != 1 || found[0].Ref != machine.String() || found[0].State != "running" || found[0].Past.Today != nil ||
-			!strings.HasPrefix(found[0].Why, "It was not found in the fleet now; this is from the record. It was running") {
+			!strings.HasPrefix(found[0].Why.String(), "It was not found in the fleet now; this is from the record. It was running") {
 			t.Errorf("%s: %+v, %v", target, found, err)
 		}
 	}
 	w.gaps = []discover.Gap{{Scope: seoul, Kinds: fleet.Kinds, Err: errors.New("no answer")}}
 	found, err := s.Explain(t.Context(), "i-1", time.Time{})
-	if err != nil || len(found) != 1 || found[0].Past.State != "unknown" || !strings.HasPrefix(found[0].Why, "It was not found in the part of the fleet that could be listed") {
+	if err != nil || len(found) != 1 || found[0].Past.State != "unknown" || !strings.HasPrefix(found[0].Why.String(), "It was not found in the part of the fleet that could be listed") {
 		t.Errorf("now: %+v, %v", found, err)
 	}
 	// A schedule, a rule and an override are no resource.
@@ -237,10 +238,10 @@ func TestExplainNamesRulesAndLimits(t *testing.T) {
 	if last[0].Rule != "rules" || last[1].Rule != "decision" || last[2].Rule != "limit" || found[0].Past != nil {
 		t.Errorf("%+v", last)
 	}
-	if want := `rule "nightly" (stop) fires next at 2026-08-03T22:00:00Z; rule "once" (start) never fires again`; last[0].Fact != want {
+	if want := `rule "nightly" (stop) fires next at 2026-08-03T22:00:00Z; rule "once" (start) never fires again`; last[0].Fact.String() != want {
 		t.Errorf("%q", last[0].Fact)
 	}
-	if !strings.Contains(last[2].Fact, "max_stops allows 1") {
+	if !strings.Contains(last[2].Fact.String(), "max_stops allows 1") {
 		t.Errorf("%q", last[2].Fact)
 	}
 }

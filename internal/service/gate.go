@@ -13,6 +13,7 @@ import (
 
 	"dayshift/internal/access"
 	"dayshift/internal/clock"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -319,7 +320,7 @@ func (g *Gate) attempt(from, hash, wrong string, now time.Time, right func() boo
 
 // seconds says how long to wait, for people.
 func seconds(d time.Duration) string {
-	return count(int((d+time.Second-1)/time.Second), "second", "seconds")
+	return say.N(int((d+time.Second-1)/time.Second), "%d second", "%d seconds").String()
 }
 
 // proof names a secret of a key where a session began with it.

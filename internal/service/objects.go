@@ -14,6 +14,7 @@ import (
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -44,20 +45,20 @@ type ObjectChange struct {
 type ObjectView struct {
 	config.Object
 	// Notes say what it does now and next, a sentence each.
-	Notes []string `json:"notes"`
-	Gaps  []Gap    `json:"gaps"`
+	Notes []say.Text `json:"notes"`
+	Gaps  []Gap      `json:"gaps"`
 }
 
 // ObjectAnswer is what a change of an object does.
 type ObjectAnswer struct {
 	Object config.Object `json:"object"` // as it is afterwards; of a deletion as it was
 	// Did is created, changed or deleted; unchanged where it said so already.
-	Did    string   `json:"did"`
-	DryRun bool     `json:"dry_run"`
-	Saved  bool     `json:"saved"`
-	Fields []string `json:"fields"` // what changes, a line for each key
-	Notes  []string `json:"notes"`
-	Effect Effect   `json:"effect"`
+	Did    string     `json:"did"`
+	DryRun bool       `json:"dry_run"`
+	Saved  bool       `json:"saved"`
+	Fields []string   `json:"fields"` // what changes, a line for each key
+	Notes  []say.Text `json:"notes"`
+	Effect Effect     `json:"effect"`
 }
 
 // The words of ObjectAnswer.Did, which are reasons in the record as well.
@@ -77,16 +78,21 @@ func (e *RefusedError) Error() string {
 	for _, fault := range e.Faults {
 		b.WriteString(fault.Error() + "\n")
 	}
-	return b.String() + count(len(e.Faults), "fault", "faults") + "; nothing was changed"
+	return b.String() + say.N(len(e.Faults), "%d fault", "%d faults").String() + "; nothing was changed"
 }
 
 // Unwrap gives the Faults.
 func (e *RefusedError) Unwrap() error { return e.Faults }
 
 // ConfirmError says that a person has to confirm a change. Nothing was changed.
-type ConfirmError struct{ Why string }
+type ConfirmError struct{ Why say.Text }
 
-func (e *ConfirmError) Error() string { return "nothing was changed, it has to be confirmed: " + e.Why }
+func (e *ConfirmError) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *ConfirmError) Said() say.Text {
+	return say.F("nothing was changed, it has to be confirmed: %s", e.Why)
+}
 
 // StaleError says that an object is not in the version that was to be changed. It is a store.ErrConflict.
 type StaleError struct{ text string }
@@ -135,7 +141,7 @@ func (s *Service) Object(ctx context.Context, kind store.ObjectKind, name string
 	if found == nil {
 		return ObjectView{}, noObject(kind, name, list)
 	}
-	view := ObjectView{Object: *found, Notes: []string{}, Gaps: []Gap{}}
+	view := ObjectView{Object: *found, Notes: []say.Text{}, Gaps: []Gap{}}
 	if found.Fault != nil {
 		return view, nil //nolint:nilerr // why it is set aside is part of the answer
 	}
@@ -222,10 +228,10 @@ func (s *Service) change(ctx context.Context, change ObjectChange, remove bool) 
 	if err := g.check(); err != nil {
 		return ObjectAnswer{}, err
 	}
-	answer := ObjectAnswer{Object: g.view(e), Did: e.did, DryRun: change.DryRun, Fields: e.fields, Notes: []string{}}
+	answer := ObjectAnswer{Object: g.view(e), Did: e.did, DryRun: change.DryRun, Fields: e.fields, Notes: []say.Text{}}
 	if e.did == Unchanged {
 		answer.Effect = noEffect(g.now)
-		answer.Notes = append(answer.Notes, "It says so already.")
+		answer.Notes = append(answer.Notes, say.F("It says so already."))
 		return answer, nil
 	}
 	if err := g.inside(ctx, e, change.Within); err != nil {
@@ -238,7 +244,7 @@ func (s *Service) change(ctx context.Context, change ObjectChange, remove bool) 
 	if change.DryRun {
 		return answer, nil
 	}
-	if answer.Effect.Confirm != "" && !change.Confirmed {
+	if !answer.Effect.Confirm.Empty() && !change.Confirmed {
 		return answer, &ConfirmError{answer.Effect.Confirm}
 	}
 	if err := g.save(ctx, e); err != nil {
@@ -411,7 +417,7 @@ func (g *stage) check() error {
 		return &RefusedError{own}
 	}
 	if len(others) > 0 {
-		return inputError("%s: %s would be set aside: %s", g.asked(), count(len(others), "other object", "other objects"), some(others))
+		return inputError("%s: %s would be set aside: %s", g.asked(), say.N(len(others), "%d other object", "%d other objects"), some(others))
 	}
 	for _, e := range g.edits {
 		g.compare(e)
@@ -673,7 +679,7 @@ func (e *edit) detail() string {
 			separator = ": "
 		}
 		if len(text)+len(separator)+len(line) > maxDetail {
-			return text + fmt.Sprintf("%sand %s more", separator, count(len(e.fields)-i, "key", "keys"))
+			return text + fmt.Sprintf("%sand %s more", separator, say.N(len(e.fields)-i, "%d key", "%d keys"))
 		}
 		text += separator + line
 	}
@@ -684,6 +690,6 @@ func (e *edit) detail() string {
 func noEffect(now time.Time) Effect {
 	return Effect{
 		At: now, Until: now, Now: []EffectLine{}, Ahead: []EffectEvent{}, ProtectedNames: []string{},
-		Limits: []string{}, Conflicts: []Conflict{}, Gaps: []Gap{}, Notes: []string{},
+		Limits: []say.Text{}, Conflicts: []Conflict{}, Gaps: []Gap{}, Notes: []say.Text{},
 	}
 }

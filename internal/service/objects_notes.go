@@ -3,9 +3,8 @@ package service
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"dayshift/internal/calendar"
@@ -13,6 +12,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -39,15 +39,15 @@ type noter struct {
 	loaded *config.Loaded
 	report pass.Report
 	now    time.Time
-	notes  []string
+	notes  []say.Text
 }
 
 func (n *noter) notef(format string, args ...any) {
-	n.notes = append(n.notes, fmt.Sprintf(format, args...))
+	n.notes = append(n.notes, say.F(format, args...))
 }
 
 // notes says what an edit does beyond its effect on the fleet.
-func (g *stage) notes(ctx context.Context, e *edit, effect *Effect) []string {
+func (g *stage) notes(ctx context.Context, e *edit, effect *Effect) []say.Text {
 	n := noter{s: g.s, loaded: g.after, now: effect.At}
 	if g.looker.report != nil {
 		n.report = *g.looker.report
@@ -57,7 +57,7 @@ func (g *stage) notes(ctx context.Context, e *edit, effect *Effect) []string {
 	case store.ScheduleObject:
 		if e.did == Deleted {
 			if total, _ := n.carry(name); total > 0 {
-				n.notef("%s the tag of this schedule; without it they are left alone.", count(total, "resource carries", "resources carry"))
+				n.notef("%s the tag of this schedule; without it they are left alone.", say.N(total, "%d resource carries", "%d resources carry"))
 			}
 			break
 		}
@@ -95,12 +95,13 @@ func (n *noter) carry(name string) (total, protected int) {
 const changesNoted = 3
 
 // clockText is an instant on the clock of a zone, for people.
-func clockText(at time.Time, zone *time.Location) string {
-	layout := "Mon 2006-01-02 15:04 MST"
+func clockText(at time.Time, zone *time.Location) say.Text {
+	layout := "2006-01-02 15:04 MST"
 	if at.Second() != 0 {
-		layout = "Mon 2006-01-02 15:04:05 MST"
+		layout = "2006-01-02 15:04:05 MST"
 	}
-	return at.In(zone).Format(layout)
+	local := at.In(zone)
+	return say.F("%s %s", say.Word(local.Format("Mon")), local.Format(layout))
 }
 
 // schedule says what a schedule governs and when it changes next.
@@ -110,12 +111,12 @@ func (n *noter) schedule(name string) {
 		return
 	}
 	total, protected := n.carry(name)
-	text := fmt.Sprintf("It governs %s now", count(total, "resource", "resources"))
+	text := say.F("It governs %s now", say.N(total, "%d resource", "%d resources"))
 	if protected > 0 {
-		text = fmt.Sprintf("%s its tag, %d of them protected and left alone", count(total, "resource carries", "resources carry"), protected)
+		text = say.F("%s its tag, %d of them protected and left alone", say.N(total, "%d resource carries", "%d resources carry"), protected)
 	}
 	if len(n.report.Gaps) > 0 {
-		text += ", as far as the fleet could be seen"
+		text = say.F("%s, as far as the fleet could be seen", text)
 	}
 	n.notef("%s.", text)
 	switch {
@@ -124,7 +125,7 @@ func (n *noter) schedule(name string) {
 	case s.Observe || n.loaded.Book.Observe:
 		n.notef("It observes: what it wants is recorded and not done.")
 	}
-	var next []string
+	var next []say.Text
 	at := n.now
 	for range changesNoted {
 		boundary, ok := s.Calendar.NextState(at)
@@ -132,25 +133,17 @@ func (n *noter) schedule(name string) {
 			break
 		}
 		at = boundary.At
-		next = append(next, fmt.Sprintf("%s from %s", boundary.To.State, clockText(at, s.Calendar.Location())))
+		next = append(next, say.F("%s from %s", boundary.To.State, clockText(at, s.Calendar.Location())))
 	}
 	want := s.Calendar.Wanted(n.now).State
 	if len(next) == 0 {
 		n.notef("It wants %s now, and never anything else.", want)
 	} else {
-		n.notef("It wants %s now; then %s.", want, strings.Join(next, ", "))
+		n.notef("It wants %s now; then %s.", want, say.List(next...))
 	}
 	for _, fact := range s.Calendar.Special(n.now).Facts() {
-		n.notef("%s.", sentence(fact.Text))
+		n.notef("%s.", fact.Text.Begin())
 	}
-}
-
-// sentence begins a text with a capital letter where it is a plain one.
-func sentence(text string) string {
-	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
-		return strings.ToUpper(text[:1]) + text[1:]
-	}
-	return text
 }
 
 // instantsNoted is how many instants of a rule are shown.
@@ -163,14 +156,14 @@ func (n *noter) rule(ctx context.Context, name string) {
 		return
 	}
 	zone := rule.Expression.Location()
-	form := ""
+	expression := say.Raw(rule.Expression.String())
 	if rule.Expression.Kind() == calendar.KindUnixCron {
-		form = ", as the five fields of Unix cron"
+		expression = say.F("%s, as the five fields of Unix cron", expression)
 	}
 	if !rule.Enabled {
 		n.notef("It is not enabled: it never fires.")
 	}
-	var list []string
+	var list []say.Text
 	for at := later(n.now, rule.Since); len(list) < instantsNoted; {
 		next, ok := rule.Expression.Next(at)
 		if !ok {
@@ -179,14 +172,14 @@ func (n *noter) rule(ctx context.Context, name string) {
 		at = next
 		text := clockText(at, zone)
 		if zone != time.UTC && zone.String() != "UTC" {
-			text += " = " + stamp(at)
+			text = say.F("%s = %s", text, stamp(at))
 		}
 		list = append(list, text)
 	}
 	if len(list) == 0 {
-		n.notef("%s%s: no instant is to come, it never fires again.", rule.Expression, form)
+		n.notef("%s: no instant is to come, it never fires again.", expression)
 	} else {
-		n.notef("%s%s, on the clock of %s. Its next instants:", rule.Expression, form, zone)
+		n.notef("%s, on the clock of %s. Its next instants:", expression, zone)
 	}
 	for _, text := range list {
 		n.notef("%s.", text)
@@ -230,12 +223,12 @@ func (n *noter) matches(ctx context.Context, rule *policy.Rule) {
 			n.notef("What it matches is not known whole: %s.", gap.Text)
 		}
 	}
-	text := fmt.Sprintf("Its filter matches %s now", count(acts, "resource", "resources"))
+	text := say.F("Its filter matches %s now", say.N(acts, "%d resource", "%d resources"))
 	if protected > 0 {
-		text += fmt.Sprintf(", and %d more that are protected and left alone", protected)
+		text = say.F("%s, and %d more that are protected and left alone", text, protected)
 	}
 	if untagged > 0 {
-		text += fmt.Sprintf(", and %d more that carry no %s tag and are left alone unless untagged is true", untagged, tagKey)
+		text = say.F("%s, and %d more that carry no %s tag and are left alone unless untagged is true", text, untagged, tagKey)
 	}
 	n.notef("%s.", text)
 }
@@ -248,7 +241,7 @@ func (n *noter) ruleConflicts(name string) {
 	}
 	for _, c := range Conflicts(&n.loaded.Book, resources, n.now) {
 		if c.Rule == name || c.With == RuleWord(name) {
-			n.notef("Conflict: %s (%s: %s).", c.Text, count(c.Count, "resource", "resources"), some(c.Examples))
+			n.notef("Conflict: %s (%s: %s).", c.Text, say.N(c.Count, "%d resource", "%d resources"), some(c.Examples))
 		}
 	}
 }
@@ -263,7 +256,7 @@ func (n *noter) holidays(name string) {
 	if len(years) == 0 {
 		n.notef("It covers no year yet.")
 	} else {
-		n.notef("It covers %s, with %s.", yearWords(years), count(h.Len(), "day", "days"))
+		n.notef("It covers %s, with %s.", yearWords(years), say.N(h.Len(), "%d day", "%d days"))
 	}
 	this := n.now.UTC().Year()
 	for year := this; year <= this+1; year++ {
@@ -283,21 +276,21 @@ func (n *noter) holidays(name string) {
 }
 
 // yearWords writes years, in order, as ranges.
-func yearWords(years []int) string {
-	var parts []string
+func yearWords(years []int) say.Text {
+	var parts []say.Text
 	for i := 0; i < len(years); {
 		j := i
 		for j+1 < len(years) && years[j+1] == years[j]+1 {
 			j++
 		}
-		part := fmt.Sprint(years[i])
+		part := say.Raw(strconv.Itoa(years[i]))
 		if j > i {
-			part += fmt.Sprintf(" to %d", years[j])
+			part = say.F("%d to %d", years[i], years[j])
 		}
 		parts = append(parts, part)
 		i = j + 1
 	}
-	return strings.Join(parts, ", ")
+	return say.List(parts...)
 }
 
 // over says of an exception that it is over.
@@ -349,66 +342,72 @@ func (n *noter) exception(g *stage, e *edit, effect *Effect) {
 		n.notef("Schedule %q is not enabled: it decides nothing, with the exception or without.", def.Schedule)
 	}
 	var next time.Time
-	var over []string
+	var over []say.Text
 	for i, list := range [][]calendar.Boundary{lost, gained} {
-		words := [...]string{"is left out", "is new"}
-		var said []string
+		var said []say.Text
 		for _, b := range list {
 			if b.At.After(now) {
 				if next.IsZero() || b.At.Before(next) {
 					next = b.At
 				}
 			} else if now.Sub(b.At) <= exceptionRecent {
-				over = append(over, fmt.Sprintf("the %s at %s that %s", turn(b.To.State), clockText(b.At, zone), words[i]))
+				text := say.F("the %s at %s that is left out", turn(b.To.State), clockText(b.At, zone))
+				if i == 1 {
+					text = say.F("the %s at %s that is new", turn(b.To.State), clockText(b.At, zone))
+				}
+				over = append(over, text)
 			}
 			if len(said) < shown {
-				said = append(said, clockText(b.At, zone)+" ("+turn(b.To.State)+")")
+				said = append(said, say.F("%s (%s)", clockText(b.At, zone), turn(b.To.State)))
 			}
 		}
 		if len(said) > 0 {
-			text := strings.Join(said, ", ")
+			text := say.List(said...)
 			if more := len(list) - len(said); more > 0 {
-				text += fmt.Sprintf(" and %d more", more)
+				text = say.F("%s and %d more", text, more)
 			}
-			n.notef("%s: %s.", [...]string{"Left out", "New"}[i], text)
+			if i == 0 {
+				n.notef("Left out: %s.", text)
+			} else {
+				n.notef("New: %s.", text)
+			}
 		}
 	}
 	with, without := after.Calendar.Wanted(now).State, before.Calendar.Wanted(now).State
-	words := "with the exception %s is wanted now, without it %s"
+	words := say.F("With the exception %s is wanted now, without it %s", with, without)
 	switch e.did {
 	case Deleted:
-		words = "without the exception %s is wanted now, with it %s"
+		words = say.F("Without the exception %s is wanted now, with it %s", with, without)
 	case Changed:
-		words = "with the change %s is wanted now, without it %s"
+		words = say.F("With the change %s is wanted now, without it %s", with, without)
 	}
-	words = fmt.Sprintf(words, with, without)
 	for _, text := range over {
-		n.notef("%s is over.", sentence(text))
+		n.notef("%s is over.", text.Begin())
 	}
 	switch {
 	case len(over) == 0 && next.IsZero():
 		n.notef("All of it is over: it changes nothing any more.")
 	case with != without:
-		n.notef("%s: it takes effect within a pass: %s.", sentence(words), nowWords(effect))
+		n.notef("%s: it takes effect within a pass: %s.", words, nowWords(effect))
 	case len(over) == 0:
 	case next.IsZero():
-		n.notef("%s: it changes nothing any more.", sentence(words))
+		n.notef("%s: it changes nothing any more.", words)
 	case calendar.DateAt(next, zone) > calendar.DateAt(now, zone):
-		n.notef("%s: it changes nothing any more today, and counts from %s on.", sentence(words), clockText(next, zone))
+		n.notef("%s: it changes nothing any more today, and counts from %s on.", words, clockText(next, zone))
 	default:
-		n.notef("%s: it counts from %s on.", sentence(words), clockText(next, zone))
+		n.notef("%s: it counts from %s on.", words, clockText(next, zone))
 	}
 }
 
 // turn names a boundary by the state that it leads to.
-func turn(to calendar.State) string {
+func turn(to calendar.State) say.Text {
 	switch to {
 	case calendar.Running:
-		return "start"
+		return say.Word("start")
 	case calendar.Stopped:
-		return "stop"
+		return say.Word("stop")
 	}
-	return "release"
+	return say.Word("release")
 }
 
 // maxMoved bounds the boundaries that are compared: ten years of a dozen a day.
@@ -442,13 +441,13 @@ func movedBoundaries(before, after *calendar.Schedule, from, to time.Time) (lost
 }
 
 // unmoved says why an exception has no effect.
-func unmoved(s *calendar.Schedule, x calendar.Exception, from, to time.Time, did string) string {
-	dates := "on " + x.From.String()
+func unmoved(s *calendar.Schedule, x calendar.Exception, from, to time.Time, did string) say.Text {
+	dates := say.F("on %s", x.From)
 	if x.From != x.To {
-		dates = fmt.Sprintf("from %s to %s", x.From, x.To)
+		dates = say.F("from %s to %s", x.From, x.To)
 	}
 	if did == Deleted {
-		return fmt.Sprintf("the schedule does the same %s without the exception", dates)
+		return say.F("the schedule does the same %s without the exception", dates)
 	}
 	runs := s.Wanted(from).State == calendar.Running // where nothing ever changes
 	for b := range s.Boundaries(from, to) {
@@ -458,27 +457,28 @@ func unmoved(s *calendar.Schedule, x calendar.Exception, from, to time.Time, did
 		}
 	}
 	if !runs {
-		return fmt.Sprintf("the schedule does not start %s, so there is no %s that could be moved", dates, x.Type)
+		return say.F("the schedule does not start %s, so there is no %s that could be moved", dates, say.Word(x.Type))
 	}
-	return fmt.Sprintf("the schedule does the same %s without it", dates)
+	return say.F("the schedule does the same %s without it", dates)
 }
 
 // nowWords says what a pass at once does differently.
-func nowWords(e *Effect) string {
-	var parts []string
-	for _, n := range []struct {
-		EffectCount
-		more, fewer string
-	}{{e.StartsNow, "starts", "no longer starts"}, {e.StopsNow, "stops", "no longer stops"}} {
-		switch d := n.After - n.Before; {
-		case d > 0:
-			parts = append(parts, fmt.Sprintf("%s %d", n.more, d))
-		case d < 0:
-			parts = append(parts, fmt.Sprintf("%s %d", n.fewer, -d))
-		}
+func nowWords(e *Effect) say.Text {
+	var parts []say.Text
+	switch d := e.StartsNow.After - e.StartsNow.Before; {
+	case d > 0:
+		parts = append(parts, say.F("starts %d", d))
+	case d < 0:
+		parts = append(parts, say.F("no longer starts %d", -d))
+	}
+	switch d := e.StopsNow.After - e.StopsNow.Before; {
+	case d > 0:
+		parts = append(parts, say.F("stops %d", d))
+	case d < 0:
+		parts = append(parts, say.F("no longer stops %d", -d))
 	}
 	if len(parts) == 0 {
-		return "nothing has to be started or stopped for it"
+		return say.F("nothing has to be started or stopped for it")
 	}
-	return strings.Join(parts, ", ")
+	return say.List(parts...)
 }

@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 )
@@ -124,7 +125,7 @@ func TestObjectsAreMadeChangedAndDeleted(t *testing.T) {
 		t.Errorf("%+v, %v", dry, err)
 	}
 	gone, err := m.DeleteObject(t.Context(), ObjectChange{Kind: store.ScheduleObject, Name: "late", Author: "lee"})
-	if err != nil || gone.Did != Deleted || !gone.Saved || gone.Object.Version != 2 || !slices.Contains(gone.Notes, "1 resource carries the tag of this schedule; without it they are left alone.") {
+	if err != nil || gone.Did != Deleted || !gone.Saved || gone.Object.Version != 2 || !slices.Contains(english(gone.Notes), "1 resource carries the tag of this schedule; without it they are left alone.") {
 		t.Errorf("%+v, %v", gone, err)
 	}
 	m.reload()
@@ -330,7 +331,7 @@ func TestNotesOfObjects(t *testing.T) {
 	m.add("i-2", "seoul-office", fleet.Running, decide.WasRunning).Tags[fleet.TagProtect] = "true"
 	bare := fleet.Resource{Ref: fleet.Ref{Scope: seoul, Kind: fleet.EC2Instance, ID: "i-3"}, Name: "name-i-3", State: fleet.Running}
 	m.Matching = func(_ context.Context, rule *policy.Rule) ([]fleet.Resource, []Gap) {
-		return append(slices.Clone(m.resources), bare), []Gap{{Scope: seoul, Text: "no answer"}}
+		return append(slices.Clone(m.resources), bare), []Gap{{Scope: seoul, Text: say.Raw("no answer")}}
 	}
 	rule := m.must(store.RuleObject, "nightly", `{"expression":"cron(30 22 * * ? *)","timezone":"Asia/Seoul","action":"start","filters":"name=name-*"}`, 0)
 	if len(rule.Notes) != 13 {
@@ -351,7 +352,7 @@ func TestNotesOfObjects(t *testing.T) {
 		t.Errorf("conflicts %+v", rule.Effect.Conflicts)
 	}
 	view, err := m.Object(t.Context(), store.RuleObject, "nightly")
-	if err != nil || len(view.Notes) != 14 || !strings.HasPrefix(view.Notes[13], "Conflict: ") {
+	if err != nil || len(view.Notes) != 14 || !strings.HasPrefix(view.Notes[13].String(), "Conflict: ") {
 		t.Errorf("%q, %v", view.Notes, err)
 	}
 	m.must(store.RuleObject, "once", `{"expression":"at(2026-08-03T07:00:00)","action":"start","filters":"name=x","enabled":false}`, 0)
@@ -384,7 +385,7 @@ func TestNotesOfObjects(t *testing.T) {
 			t.Errorf("%s:\n%s", test.name, diff)
 		}
 	}
-	if view, err := m.Object(t.Context(), store.RuleObject, "unix"); err != nil || !strings.Contains(view.Notes[0], "as the five fields of Unix cron, on the clock of UTC. Its next instants:") || view.Notes[1] != "Mon 2026-08-03 09:00 UTC." {
+	if view, err := m.Object(t.Context(), store.RuleObject, "unix"); err != nil || !strings.Contains(view.Notes[0].String(), "as the five fields of Unix cron, on the clock of UTC. Its next instants:") || view.Notes[1].String() != "Mon 2026-08-03 09:00 UTC." {
 		t.Errorf("%q, %v", view.Notes, err)
 	}
 	if _, err := m.Object(t.Context(), store.ScheduleObject, "seoul-offcie"); err == nil || !strings.Contains(err.Error(), `did you mean "seoul-office"?`) {
@@ -402,7 +403,7 @@ func TestChangesThatNeedConfirming(t *testing.T) {
 	m.must(store.ScheduleObject, "wide", `{"periods":["all"]}`, 0)
 	change := ObjectChange{Kind: store.ScheduleObject, Name: "wide", Spec: json.RawMessage(`{"periods":["all"],"override_status":"stopped"}`), Version: PresentVersion, Author: "kim"}
 	answer, err := m.SaveObject(t.Context(), change)
-	if confirm, ok := errors.AsType[*ConfirmError](err); !ok || !strings.Contains(confirm.Why, "60 resources") || answer.Saved || answer.Effect.StopsNow.After != 60 {
+	if confirm, ok := errors.AsType[*ConfirmError](err); !ok || !strings.Contains(confirm.Why.String(), "60 resources") || answer.Saved || answer.Effect.StopsNow.After != 60 {
 		t.Fatalf("%+v, %v", answer.Effect.StopsNow, err)
 	}
 	change.Confirmed = true
@@ -600,7 +601,7 @@ func TestDiff(t *testing.T) {
 	if diff := cmp.Diff([]string{"accounts[0].regions: [ap-northeast-2] → [us-east-1]", "periods.office.endtime: 18:00 → 16:00"}, answer.Changes); diff != "" {
 		t.Error(diff)
 	}
-	if n := answer.Effect.Notes; len(n) != 2 || !strings.Contains(n[0], "us-east-1 is new") || !strings.Contains(n[1], "ap-northeast-2 is left out") {
+	if n := answer.Effect.Notes; len(n) != 2 || !strings.Contains(n[0].String(), "us-east-1 is new") || !strings.Contains(n[1].String(), "ap-northeast-2 is left out") {
 		t.Errorf("%q", n)
 	}
 	if _, err := diff("timezone: Asia/Seol"); err == nil {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"dayshift/internal/calendar"
@@ -18,6 +17,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/typo"
 )
@@ -56,11 +56,11 @@ func (l OverrideLimits) longest() time.Duration {
 }
 
 // allowance says what bounds the duration, for people.
-func (l OverrideLimits) allowance() string {
+func (l OverrideLimits) allowance() say.Text {
 	if l.MaxDuration > 0 {
-		return "overrides.max_duration allows at most " + config.Duration(l.MaxDuration).String()
+		return say.F("overrides.max_duration allows at most %s", config.Duration(l.MaxDuration))
 	}
-	return "an override may last at most " + config.Duration(LongestOverride).String()
+	return say.F("an override may last at most %s", config.Duration(LongestOverride))
 }
 
 // End says when an override is to end: at most one of its fields is set.
@@ -108,7 +108,7 @@ type OverrideView struct {
 	Until    time.Time `json:"until"` // at the latest
 	Boundary bool      `json:"boundary"`
 	Once     bool      `json:"once"`
-	Ends     string    `json:"ends"` // when it ends, as a sentence's part
+	Ends     say.Text  `json:"ends"` // when it ends, as a sentence's part
 	Author   string    `json:"author"`
 	Reason   string    `json:"reason,omitempty"`
 	// Covers is how many resources it is for, Counts for how many of them no other override comes first. 0 where nothing was looked at.
@@ -127,10 +127,10 @@ type OverrideLine struct {
 	Name  string `json:"name"`
 	State string `json:"state"`
 	// Counts: it does for this resource; otherwise Why says what comes first.
-	Counts bool   `json:"counts"`
-	Action string `json:"action"` // what the next pass does: start, stop, hibernate or none
-	Reason string `json:"reason"`
-	Why    string `json:"why"`
+	Counts bool     `json:"counts"`
+	Action string   `json:"action"` // what the next pass does: start, stop, hibernate or none
+	Reason string   `json:"reason"`
+	Why    say.Text `json:"why"`
 	// Until is when the override ends for it, Then what its schedule does at that time: start, stop, hibernate or none.
 	Until  time.Time `json:"until,omitzero"`
 	Then   string    `json:"then,omitempty"`
@@ -148,7 +148,7 @@ type OverrideAnswer struct {
 	// Others are the other overrides of the very same target; they count again when this one ends first.
 	Others []OverrideView `json:"others"`
 	// Sentences say what happens when, for people.
-	Sentences []string `json:"sentences"`
+	Sentences []say.Text `json:"sentences"`
 	// Effect is what becomes different, compared with no such override.
 	Effect Effect `json:"effect"`
 	Gaps   []Gap  `json:"gaps"`
@@ -173,13 +173,13 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 		return OverrideAnswer{}, err
 	}
 	o.Target = subject.target
-	var notes []string
+	var notes []say.Text
 	end := request.End
 	if end.given() == 0 && !o.Once {
 		end.Boundary = true
 		if subject.schedule != nil && subject.schedule.Err == nil && !subject.schedule.Enabled {
 			end.Boundary, o.Once = false, true
-			notes = append(notes, fmt.Sprintf("Schedule %q is disabled, so the override ends as soon as it has been reached.", subject.schedule.Name))
+			notes = append(notes, say.F("Schedule %q is disabled, so the override ends as soon as it has been reached.", subject.schedule.Name))
 		}
 	}
 	more, err := view.end(o, subject, end, o.From)
@@ -191,7 +191,7 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
-	if left != "" {
+	if !left.Empty() {
 		notes = append(notes, left)
 	}
 	o.ID = newOverrideID(o.From)
@@ -256,14 +256,7 @@ func words(field, text string, most int) (string, error) {
 
 // Plain removes what could move a terminal's cursor, change its colours, begin a
 // line or reverse the reading order: every name and reason may come from a stranger.
-func Plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
-			return ' '
-		}
-		return r
-	}, text)
-}
+func Plain(text string) string { return say.Plain(text) }
 
 // check refuses an end that lies in the past, and more than one.
 func (e End) check(now time.Time) error {
@@ -287,7 +280,7 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // end fills in when the override ends, and says what there is to say of that.
 // made is when the override was made, from which its longest duration counts.
-func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (notes []string, err error) {
+func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (notes []say.Text, err error) {
 	limits := v.s.Overrides
 	latest := made.Add(limits.longest())
 	o.Boundary = end.Boundary
@@ -313,9 +306,9 @@ func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (n
 		o.Until = boundary
 		if boundary.After(latest) {
 			o.Until = latest
-			notes = append(notes, fmt.Sprintf("The next boundary is at %s; %s, so it ends before that.", stamp(boundary), limits.allowance()))
+			notes = append(notes, say.F("The next boundary is at %s; %s, so it ends before that.", stamp(boundary), limits.allowance()))
 		}
-		if rest != "" {
+		if !rest.Empty() {
 			notes = append(notes, rest)
 		}
 	default: // once
@@ -385,7 +378,7 @@ func (v *looked) clock(on subject, text string) (time.Time, error) {
 
 // boundary is when the override has ended for everything that it is for at the
 // next boundary; false where there is none. rest says for what there is none.
-func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool, rest string) {
+func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool, rest say.Text) {
 	alone := policy.Book{TagKey: v.s.Book.TagKey, Schedules: v.s.Book.Schedules, Overrides: []*policy.Override{o}}
 	ask := func(p policy.Policy) (time.Time, bool) {
 		_, end, ok := p.Override(o.From, "")
@@ -400,7 +393,7 @@ func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool
 		}
 		return at, ok, whyNone(p)
 	}
-	without, last := 0, ""
+	without, last := 0, say.Text{}
 	for _, i := range on.covered {
 		p := alone.Governs(v.report.Decisions[i].Resource)
 		end, found := ask(p)
@@ -417,32 +410,32 @@ func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool
 	case !ok:
 		return at, false, last
 	case without > 0:
-		rest = fmt.Sprintf("%s no such boundary; there the override ends when it has ended everywhere else.", count(without, "resource has", "resources have"))
+		rest = say.F("%s no such boundary; there the override ends when it has ended everywhere else.", say.N(without, "%d resource has", "%d resources have"))
 	}
 	return at, true, rest
 }
 
 // whyNone says why a policy has no boundary, where that is not the calendar's doing.
-func whyNone(p policy.Policy) string {
+func whyNone(p policy.Policy) say.Text {
 	if p.Why == policy.Governed {
-		return ""
+		return say.Text{}
 	}
-	return fmt.Sprintf(" (schedule %q: %s)", p.Name, strings.TrimRight(decide.Reason(p.Why).Sentence(), "."))
+	return say.F(" (schedule %q: %s)", p.Name, decide.Reason(p.Why).Said().Bare())
 }
 
 // checkWeek refuses an author who has made as many overrides as one may in a
 // week, and says what is left.
-func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (left string, err error) {
+func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (left say.Text, err error) {
 	most := s.Overrides.MaxPerWeek
 	if most <= 0 {
-		return "", nil
+		return say.Text{}, nil
 	}
 	query := store.ActivityQuery{From: now.Add(-perWeek), Event: store.EventOverride, Limit: store.DefaultLimit}
 	var made []time.Time
 	for {
 		rows, err := s.Store.Activity(ctx, query)
 		if err != nil {
-			return "", fmt.Errorf("count the overrides of %s: %w", author, err)
+			return say.Text{}, fmt.Errorf("count the overrides of %s: %w", author, err)
 		}
 		for i := range rows {
 			if rows[i].Actor == author && rows[i].Reason == reasonMade {
@@ -455,18 +448,11 @@ func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (
 		}
 	}
 	if len(made) < most {
-		return fmt.Sprintf("%s may make %d more within 7 days (overrides.max_per_week: %d).", author, most-len(made)-1, most), nil
+		return say.F("%s may make %d more within 7 days (overrides.max_per_week: %d).", author, most-len(made)-1, most), nil
 	}
 	slices.SortFunc(made, time.Time.Compare)
-	return "", inputError("%s has made %s in the last 7 days, and overrides.max_per_week allows %d; none is left before %s; extend one that is in force (dayshift override list), or ask a colleague",
-		author, count(len(made), "override", "overrides"), most, stamp(made[len(made)-most].Add(perWeek)))
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+	return say.Text{}, inputError("%s has made %s in the last 7 days, and overrides.max_per_week allows %d; none is left before %s; extend one that is in force (dayshift override list), or ask a colleague",
+		author, say.N(len(made), "%d override", "%d overrides"), most, stamp(made[len(made)-most].Add(perWeek)))
 }
 
 // Words of the record: what a person did with an override.
@@ -531,16 +517,16 @@ func (s *subject) row(o *policy.Override, actor string, at time.Time, what strin
 }
 
 // ends says when an override ends.
-func ends(o *policy.Override) string {
+func ends(o *policy.Override) say.Text {
 	switch {
 	case o.Once:
-		return fmt.Sprintf("until everything it is for has been %s, %s at the latest", o.State, stamp(o.Until))
+		return say.F("until everything it is for has been %s, %s at the latest", o.State, stamp(o.Until))
 	case o.Boundary && o.Target.Resource == (fleet.Ref{}):
-		return fmt.Sprintf("until the next boundary of each resource, %s at the latest", stamp(o.Until))
+		return say.F("until the next boundary of each resource, %s at the latest", stamp(o.Until))
 	case o.Boundary:
-		return "until the next boundary, " + stamp(o.Until)
+		return say.F("until the next boundary, %s", stamp(o.Until))
 	}
-	return "until " + stamp(o.Until)
+	return say.F("until %s", stamp(o.Until))
 }
 
 // targetText is a target as a command takes it.
@@ -565,7 +551,7 @@ func (h *held) view() OverrideView {
 	if h.override == nil {
 		return OverrideView{
 			ID: h.object.Name, Version: h.object.Version, ChangedBy: h.object.Author, Changed: h.object.Changed,
-			From: h.object.Created, Fault: h.fault.Error(), Ends: "it can not be read and has no effect",
+			From: h.object.Created, Fault: h.fault.Error(), Ends: say.F("it can not be read and has no effect"),
 		}
 	}
 	o := h.override
@@ -762,7 +748,7 @@ func (v *looked) resolve(text string) (subject, error) {
 	found := v.named(text)
 	if _, known := v.s.Book.Schedules[text]; known {
 		if len(found) > 0 {
-			return subject{}, inputError("%q is a schedule and %s; write schedule:%s, or for the resource\n%s", text, count(len(found), "resource", "resources"), text, v.refs(found))
+			return subject{}, inputError("%q is a schedule and %s; write schedule:%s, or for the resource\n%s", text, say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
 		}
 		return v.ofSchedule(text)
 	}
@@ -831,9 +817,9 @@ func (v *looked) ofFilter(text string) (subject, error) {
 	if len(on.covered) > 0 {
 		return on, nil
 	}
-	reason := fmt.Sprintf("filter %q matches no scheduled resource in %s", filter, count(v.report.Run.Counts.Scopes, "scope", "scopes"))
+	reason := fmt.Sprintf("filter %q matches no scheduled resource in %s", filter, say.N(v.report.Run.Counts.Scopes, "%d scope", "%d scopes"))
 	if len(on.guarded) > 0 {
-		reason = fmt.Sprintf("filter %q matches nothing but %s", filter, count(len(on.guarded), "protected resource", "protected resources"))
+		reason = fmt.Sprintf("filter %q matches nothing but %s", filter, say.N(len(on.guarded), "%d protected resource", "%d protected resources"))
 	}
 	return subject{}, inputError("%s; look with `dayshift resource list --filter`%s", reason, v.gapLines())
 }
@@ -849,7 +835,7 @@ func (v *looked) gapLines() string {
 func (v *looked) ofResource(text string, found []int) (subject, error) {
 	switch {
 	case len(found) > 1:
-		return subject{}, inputError("%s answer to %q; write one of them, or a filter for all:\n%s", count(len(found), "resource", "resources"), text, v.refs(found))
+		return subject{}, inputError("%s answer to %q; write one of them, or a filter for all:\n%s", say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
 	case len(found) == 0:
 		return subject{}, v.notFound(text)
 	}
@@ -907,7 +893,7 @@ func (v *looked) subjectOf(o *policy.Override) subject {
 }
 
 // answer says what an override does.
-func (v *looked) answer(ctx context.Context, h held, on subject, notes []string) (OverrideAnswer, error) {
+func (v *looked) answer(ctx context.Context, h held, on subject, notes []say.Text) (OverrideAnswer, error) {
 	o := h.override
 	a := OverrideAnswer{
 		At: v.now, Override: h.view(), Matches: len(on.covered), Resources: []OverrideLine{}, Others: []OverrideView{}, Gaps: gaps(v.report),
@@ -935,7 +921,7 @@ func (v *looked) answer(ctx context.Context, h held, on subject, notes []string)
 	}
 	a.Sentences = append(v.sentences(o, on, &a), notes...)
 	for _, limit := range a.Effect.Limits {
-		a.Sentences = append(a.Sentences, Plain(limit+"."))
+		a.Sentences = append(a.Sentences, say.F("%s.", limit).Plain())
 	}
 	return a, nil
 }
@@ -968,11 +954,11 @@ func live(book *policy.Book, d *decide.Decision, o *policy.Override, now time.Ti
 	p := book.Governs(r)
 	line := OverrideLine{Ref: r.Ref.String(), Name: r.Name, State: string(r.State), Action: "none"}
 	first := decide.Decide(decide.Input{Now: now, Policy: p, Memory: d.Untouched(), Resource: r})
-	line.Reason, line.Why = string(first.Reason), first.Sentence()
+	line.Reason, line.Why = string(first.Reason), first.Said()
 	chosen, end, ok := p.Override(now, d.Untouched().Reached)
 	if !ok || chosen.ID != o.ID {
 		if ok {
-			line.Why = fmt.Sprintf("Override %s comes first for it: %s.", chosen.ID, chosen)
+			line.Why = say.F("Override %s comes first for it: %s.", chosen.ID, chosen)
 		}
 		return line
 	}
@@ -981,7 +967,7 @@ func live(book *policy.Book, d *decide.Decision, o *policy.Override, now time.Ti
 		line.Action = string(first.Verb)
 	}
 	if first.Observe {
-		line.Why += " It is only observed: this is recorded and not done."
+		line.Why = say.Sentences(line.Why, say.F("It is only observed: this is recorded and not done."))
 	}
 	walk := walker{
 		policy: p, rules: rulesOf(book, &r), resource: r, memory: d.Untouched(), to: end, fired: now,
@@ -1010,12 +996,13 @@ func live(book *policy.Book, d *decide.Decision, o *policy.Override, now time.Ti
 }
 
 // sentences say to people what happens when.
-func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (list []string) {
+func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (list []say.Text) {
 	verb := "started"
 	if o.State == calendar.Stopped {
 		verb = "stopped"
 	}
-	var acts, already, arriving, unable, overshadowed []string
+	var acts, already, arriving, overshadowed []string
+	var unable []say.Text
 	then := map[string][]string{}
 	var warned []time.Time
 	var zone *time.Location
@@ -1037,7 +1024,7 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 		case l.State == o.State.String():
 			already = append(already, name)
 		default:
-			unable = append(unable, name+": "+l.Why)
+			unable = append(unable, say.F("%s: %s", name, l.Why))
 		}
 		then[l.Then] = append(then[l.Then], name)
 		if !l.WarnAt.IsZero() {
@@ -1047,18 +1034,18 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 			last = l.Until
 		}
 	}
-	say := func(format string, args ...any) { list = append(list, Plain(fmt.Sprintf(format, args...))) }
+	tell := func(text say.Text) { list = append(list, text.Plain()) }
 	if len(acts) > 0 {
-		say("%s %s at the next pass: %s.", count(len(acts), "resource is", "resources are"), verb, some(acts))
+		tell(say.F("%s %s at the next pass: %s.", say.N(len(acts), "%d resource is", "%d resources are"), say.Word(verb), some(acts)))
 	}
 	if len(already) > 0 {
-		say("%s %s already and kept so: %s.", count(len(already), "resource is", "resources are"), o.State, some(already))
+		tell(say.F("%s %s already and kept so: %s.", say.N(len(already), "%d resource is", "%d resources are"), o.State, some(already)))
 	}
 	if len(arriving) > 0 {
-		say("%s on the way up or down; what is to be done is done when that is over: %s.", count(len(arriving), "resource is", "resources are"), some(arriving))
+		tell(say.F("%s on the way up or down; what is to be done is done when that is over: %s.", say.N(len(arriving), "%d resource is", "%d resources are"), some(arriving)))
 	}
-	for _, text := range first(unable) {
-		say("Nothing can be done now for %s", text)
+	for _, text := range unable[:min(len(unable), shown)] {
+		tell(say.F("Nothing can be done now for %s", text))
 	}
 	if len(on.guarded) > 0 {
 		var names []string
@@ -1066,62 +1053,62 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 			r := &v.report.Decisions[i].Resource
 			names = append(names, cmp.Or(r.Name, r.ID))
 		}
-		say("%s protected and left alone: %s.", count(len(names), "resource is", "resources are"), some(names))
+		tell(say.F("%s protected and left alone: %s.", say.N(len(names), "%d resource is", "%d resources are"), some(names)))
 	}
 	if len(overshadowed) > 0 {
-		say("For %s another override comes first: %s.", count(len(overshadowed), "resource", "resources"), some(overshadowed))
+		tell(say.F("For %s another override comes first: %s.", say.N(len(overshadowed), "%d resource", "%d resources"), some(overshadowed)))
 	}
 	if len(on.covered) == 0 {
-		say("No resource of %s could be seen now; the override holds for those that appear before it ends.", o.Target)
+		tell(say.F("No resource of %s could be seen now; the override holds for those that appear before it ends.", o.Target))
 	}
 	for _, i := range on.covered {
 		if v.s.Book.Governs(v.report.Decisions[i].Resource).Observe {
-			say("Observe is switched on: what is only observed is recorded and not done.")
+			tell(say.F("Observe is switched on: what is only observed is recorded and not done."))
 			break
 		}
 	}
 	switch {
 	case o.Once:
-		say("It ends as soon as everything it is for has been %s, at %s at the latest.", o.State, when(o.Until, zone))
+		tell(say.F("It ends as soon as everything it is for has been %s, at %s at the latest.", o.State, when(o.Until, zone)))
 	case o.Boundary && len(a.Resources) != 1:
-		say("It ends for each resource at the next boundary of its schedule, at %s at the latest.", when(o.Until, zone))
+		tell(say.F("It ends for each resource at the next boundary of its schedule, at %s at the latest.", when(o.Until, zone)))
 	case o.Boundary:
-		say("It ends at the next boundary of the schedule, %s.", when(last, zone))
+		tell(say.F("It ends at the next boundary of the schedule, %s.", when(last, zone)))
 	default:
-		say("It ends at %s.", when(o.Until, zone))
+		tell(say.F("It ends at %s.", when(o.Until, zone)))
 	}
 	stops := slices.Concat(then[string(fleet.Stop)], then[string(fleet.Hibernate)])
 	if len(stops) > 0 {
-		text := fmt.Sprintf("Then %s stopped, as the schedule wants: %s", count(len(stops), "resource is", "resources are"), some(stops))
+		text := say.F("Then %s stopped, as the schedule wants: %s", say.N(len(stops), "%d resource is", "%d resources are"), some(stops))
 		if len(warned) > 0 {
-			text += "; people are told at " + when(slices.MinFunc(warned, time.Time.Compare), zone)
+			text = say.Clauses(text, say.F("people are told at %s", when(slices.MinFunc(warned, time.Time.Compare), zone)))
 		}
-		say("%s.", text)
+		tell(say.F("%s.", text))
 	}
 	if starts := then[string(fleet.Start)]; len(starts) > 0 {
-		say("Then %s started, as the schedule wants: %s.", count(len(starts), "resource is", "resources are"), some(starts))
+		tell(say.F("Then %s started, as the schedule wants: %s.", say.N(len(starts), "%d resource is", "%d resources are"), some(starts)))
 	}
 	if stay := then["none"]; len(stay) > 0 && !o.Once {
-		say("Then the schedule counts again and leaves %s as it is: %s.", count(len(stay), "resource", "resources"), some(stay))
+		tell(say.F("Then the schedule counts again and leaves %s as it is: %s.", say.N(len(stay), "%d resource", "%d resources"), some(stay)))
 	}
 	for i := range a.Others {
 		other := &a.Others[i]
-		which := "this one is newer and counts while it lasts"
+		which := say.F("this one is newer and counts while it lasts")
 		if other.From.After(o.From) {
-			which = "that one is newer and counts while it lasts"
+			which = say.F("that one is newer and counts while it lasts")
 		}
-		say("There is also %s for the same target, %s %s by %s; %s.", other.ID, other.State, other.Ends, other.Author, which)
+		tell(say.F("There is also %s for the same target, %s %s by %s; %s.", other.ID, say.Word(other.State), other.Ends, other.Author, which))
 	}
 	return list
 }
 
 // when is an instant with the clock of the schedule's zone.
-func when(t time.Time, zone *time.Location) string {
-	text := stamp(t)
-	if zone != nil && zone != time.UTC && zone.String() != "UTC" {
-		text += fmt.Sprintf(" (%s in %s)", t.In(zone).Format("Mon 15:04"), zone)
+func when(t time.Time, zone *time.Location) say.Text {
+	if zone == nil || zone == time.UTC || zone.String() == "UTC" {
+		return say.Raw(stamp(t))
 	}
-	return text
+	local := t.In(zone)
+	return say.F("%s (%s %s in %s)", stamp(t), say.Word(local.Format("Mon")), local.Format("15:04"), zone)
 }
 
 // shown bounds the names in a sentence.
@@ -1129,10 +1116,10 @@ const shown = 5
 
 func first(list []string) []string { return list[:min(len(list), shown)] }
 
-func some(names []string) string {
-	text := strings.Join(first(names), ", ")
+func some(names []string) say.Text {
+	text := say.Names(first(names))
 	if more := len(names) - shown; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
+		text = say.F("%s and %d more", text, more)
 	}
 	return text
 }

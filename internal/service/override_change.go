@@ -11,6 +11,7 @@ import (
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -202,7 +203,7 @@ type ClearedOverrides struct {
 	Cleared []OverrideView `json:"cleared"`
 	// Resources are what they were for, with what the next pass does.
 	Resources []OverrideLine `json:"resources"`
-	Sentences []string       `json:"sentences"`
+	Sentences []say.Text     `json:"sentences"`
 	Gaps      []Gap          `json:"gaps"`
 }
 
@@ -253,7 +254,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 				continue
 			}
 			if gone {
-				answer.Sentences = append(answer.Sentences, fmt.Sprintf("%s had ended or been cleared already.", h.object.Name))
+				answer.Sentences = append(answer.Sentences, say.F("%s had ended or been cleared already.", h.object.Name))
 				continue
 			}
 		}
@@ -319,30 +320,30 @@ func (v *looked) after(covered map[int]bool, without []string) []OverrideLine {
 		r := d.Resource
 		p, m := book.Governs(r), d.Untouched()
 		next := decide.Decide(decide.Input{Now: v.now, Policy: p, Memory: m, Resource: r})
-		line := OverrideLine{Ref: r.Ref.String(), Name: r.Name, State: string(r.State), Action: "none", Reason: string(next.Reason), Why: next.Sentence()}
+		line := OverrideLine{Ref: r.Ref.String(), Name: r.Name, State: string(r.State), Action: "none", Reason: string(next.Reason), Why: next.Said()}
 		if next.Verb != "" {
 			line.Action = string(next.Verb)
 		}
 		if other, end, ok := p.Override(v.now, m.Reached); ok {
 			line.Until = end
-			line.Why += fmt.Sprintf(" Override %s counts for it now: %s.", other.ID, other)
+			line.Why = say.Sentences(line.Why, say.F("Override %s counts for it now: %s.", other.ID, other))
 		}
 		lines = append(lines, line)
 	}
 	return lines
 }
 
-func clearedSentences(a *ClearedOverrides) (list []string) {
+func clearedSentences(a *ClearedOverrides) (list []say.Text) {
 	if len(a.Cleared) == 0 {
-		return []string{"There is nothing to clear."}
+		return []say.Text{say.F("There is nothing to clear.")}
 	}
 	for i := range a.Cleared {
 		o := &a.Cleared[i]
 		if o.Fault != "" {
-			list = append(list, Plain(fmt.Sprintf("%s, which could not be read, is cleared.", o.ID)))
+			list = append(list, say.F("%s, which could not be read, is cleared.", o.ID).Plain())
 			continue
 		}
-		list = append(list, Plain(fmt.Sprintf("%s is cleared: %s %s %s by %s.", o.ID, o.Target, o.State, o.Ends, o.Author)))
+		list = append(list, say.F("%s is cleared: %s %s %s by %s.", o.ID, o.Target, say.Word(o.State), o.Ends, o.Author).Plain())
 	}
 	does := map[string][]string{}
 	for i := range a.Resources {
@@ -355,11 +356,11 @@ func clearedSentences(a *ClearedOverrides) (list []string) {
 	}
 	for _, verb := range [...]string{string(fleet.Start), string(fleet.Stop), string(fleet.Hibernate)} {
 		if names := does[verb]; len(names) > 0 {
-			list = append(list, Plain(fmt.Sprintf("The next pass does %s %s: %s.", verb, count(len(names), "resource", "resources"), some(names))))
+			list = append(list, say.F("The next pass does %s %s: %s.", say.Word(verb), say.N(len(names), "%d resource", "%d resources"), some(names)).Plain())
 		}
 	}
 	if names := does["none"]; len(names) > 0 {
-		list = append(list, Plain(fmt.Sprintf("%s as now: %s.", count(len(names), "resource stays", "resources stay"), some(names))))
+		list = append(list, say.F("%s as now: %s.", say.N(len(names), "%d resource stays", "%d resources stay"), some(names)).Plain())
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -332,13 +334,16 @@ func TestExtendingHasAnEnd(t *testing.T) {
 	}
 }
 
-func hasSentence(list []string, part string) bool {
-	for _, sentence := range list {
-		if strings.Contains(sentence, part) {
-			return true
-		}
+func hasSentence(list []say.Text, part string) bool {
+	return slices.ContainsFunc(english(list), func(sentence string) bool { return strings.Contains(sentence, part) })
+}
+
+func english(list []say.Text) []string {
+	var texts []string
+	for _, text := range list {
+		texts = append(texts, text.String())
 	}
-	return false
+	return texts
 }
 
 func TestOverrideSentences(t *testing.T) {
@@ -362,10 +367,10 @@ func TestOverrideSentences(t *testing.T) {
 		"It ends at 2026-08-03T22:00:00Z.",
 		"Then the schedule counts again and leaves 1 resource as it is: name-i-1.",
 	}
-	if diff := cmp.Diff(want, office.Sentences); diff != "" {
+	if diff := cmp.Diff(want, english(office.Sentences)); diff != "" {
 		t.Error(diff)
 	}
-	if office.Matches != 2 || office.Override.Counts != 1 || office.Resources[1].Counts || !strings.Contains(office.Resources[1].Why, "comes first for it: running until 2026-08-03T09:00:00Z by kim (release)") {
+	if office.Matches != 2 || office.Override.Counts != 1 || office.Resources[1].Counts || !strings.Contains(office.Resources[1].Why.String(), "comes first for it: running until 2026-08-03T09:00:00Z by kim (release)") {
 		t.Errorf("%+v", office)
 	}
 	w.now = w.now.Add(time.Second)
@@ -630,7 +635,7 @@ func TestClearOverride(t *testing.T) {
 	}
 	for _, dry := range []bool{true, false} {
 		answer, err := s.ClearOverride(t.Context(), OverrideClear{Target: "name-i-1", Author: "lee", DryRun: dry})
-		if err != nil || len(answer.Cleared) != 2 || len(answer.Resources) != 1 || answer.Resources[0].Action != "start" || !strings.Contains(answer.Resources[0].Why, "Override "+office+" counts for it now") {
+		if err != nil || len(answer.Cleared) != 2 || len(answer.Resources) != 1 || answer.Resources[0].Action != "start" || !strings.Contains(answer.Resources[0].Why.String(), "Override "+office+" counts for it now") {
 			t.Fatalf("dry %v: %+v, %v", dry, answer, err)
 		}
 	}
@@ -782,7 +787,7 @@ func TestWakeOneDatabase(t *testing.T) {
 	}
 	want := []OverrideLine{{
 		Ref: "111122223333/ap-northeast-2/rds_instance/orders", Name: "name-orders", State: "stopped", Counts: true, Action: "start", Reason: "override-start",
-		Why: "start: " + decide.OverrideStart.Sentence() + " Asked for by kim: release.", Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
+		Why: say.Raw("start: " + decide.OverrideStart.Sentence() + " Asked for by kim: release."), Until: w.now.Add(2 * time.Hour), Then: "stop", WarnAt: w.now.Add(110 * time.Minute),
 	}}
 	if diff := cmp.Diff(want, answer.Resources); diff != "" {
 		t.Error(diff)

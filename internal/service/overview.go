@@ -3,7 +3,6 @@ package service
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/url"
 	"slices"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // Overview is what there is to see at first sight.
@@ -73,7 +73,7 @@ const (
 // Attention is something that needs a person.
 type Attention struct {
 	Kind  string    `json:"kind"`
-	Text  string    `json:"text"`
+	Text  say.Text  `json:"text"`
 	Ref   string    `json:"ref,omitempty"`
 	Name  string    `json:"name,omitempty"`
 	Since time.Time `json:"since,omitzero"`
@@ -330,7 +330,7 @@ func (s *snapshot) attention(within *fleet.Filter, text string) []Attention {
 	list := []Attention{}
 	add := func(a Attention) {
 		if len(list) < attentionShown {
-			a.Text = Plain(a.Text)
+			a.Text = a.Text.Plain()
 			list = append(list, a)
 		}
 	}
@@ -342,14 +342,14 @@ func (s *snapshot) attention(within *fleet.Filter, text string) []Attention {
 		health := "/health?account=" + url.QueryEscape(string(p.scope.Account)) + "&region=" + url.QueryEscape(string(p.scope.Region))
 		if p.breaker.Quarantined() {
 			add(Attention{
-				Kind: AttentionQuarantine, Text: fmt.Sprintf("%s does not answer (%s): %s", p.scope, p.breaker.Trouble, p.breaker.Why), Name: p.scope.String(), Since: p.breaker.Since, Link: health,
+				Kind: AttentionQuarantine, Text: say.F("%s does not answer (%s): %s", p.scope, say.Word(p.breaker.Trouble), p.breaker.Why), Name: p.scope.String(), Since: p.breaker.Since, Link: health,
 			})
 		} else {
 			for i := range p.gaps {
 				add(Attention{Kind: AttentionGap, Text: p.gaps[i].Text, Name: p.scope.String(), Since: p.gaps[i].since, Link: health})
 			}
 		}
-		held, about := 0, ""
+		held, about := 0, say.Text{}
 		for i := range p.rows {
 			if len(p.held) == 0 {
 				break
@@ -359,11 +359,11 @@ func (s *snapshot) attention(within *fleet.Filter, text string) []Attention {
 			}
 		}
 		if held > 0 {
-			add(Attention{Kind: AttentionHeld, Text: fmt.Sprintf("%s: %s held back. %s", p.scope, count(held, "action is", "actions are"), about), Name: p.scope.String(), Since: p.at.UTC(), Link: "/health"})
+			add(Attention{Kind: AttentionHeld, Text: say.Sentences(say.F("%s: %s held back.", p.scope, say.N(held, "%d action is", "%d actions are")), about), Name: p.scope.String(), Since: p.at.UTC(), Link: "/health"})
 		}
 		for _, i := range p.failing {
 			if r := &p.rows[i]; matched.has(i) {
-				add(Attention{Kind: AttentionFailed, Text: title(&r.seen) + ": " + r.failing, Ref: r.seen.Ref.String(), Name: title(&r.seen), Link: "/fleet/" + pagePath(r.seen.Ref)})
+				add(Attention{Kind: AttentionFailed, Text: say.F("%s: %s", title(&r.seen), r.failing), Ref: r.seen.Ref.String(), Name: title(&r.seen), Link: "/fleet/" + pagePath(r.seen.Ref)})
 			}
 		}
 	}

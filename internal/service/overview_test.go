@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 )
@@ -34,7 +35,9 @@ func TestOverview(t *testing.T) {
 	w.populate(20)
 	w.options.Book = func() *policy.Book { return w.book }
 	w.options.LastPass = func() time.Time { return monday }
-	w.options.Troubles = func() []Attention { return []Attention{{Kind: AttentionConfig, Text: "refused", Link: "/health"}} }
+	w.options.Troubles = func() []Attention {
+		return []Attention{{Kind: AttentionConfig, Text: say.Raw("refused"), Link: "/health"}}
+	}
 	w.book.Overrides = []*policy.Override{{ID: "o-1", Target: policy.Target{Schedule: "night"}, State: 1, From: monday, Until: monday.AddDate(0, 0, 1), Author: "kim"}}
 	if got := w.see(t, nil); !got.Looking || got.Total != 0 || got.Attention[0].Kind != AttentionConfig {
 		t.Fatalf("before anything was seen: %+v", got)
@@ -90,7 +93,7 @@ func TestOverviewTellsWhatNeedsAPerson(t *testing.T) {
 	var got []string
 	for _, a := range w.see(t, nil).Attention {
 		got = append(got, a.Kind+" "+a.Link)
-		if strings.ContainsAny(a.Text, "\x1b\n") {
+		if strings.ContainsAny(a.Text.String(), "\x1b\n") {
 			t.Errorf("%q can move a cursor", a.Text)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
 	"dayshift/internal/savings"
+	"dayshift/internal/say"
 )
 
 // Preview is what schedules, rules and people's overrides will do in a stretch of time.
@@ -52,7 +53,7 @@ type PreviewEvent struct {
 	Schedule string    `json:"schedule"`
 	Rule     string    `json:"rule,omitempty"` // the rule that it is the action of
 	Reason   string    `json:"reason"`
-	Why      string    `json:"why"`
+	Why      say.Text  `json:"why"`
 	Observed bool      `json:"observed,omitempty"` // it is only recorded: the schedule or the program observes
 }
 
@@ -158,16 +159,16 @@ func (s *Service) PreviewSchedule(name string, from, to time.Time) (Preview, err
 		if boundary.From.State == boundary.To.State {
 			continue
 		}
-		why := boundary.To.State.String() + " is wanted from here"
+		why := say.F("%s is wanted from here", boundary.To.State)
 		if boundary.To.Period != "" && boundary.To.Period != calendar.ExceptionReason {
-			why += " (period " + boundary.To.Period + ")"
+			why = say.F("%s is wanted from here (period %s)", boundary.To.State, boundary.To.Period)
 		}
-		words := []string{why}
+		words := []say.Text{why}
 		for _, exception := range schedule.Calendar.Special(boundary.At).Exceptions {
-			words = append(words, "exception: "+exception.String())
+			words = append(words, say.F("exception: %s", exception))
 		}
 		answer.Events = append(answer.Events, PreviewEvent{
-			At: boundary.At.UTC(), Action: boundary.To.State.String(), Schedule: name, Reason: "calendar", Why: strings.Join(words, "; "),
+			At: boundary.At.UTC(), Action: boundary.To.State.String(), Schedule: name, Reason: "calendar", Why: say.Clauses(words...),
 		})
 	}
 	return answer, nil
@@ -405,12 +406,12 @@ func (l *lived) act(d *decide.Decision, at time.Time) error {
 }
 
 func eventOf(d *decide.Decision, at time.Time) PreviewEvent {
-	why := d.Reason.Sentence()
+	why := d.Reason.Said()
 	switch {
 	case !d.Fire.IsZero():
-		why += fmt.Sprintf(" Rule %q.", d.Fire.Rule)
+		why = say.Sentences(why, say.F("Rule %q.", d.Fire.Rule))
 	case d.Override != nil:
-		why += fmt.Sprintf(" Override %s: %s.", d.Override.ID, d.Override)
+		why = say.Sentences(why, say.F("Override %s: %s.", d.Override.ID, d.Override))
 	}
 	return PreviewEvent{
 		At: at.UTC(), Action: string(d.Verb), Type: d.Type, Ref: d.Resource.Ref.String(), Name: d.Resource.Name,

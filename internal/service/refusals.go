@@ -10,6 +10,7 @@ import (
 
 	"dayshift/internal/access"
 	"dayshift/internal/clock"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -85,14 +86,14 @@ func (g *refusalGroup) end(now, stamp time.Time, least time.Duration) (rows []st
 		if k.more > 0 {
 			row := k.row
 			row.At = stamp
-			row.Detail = shortTo(fmt.Sprintf("%s: %s more within %s", row.Detail, count(k.more, "time", "times"), span), maxDetail)
+			row.Detail = shortTo(fmt.Sprintf("%s: %s more within %s", row.Detail, say.N(k.more, "%d time", "%d times"), span), maxDetail)
 			rows = append(rows, row)
 		}
 	}
 	if g.more > 0 {
 		rows = append(rows, store.Activity{
 			At: stamp, Actor: "dayshift", Event: store.EventRefused, Reason: "more",
-			Detail: fmt.Sprintf("%s of other kinds within %s", count(g.more, "more refusal", "more refusals"), span),
+			Detail: fmt.Sprintf("%s of other kinds within %s", say.N(g.more, "%d more refusal", "%d more refusals"), span),
 		})
 	}
 	*g = refusalGroup{}

@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/typo"
 )
@@ -64,7 +65,7 @@ func (e *OutsideError) Error() string {
 	case e.Resources == 0:
 		return "this is not bound to resources that you may act on; name one of them"
 	}
-	return fmt.Sprintf("this affects %s that you may not act on", count(e.Resources, "resource", "resources"))
+	return fmt.Sprintf("this affects %s that you may not act on", say.N(e.Resources, "%d resource", "%d resources"))
 }
 
 // Service answers.
@@ -100,24 +101,24 @@ func inputError(format string, args ...any) error {
 
 // Resource is one line of the fleet.
 type Resource struct {
-	Ref         string  `json:"ref"`
-	Account     string  `json:"account"`
-	Region      string  `json:"region"`
-	Kind        string  `json:"kind"`
-	ID          string  `json:"id"`
-	ARN         string  `json:"arn,omitempty"`
-	Name        string  `json:"name"`
-	Type        string  `json:"type,omitempty"`
-	Zone        string  `json:"zone,omitempty"`
-	Members     int     `json:"members,omitempty"` // instances of a cluster
-	State       string  `json:"state"`
-	NativeState string  `json:"native_state"`
-	Schedule    string  `json:"schedule"`
-	Wanted      string  `json:"wanted"` // running, stopped or any
-	Action      string  `json:"action"` // what a pass would do now: start, stop, hibernate, reboot, resize or none
-	Reason      string  `json:"reason"`
-	Why         string  `json:"why"` // the reason as a sentence
-	Next        *Change `json:"next,omitempty"`
+	Ref         string   `json:"ref"`
+	Account     string   `json:"account"`
+	Region      string   `json:"region"`
+	Kind        string   `json:"kind"`
+	ID          string   `json:"id"`
+	ARN         string   `json:"arn,omitempty"`
+	Name        string   `json:"name"`
+	Type        string   `json:"type,omitempty"`
+	Zone        string   `json:"zone,omitempty"`
+	Members     int      `json:"members,omitempty"` // instances of a cluster
+	State       string   `json:"state"`
+	NativeState string   `json:"native_state"`
+	Schedule    string   `json:"schedule"`
+	Wanted      string   `json:"wanted"` // running, stopped or any
+	Action      string   `json:"action"` // what a pass would do now: start, stop, hibernate, reboot, resize or none
+	Reason      string   `json:"reason"`
+	Why         say.Text `json:"why"` // the reason as a sentence
+	Next        *Change  `json:"next,omitempty"`
 	// Observed: the action would be recorded and not done, because the schedule or the program only observes.
 	Observed bool `json:"observed,omitempty"`
 	// Override is the override in force; nil without one.
@@ -150,7 +151,7 @@ type Fleet struct {
 // Gap is a part of the fleet that could not be listed.
 type Gap struct {
 	Scope fleet.Scope `json:"scope"`
-	Text  string      `json:"text"`
+	Text  say.Text    `json:"text"`
 }
 
 // Fleet lists every resource with what is wanted of it and why, at an instant
@@ -178,7 +179,7 @@ func (s *Service) Fleet(ctx context.Context, at time.Time, filter *fleet.Filter)
 func gaps(report pass.Report) []Gap {
 	list := make([]Gap, 0, len(report.Gaps))
 	for _, gap := range report.Gaps {
-		list = append(list, Gap{Scope: gap.Scope, Text: gap.String()})
+		list = append(list, Gap{Scope: gap.Scope, Text: gap.Said()})
 	}
 	return list
 }
@@ -198,7 +199,7 @@ func resource(book *policy.Book, d *decide.Decision, at time.Time) Resource {
 	line := Resource{
 		Ref: r.Ref.String(), Account: string(r.Scope.Account), Region: string(r.Scope.Region), Kind: string(r.Kind), ID: r.ID,
 		ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, Members: r.Members, State: string(r.State), NativeState: r.Native,
-		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: noAction, Reason: string(d.Reason), Why: d.Sentence(), Tags: r.Tags,
+		Schedule: d.Schedule, Wanted: d.Want.State.String(), Action: noAction, Reason: string(d.Reason), Why: d.Said(), Tags: r.Tags,
 	}
 	governs := book.Governs(*r)
 	if governs.Why != policy.Governed && d.Override == nil {
@@ -276,7 +277,7 @@ func (e *NotFoundError) Error() string {
 		fmt.Fprintf(&text, "; did you mean %q?", e.Near)
 	}
 	for _, gap := range e.Gaps {
-		text.WriteString("\n  it may be in a part that could not be listed: " + gap.Text)
+		text.WriteString("\n  it may be in a part that could not be listed: " + gap.Text.String())
 	}
 	return text.String()
 }
@@ -292,8 +293,8 @@ type ScheduleExplanation struct {
 	Period       string    `json:"period,omitempty"`
 	InstanceType string    `json:"instance_type,omitempty"`
 	// Special says what is out of the ordinary on that date: exceptions, days off, years that a calendar does not cover.
-	Special []string `json:"special,omitempty"`
-	Next    []Change `json:"next"`
+	Special []say.Text `json:"special,omitempty"`
+	Next    []Change   `json:"next"`
 }
 
 // nextChanges is how many changes ahead are shown.

@@ -21,6 +21,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 )
@@ -127,7 +128,7 @@ func TestFleet(t *testing.T) {
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Error(diff)
 	}
-	if len(answer.Gaps) != 1 || answer.Gaps[0].Text != "111122223333/ap-northeast-2: cannot list rds_instance: not authorized" || !answer.At.Equal(monday) {
+	if len(answer.Gaps) != 1 || answer.Gaps[0].Text.String() != "111122223333/ap-northeast-2: cannot list rds_instance: not authorized" || !answer.At.Equal(monday) {
 		t.Errorf("%+v", answer.Gaps)
 	}
 	filter, err := fleet.ParseFilter("instance-id=i-2")
@@ -171,7 +172,7 @@ func TestExplain(t *testing.T) {
 			continue
 		}
 		for _, e := range found {
-			if len(e.Chain) < 3 || e.Chain[len(e.Chain)-1].Rule != "decision" || e.Why == "" || !e.At.Equal(monday) {
+			if len(e.Chain) < 3 || e.Chain[len(e.Chain)-1].Rule != "decision" || e.Why.Empty() || !e.At.Equal(monday) {
 				t.Errorf("%s: %+v", target, e)
 			}
 		}
@@ -450,8 +451,8 @@ func TestPreviewSchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []PreviewEvent{
-		{At: monday.Add(time.Hour), Action: "running", Schedule: "office", Reason: "calendar", Why: "running is wanted from here (period p0)"},
-		{At: monday.Add(10 * time.Hour), Action: "stopped", Schedule: "office", Reason: "calendar", Why: "stopped is wanted from here"},
+		{At: monday.Add(time.Hour), Action: "running", Schedule: "office", Reason: "calendar", Why: say.Raw("running is wanted from here (period p0)")},
+		{At: monday.Add(10 * time.Hour), Action: "stopped", Schedule: "office", Reason: "calendar", Why: say.Raw("stopped is wanted from here")},
 	}
 	if diff := cmp.Diff(want, answer.Events); diff != "" {
 		t.Error(diff)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dayshift/internal/access"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -325,14 +326,14 @@ func (g *Gate) endSessions(ctx context.Context, list []store.Session, who, why s
 	for i := range list {
 		hashes[i] = list[i].Hash
 	}
-	detail := fmt.Sprintf("%s of %s: %s", count(len(list), "session", "sessions"), orNobody(list[0].Name), why)
+	detail := fmt.Sprintf("%s of %s: %s", say.N(len(list), "%d session", "%d sessions"), orNobody(list[0].Name), why)
 	_, err := g.store.EndSessions(ctx, hashes, g.sessionRow(orNobody(who), list[0].Owner, "ended", detail))
 	g.ends.Add(1)
 	for _, hash := range hashes {
 		g.sessions.drop(hash)
 	}
 	if err != nil {
-		return fmt.Errorf("end %s: %w", count(len(list), "session", "sessions"), err)
+		return fmt.Errorf("end %s: %w", say.N(len(list), "%d session", "%d sessions"), err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Genesis stands as Prev in the first row of the record.
@@ -57,7 +58,7 @@ func (a Activity) Sum() string {
 		number(int64(len(a.Chain)))
 		for _, step := range a.Chain {
 			text(step.Rule)
-			text(step.Fact)
+			text(step.Fact.String())
 		}
 	}
 	text(a.Prev)
@@ -94,8 +95,8 @@ func Link(head Head, rows []Activity) ([]Activity, Head, error) {
 		row.Name, row.Schedule = Text(row.Name), Text(row.Schedule)
 		row.Reason, row.Detail = Text(row.Reason), Text(row.Detail)
 		row.Chain = clone(row.Chain)
-		for j := range row.Chain {
-			row.Chain[j].Rule, row.Chain[j].Fact = Text(row.Chain[j].Rule), Text(row.Chain[j].Fact)
+		for j := range row.Chain { // the record is in English
+			row.Chain[j].Rule, row.Chain[j].Fact = Text(row.Chain[j].Rule), say.Raw(Text(row.Chain[j].Fact.String()))
 		}
 		row.Seq, row.Prev = head.Seq+1, head.Hash
 		row.Hash = row.Sum()

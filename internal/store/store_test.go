@@ -16,6 +16,7 @@ import (
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 var monday = time.Date(2027, 1, 4, 0, 0, 0, 123456000, time.UTC)
@@ -47,7 +48,7 @@ func TestSumWithChainIsStable(t *testing.T) {
 	const want = "69cae41c1aa70f372bcc4af9e7a2f0ec95308856e2eef444bce8d7fe99911c0c"
 	row := sample()
 	plain := row.Sum()
-	row.Chain = []decide.Step{{Rule: "calendar", Fact: "office began at 09:00"}, {Rule: "row-4", Fact: "stopped → start"}}
+	row.Chain = []decide.Step{{Rule: "calendar", Fact: say.Raw("office began at 09:00")}, {Rule: "row-4", Fact: say.Raw("stopped → start")}}
 	if got := row.Sum(); got != want {
 		t.Errorf("Sum of the sample row with a chain is %s, want %s: records kept so far would no longer verify", got, want)
 	}
@@ -57,7 +58,7 @@ func TestSumWithChainIsStable(t *testing.T) {
 	}
 	sums := map[string]int{}
 	for i, chain := range [][]decide.Step{
-		{{}}, {{}, {}}, {{Rule: "ab"}}, {{Rule: "a", Fact: "b"}}, {{Fact: "ab"}}, {{Rule: "a"}, {Fact: "b"}}, {{Rule: "a"}, {Rule: "b"}},
+		{{}}, {{}, {}}, {{Rule: "ab"}}, {{Rule: "a", Fact: say.Raw("b")}}, {{Fact: say.Raw("ab")}}, {{Rule: "a"}, {Fact: say.Raw("b")}}, {{Rule: "a"}, {Rule: "b"}},
 	} {
 		row.Chain = chain
 		if other, taken := sums[row.Sum()]; taken || row.Sum() == plain {
@@ -74,7 +75,10 @@ func TestSumCoversEveryField(t *testing.T) {
 	change = func(path string, field reflect.Value, row *Activity) {
 		before := reflect.New(field.Type()).Elem()
 		before.Set(field)
+		fact, isText := reflect.TypeAssert[say.Text](field)
 		switch at, isTime := reflect.TypeAssert[time.Time](field); {
+		case isText:
+			field.Set(reflect.ValueOf(say.Raw(fact.String() + "x")))
 		case isTime:
 			field.Set(reflect.ValueOf(at.Add(time.Microsecond)))
 		case field.Kind() == reflect.String:
@@ -102,7 +106,7 @@ func TestSumCoversEveryField(t *testing.T) {
 		field.Set(before)
 	}
 	row := sample()
-	row.Chain = []decide.Step{{Rule: "calendar", Fact: "office began"}, {Rule: "row-4", Fact: "start"}}
+	row.Chain = []decide.Step{{Rule: "calendar", Fact: say.Raw("office began")}, {Rule: "row-4", Fact: say.Raw("start")}}
 	sums[row.Sum()] = "the sample with a chain"
 	change("Activity", reflect.ValueOf(&row).Elem(), &row)
 	if len(sums) < 20 {
@@ -129,7 +133,7 @@ func TestLinkedRowsVerify(t *testing.T) {
 					Actor: "a" + rapid.String().Draw(t, "actor"), Event: EventHeld, Detail: rapid.String().Draw(t, "detail"),
 				}
 				for range rapid.IntRange(0, 2).Draw(t, "steps") {
-					rows[i].Chain = append(rows[i].Chain, decide.Step{Rule: rapid.String().Draw(t, "rule"), Fact: rapid.String().Draw(t, "fact")})
+					rows[i].Chain = append(rows[i].Chain, decide.Step{Rule: rapid.String().Draw(t, "rule"), Fact: say.Raw(rapid.String().Draw(t, "fact"))})
 				}
 			}
 			linked, next, err := Link(head, rows)

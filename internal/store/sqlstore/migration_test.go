@@ -16,6 +16,7 @@ import (
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -150,7 +151,7 @@ func writeNew(t *testing.T, s *Store) {
 		t.Fatal(err)
 	}
 	row := someRow[0]
-	row.Chain = []decide.Step{{Rule: "calendar", Fact: "office began at 09:00"}}
+	row.Chain = []decide.Step{{Rule: "calendar", Fact: say.Raw("office began at 09:00")}}
 	changes := store.Changes{Scopes: []decide.ScopeMemory{{Scope: oldScope, Config: "c1"}}, Activity: []store.Activity{row, someRow[0]}}
 	if err := s.SaveChanges(t.Context(), lease, changes); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -580,7 +581,7 @@ func decodeChain(column []byte) []decide.Step {
 	}
 	var chain []decide.Step
 	if err := json.Unmarshal(column, &chain); err != nil {
-		return []decide.Step{{Fact: string(column)}}
+		return []decide.Step{{Fact: say.Raw(string(column))}}
 	}
 	return chain
 }

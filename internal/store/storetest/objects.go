@@ -16,6 +16,7 @@ import (
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -36,7 +37,7 @@ func edited(name string) store.Activity {
 // chained is an event with the chain that led to it.
 func chained(minutes int, name string) store.Activity {
 	row := event(minutes, name)
-	row.Chain = []decide.Step{{Rule: "governed-by", Fact: "tag Schedule=seoul-office"}, {Rule: "calendar", Fact: "office began at 09:00"}}
+	row.Chain = []decide.Step{{Rule: "governed-by", Fact: say.Raw("tag Schedule=seoul-office")}, {Rule: "calendar", Fact: say.Raw("office began at 09:00")}}
 	return row
 }
 
@@ -546,10 +547,10 @@ func testActivitySteps(t *testing.T, s store.Store) {
 	empty.Chain = []decide.Step{}
 	long := event(2, "cache")
 	for i := range 200 {
-		long.Chain = append(long.Chain, decide.Step{Rule: fmt.Sprintf("row-%d", i), Fact: "Ä \"<&>\" \u2028 \n" + strings.Repeat("x", i)})
+		long.Chain = append(long.Chain, decide.Step{Rule: fmt.Sprintf("row-%d", i), Fact: say.Raw("Ä \"<&>\" \u2028 \n" + strings.Repeat("x", i))})
 	}
 	add(t, s, event(0, "plain"), given, empty, long)
-	given.Chain[0].Fact = "changed" // after it was handed in
+	given.Chain[0].Fact = say.Raw("changed") // after it was handed in
 	for range 2 {
 		got := rows(t, s, store.ActivityQuery{})
 		for i, want := range []store.Activity{event(0, "plain"), chained(0, "web"), event(1, "db"), long} {
@@ -558,7 +559,7 @@ func testActivitySteps(t *testing.T, s store.Store) {
 				t.Errorf("row %d does not give its hash", i+1)
 			}
 		}
-		got[1].Chain[0].Fact = "changed" // after it was handed out
+		got[1].Chain[0].Fact = say.Raw("changed") // after it was handed out
 		holds(t, s, 4)
 	}
 	equal(t, "by name", chained(0, "web").Chain, rows(t, s, store.ActivityQuery{Text: "web"})[0].Chain)

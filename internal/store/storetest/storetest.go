@@ -18,6 +18,7 @@ import (
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -1012,7 +1013,7 @@ func testStrangeText(t *testing.T, s store.Store) {
 		m := decide.Memory{Ref: r, Name: given, Schedule: given, LastError: given, SeenType: given, ResizeTo: given, Snapshot: given, Muted: given, Intent: &decide.Intent{Run: given, Type: given, Snapshot: given}}
 		save(t, s, lease, m)
 		want = append(want, decide.Memory{Ref: r, Name: kept, Schedule: kept, LastError: kept, SeenType: kept, ResizeTo: kept, Snapshot: kept, Muted: kept, Intent: &decide.Intent{Run: kept, Type: kept, Snapshot: kept}})
-		row := store.Activity{At: monday, Actor: given, Event: "e", Run: given, Name: given, Reason: given, Detail: given, Ref: fleet.Ref{ID: given}, Chain: []decide.Step{{Rule: given, Fact: given}}}
+		row := store.Activity{At: monday, Actor: given, Event: "e", Run: given, Name: given, Reason: given, Detail: given, Ref: fleet.Ref{ID: given}, Chain: []decide.Step{{Rule: given, Fact: say.Raw(given)}}}
 		add(t, s, row)
 		found := rows(t, s, store.ActivityQuery{Text: kept})
 		if len(found) != 1 {
@@ -1020,7 +1021,7 @@ func testStrangeText(t *testing.T, s store.Store) {
 		}
 		got := found[0]
 		got.Seq, got.Prev, got.Hash = 0, "", ""
-		equal(t, "activity", store.Activity{At: monday, Actor: kept, Event: "e", Run: kept, Name: kept, Reason: kept, Detail: kept, Ref: fleet.Ref{ID: kept}, Chain: []decide.Step{{Rule: kept, Fact: kept}}}, got)
+		equal(t, "activity", store.Activity{At: monday, Actor: kept, Event: "e", Run: kept, Name: kept, Reason: kept, Detail: kept, Ref: fleet.Ref{ID: kept}, Chain: []decide.Step{{Rule: kept, Fact: say.Raw(kept)}}}, got)
 		if strings.ContainsRune(kept, '\uFFFD') {
 			continue // refused as an ID
 		}
@@ -1287,7 +1288,7 @@ func testTamper(t *testing.T, open func(*testing.T) store.Store, hooks Hooks) {
 			return rows
 		}, func(i int) int64 { return min(int64(i)+2, count) }},
 		"a step of a chain is edited": {func(rows []store.Activity, i int) []store.Activity {
-			rows[i].Chain[1].Fact = "all was well"
+			rows[i].Chain[1].Fact = say.Raw("all was well")
 			return rows
 		}, func(i int) int64 { return int64(i) + 1 }},
 		"a chain is taken away": {func(rows []store.Activity, i int) []store.Activity {
