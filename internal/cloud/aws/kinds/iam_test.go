@@ -69,6 +69,10 @@ var policyKinds = []struct {
 		"alarms", "Alarms", "Only where something says `mute_alarms: true`: finding the alarms of CloudWatch that watch what is stopped, muting them and giving them their voice back. An alarm carries no schedule tag of its own, so any alarm may be muted; to narrow that, put the ARNs of yours in the place of `alarm:*` or ask for a tag that they have.",
 		alarmsPolicy,
 	},
+	{
+		"reservations", "Reservations", "Only where the configuration has `reservations`: seeing what capacity is held, reserving with the tag `" + ReservationTag + "`, and changing and giving back what carries that tag. Whoever may write that tag on other reservations hands them over: this policy writes tags in the call that reserves alone.",
+		reservationsPolicy,
+	},
 	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
 	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
@@ -96,6 +100,16 @@ var alarmRow = Kind{Kind: "alarms", Title: "alarms (`mute_alarms`)", Permissions
 func alarmsPolicy(partition string) policyDocument {
 	return compose(partition, []Kind{alarmRow}, func(Permission) bool { return true })
 }
+
+// reservationRow stands for reservations among the kinds.
+var reservationRow = Kind{Kind: "reservations", Title: "reservations", Permissions: ReservationPermissions}
+
+func reservationsPolicy(partition string) policyDocument {
+	return compose(partition, []Kind{reservationRow}, func(Permission) bool { return true })
+}
+
+// beside are the rows that stand behind the kinds.
+var beside = []Kind{alarmRow, reservationRow}
 
 // actPolicy is everything that changes something: with keys, or without.
 func actPolicy(partition string, keys bool) policyDocument {
@@ -309,7 +323,7 @@ func TestPoliciesGrantTheLeast(t *testing.T) {
 		}
 	}
 	for _, partition := range partitions {
-		for _, kind := range append(slices.Clone(Registry), alarmRow) {
+		for _, kind := range append(slices.Clone(Registry), beside...) {
 			for _, permission := range kind.Permissions {
 				if !granted[partition][permission.Action] {
 					t.Errorf("%s: %s is granted by no policy", partition, permission.Action)
@@ -372,6 +386,24 @@ func judge(partition string, s statement) (complaints []string) {
 			if !has("StringEquals", "application-autoscaling:service-namespace", "ecs") || !has("StringEquals", "application-autoscaling:scalable-dimension", "ecs:service:DesiredCount") {
 				complain("%s may change the scaling of other things than services of ECS", action)
 			}
+		case strings.HasSuffix(action, "CapacityReservation") || slices.Equal(s.Resource, []string{"arn:" + partition + ":ec2:*:*:capacity-reservation/*"}):
+			made := has("Null", "aws:RequestTag/"+ReservationTag, "false")
+			switch operation {
+			case createReservation:
+				if !made {
+					complain("%s may reserve what nobody knows again", action)
+				}
+			case createTags:
+				if !made || !has("StringEquals", "ec2:CreateAction", "CreateCapacityReservation") {
+					complain("%s may hand other reservations over", action)
+				}
+			case modifyReservation, cancelReservation:
+				if !has("Null", "aws:ResourceTag/"+ReservationTag, "false") {
+					complain("%s is granted on everybody's reservations", action)
+				}
+			default:
+				complain("%s is granted on reservations", action)
+			}
 		case ours(s): // by their names, which nobody else gives
 			switch operation {
 			case createDBSnapshot, stopDBInstance, deleteDBSnapshot, createDBClusterSnapshot, deleteDBClusterSnapshot:
@@ -415,6 +447,9 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"another partition":      {Action: []string{"ec2:StopInstances"}, Resource: []string{"arn:aws-cn:ec2:*:*:instance/*"}, Condition: tagged},
 		"grants to anybody":      {Action: []string{"kms:CreateGrant"}, Resource: []string{"arn:aws:kms:*:*:key/*"}},
 		"alarms of dashboards":   {Action: []string{"cloudwatch:DisableAlarmActions"}, Resource: []string{"arn:aws:cloudwatch:*:*:*"}},
+		"untagged purchases":     {Action: []string{"ec2:CreateCapacityReservation"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}},
+		"any reservation":        {Action: []string{"ec2:CancelCapacityReservation"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}},
+		"tags of reservations":   {Action: []string{"ec2:CreateTags"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}, Condition: map[string]map[string][]string{"Null": {"aws:RequestTag/" + ReservationTag: {"false"}}}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
 		"a role of any account":  {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/dayshift"}},
@@ -437,7 +472,7 @@ func iamDocument(t *testing.T) string {
 	}
 	var table, policies strings.Builder
 	table.WriteString("| kind | action | needed to | without it |\n| --- | --- | --- | --- |\n")
-	for _, kind := range append(slices.Clone(Registry), alarmRow) {
+	for _, kind := range append(slices.Clone(Registry), beside...) {
 		for _, permission := range kind.Permissions {
 			without := "it cannot do its work"
 			if permission.Optional {
