@@ -107,6 +107,8 @@ var house = map[string]row{
 		"internal/fleet", "internal/notify", "internal/plan", "internal/policy", "internal/record", "internal/store",
 	}},
 
+	"internal/capacity": {program, []string{"internal/clock", "internal/cloud", "internal/fleet", "internal/notify", "internal/reservation", "internal/store"}},
+
 	// Implementations.
 	"internal/awssim":          {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},

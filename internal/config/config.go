@@ -343,7 +343,7 @@ type Reservation struct {
 	Platform string `yaml:"platform" default:"Linux/UNIX" enum:"Linux/UNIX,Red Hat Enterprise Linux,SUSE Linux,Windows,Windows with SQL Server,Windows with SQL Server Enterprise,Windows with SQL Server Standard,Windows with SQL Server Web,Linux with SQL Server Standard,Linux with SQL Server Web,Linux with SQL Server Enterprise,RHEL with SQL Server Standard,RHEL with SQL Server Enterprise,RHEL with SQL Server Web,RHEL with HA,RHEL with HA and SQL Server Standard,RHEL with HA and SQL Server Enterprise,Ubuntu Pro"`
 	// Whether the hardware is shared with other customers of AWS.
 	Tenancy string `yaml:"tenancy" default:"default" enum:"default,dedicated"`
-	// Whether the instances are optimised for EBS. Absent: where the type can be.
+	// Whether the instances are optimised for EBS. Absent: where the type is at no charge.
 	EBSOptimized bool `yaml:"ebs_optimized"`
 	// Who uses the capacity: `open`, every instance that fits, or `targeted`, instances that name the reservation.
 	Match string `yaml:"match" default:"open" enum:"open,targeted"`
@@ -470,9 +470,9 @@ type Log struct {
 // The first key is the struct's name.
 var later = map[string]map[string]string{
 	"Config": {
-		"workloads":    "workloads (start and stop in an order) are not in this version",
-		"channels":     "notification channels are not in this version",
-		"keys":         "API keys are made with `dayshift key create` or on the page, and kept in the store",
+		"workloads": "workloads (start and stop in an order) are not in this version",
+		"channels":  "notification channels are not in this version",
+		"keys":      "API keys are made with `dayshift key create` or on the page, and kept in the store",
 	},
 	"Schedule": {
 		"use_metrics": "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",

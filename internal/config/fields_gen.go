@@ -67,7 +67,7 @@ var fieldDocs = map[string]string{
 	"Reservation.count":               "How many instances are held in all.",
 	"Reservation.platform":            "The platform, in AWS's words.",
 	"Reservation.tenancy":             "Whether the hardware is shared with other customers of AWS.",
-	"Reservation.ebs_optimized":       "Whether the instances are optimised for EBS. Absent: where the type can be.",
+	"Reservation.ebs_optimized":       "Whether the instances are optimised for EBS. Absent: where the type is at no charge.",
 	"Reservation.match":               "Who uses the capacity: `open`, every instance that fits, or `targeted`, instances that name the reservation.",
 	"Reservation.placement_group":     "The ARN of the placement group in which the capacity is.",
 	"Reservation.alternatives":        "Where else to ask, in this order, for what AWS has no room for in zones.",

@@ -46,6 +46,12 @@ const (
 	ShortageOver Kind = "shortage-over"
 	Gap          Kind = "gap"        // a scope can no longer be seen
 	GapClosed    Kind = "gap-closed" // it can be seen again
+	// Capacity that is held: all that is wanted is; less is; nothing uses it; all is given back; something went wrong.
+	ReservationReached  Kind = "reservation-reached"
+	ReservationShort    Kind = "reservation-short"
+	ReservationIdle     Kind = "reservation-idle"
+	ReservationReleased Kind = "reservation-released"
+	ReservationFailed   Kind = "reservation-failed"
 )
 
 // Kinds are all kinds, the most urgent first.
@@ -110,7 +116,7 @@ func Group(events []Event) []Message {
 	return messages
 }
 
-var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Shortage: 1, Gap: 2, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, ShortageOver: 5, Stopping: 6, Changing: 6, Starting: 7}
+var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Shortage: 1, ReservationFailed: 1, ReservationShort: 1, Gap: 2, ReservationIdle: 3, ReservationReached: 5, ReservationReleased: 5, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, ShortageOver: 5, Stopping: 6, Changing: 6, Starting: 7}
 
 func message(about subject, events []Event) Message {
 	m := Message{Kind: about.kind, Schedule: about.schedule, Workload: about.workload, At: events[0].At, Count: len(events), Title: title(about, len(events))}
@@ -157,8 +163,9 @@ func (m Message) told() []string {
 func title(about subject, n int) string {
 	resources := fmt.Sprintf("%d resources", n)
 	scopes := fmt.Sprintf("%d scopes", n)
+	reservations := fmt.Sprintf("%d reservations", n)
 	if n == 1 {
-		resources, scopes = "1 resource", "1 scope"
+		resources, scopes, reservations = "1 resource", "1 scope", "1 reservation"
 	}
 	text := map[Kind]string{
 		Starting:    "Starting " + resources,
@@ -173,6 +180,12 @@ func title(about subject, n int) string {
 
 		Shortage:     "No capacity for " + resources,
 		ShortageOver: "Started after a shortage of capacity: " + resources,
+
+		ReservationReached:  "All capacity that is wanted is held: " + reservations,
+		ReservationShort:    "Less capacity is held than wanted: " + reservations,
+		ReservationIdle:     "Capacity is held and not used: " + reservations,
+		ReservationReleased: "All capacity was given back: " + reservations,
+		ReservationFailed:   "Something is wrong with reserved capacity: " + reservations,
 
 		OverrideEnded: fmt.Sprintf("%d overrides ended", n),
 		ConfigWaits:   "A changed configuration waits until somebody confirms it",

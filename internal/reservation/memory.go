@@ -67,10 +67,12 @@ type Refusal struct {
 
 // Told is what people were told, so that they are told once.
 type Told struct {
-	Reached int       `json:"reached,omitempty"` // the amount whose reaching was told
-	Short   bool      `json:"short,omitempty"`
+	Reached int    `json:"reached,omitempty"` // the amount whose reaching was told
+	Short   Reason `json:"short,omitempty"`   // why less is held
+	// Holding: something was held since people were last told that nothing is.
+	Holding bool      `json:"holding,omitempty"`
 	Trouble string    `json:"trouble,omitempty"`
-	At      time.Time `json:"at,omitzero"`
+	At      time.Time `json:"at,omitzero"` // of the trouble
 	// Observed is the last step that would have been made while only observing.
 	Observed string `json:"observed,omitempty"`
 }
@@ -157,6 +159,17 @@ func (m *Memory) Begin(now time.Time, step Step) {
 		m.Seq++
 	}
 	m.Intent = &Intent{Step: step, At: now}
+}
+
+// Found ends the step that was begun by what the listing shows of it.
+func (m *Memory) Found(now time.Time) {
+	it := m.Intent
+	m.Intent = nil
+	for i := range m.Held {
+		if h := m.Held[i]; it.Do.Spends() && h.live() && (it.Token != "" && h.Token == it.Token || h.ID == it.ID) {
+			m.wrote(now, h)
+		}
+	}
 }
 
 // Done notes that the step was made. bought is what was bought, of a Buy.

@@ -75,7 +75,7 @@ type Step struct {
 	Commitment time.Duration `json:"commitment,omitempty"`
 	// Tags and attributes are kept with the step, so that a repetition has the same words.
 	Attributes
-	// EBSOptimized nil: what the type supports.
+	// EBSOptimized nil: what the type has at no charge.
 	EBSOptimized *bool             `json:"ebs_optimized,omitempty"`
 	Tags         map[string]string `json:"tags,omitempty"`
 

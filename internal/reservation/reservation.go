@@ -72,7 +72,7 @@ type Reservation struct {
 	Alternatives []Part
 	Count        int
 	Attributes
-	// EBSOptimized is what was asked for; nil: what the type supports.
+	// EBSOptimized is what was asked for; nil: what the type has at no charge.
 	EBSOptimized *bool
 
 	// From and To bound the window; zero: no bound. Calendar, when not nil, is the schedule that says it instead, by the

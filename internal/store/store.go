@@ -122,8 +122,8 @@ const (
 	ReservationObject ObjectKind = "reservation"
 	// ApprovalObject is a second person's consent to what a reservation costs; its name is the reservation's, see reservation.Consent.
 	ApprovalObject ObjectKind = "approval"
-	OverrideObject  ObjectKind = "override" // Spec: see service.Override
-	CalendarCopy    ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
+	OverrideObject ObjectKind = "override" // Spec: see service.Override
+	CalendarCopy   ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
 	// AccountListObject is the last good list of an organization's accounts, see config.AccountList.
 	AccountListObject ObjectKind = "accounts"
 	KeyObject         ObjectKind = "key" // an API key: its rights and the hashes of its secrets, see service.Gate
@@ -240,12 +240,20 @@ const (
 	EventAlarmsMuted   Event = "alarms-muted"
 	// EventAlarmsRestored: it runs again, and so its alarms speak again.
 	EventAlarmsRestored Event = "alarms-restored"
-	EventRecovered      Event = "recovered" // an intent without an outcome was settled from what was seen
-	EventConfig         Event = "config"
-	EventKey            Event = "key"     // an API key was made, changed, rotated or revoked; Name is key/ and its ID
-	EventSession        Event = "session" // somebody signed in or out, or a session was ended
-	EventRefused        Event = "refused" // somebody was not let in, or not allowed what they asked
-	EventDaemon         Event = "daemon"
+	// EventReserved: capacity was bought, or its end was moved; Name is the reservation.
+	EventReserved Event = "reserved"
+	// EventReleased: capacity was given back.
+	EventReleased          Event = "released"
+	EventReservationShort  Event = "reservation-short"  // less is held than wanted: what was asked for in vain, or what is in the way
+	EventReservationIdle   Event = "reservation-idle"   // capacity is held that nothing has used for long
+	EventReservationFailed Event = "reservation-failed" // the provider refuses to change what is held, or what was held is gone
+	EventApproved          Event = "approved"           // a second person approved what a reservation costs
+	EventRecovered         Event = "recovered"          // an intent without an outcome was settled from what was seen
+	EventConfig            Event = "config"
+	EventKey               Event = "key"     // an API key was made, changed, rotated or revoked; Name is key/ and its ID
+	EventSession           Event = "session" // somebody signed in or out, or a session was ended
+	EventRefused           Event = "refused" // somebody was not let in, or not allowed what they asked
+	EventDaemon            Event = "daemon"
 )
 
 // ActivityQuery selects rows; zero fields select all.
