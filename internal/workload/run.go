@@ -32,7 +32,7 @@ type Run struct {
 	After map[string][]string `json:"after"`
 	// Tiers are in an order in which they may begin; ties by name.
 	Tiers []TierRun `json:"tiers"`
-	// Pending are effects whose results are not known yet, in the order in which they were asked for.
+	// Pending are effects whose results are not known yet, in the order in which they were asked for; those of Back too.
 	Pending []Effect `json:"pending,omitempty"`
 	// Memory is what was remembered of the workload when the run began.
 	Memory Memory `json:"memory,omitzero"`
@@ -88,6 +88,8 @@ type TierRun struct {
 	Members []Member  `json:"members,omitempty"`
 	Hooks   []HookRun `json:"hooks,omitempty"` // of the phase
 	Listed  time.Time `json:"listed,omitzero"`
+	// FailedIn is the phase in which it failed.
+	FailedIn Phase `json:"failed_in,omitempty"`
 	// Retries counts how often it was resumed after a failure.
 	Retries int `json:"retries,omitempty"`
 }
@@ -136,7 +138,9 @@ type Member struct {
 	State  fleet.State  `json:"state"`
 	Type   string       `json:"type,omitempty"`
 	Health fleet.Health `json:"health,omitempty"`
-	Seen   time.Time    `json:"seen,omitzero"`
+	// StateReason is the provider's reason for the state.
+	StateReason string    `json:"state_reason,omitempty"`
+	Seen        time.Time `json:"seen,omitzero"`
 	// Was is the state in which the run found it, WasType its type.
 	Was     fleet.State `json:"was,omitempty"`
 	WasType string      `json:"was_type,omitempty"`
@@ -145,6 +149,22 @@ type Member struct {
 	// Acted: the run asked for its start or stop, at ActedAt for the last time.
 	Acted   bool      `json:"acted,omitempty"`
 	ActedAt time.Time `json:"acted_at,omitzero"`
+	// Effect is the pending effect that moves it; Issued counts its effects, Falls how often it came to rest in the wrong state.
+	Effect string `json:"effect,omitempty"`
+	Issued int    `json:"issued,omitempty"`
+	Falls  int    `json:"falls,omitempty"`
+	// EndedAt is when it ended.
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	// Remark is what people should know of it however it ended, in Said.
+	Remark Reason `json:"remark,omitempty"`
+	Said   string `json:"said,omitempty"`
+	// Gone: a whole listing no longer had it. GaveUp: it could not be put back where it was taken out.
+	Gone   bool `json:"gone,omitempty"`
+	GaveUp bool `json:"gave_up,omitempty"`
+	// HealthAt is when Health was read, StoodAt when its standings were, OutAt when it was taken out.
+	HealthAt time.Time `json:"health_at,omitzero"`
+	StoodAt  time.Time `json:"stood_at,omitzero"`
+	OutAt    time.Time `json:"out_at,omitzero"`
 	// Places are where it is registered, as read at PlacesAt; Out are those from which it was taken, by this run or one
 	// before, and not put back.
 	Places   []Place   `json:"places,omitempty"`
@@ -211,8 +231,8 @@ type Question struct {
 	Tries    int       `json:"tries,omitempty"`
 	Answer   Answer    `json:"answer,omitempty"`
 	Detail   string    `json:"detail,omitempty"`
-	// Open: an effect asks it now.
-	Open bool `json:"open,omitempty"`
+	// Effect is the pending effect that asks it.
+	Effect string `json:"effect,omitempty"`
 }
 
 // Answer is what became of a question.
@@ -228,6 +248,7 @@ const (
 // HookRun is how far a hook is.
 type HookRun struct {
 	Tries  int    `json:"tries,omitempty"`
+	Asked  bool   `json:"asked,omitempty"`
 	Open   int    `json:"open,omitempty"` // effects without a result
 	Done   bool   `json:"done,omitempty"`
 	Failed bool   `json:"failed,omitempty"`

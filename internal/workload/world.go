@@ -140,6 +140,7 @@ type Effect struct {
 	Index int  `json:"index,omitempty"`
 	// Members are whom it concerns: one, but for SendCommand and for hooks of a whole tier.
 	Members []fleet.Ref `json:"members,omitempty"`
+	Try     int         `json:"try,omitempty"` // of a hook
 	// At is when it was asked for: a command with its token is not older.
 	At time.Time `json:"at"`
 

@@ -1,0 +1,122 @@
+package workload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Request is a run that somebody asks for.
+type Request struct {
+	ID        string // unique for ever
+	Direction Direction
+	// Profile is that of a start; empty: the workload's own.
+	Profile string
+	// By is who asks for it, Reason is in their words, Trigger what it comes from: person, schedule NAME, rule NAME.
+	By, Reason, Trigger string
+}
+
+// Begin makes the run of a workload. Its tiers are listed when their turn
+// comes. The error says why there can be no such run: the kill switch, a fault of
+// the workload, an unknown profile.
+func Begin(w *Workload, q Request, m Memory, now time.Time) (Run, error) {
+	switch {
+	case w.Err != nil:
+		return Run{}, fmt.Errorf("workload %q can not be used: %w", w.Name, w.Err)
+	case !w.Enabled:
+		return Run{}, &DisabledError{w.Name}
+	case q.Direction != Start && q.Direction != Stop:
+		return Run{}, fmt.Errorf("workload %q: %q is no direction; allowed are start and stop", w.Name, q.Direction)
+	case q.Direction == Stop && q.Profile != "":
+		return Run{}, fmt.Errorf("workload %q: a profile is chosen at a start, not at a stop", w.Name)
+	case q.Profile != "" && !slices.Contains(w.Profiles(), q.Profile):
+		return Run{}, fmt.Errorf("workload %q has no profile %q; it has %s", w.Name, q.Profile, listed(w.Profiles()))
+	}
+	if faults := w.Check(); len(faults) > 0 {
+		return Run{}, fmt.Errorf("workload %q can not be used: %s: %s", w.Name, faults[0].Path, strings.TrimSpace(faults[0].Text+" "+faults[0].Problem))
+	}
+	r := Run{
+		ID: q.ID, Workload: w.Name, Direction: q.Direction, By: q.By, Reason: q.Reason, Trigger: q.Trigger, Began: now, Since: now,
+		Definition: w, OnFailure: w.OnFailure, Status: StatusRunning, Memory: m.clone(),
+	}
+	if r.OnFailure == "" {
+		r.OnFailure = Hold
+	}
+	if q.Direction == Start {
+		if r.Profile = q.Profile; r.Profile == "" {
+			r.Profile = w.Profile
+		}
+	}
+	var names []string
+	names, r.After = w.Order(q.Direction)
+	for _, name := range names {
+		r.Tiers = append(r.Tiers, TierRun{Name: name, Phase: PhaseWaiting, Since: now})
+	}
+	return r, nil
+}
+
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// DisabledError says that the kill switch of a workload is thrown.
+type DisabledError struct{ Workload string }
+
+func (e *DisabledError) Error() string {
+	return fmt.Sprintf("workload %q is switched off (enabled: false): nothing of it is started or stopped", e.Workload)
+}
+
+// title names the run at the begin of a sentence.
+func (r *Run) title() string {
+	text := fmt.Sprintf("Workload %s: the %s", r.Workload, r.Direction)
+	if r.Profile != "" {
+		text += fmt.Sprintf(" with profile %s", r.Profile)
+	}
+	return text
+}
+
+// tell asks for a message.
+func (r *Run) tell(about MessageKind, text string, now time.Time) {
+	r.Told++
+	r.Pending = append(r.Pending, Effect{
+		ID: fmt.Sprintf("%s/tell/%d", r.ID, r.Told), Kind: Tell, Step: StepTell, At: now, Message: &Message{about, text},
+	})
+}
+
+// Verdict says what becomes of a run that is asked for.
+type Verdict string
+
+// The verdicts.
+const (
+	BeginNow  Verdict = "begin"  // nothing is under way
+	SkipIt    Verdict = "skip"   // it does not take place
+	WaitForIt Verdict = "wait"   // it begins when the present one is over
+	CancelIt  Verdict = "cancel" // the present one is cancelled first (Cancel); then it begins
+	JoinIt    Verdict = "join"   // the present one does the same: there is nothing to be asked for
+)
+
+// Overlapping says what becomes of a run that is asked for while another may be
+// under way; present is nil when none is. A run that is held is under way. The
+// sentence says why it does not begin now, and is empty when it does.
+func Overlapping(policy Overlap, present *Run, asked Request) (Verdict, string) {
+	if present == nil || present.Status.Over() {
+		return BeginNow, ""
+	}
+	what := fmt.Sprintf("the %s that began at %s is under way (%s)", present.Direction, present.Began.UTC().Format(time.RFC3339), present.Status)
+	same := present.Direction == asked.Direction && (asked.Profile == "" || asked.Profile == present.Profile)
+	switch {
+	case same && present.Status == StatusRunning:
+		return JoinIt, what + " and does the same"
+	case policy == Queue, policy == Replace && present.Status == StatusCancelling:
+		return WaitForIt, what + "; this one begins when it has ended"
+	case policy == Replace:
+		return CancelIt, what + "; it is cancelled, then this one begins"
+	case present.Status == StatusHeld:
+		return SkipIt, what + "; resume, undo or cancel it first"
+	}
+	return SkipIt, what + "; overlap: skip lets no other begin beside it"
+}
