@@ -470,9 +470,9 @@ type Log struct {
 // The first key is the struct's name.
 var later = map[string]map[string]string{
 	"Config": {
-		"workloads": "workloads (start and stop in an order) are not in this version",
-		"channels":  "notification channels are not in this version",
-		"keys":      "API keys are made with `dayshift key create` or on the page, and kept in the store",
+		"workloads":    "workloads (start and stop in an order) are not in this version",
+		"channels":     "notification channels are not in this version",
+		"keys":         "API keys are made with `dayshift key create` or on the page, and kept in the store",
 	},
 	"Schedule": {
 		"use_metrics": "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",

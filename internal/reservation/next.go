@@ -365,6 +365,9 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 	if r.Deadline > 0 && !begun.IsZero() && !now.Before(begun.Add(r.Deadline)) {
 		return wait(GivenUp, time.Time{}, "%d of %d are missing, and asking has ended %s after the begin", missing, r.Count, r.Deadline)
 	}
+	if r.Unread {
+		return wait(Trouble, now.Add(in.Rules.Interval), "%d of %d are missing, and nothing is bought while what is wanted can not be read", missing, r.Count)
+	}
 	if why := r.NeedsApproval(in.Rules); why != "" && !in.Approved {
 		return wait(Approval, now.Add(in.Rules.Resync), "%s: dayshift reservation approve %s", why, r.Name)
 	}

@@ -21,6 +21,7 @@ package reservation
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -96,6 +97,8 @@ type Reservation struct {
 	Author  string
 	// Table: it is a row of the SQL table.
 	Table bool
+	// Unread: what is wanted can not be read now, and Count is what it was last. Nothing is bought for it meanwhile.
+	Unread bool
 	// Gone: it is no longer in the configuration. What it holds is given back.
 	Gone bool
 	// Err says why it can not be used; what it holds is then left as it is.
@@ -170,6 +173,19 @@ func (r *Reservation) Print() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q %d %+v %d %d %q %d %v", r.Name, r.Scope, r.Parts, r.Alternatives, r.Count, r.Attributes, unix(r.From), unix(r.To), r.Schedule, r.Lead, r.Future)
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Consent is what a second person approved, as it is kept.
+type Consent struct {
+	Print  string  `json:"print"`
+	Count  int     `json:"count"`
+	Hourly float64 `json:"hourly"` // what it cost by list price then, in USD; 0: not known
+}
+
+// Consented reports whether a consent is for the reservation as it is now.
+func Consented(spec json.RawMessage, r *Reservation) bool {
+	var c Consent
+	return json.Unmarshal(spec, &c) == nil && c.Print == r.Print()
 }
 
 func unix(at time.Time) int64 {
