@@ -62,7 +62,7 @@ var house = map[string]row{
 	"internal/typo":     {word, nil},
 	"internal/fleet":    {word, []string{"internal/typo"}},
 	"internal/calendar": {word, []string{"internal/say", "internal/typo"}},
-	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet", "internal/say", "internal/typo"}},
+	"internal/policy":   {word, []string{"internal/calendar", "internal/fleet", "internal/say", "internal/typo", "internal/workload"}},
 	"internal/decide":   {word, []string{"internal/calendar", "internal/fleet", "internal/policy", "internal/say"}},
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet", "internal/say"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
@@ -79,6 +79,7 @@ var house = map[string]row{
 	"internal/metrics":   {support, nil},
 	"internal/outbound":  {support, nil},
 	"internal/pagepath":  {support, nil},
+	"internal/probe":     {support, nil},
 
 	// For tests alone.
 	"internal/golden": {suite, nil},
@@ -108,6 +109,11 @@ var house = map[string]row{
 	}},
 
 	"internal/capacity": {program, []string{"internal/clock", "internal/cloud", "internal/fleet", "internal/notify", "internal/reservation", "internal/store"}},
+
+	"internal/run": {program, []string{
+		"internal/act", "internal/calendar", "internal/clock", "internal/cloud", "internal/decide", "internal/discover", "internal/fleet", "internal/plan",
+		"internal/policy", "internal/record", "internal/store", "internal/workload",
+	}},
 
 	// Implementations.
 	"internal/awssim":          {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},

@@ -258,6 +258,9 @@ func (x *decider) decide() {
 		x.window()
 	default:
 		x.ungoverned()
+		if p.Why == policy.WorkloadMember { // a rule moves it as little as a schedule does
+			x.dropFire(x.Reason)
+		}
 		if x.m.Fire.IsZero() {
 			return
 		}
@@ -382,7 +385,7 @@ func (x *decider) forget() {
 func (x *decider) ungoverned() {
 	x.Reason = Reason(x.in.Policy.Why)
 	x.m.Override, x.m.Window = "", time.Time{}
-	if x.in.Policy.Protected() || x.in.Policy.Why == policy.ScheduleDisabled {
+	if x.in.Policy.Protected() || x.in.Policy.Why == policy.ScheduleDisabled || x.in.Policy.Why == policy.WorkloadMember {
 		x.m.DecidedAt = x.now
 	}
 }

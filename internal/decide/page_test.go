@@ -33,6 +33,7 @@ var sections = []struct {
 	{"Nothing governs it", "Nothing is done to these, whatever their state.", []remedy{
 		{ProtectedByTag, "Remove the tag `dayshift:protect` when it is to follow its schedule again."},
 		{ProtectedByFilter, "`explain` names the filter; it is one of `protect` in the configuration."},
+		{WorkloadMember, "Start or stop the workload; an override for this resource alone moves it alone. Explain says which workload it is."},
 		{NoSchedule, "The schedule tag is there and empty. Give it the name of a schedule, or remove it."},
 		{UnknownSchedule, "Mend the tag, or add the schedule; `explain` offers the nearest name. Case matters. A changed tag makes the resource new; where the schedule comes back under the same name, it was [an outage](semantics.md#outages)."},
 		{ScheduleInvalid, "`explain` shows the fault. It counts as [an outage](semantics.md#outages): what was missed is made up for."},

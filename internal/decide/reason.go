@@ -14,6 +14,7 @@ type Reason string
 const (
 	ProtectedByTag    = Reason(policy.ProtectedByTag)
 	ProtectedByFilter = Reason(policy.ProtectedByFilter)
+	WorkloadMember    = Reason(policy.WorkloadMember)
 	NoSchedule        = Reason(policy.NoSchedule)
 	UnknownSchedule   = Reason(policy.UnknownSchedule)
 	ScheduleInvalid   = Reason(policy.ScheduleInvalid)
@@ -127,7 +128,7 @@ const (
 
 // Reasons are all reasons in the order of the documentation.
 var Reasons = []Reason{
-	ProtectedByTag, ProtectedByFilter, NoSchedule, UnknownSchedule, ScheduleInvalid, ScheduleDisabled,
+	ProtectedByTag, ProtectedByFilter, WorkloadMember, NoSchedule, UnknownSchedule, ScheduleInvalid, ScheduleDisabled,
 	ActionUnderWay, Changing, Busy, BackingOff, CapacityGivenUp,
 	PeriodEnded, EnforcedStop, NewResourceStop, RetryStop, MissedStop, ManualUptimeOver, ProviderRestart,
 	NewResourceAnnounced, NewResourceGrace, NewResourceKept, RetainedAtEnd, ManualStart, AlreadyStopped, ModeStartOnly,
@@ -148,6 +149,7 @@ var Reasons = []Reason{
 var sentences = map[Reason]say.Text{
 	ProtectedByTag:    say.F("It carries the tag dayshift:protect=true, so nothing is ever done to it."),
 	ProtectedByFilter: say.F("A filter of the configuration protects it, so nothing is ever done to it."),
+	WorkloadMember:    say.F("It is a member of a workload, which starts and stops it together with the others, in their order."),
 	NoSchedule:        say.F("It names no schedule."),
 	UnknownSchedule:   say.F("Its tag names a schedule that does not exist."),
 	ScheduleInvalid:   say.F("Its schedule has a fault and decides nothing until that is mended."),

@@ -75,6 +75,8 @@ func (x *decider) governedBy() say.Text {
 		return text
 	case policy.ProtectedByFilter:
 		return say.F("protected by the filter %q", p.Filter)
+	case policy.WorkloadMember:
+		return say.F("it is a member of the workload %q, in tier %q", p.Workload, p.Tier)
 	case policy.UnknownSchedule:
 		text := say.F("tag %s names the schedule %q, which does not exist", p.TagKey, p.Name)
 		if near, ok := p.Hint(); ok {

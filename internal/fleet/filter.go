@@ -295,6 +295,27 @@ func (t *term) match(r *Resource) bool {
 	return false
 }
 
+// Tag gives a tag and its values without one of which the filter matches nothing, so that who has many
+// filters need not ask each; false where no tag without wildcards is among its keys.
+func (f Filter) Tag() (key string, values []string, ok bool) {
+	for _, t := range f.terms {
+		key, tagged := strings.CutPrefix(t.key, tagPrefix)
+		if !tagged {
+			continue
+		}
+		values := make([]string, 0, len(t.values))
+		for _, value := range t.values {
+			if text, literal := value.literal(); literal {
+				values = append(values, text)
+			}
+		}
+		if len(values) == len(t.values) {
+			return key, values, true
+		}
+	}
+	return "", nil, false
+}
+
 // IsZero reports whether the filter was never set.
 func (f Filter) IsZero() bool { return len(f.terms) == 0 }
 

@@ -136,7 +136,7 @@ type duePart struct {
 // askRules finds the rules that have something to do.
 func (r *running) askRules() {
 	for _, rule := range r.book.Rules {
-		if !rule.Usable() {
+		if !rule.Usable() || rule.Workload != "" { // runs of workloads have a program of their own
 			continue
 		}
 		asked := dueRule{Rule: rule}

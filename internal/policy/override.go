@@ -14,6 +14,7 @@ import (
 // Target is what an override is for: exactly one of its fields is set.
 type Target struct {
 	Resource fleet.Ref
+	Workload string
 	Schedule string
 	Filter   fleet.Filter
 }
@@ -26,6 +27,8 @@ func (t Target) Said() say.Text {
 	switch {
 	case t.Resource != fleet.Ref{}:
 		return say.Raw(t.Resource.String())
+	case t.Workload != "":
+		return say.F("workload %q", t.Workload)
 	case t.Schedule != "":
 		return say.F("schedule %q", t.Schedule)
 	}
@@ -37,18 +40,23 @@ func (t Target) rank() int {
 	switch {
 	case t.Resource != fleet.Ref{}:
 		return 0
-	case t.Schedule != "":
+	case t.Workload != "":
 		return 1
+	case t.Schedule != "":
+		return 2
 	}
-	return 2
+	return 3
 }
 
 // covers reports whether a resource that names a schedule belongs to the target.
+// None belongs to a workload: that goes as a whole.
 func (t Target) covers(r *fleet.Resource, schedule string) bool {
 	switch t.rank() {
 	case 0:
 		return t.Resource == r.Ref
 	case 1:
+		return false
+	case 2:
 		return t.Schedule == schedule
 	}
 	return t.Filter.Match(*r)

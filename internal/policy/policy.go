@@ -101,6 +101,8 @@ type Book struct {
 	Protected []fleet.Filter
 	// Overrides are people's decisions that have not ended, in the order of SortOverrides.
 	Overrides []*Override
+	// Workloads go as a whole: what is a member of one is left to it.
+	Workloads *Workloads
 	// Rules are ordered by name.
 	Rules []*Rule
 	// Windows are the SSM maintenance windows of each scope that are open or to come.
@@ -129,6 +131,7 @@ const (
 	Governed          Why = "governed"            // by Policy.Schedule
 	ProtectedByTag    Why = "protected-by-tag"    // dayshift:protect = true
 	ProtectedByFilter Why = "protected-by-filter" // Policy.Filter
+	WorkloadMember    Why = "workload-member"     // of Policy.Workload, which starts and stops it with the others
 	NoSchedule        Why = "no-schedule"         // the tag is absent or blank
 	UnknownSchedule   Why = "unknown-schedule"    // the tag names a schedule that does not exist; see Hint
 	ScheduleInvalid   Why = "schedule-invalid"    // Policy.Schedule.Err says why
@@ -148,6 +151,8 @@ type Policy struct {
 	TagKey string
 	// Filter is what protects the resource; zero unless Why is ProtectedByFilter.
 	Filter fleet.Filter
+	// Workload and Tier are those that the resource is a member of; empty unless Why is WorkloadMember.
+	Workload, Tier string
 	// Offset is the resource's place in the schedule's jitter: everything is
 	// wanted this much later.
 	Offset time.Duration
@@ -171,6 +176,15 @@ func (b *Book) Governs(r fleet.Resource) Policy {
 		p.Why, p.Filter = ProtectedByFilter, b.Protected[at]
 		return p
 	}
+	if w, tier, member := b.Workloads.Of(&r); member {
+		p.Why, p.Workload, p.Tier = WorkloadMember, w.Name, tier
+		for _, o := range b.Overrides { // what a person decided about it alone counts
+			if o.Target.Resource == r.Ref {
+				p.overrides = append(p.overrides, o)
+			}
+		}
+		return p
+	}
 	if p.Name == "" {
 		p.Why = NoSchedule
 		return p
@@ -180,11 +194,23 @@ func (b *Book) Governs(r fleet.Resource) Policy {
 			p.overrides = append(p.overrides, o)
 		}
 	}
-	p.Schedule = b.Schedules[p.Name]
+	p.bySchedule()
+	if p.Why == Governed {
+		p.Offset = Offset(r.Ref, p.Schedule.Jitter)
+		p.windows = b.windowsOf(&r, p.Schedule)
+	}
+	return p
+}
+
+// bySchedule says what the schedule with the policy's name governs.
+func (p *Policy) bySchedule() {
+	p.Schedule = p.book.Schedules[p.Name]
 	if p.Schedule != nil {
 		p.Observe = p.Observe || p.Schedule.Observe
 	}
 	switch s := p.Schedule; {
+	case p.Name == "":
+		p.Why = NoSchedule
 	case s == nil:
 		p.Why = UnknownSchedule
 	case s.Err != nil || s.Calendar == nil:
@@ -193,10 +219,7 @@ func (b *Book) Governs(r fleet.Resource) Policy {
 		p.Why = ScheduleDisabled
 	default:
 		p.Why = Governed
-		p.Offset = Offset(r.Ref, s.Jitter)
-		p.windows = b.windowsOf(&r, s)
 	}
-	return p
 }
 
 // Protected reports whether the resource must not be touched.

@@ -22,6 +22,8 @@ type Rule struct {
 	// Verb is Start, Stop, Hibernate, Reboot or Resize; Type is the type of a Resize.
 	Verb fleet.Verb
 	Type string
+	// Workload is what it starts or stops as a whole (Verb is Start or Stop then, and there is no Filter); empty: what Filter matches.
+	Workload string
 	// Accounts and Regions narrow the scopes; empty: all.
 	Accounts []fleet.AccountID
 	Regions  []fleet.Region

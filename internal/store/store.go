@@ -127,6 +127,8 @@ const (
 	// AccountListObject is the last good list of an organization's accounts, see config.AccountList.
 	AccountListObject ObjectKind = "accounts"
 	KeyObject         ObjectKind = "key" // an API key: its rights and the hashes of its secrets, see service.Gate
+	// WorkloadRequestObject is what somebody wants of a workload, until it is taken, see run.Request.
+	WorkloadRequestObject ObjectKind = "workload-request"
 )
 
 // Object is one thing that people make, change and delete while the program
@@ -254,6 +256,16 @@ const (
 	EventSession           Event = "session" // somebody signed in or out, or a session was ended
 	EventRefused           Event = "refused" // somebody was not let in, or not allowed what they asked
 	EventDaemon            Event = "daemon"
+
+	EventWorkloadAsked   Event = "workload-asked" // a person wants a run of a workload, or something of one; Name is the workload
+	EventWorkloadBegan   Event = "workload-began"
+	EventWorkloadRefused Event = "workload-refused" // what was asked for did not take place
+	EventWorkloadTold    Event = "workload-told"    // what a run tells people on its way
+	EventWorkloadHeld    Event = "workload-held"    // it waits for somebody
+	EventWorkloadEnded   Event = "workload-ended"
+	EventDrained         Event = "drained"  // taken out of load balancers
+	EventPutBack         Event = "put-back" // and put back
+	EventCalled          Event = "called"   // a command, webhook or function of a run ended; Name is the workload
 )
 
 // ActivityQuery selects rows; zero fields select all.
