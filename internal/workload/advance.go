@@ -117,6 +117,9 @@ func (t *turn) sight() {
 		for j := range t.r.Tiers[i].Members {
 			m := &t.r.Tiers[i].Members[j]
 			s, seen := t.world.Members[m.Ref]
+			if seen && !s.Gone && s.Resource.Health != "" && s.At.After(m.HealthAt) {
+				m.Health, m.HealthAt = s.Resource.Health, s.At
+			}
 			if !seen || !s.At.After(m.Seen) {
 				continue
 			}
@@ -126,9 +129,6 @@ func (t *turn) sight() {
 				continue
 			}
 			m.State, m.Type, m.StateReason = s.Resource.State, s.Resource.Type, s.Resource.StateReason
-			if s.Resource.Health != "" {
-				m.Health, m.HealthAt = s.Resource.Health, s.At
-			}
 		}
 	}
 }

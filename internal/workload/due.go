@@ -79,7 +79,7 @@ func (t *turn) state(m *Member, from time.Time) {
 // standings asks how a member stands.
 func (t *turn) standings(m *Member, since time.Time) {
 	at := since
-	if m.StoodAt.After(at) {
+	if !m.StoodAt.Before(at) {
 		at = m.StoodAt.Add(gap(since, m.StoodAt))
 	}
 	if !t.at(at) {

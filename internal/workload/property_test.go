@@ -198,7 +198,7 @@ func TestAnyRunKeepsTheOrderAndEnds(t *testing.T) {
 				r.Fatal(err)
 			}
 		}
-		if run.Status == StatusHeld {
+		if run = p.play(run); run.Status == StatusHeld {
 			if run, err = Cancel(run, "kim", "", p.now); err != nil {
 				r.Fatal(err)
 			}
