@@ -26,7 +26,7 @@ type Set struct {
 	throttles    *prometheus.CounterVec
 	gaps         *prometheus.GaugeVec
 	quarantined  *prometheus.GaugeVec
-	resources    *prometheus.GaugeVec
+	resources    *inventory
 	held         prometheus.Gauge
 	leader       prometheus.Gauge
 	reloads      *prometheus.CounterVec
@@ -53,7 +53,7 @@ func New() *Set {
 		newestEvent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_newest_event_timestamp_seconds", Help: "When the newest event that was read came to be, by its own words; its age is time() minus this."}),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
 		quarantined:  gauge("dayshift_scope_quarantined", "1 for each scope that failed so often in a row that it is asked at growing gaps alone.", "account", "region", "reason"),
-		resources:    gauge("dayshift_resources", "Scheduled resources seen by the last pass over their scope, by kind and state.", "account", "region", "kind", "state"),
+		resources:    newInventory(),
 		held:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_stops_held", Help: "Stops that the last pass held back because of a limit."}),
 		leader:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_leader", Help: "1 while this process holds the lease and acts."}),
 		configLoaded: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_config_loaded_timestamp_seconds", Help: "When the running configuration was loaded."}),
@@ -132,13 +132,13 @@ func (s *Set) Forget(account, region string) {
 	scope := prometheus.Labels{"account": account, "region": region}
 	s.gaps.DeletePartialMatch(scope)
 	s.quarantined.DeletePartialMatch(scope)
-	s.resources.DeletePartialMatch(scope)
+	s.resources.forget(account, region)
 }
 
 // Resources says how many resources of a kind are in a state; the caller sets
 // every state of a kind, zero included.
 func (s *Set) Resources(account, region, kind, state string, n int) {
-	s.resources.WithLabelValues(account, region, kind, state).Set(float64(n))
+	s.resources.set(account, region, kind, state, n)
 }
 
 // Held says how many stops a limit holds back.
