@@ -49,8 +49,11 @@ const (
 	walPages = 16384
 
 	// readers bounds the connections that read at the same time; each keeps up to
-	// 2 MB of pages. AllMemories holds one for as long as its caller takes.
+	// 4 MB. AllMemories holds one for as long as its caller takes.
 	readers = 8
+	// readerIdle is how long one that nobody reads with is kept: opening it takes
+	// less than a millisecond.
+	readerIdle = 5 * time.Second
 
 	// checkedBytes is the size up to which a file is checked for damage when it is
 	// opened. The check reads the whole file, about 1 ms for 1 MB; a larger file
@@ -178,6 +181,7 @@ func (s *Store) open(ctx context.Context, options Options) error {
 	if s.reader, err = connect(false, readers); err != nil {
 		return err
 	}
+	s.reader.SetConnMaxIdleTime(readerIdle)
 	if options.ReadOnly {
 		return s.checkSchema(ctx)
 	}
