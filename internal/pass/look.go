@@ -292,7 +292,7 @@ func (r *running) absent(l *look, seen discover.Seen, memories map[fleet.Ref]dec
 	asked := r.Cloud.Kinds()
 	for ref, memory := range memories {
 		switch {
-		case present[ref] || l.rest.found[keyOf(ref.Kind, ref.ID)] || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
+		case present[ref] || l.rest.wasFound(keyOf(ref.Kind, ref.ID)) || !slices.Contains(asked, ref.Kind) || !seen.Complete(ref.Scope, ref.Kind):
 		case memory.Muted != "":
 			l.lost = append(l.lost, memory)
 		case memory.Missing.IsZero() || memory.Missing.After(r.now):

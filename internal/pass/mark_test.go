@@ -1,9 +1,13 @@
 package pass
 
 import (
+	"maps"
+	"math"
 	"reflect"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"dayshift/internal/fleet"
 )
@@ -61,4 +65,33 @@ func TestEveryFieldOfAResourceIsPartOfItsLooks(t *testing.T) {
 	if again := markOf(&plain); again != before {
 		t.Error("the same resource looks different")
 	}
+}
+
+// Marks are what a map of them would be, wherever in the range of hashes they lie.
+func TestMarksAreFoundWhereTheyAre(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		id := rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 40), rapid.Uint64Range(math.MaxUint64-40, math.MaxUint64), rapid.Uint64Range(1<<63, 1<<63+300))
+		want := map[uint64]looks{}
+		var all marks
+		for _, one := range rapid.SliceOfDistinct(id, rapid.ID[uint64]).Draw(t, "known") {
+			want[one] = looks(one | 1)
+			all = append(all, mark{one, looks(one | 1)})
+		}
+		all = all.order()
+		changed := rapid.MapOf(id, rapid.Just(looks(4))).Draw(t, "changed")
+		all = all.with(changed)
+		maps.Copy(want, changed)
+		if len(all) != len(want) {
+			t.Fatalf("%d marks, want %d", len(all), len(want))
+		}
+		for one, seen := range want {
+			if got := all.looks(one); got != seen {
+				t.Fatalf("looks of %d: %d, want %d", one, got, seen)
+			}
+		}
+		other := id.Draw(t, "other")
+		if got := all.looks(other); got != want[other] {
+			t.Fatalf("looks of %d: %d, want %d", other, got, want[other])
+		}
+	})
 }

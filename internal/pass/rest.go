@@ -1,9 +1,11 @@
 package pass
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"maps"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -178,8 +180,7 @@ func (r *running) found() {
 // again: a day bounds what an error in the reckoning above could cost.
 const wholeAfter = 24 * time.Hour
 
-// atRest is what is known of one scope. 16 bytes a resource and the map around
-// them: a million fit into 40 MB.
+// atRest is what is known of one scope. 16 bytes a resource: a million fit into 16 MB.
 type atRest struct {
 	book    *policy.Book
 	config  string
@@ -188,7 +189,7 @@ type atRest struct {
 	whole   time.Time // when all of it was last decided on
 	open    bool      // some decisions were not over, so that the instants of the others grow old one by one
 	decided time.Time // when they last did not
-	marks   map[uint64]looks
+	marks   marks
 	watched int // of the marks
 	tallies map[fleet.Kind]*tally
 }
@@ -219,6 +220,56 @@ const (
 
 func (l looks) hash() looks   { return l & hashBits }
 func (l looks) words() uint32 { return uint32(l >> wordsShift) }
+
+// marks are ordered by ID. A map would take twice the memory.
+type marks []mark
+
+// find gives the place of an ID, or where it would have to be. The IDs are hashes:
+// where one is can be told from its value but for some places, from which on the
+// search goes in steps that double.
+func (m marks) find(id uint64) (at int, found bool) {
+	guess, _ := bits.Mul64(id, uint64(len(m)))
+	low, high := int(guess), int(guess)
+	for step := 1; low > 0 && m[low-1].id >= id; step *= 2 {
+		high, low = low, max(0, low-step)
+	}
+	for step := 1; high < len(m) && m[high].id < id; step *= 2 {
+		low, high = high+1, min(len(m), high+step)
+	}
+	n, found := slices.BinarySearchFunc(m[low:min(high+1, len(m))], id, func(one mark, id uint64) int { return cmp.Compare(one.id, id) })
+	return low + n, found
+}
+
+// looks are those of an ID; watched where there are none.
+func (m marks) looks(id uint64) looks {
+	if at, found := m.find(id); found {
+		return m[at].looks
+	}
+	return watched
+}
+
+// order puts marks in order. Two IDs that are the same count as one, which looks
+// like the one or the other and so is decided on at every look.
+func (m marks) order() marks {
+	slices.SortFunc(m, func(a, b mark) int { return cmp.Compare(a.id, b.id) })
+	return slices.CompactFunc(m, func(a, b mark) bool { return a.id == b.id })
+}
+
+// with are the marks and what is new or other among some.
+func (m marks) with(changed map[uint64]looks) marks {
+	var added marks
+	for id, looks := range changed {
+		if at, found := m.find(id); found {
+			m[at].looks = looks
+		} else {
+			added = append(added, mark{id, looks})
+		}
+	}
+	if len(added) == 0 {
+		return m
+	}
+	return slices.Concat(m, added).order()
+}
 
 var seed = maphash.MakeSeed()
 
@@ -320,25 +371,49 @@ func (k *atRest) sameAs(kind fleet.Kind) func(id []byte, words uint32) (key uint
 		name(&h, kind)
 		_, _ = h.Write(id) // never fails
 		key := h.Sum64()
-		return key, k.marks[key].words() == words
+		return key, k.marks.looks(key).words() == words
 	}
 }
 
 // restingLook is what a look learns of what is at rest.
 type restingLook struct {
-	known   *atRest // nil: all is decided on
-	marks   map[uint64]looks
-	found   map[uint64]bool // of those that are known
+	known   *atRest          // nil: all is decided on
+	marks   marks            // in no order, of a look at which nothing is known
+	changed map[uint64]looks // of another one
+	found   []uint64         // a bit for each of those that are known
+	n       int              // of them
 	spoiled bool
 	partial bool // not everything was asked for
 }
 
 func (l *restingLook) begin(n int) {
 	if l.known == nil {
-		l.marks = make(map[uint64]looks, n)
+		l.marks = make(marks, 0, n)
 	} else {
-		l.marks, l.found = map[uint64]looks{}, make(map[uint64]bool, len(l.known.marks))
+		l.changed, l.found = map[uint64]looks{}, make([]uint64, (len(l.known.marks)+63)/64)
 	}
+}
+
+// find takes note that what is known under a key was found, and whether for the first time.
+func (l *restingLook) find(key uint64) (known looks, first bool) {
+	at, listed := l.known.marks.find(key)
+	if !listed {
+		return watched, false
+	}
+	if first = l.found[at/64]&(1<<(at%64)) == 0; first {
+		l.found[at/64] |= 1 << (at % 64)
+		l.n++
+	}
+	return l.known.marks[at].looks, first
+}
+
+// wasFound reports whether what is known under a key was found.
+func (l *restingLook) wasFound(key uint64) bool {
+	if l.known == nil {
+		return false
+	}
+	at, listed := l.known.marks.find(key)
+	return listed && l.found[at/64]&(1<<(at%64)) != 0
 }
 
 // same reports whether the resource looks as it did when nothing was to be done
@@ -347,15 +422,12 @@ func (l *restingLook) same(m mark) (runs, same bool) {
 	if l.known == nil {
 		return false, false
 	}
-	looked, listed := l.known.marks[m.id]
-	if listed {
-		l.found[m.id] = true
-	}
+	looked, _ := l.find(m.id)
 	if looked == watched || looked.hash() != m.looks.hash() {
 		return false, false
 	}
 	if looked.words() != m.looks.words() { // other words for the same
-		l.marks[m.id] = m.looks | looked&governedRuns
+		l.changed[m.id] = m.looks | looked&governedRuns
 	}
 	return looked&governedRuns != 0, true
 }
@@ -364,9 +436,7 @@ func (l *restingLook) same(m mark) (runs, same bool) {
 // state, whether it is a governed one that runs, and whether this is the first that
 // is said of it.
 func (l *restingLook) kept(key uint64) (state fleet.State, runs, first bool) {
-	looked := l.known.marks[key]
-	first = !l.found[key]
-	l.found[key] = true
+	looked, first := l.find(key)
 	state = fleet.Stopped
 	if looked&isRunning != 0 {
 		state = fleet.Running
@@ -382,12 +452,16 @@ func (l *restingLook) set(m mark, runs, quiet bool) {
 	case runs:
 		m.looks |= governedRuns
 	}
-	l.marks[m.id] = m.looks
+	if l.known == nil {
+		l.marks = append(l.marks, m)
+	} else {
+		l.changed[m.id] = m.looks
+	}
 }
 
 // vanished reports whether something that is known was not listed.
 func (l *restingLook) vanished() bool {
-	return l.known != nil && !l.partial && len(l.found) < len(l.known.marks)
+	return l.known != nil && !l.partial && l.n < len(l.known.marks)
 }
 
 // spoil keeps the look from being the base of the next one: it did not show everything.
@@ -413,14 +487,14 @@ func (r *running) rest(failed bool) {
 			delete(r.Rests.scopes, scope)
 			continue
 		case known == nil:
-			known = &atRest{book: r.Book, config: r.Config, whole: r.now, marks: l.rest.marks}
+			known = &atRest{book: r.Book, config: r.Config, whole: r.now, marks: slices.Clip(l.rest.marks.order())}
 			r.Rests.scopes[scope] = known
 		default:
-			maps.Copy(known.marks, l.rest.marks)
+			known.marks = known.marks.with(l.rest.changed)
 		}
 		known.tallies, known.watched = l.tallies, 0
-		for _, looks := range known.marks {
-			if looks == watched {
+		for _, one := range known.marks {
+			if one.looks == watched {
 				known.watched++
 			}
 		}
