@@ -86,6 +86,7 @@ type Daemon struct {
 
 	relist atomic.Bool  // a person wants the accounts of organizations listed now
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
+	untidy atomic.Int64 // resources looked at since memory was last given back
 	passes sync.WaitGroup
 }
 
@@ -343,10 +344,26 @@ func (d *Daemon) heed(ctx context.Context) {
 	}
 }
 
-// largePass is from how many resources on the memory that a pass needed is given
-// back to the system at once, and not over minutes: at 10,000 it is some 20 MB,
-// and looking through what stays takes milliseconds.
-const largePass = 10_000
+// From largePass resources on, in one pass or several, the memory that they needed is
+// given back to the system soon, and not over minutes: at 10,000 it is some 20 MB, and
+// looking through what stays takes milliseconds. Nothing of the last pass is held any
+// more after afterPass.
+const (
+	largePass = 10_000
+	afterPass = 5 * time.Second
+)
+
+// tidy gives back what passes over so many resources needed.
+func (d *Daemon) tidy(resources int) {
+	if d.untidy.Add(int64(resources)) < largePass {
+		return
+	}
+	time.AfterFunc(afterPass, func() { //nolint:forbidigo // memory decides nothing
+		if d.untidy.Swap(0) >= largePass {
+			debug.FreeOSMemory()
+		}
+	})
+}
 
 // finish counts and keeps what a pass gave.
 func (d *Daemon) finish(ctx context.Context, report *pass.Report, err error, took time.Duration) {
@@ -359,9 +376,7 @@ func (d *Daemon) finish(ctx context.Context, report *pass.Report, err error, too
 		result = "partial"
 	}
 	d.Metrics.Pass(report.Run.Trigger, result, took)
-	if report.Run.Counts.Resources >= largePass {
-		debug.FreeOSMemory()
-	}
+	d.tidy(report.Run.Counts.Resources)
 	d.count(report)
 
 	d.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -372,5 +373,36 @@ func TestAHangingRegionIsLookedAtApart(t *testing.T) {
 			t.Errorf("the gap is told once, and the quarantine: %+v, %v", rows, err)
 		}
 		stop()
+	})
+}
+
+// What passes needed is given back once, some seconds after the last of those that
+// make it worth while, whether one large pass or many small ones.
+func TestMemoryIsGivenBackAfterPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d Daemon
+		for range 9 {
+			d.tidy(largePass / 10)
+		}
+		time.Sleep(time.Minute)
+		if d.untidy.Load() == 0 {
+			t.Error("it was given back after a few small passes")
+		}
+		released := func() uint64 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapReleased
+		}
+		needed := make([]byte, 64<<20)
+		for i := range needed {
+			needed[i] = 1 // or the system would never have had to give it
+		}
+		before := released()
+		d.tidy(largePass / 10)
+		needed = nil
+		time.Sleep(afterPass + time.Second)
+		if got := released(); d.untidy.Load() != 0 || got < before+32<<20 {
+			t.Errorf("%d resources are not accounted for, %d MB were given back", d.untidy.Load(), (got-min(got, before))>>20)
+		}
 	})
 }
