@@ -117,6 +117,7 @@ var house = map[string]row{
 
 	// Implementations.
 	"internal/awssim":          {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},
+	"internal/capacity/table":  {implementation, []string{"internal/clock"}},
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
@@ -129,7 +130,7 @@ var house = map[string]row{
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/savings", "internal/say", "internal/store", "internal/typo",
+		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/run", "internal/savings", "internal/say", "internal/store", "internal/typo", "internal/workload",
 	}},
 	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/say", "internal/service", "internal/store"}},
 
