@@ -140,26 +140,31 @@ func (m *move) order(asked Request, now time.Time) (why string) {
 	case asked.Run != "" && asked.Run != present.ID:
 		return fmt.Sprintf("run %s is over; it is %s that is under way", asked.Run, present.ID)
 	}
-	var moved workload.Run
-	var err error
-	switch asked.Asks {
-	case AsksCancel:
-		m.memory.Waiting = nil
-		moved, err = workload.Cancel(*present, asked.By, asked.Reason, now)
-	case AsksUndo:
-		moved, err = workload.TakeBack(*present, asked.By, now)
-	case AsksRetry:
-		moved, err = workload.Resume(*present, asked.By, now)
-	case AsksOn:
-		moved, err = goOn(*present, asked.By, now)
-	case AsksStart, AsksStop:
-		return "that asks for a run, not about one"
-	}
+	moved, err := ordered(present, asked, now)
 	if err != nil {
 		return err.Error()
 	}
+	if asked.Asks == AsksCancel {
+		m.memory.Waiting = nil
+	}
 	m.decided(moved)
 	return ""
+}
+
+// ordered is a run after what somebody decided about it.
+func ordered(r *workload.Run, asked Request, now time.Time) (workload.Run, error) {
+	switch asked.Asks {
+	case AsksCancel:
+		return workload.Cancel(*r, asked.By, asked.Reason, now)
+	case AsksUndo:
+		return workload.TakeBack(*r, asked.By, now)
+	case AsksRetry:
+		return workload.Resume(*r, asked.By, now)
+	case AsksOn:
+		return goOn(*r, asked.By, now)
+	case AsksStart, AsksStop:
+	}
+	return *r, fmt.Errorf("%s asks for a run, not for something of one", asked.Asks)
 }
 
 // goOn goes on with a run that is held as if what failed had not.

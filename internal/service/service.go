@@ -85,6 +85,8 @@ type Service struct {
 	// Matching lists what the filter of a rule matches in its scopes, with the schedule tag or without, and what could not
 	// be listed. nil: only what a look at the fleet shows is known.
 	Matching func(ctx context.Context, rule *policy.Rule) ([]fleet.Resource, []Gap)
+	// Foreseer looks at what runs of workloads would do; nil: nobody can.
+	Foreseer Foreseer
 	// Gate knows who asks; nil where nobody signs in.
 	*Gate
 }
