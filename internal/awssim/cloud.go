@@ -153,6 +153,7 @@ type scope struct {
 	notebooks        map[string]*notebook   // of SageMaker, by name in small letters
 	alarms           map[string]*alarm      // of CloudWatch, by name
 	targetGroups     map[string]*targetGroup
+	commands         []*command          // of Systems Manager, in the order in which they were sent
 	classics         map[string]*classic // Classic load balancers, by name
 	queues           map[string]*queue   // of SQS, by name; nil: none
 }

@@ -62,6 +62,13 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		c.done(w, err)
 	case "DELETE /_sim/faults":
 		c.done(w, c.SetFaults(nil))
+	case "PUT /_sim/guest":
+		var g Guest
+		err := decodeStrict(body, &g)
+		if err == nil {
+			err = c.SetGuest(r.URL.Query().Get("instance"), g)
+		}
+		c.done(w, err)
 	case "GET /_sim/clock":
 		c.writeClock(w)
 	case "POST /_sim/clock":
@@ -77,7 +84,7 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		c.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
 	}
 }
 

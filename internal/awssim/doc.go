@@ -43,6 +43,7 @@
 //	GET    /_sim/faults            faults in force with their hits
 //	PUT    /_sim/faults            replace them (YAML or JSON list)
 //	DELETE /_sim/faults            end them
+//	PUT    /_sim/guest?instance=ID what is inside an instance (YAML or JSON: Guest)
 //	GET    /_sim/clock             {"now", "start", "speed"}
 //	POST   /_sim/clock?advance=1h&speed=60
 //	POST   /_sim/sessions/expire   end all sessions of AssumeRole

@@ -116,6 +116,8 @@ type Resource struct {
 	Hibernation  bool   `yaml:"hibernation,omitempty"`
 	EBSOptimized bool   `yaml:"ebs_optimized,omitempty"`
 	DisableStop  bool   `yaml:"disable_api_stop,omitempty"`
+	// Guest is what Systems Manager meets inside; nil: no agent.
+	Guest *Guest `yaml:"guest,omitempty"`
 	// TerminateOnShutdown: it ends when it is shut down from inside; a stop by the API stops it all the same.
 	TerminateOnShutdown bool `yaml:"terminate_on_shutdown,omitempty"`
 	DisableTermination  bool `yaml:"disable_api_termination,omitempty"`
@@ -412,6 +414,9 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 			bad(field, "%q is not known: %s", v, strings.Join(allowed, ", "))
 		}
 	}
+	if r.Kind != "ec2" {
+		none(r.Kind, stray{"guest", r.Guest != nil})
+	}
 	if r.Kind != "asg" {
 		none(r.Kind, r.ofGroups()...)
 	}
@@ -440,6 +445,9 @@ func (r *Resource) check(bad func(field, format string, args ...any), images map
 			} else if t != nil && im.arch != t.arch {
 				bad("image", "%q is for %s, type %s is %s", r.Image, im.arch, t.name, t.arch)
 			}
+		}
+		if r.Guest != nil {
+			r.Guest.check(bad)
 		}
 		if r.Hibernation && t != nil && !t.hibernate {
 			bad("hibernation", "type %s does not support it", t.name)
@@ -956,6 +964,10 @@ func (c *Cloud) instanceOf(s *scope, r *Resource, n int, tags []Tag, images map[
 		}
 	}
 	i.image = images[img]
+	if r.Guest != nil { // each copy its own
+		guest := *r.Guest
+		i.guest = &guest
+	}
 	i.zone = r.Zone
 	if i.zone == "" {
 		z := n
@@ -1124,6 +1136,10 @@ func (s *scope) describe(i *instance) Resource {
 	}
 	if i.is&addressed != 0 {
 		r.PrivateIP = i.address()
+	}
+	if i.guest != nil {
+		guest := *i.guest
+		r.Guest = &guest
 	}
 	switch {
 	case i.is&spotPersistent != 0:

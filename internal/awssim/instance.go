@@ -64,6 +64,7 @@ type instance struct {
 	tags     []Tag
 	line     timeline
 	old      *lateView
+	guest    *Guest // nil: no agent of Systems Manager
 	// startError is the code with which every start is refused, or for a code
 	// that begins with Client. or Server. the reason it falls back to stopped.
 	startError string

@@ -90,6 +90,7 @@ func AWSLimits() []Limit {
 		{Service: "elasticloadbalancing", Action: "*", Shared: true, Request: Bucket{20, 4}},
 		{Service: "elb", Action: "Describe*", Shared: true, Request: Bucket{40, 10}},
 		{Service: "elb", Action: "*", Shared: true, Request: Bucket{20, 4}},
+		{Service: "ssm", Action: "*Command*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
 		{Service: "eks", Action: "*", Shared: true, Request: Bucket{30, 5}}, // no figure is published
 		{Service: "autoscaling", Action: "*", Shared: true, Request: Bucket{30, 5}},

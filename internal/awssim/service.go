@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -208,6 +209,9 @@ func services() map[string]*service {
 	)
 	out := map[string]*service{}
 	for _, s := range all {
+		if s.name == "ssm" {
+			maps.Copy(s.actions, commandActions())
+		}
 		for of := s; of != nil; of = of.older {
 			for name, a := range of.actions {
 				a.name = name

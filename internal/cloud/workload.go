@@ -2,7 +2,11 @@ package cloud
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"dayshift/internal/fleet"
 )
@@ -11,14 +15,17 @@ import (
 // itself, and asks the permit of the context before each that changes something.
 type Balancer interface {
 	// Memberships returns where the instances with the IDs are registered: target groups whose targets are
-	// instances, and Classic load balancers. Ordered by instance, group and port. The answer is whole or it is an error.
+	// instances, and Classic load balancers. Ordered by instance, group and port. Who is being drained is on its way out and
+	// no member any more: what was taken out is known from before. The answer is whole or it is an error.
 	Memberships(ctx context.Context, scope fleet.Scope, ids []string) ([]Membership, error)
-	// Standing says how members stand in their group, in the order given.
+	// Standing says how members stand in their group, in the order given. With a group that is gone its members are out.
 	Standing(ctx context.Context, scope fleet.Scope, members []Membership) ([]Standing, error)
 	// Deregister takes members out; one that is not in is no error. Their connections are drained: Standing says Draining
 	// until that is over. When it fails, some may be out; the same call may be made again.
 	Deregister(ctx context.Context, scope fleet.Scope, members []Membership) error
-	// Register puts members in; one that is in already is no error. When it fails, some may be in; the same call may be made again.
+	// Register puts members in; one that is in already is no error. Members whose instance is not running are refused: the
+	// error then holds a *MemberError that names their instances, and the others are in. When it fails, some may be in; the
+	// same call may be made again.
 	Register(ctx context.Context, scope fleet.Scope, members []Membership) error
 }
 
@@ -43,20 +50,23 @@ type StandingState string
 // The states.
 const (
 	StandingHealthy   StandingState = "healthy"
-	StandingUnhealthy StandingState = "unhealthy"
-	StandingInitial   StandingState = "initial"  // registered, not checked yet
-	StandingDraining  StandingState = "draining" // its connections are let end
-	StandingOut       StandingState = "out"      // not registered
-	StandingUnused    StandingState = "unused"   // registered where nothing sends traffic: the group has no listener, or the zone is off
+	StandingUnhealthy StandingState = "unhealthy" // also where its instance does not run: it comes back by itself when that does
+	StandingInitial   StandingState = "initial"   // registered, not checked yet
+	StandingDraining  StandingState = "draining"  // its connections are let end
+	StandingOut       StandingState = "out"       // not registered
+	StandingUnused    StandingState = "unused"    // registered where nothing sends traffic: the group has no listener, or the zone is off
 )
 
 // Commander runs commands inside instances: AWS Systems Manager. It paces its calls by itself, and asks the permit of the
 // context before each that starts something.
 type Commander interface {
 	// Send runs lines of a script on instances, at most CommandTargets, and returns the command's ID. Token goes
-	// into the comment of the command: a command with the token that was sent after Since is not sent again, its ID is returned.
+	// into the comment of the command: a command with the token that was sent after Since is not sent again, its ID is
+	// returned. Where an instance cannot get it (it does not run, or has no agent) nothing is sent and the error is a
+	// *MemberError that names those; one that runs and does not answer gets it later, or never.
 	Send(ctx context.Context, scope fleet.Scope, command Command) (string, error)
-	// Results says how a command stands on each of its instances. One on which it has not arrived yet is Pending.
+	// Results says how a command stands on each of its instances. One on which it has not arrived yet is Pending, and so
+	// is one that is not named: the provider takes a moment to know its own command.
 	Results(ctx context.Context, scope fleet.Scope, id string) (map[string]CommandResult, error)
 	// Reachable says which of the instances have an agent that is online.
 	Reachable(ctx context.Context, scope fleet.Scope, ids []string) (map[string]bool, error)
@@ -81,7 +91,7 @@ type Command struct {
 // CommandResult is how a command stands on one instance.
 type CommandResult struct {
 	State  CommandState
-	Exit   int    // of the script; meaningful when Done
+	Exit   int    // of the script, meaningful when Done
 	Output string // standard output, cut to the provider's 2,500 characters
 	Detail string // in the provider's words: Undeliverable, DeliveryTimedOut …
 }
@@ -119,4 +129,46 @@ type BackupLister interface {
 type Publisher interface {
 	// Publish sends a message to a topic, by ARN, in the topic's own region.
 	Publish(ctx context.Context, topic, subject, message string) error
+}
+
+// Words with which a script of FileTest tells whether the file is there.
+const (
+	filePresent = "dayshift:present"
+	fileAbsent  = "dayshift:absent"
+)
+
+// FileTest makes the lines of a script that says whether a file, or anything else,
+// is at a path. The script ends well either way, so that a file that is not there is
+// no failed command in anybody's eyes; FileThere reads what it said. A path that no
+// script can hold is refused.
+func FileTest(path string, windows bool) ([]string, error) {
+	switch {
+	case path == "":
+		return nil, fmt.Errorf("test for a file: the path is empty: %w", ErrInvalid)
+	case strings.ContainsFunc(path, unicode.IsControl) || !utf8.ValidString(path):
+		return nil, fmt.Errorf("test for the file %q: a control character: %w", path, ErrInvalid)
+	case strings.Contains(path, "{{"): // where Systems Manager fills in parameters
+		return nil, fmt.Errorf("test for the file %q: {{ is not possible: %w", path, ErrInvalid)
+	case windows:
+		// PowerShell ends a text in single quotes at any of these, and takes two of them for one.
+		quoted := strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(path)
+		return []string{"if (Test-Path -LiteralPath '" + quoted + "') { '" + filePresent + "' } else { '" + fileAbsent + "' }"}, nil
+	}
+	quoted := strings.ReplaceAll(path, "'", `'\''`)
+	return []string{"if [ -e '" + quoted + "' ] || [ -L '" + quoted + "' ]; then echo " + filePresent + "; else echo " + fileAbsent + "; fi"}, nil
+}
+
+// FileThere reads what a script of FileTest said; known is false where it did not
+// say, because it did not run, or not to its end.
+func FileThere(result CommandResult) (there, known bool) {
+	if result.State != CommandDone || result.Exit != 0 {
+		return false, false
+	}
+	switch strings.TrimSpace(result.Output) {
+	case filePresent:
+		return true, true
+	case fileAbsent:
+		return false, true
+	}
+	return false, false
 }

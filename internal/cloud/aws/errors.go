@@ -217,6 +217,12 @@ var codes = map[string]error{
 	"HealthUnavailable":               cloud.ErrTransient,
 	"DependencyThrottle":              cloud.ErrThrottled,
 
+	// Of Run Command.
+	"InvalidInstanceId":       cloud.ErrWrongState, // it does not run, or has no agent
+	"InvalidCommandId":        cloud.ErrNotFound,
+	"InvocationDoesNotExist":  cloud.ErrNotFound,
+	"UnsupportedPlatformType": cloud.ErrUnsupported,
+
 	// Of Organizations.
 	"ParentNotFoundException":            cloud.ErrNotFound,
 	"AccessDeniedForDependencyException": cloud.ErrUnauthorized,

@@ -70,7 +70,9 @@ var (
 	rdsShared = Limit{Group: "rds", Request: Rate{300, 12}}
 	// For Systems Manager's maintenance windows AWS publishes no figure. A pass
 	// needs a call per scope, so a small bucket costs no time.
-	ssmShared = Limit{Group: "ssm", Request: Rate{10, 2}}
+	// Nor for Run Command: a tier of a hundred takes two calls to ask, and a call for fifty each time to see what came of it.
+	commandShared = Limit{Group: "ssm command", Request: Rate{20, 5}}
+	ssmShared     = Limit{Group: "ssm", Request: Rate{10, 2}}
 	// All APIs of Auto Scaling share one bucket whose figures AWS does not publish
 	// (https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html). This one
 	// is small enough not to be in the way of the groups' own scaling: a stop of a
@@ -100,6 +102,8 @@ func LimitOf(operation kinds.Operation) Limit {
 	switch {
 	case service == "rds":
 		limit = rdsShared
+	case service == "ssm" && strings.Contains(action, "Command"):
+		limit = commandShared
 	case service == "ssm":
 		limit = ssmShared
 	case service == "autoscaling":
