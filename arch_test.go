@@ -130,7 +130,7 @@ var house = map[string]row{
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/run", "internal/savings", "internal/say", "internal/store", "internal/typo", "internal/workload",
+		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/run", "internal/savings", "internal/say", "internal/store", "internal/typo", "internal/workload",
 	}},
 	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/say", "internal/service", "internal/store"}},
 
@@ -153,7 +153,7 @@ var house = map[string]row{
 	// The command line.
 	"internal/cli": {front, []string{
 		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/client", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
-		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/say", "internal/service", "internal/store", "internal/typo",
+		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/say", "internal/service", "internal/store", "internal/typo",
 	}},
 	"cmd/dayshift": {entry, []string{"internal/cli"}},
 }

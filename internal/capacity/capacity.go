@@ -284,6 +284,7 @@ func (l *Look) list(ctx context.Context, works []*work) map[fleet.Scope]listing 
 func (l *Look) see(w *work, listed []cloud.Reservation) {
 	now := l.Clock.Now()
 	held := w.memory.Seeing(now, ours(w.Name, listed))
+	w.memory.Also = others(w.Reservation, listed)
 	window := w.Window(now)
 	switch {
 	case window.Wanted == 0:
@@ -339,6 +340,24 @@ func ours(name string, listed []cloud.Reservation) []reservation.Held {
 		held = append(held, toHeld(c))
 	}
 	return held
+}
+
+// maxOthers bounds what is shown of what others hold.
+const maxOthers = 20
+
+// others is what is held without the tag of this reservation and could be used by the same instances.
+func others(r *reservation.Reservation, listed []cloud.Reservation) (list []reservation.Held) {
+	for i := range listed {
+		c := &listed[i]
+		held := toHeld(c)
+		if c.Tags[reservation.TagName] == r.Name && !c.Block || held.Standing == reservation.Ended || held.Match != "open" || len(list) == maxOthers {
+			continue
+		}
+		if held.Platform == r.Platform && held.Tenancy == r.Tenancy && (slices.Contains(r.Parts, held.Part) || slices.Contains(r.Alternatives, held.Part)) {
+			list = append(list, held)
+		}
+	}
+	return list
 }
 
 func toHeld(c *cloud.Reservation) reservation.Held {

@@ -114,6 +114,7 @@ func (l *Look) conclude(w *work, step reservation.Step, seen bool) {
 	if !seen || l.DryRun {
 		return
 	}
+	m.Sampled(now)
 	if !l.Observe {
 		l.tellState(w, step, total)
 	}

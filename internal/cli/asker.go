@@ -54,6 +54,10 @@ type asker interface {
 	Apply(ctx context.Context, text []byte, request service.ApplyRequest) (service.ApplyAnswer, error)
 	Export(ctx context.Context, all bool, kinds ...store.ObjectKind) ([]byte, error)
 
+	Capacity(ctx context.Context) (service.Capacity, error)
+	Reservation(ctx context.Context, name string) (service.ReservationStatus, error)
+	ApproveReservation(ctx context.Context, request service.ApprovalRequest) (service.ApprovalAnswer, error)
+
 	SetOverride(ctx context.Context, request service.OverrideRequest) (service.OverrideAnswer, error)
 	ListOverrides(ctx context.Context) (service.OverrideList, error)
 	Override(ctx context.Context, idOrTarget string) (service.OverrideAnswer, error)
@@ -297,6 +301,19 @@ func (l local) Find(_ context.Context, kind store.ObjectKind, name string) (serv
 		}
 	}
 	return service.Object{}, nil
+}
+
+func (l local) Capacity(ctx context.Context) (service.Capacity, error) {
+	return l.Service().Capacity(ctx)
+}
+
+func (l local) Reservation(ctx context.Context, name string) (service.ReservationStatus, error) {
+	return l.Service().Reservation(ctx, name)
+}
+
+func (l local) ApproveReservation(ctx context.Context, request service.ApprovalRequest) (service.ApprovalAnswer, error) {
+	request.Author = person()
+	return l.Service().ApproveReservation(ctx, request)
 }
 
 func (l local) SaveObject(ctx context.Context, change service.ObjectChange) (service.ObjectAnswer, error) {

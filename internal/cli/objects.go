@@ -22,7 +22,7 @@ import (
 	"dayshift/internal/typo"
 )
 
-// objectKind is one of the commands schedule, period, exception, holiday and rule.
+// objectKind is one of the commands schedule, period, exception, holiday, rule and reservation.
 type objectKind struct {
 	kind     store.ObjectKind
 	short    string
@@ -73,6 +73,14 @@ range and its type, as in seoul-office:2027-02-05:stop.`,
 			"delete": "  dayshift rule delete nightly",
 		},
 	},
+	{
+		kind: store.ReservationObject, short: "Reservations: EC2 capacity that is held while it is wanted",
+		examples: map[string]string{
+			"create": "  dayshift reservation create black-friday --account 111122223333 --region ap-northeast-1 --instance-type r5b.2xlarge --zones ap-northeast-1c --count 15 --from 2026-11-26T18:00 --to 2026-11-30T12:00 --dry-run",
+			"update": "  dayshift reservation update black-friday --count 20",
+			"delete": "  dayshift reservation delete black-friday",
+		},
+	},
 }
 
 func objectCommands(c *common) []*cobra.Command {
@@ -81,8 +89,11 @@ func objectCommands(c *common) []*cobra.Command {
 		k := &objectKinds[i]
 		cmd := &cobra.Command{Use: string(k.kind), Short: k.short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 		cmd.AddCommand(objectListCommand(c, k), objectShowCommand(c, k), objectSaveCommand(c, k, "create"), objectSaveCommand(c, k, "update"), objectDeleteCommand(c, k))
-		if k.kind == store.ScheduleObject {
+		switch k.kind { //nolint:exhaustive // the others have no more
+		case store.ScheduleObject:
 			cmd.AddCommand(calendarCommand(c))
+		case store.ReservationObject:
+			cmd.AddCommand(reservationStatusCommand(c), reservationApproveCommand(c))
 		}
 		list = append(list, cmd)
 	}
@@ -217,6 +228,8 @@ func objectShowCommand(c *common, k *objectKind) *cobra.Command {
 		long += "\nBelow it: the years that it covers, and the age of what was fetched."
 	case store.ExceptionObject:
 		long += "\n" + k.long
+	case store.ReservationObject:
+		long += "\nBelow it: what is held and used, what it costs and what comes next."
 	}
 	return &cobra.Command{
 		Use:               "show NAME",

@@ -9,6 +9,7 @@ func (s *Surface) register() {
 	s.clearOverrides()
 	s.objects()
 	s.schedules()
+	s.reservations()
 	s.activity()
 	s.runs()
 	s.events()

@@ -119,7 +119,7 @@ func (s *Surface) configuration() {
 		})
 	op(s, toEdit, operation{
 		id: "apply", method: http.MethodPost, path: "/apply", tag: "Configuration", summary: "Make the objects of the store those of a file",
-		doc:    "The file has the sections periods, holidays, schedules, exceptions and rules. Everything is checked first, and its effect is told as one; where something is wrong, nothing is written.",
+		doc:    "The file has the sections periods, holidays, schedules, exceptions, rules and reservations. Everything is checked first, and its effect is told as one; where something is wrong, nothing is written.",
 		bodies: yamlBodies(), maxBody: maxFileBody,
 	},
 		func(ctx context.Context, in *struct {
@@ -159,7 +159,7 @@ func (s *Surface) configuration() {
 		})
 	op(s, toRead, operation{id: "export", method: http.MethodGet, path: "/export", tag: "Configuration", summary: "Write the objects of the store as a file that apply takes", answers: []string{"application/yaml"}},
 		func(ctx context.Context, in *struct {
-			Kind []store.ObjectKind `query:"kind" enum:"schedule,period,exception,holiday,rule" maxItems:"5" doc:"Only these kinds; several with commas between."`
+			Kind []store.ObjectKind `query:"kind" enum:"schedule,period,exception,holiday,rule,reservation" maxItems:"6" doc:"Only these kinds; several with commas between."`
 			All  bool               `query:"all" doc:"The objects of the configuration file too."`
 		},
 		) (*download, error) {

@@ -1,8 +1,10 @@
 package reservation
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,11 @@ type Memory struct {
 	Round Round     `json:"round,omitzero"`
 	Told  Told      `json:"told,omitzero"`
 	Idle  Idle      `json:"idle,omitzero"`
+
+	// Also is what others hold that the same instances could use: never changed, only shown.
+	Also []Held `json:"also,omitempty"`
+	// Samples are what was wanted, held and used over time, each until the next, at most MaxSamples.
+	Samples []Sample `json:"samples,omitempty"`
 
 	// Seen is when Held was listed; Wanted and Why are what came of the last look, Until is when the next one is due.
 	Seen   time.Time `json:"seen,omitzero"`
@@ -82,6 +89,64 @@ type Idle struct {
 	Since time.Time `json:"since,omitzero"`
 	Least int       `json:"least,omitempty"` // the fewest that were unused since then
 	Told  bool      `json:"told,omitempty"`
+}
+
+// MaxSamples bounds the samples that are kept: a day that changes at every look.
+const MaxSamples = 288
+
+// Sample is how things stood from an instant on.
+type Sample struct {
+	At     time.Time `json:"at"`
+	Wanted int       `json:"wanted"`
+	Held   int       `json:"held"`
+	Used   int       `json:"used"`
+	// Zones are the same by zone and type, in their order.
+	Zones []ZoneSample `json:"zones,omitempty"`
+}
+
+// ZoneSample is how many are held and used in one zone.
+type ZoneSample struct {
+	Part Part `json:"part"`
+	Held int  `json:"held"`
+	Used int  `json:"used"`
+}
+
+// Sampled notes how things stand, where that is not how they stood.
+func (m *Memory) Sampled(now time.Time) {
+	s := Sample{At: now, Wanted: m.Wanted, Zones: Zones(m.Held)}
+	s.Held, s.Used = Sum(m.Held)
+	if n := len(m.Samples); n > 0 {
+		last := m.Samples[n-1]
+		if last.Wanted == s.Wanted && last.Held == s.Held && last.Used == s.Used && slices.Equal(last.Zones, s.Zones) {
+			return
+		}
+	}
+	m.Samples = append(m.Samples, s)
+	if over := len(m.Samples) - MaxSamples; over > 0 {
+		m.Samples = slices.Clone(m.Samples[over:])
+	}
+}
+
+// Zones sums what is held by zone and type, ordered.
+func Zones(held []Held) []ZoneSample {
+	var list []ZoneSample
+	for i := range held {
+		h := &held[i]
+		if !h.live() {
+			continue
+		}
+		at := slices.IndexFunc(list, func(z ZoneSample) bool { return z.Part == h.Part })
+		if at < 0 {
+			at = len(list)
+			list = append(list, ZoneSample{Part: h.Part})
+		}
+		list[at].Held += h.Total
+		list[at].Used += h.Used()
+	}
+	slices.SortFunc(list, func(a, b ZoneSample) int {
+		return cmp.Or(strings.Compare(a.Part.Zone, b.Part.Zone), strings.Compare(a.Part.Type, b.Part.Type))
+	})
+	return list
 }
 
 // Settling is how long a listing may lag behind what was written (AWS: eventual

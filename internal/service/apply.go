@@ -198,7 +198,7 @@ func turnOf(e *edit) int {
 	switch {
 	case e.did != Deleted:
 		return len(ObjectKinds) + place
-	case e.object.Kind == store.ExceptionObject || e.object.Kind == store.RuleObject:
+	case e.object.Kind == store.ExceptionObject || e.object.Kind == store.RuleObject || e.object.Kind == store.ReservationObject:
 		return place
 	}
 	return 3*len(ObjectKinds) - place

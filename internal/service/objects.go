@@ -19,7 +19,7 @@ import (
 )
 
 // ObjectKinds are the kinds of objects that people change, in the order in which one can name the other.
-var ObjectKinds = []store.ObjectKind{store.PeriodObject, store.HolidayObject, store.ScheduleObject, store.ExceptionObject, store.RuleObject}
+var ObjectKinds = []store.ObjectKind{store.PeriodObject, store.HolidayObject, store.ScheduleObject, store.ExceptionObject, store.RuleObject, store.ReservationObject}
 
 // PresentVersion asks for a change of an object in whatever version it is now.
 const PresentVersion = -1
@@ -167,6 +167,10 @@ func (s *Service) Object(ctx context.Context, kind store.ObjectKind, name string
 		n.holidays(name)
 	case store.ExceptionObject:
 		n.over(found.Spec)
+	case store.ReservationObject:
+		if err := n.reservation(ctx, name); err != nil {
+			return ObjectView{}, err
+		}
 	}
 	view.Notes = append(view.Notes, n.notes...)
 	return view, nil
@@ -422,7 +426,7 @@ func (g *stage) check() error {
 	for _, e := range g.edits {
 		g.compare(e)
 	}
-	return nil
+	return g.endings()
 }
 
 // asked says what was asked for, as the begin of a refusal.
@@ -517,6 +521,9 @@ func shortened(text string) string {
 
 // inside refuses a rule for anything that its author may not act on, also of what only a listing of its own shows.
 func (g *stage) inside(ctx context.Context, e *edit, within *fleet.Filter) error {
+	if within != nil && e.object.Kind == store.ReservationObject { // it spends the money of everybody
+		return &OutsideError{}
+	}
 	if within == nil || e.object.Kind != store.RuleObject || e.did == Deleted {
 		return nil
 	}
@@ -576,6 +583,7 @@ func (g *stage) effect(ctx context.Context, within *fleet.Filter) (Effect, error
 	if err != nil {
 		return Effect{}, fmt.Errorf("find out what the change does: %w", err)
 	}
+	effect.Notes = append(effect.Notes, g.costs()...)
 	return effect, nil
 }
 
