@@ -172,7 +172,7 @@ func TestFault6_07_NothingOutsideIsFound(t *testing.T) {
 		}
 		p := h.refused(ask{path: base + path, as: shop}, 404, notFound)
 		for _, word := range []string{"hidden reason", "hidden row"} {
-			if strings.Contains(p.Detail, word) {
+			if strings.Contains(p.Detail.String(), word) {
 				t.Errorf("%s: %s", path, p.Detail)
 			}
 		}
@@ -397,7 +397,7 @@ func TestFault6_17_AProxyThatIsNotTrusted(t *testing.T) {
 			{path: providerPath},
 		} {
 			a.from, a.headers = "127.0.0.1:1", map[string]string{name: value}
-			if p := h.refused(a, 403, forbidden); !strings.Contains(p.Detail, "trusted_proxies") {
+			if p := h.refused(a, 403, forbidden); !strings.Contains(p.Detail.String(), "trusted_proxies") {
 				t.Errorf("%s of %s: %s", name, a.path, p.Detail)
 			}
 		}

@@ -37,7 +37,7 @@ func TestByName(t *testing.T) {
 		t.Errorf("%+v", explained)
 	}
 	// Not even by a name that is nearly that of something hidden.
-	if p := h.refused(ask{path: base + "/explain?target=hidden-nam", as: shop}, 404, notFound); strings.Contains(p.Detail, `"hidden-name"`) {
+	if p := h.refused(ask{path: base + "/explain?target=hidden-nam", as: shop}, 404, notFound); strings.Contains(p.Detail.String(), `"hidden-name"`) {
 		t.Error(p.Detail)
 	}
 

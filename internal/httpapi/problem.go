@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -22,7 +23,7 @@ type Problem struct {
 	Type   string          `json:"type" example:"/problems/stale" doc:"What kind of problem it is: /problems/ and a word."`
 	Title  string          `json:"title" example:"Changed by somebody else" doc:"The kind in words; the same for every problem of the kind."`
 	Status int             `json:"status" example:"409" doc:"The HTTP status."`
-	Detail string          `json:"detail,omitempty" doc:"What is wrong here, and what to do, for people."`
+	Detail say.Text        `json:"detail,omitzero" doc:"What is wrong here, and what to do, for people."`
 	Errors []ProblemDetail `json:"errors,omitempty" doc:"What is wrong, field by field."`
 	// Answer is set where a person has to confirm first: what the change would do; and where only a part was done.
 	Answer any `json:"answer,omitempty" doc:"Of the problem unconfirmed: the answer of the request with what it would do. Of a file of which a part was applied: what was."`
@@ -77,7 +78,14 @@ var problems = map[string]struct {
 // problem makes a problem of a kind.
 func problem(kind, format string, args ...any) *Problem {
 	of := problems[kind]
-	return &Problem{Type: "/problems/" + kind, Title: of.title, Status: of.status, Detail: fmt.Sprintf(format, args...)}
+	return &Problem{Type: "/problems/" + kind, Title: of.title, Status: of.status, Detail: say.Raw(fmt.Sprintf(format, args...))}
+}
+
+// stated makes a problem of a kind that is said in the language of the reader.
+func stated(kind string, detail say.Text) *Problem {
+	p := problem(kind, "")
+	p.Detail = detail
+	return p
 }
 
 // with says another status than that of the kind.
@@ -87,7 +95,7 @@ func (p *Problem) with(status int) *Problem {
 }
 
 // Error implements error.
-func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail.String() }
 
 // GetStatus implements huma.StatusError.
 func (p *Problem) GetStatus() int { return p.Status }
@@ -140,7 +148,7 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 		return p
 	}
 	if kind == internal { // what went wrong inside is no business of who asked
-		p.Detail = "something went wrong; the log of the server says what"
+		p.Detail = say.F("something went wrong; the log of the server says what")
 		return p
 	}
 	for _, err := range errs {
@@ -157,7 +165,7 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 		p.Errors = append(p.Errors, detail)
 	}
 	if len(p.Errors) > 0 {
-		p.Detail = strings.TrimPrefix(p.Errors[0].Location+": ", ": ") + p.Errors[0].Message
+		p.Detail = say.Raw(strings.TrimPrefix(p.Errors[0].Location+": ", ": ") + p.Errors[0].Message)
 	}
 	return p
 }
@@ -184,7 +192,7 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 		part     *service.PartError
 		reaches  *service.OutsideError
 		tooLong  *http.MaxBytesError
-		asStated = func(kind string) *Problem { return problem(kind, "%s", err.Error()) }
+		asStated = func(kind string) *Problem { return stated(kind, said(err)) }
 	)
 	switch {
 	case errors.As(denied(err), &already):
@@ -206,7 +214,7 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 	case errors.As(err, &input):
 		return asStated(invalid)
 	case errors.As(err, &confirm):
-		return problem(unconfirmed, "%s; if it is meant, send it again with confirm=true", confirm.Error())
+		return stated(unconfirmed, say.F("%s; if it is meant, send it again with confirm=true", confirm))
 	case errors.Is(err, store.ErrConflict):
 		return asStated(stale)
 	case errors.Is(err, store.ErrNotFound):
@@ -236,6 +244,6 @@ func (p *Problem) fault(at, path, summary, allowed, fix string) {
 	}
 	p.Errors = append(p.Errors, ProblemDetail{Location: cmp.Or(strings.Trim(at+"."+path, "."), "body"), Message: message})
 	if len(p.Errors) == 1 {
-		p.Detail = summary
+		p.Detail = say.Raw(summary)
 	}
 }

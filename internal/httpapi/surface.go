@@ -251,6 +251,7 @@ func New(program Program, options Options) *Surface {
 	config.Security = []map[string][]string{{"key": {}}, {"header": {}}, {"session": {}}}
 	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON} // the second is that of problems: what is behind the +
 	config.DefaultFormat = "application/json"
+	config.Transformers = append(config.Transformers, speak)
 	s.api = humago.New(s.mux, config)
 	s.register()
 	s.finishDocument()

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { ApiError, address, reachable, request, send, whenUnauthenticated } from './client'
+import { ApiError, address, askIn, reachable, request, send, whenUnauthenticated } from './client'
 
 const respond = (body: string | null, init: ResponseInit): void => {
   vi.stubGlobal('fetch', vi.fn(() => Promise.resolve(new Response(body, init))))
@@ -28,6 +28,18 @@ describe('send', () => {
   it('gives the body and what stands in the head', async () => {
     respond('{"a":1}', { status: 202, headers: { ...json, ETag: '"3"', Location: '/api/v1/runs/7' } })
     expect(await send('GET', '/x')).toEqual({ data: { a: 1 }, status: 202, etag: '"3"', location: '/api/v1/runs/7' })
+  })
+
+  it('asks in the language of the page, and in none before that is known', async () => {
+    const asked = async (): Promise<string | null> => {
+      respond('{}', { status: 200, headers: json })
+      await send('GET', '/x')
+      return new Headers(vi.mocked(fetch).mock.calls[0]?.[1]?.headers).get('Accept-Language')
+    }
+    expect(await asked()).toBeNull()
+    askIn('zh-CN')
+    expect(await asked()).toBe('zh-CN')
+    askIn('')
   })
 
   it('takes an answer without a body', async () => {

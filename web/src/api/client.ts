@@ -6,6 +6,13 @@ export { ApiError }
 /** Whether the last request reached the server. The layout shows it; the event stream mends it. */
 export const reachable = ref(true)
 
+/** The language that answers are asked for in; the sentences of the server come in it. */
+let language = ''
+
+export function askIn(locale: string): void {
+  language = locale
+}
+
 /** Called when the server says that nobody is signed in (any more). */
 let onUnauthenticated: () => void = () => undefined
 
@@ -47,6 +54,7 @@ export function address(path: string, query: Query = {}): string {
 /** One request, with what stands in the head of its answer. Throws an ApiError, or the AbortError of `signal`. */
 export async function send<T>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: 'application/json, application/problem+json', ...options.headers }
+  if (language !== '') headers['Accept-Language'] = language
   let body: string | undefined
   if (options.text !== undefined) {
     headers['Content-Type'] = options.text.type

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { type LiveEvent, listen, stream } from './events'
+import { type LiveEvent, listen, resync, stream } from './events'
 
 interface Connection {
   headers: Record<string, string>
@@ -92,4 +92,14 @@ it('does not let one listener take the events of another', async () => {
   expect(got).toEqual(['activity'])
   expect(reported).toHaveBeenCalledOnce()
   for (const stop of stops) stop()
+})
+
+it('has the views ask anew when the language of the answers is another', async () => {
+  const got: string[] = []
+  const stop = listen((event) => got.push(event.type))
+  await settle()
+  resync()
+  expect(got).toEqual(['resync'])
+  expect(connections.length).toBe(1)
+  stop()
 })

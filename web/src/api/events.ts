@@ -38,6 +38,11 @@ export function restartEvents(): void {
   if (listeners.size > 0) start()
 }
 
+/** Has the views ask for the whole once more. */
+export function resync(): void {
+  tell({ id: last, type: 'resync', data: undefined })
+}
+
 function start(): void {
   abort = new AbortController()
   void follow(abort.signal)
@@ -59,7 +64,7 @@ async function follow(halted: AbortSignal): Promise<void> {
       await read(halted, () => {
         tries = 0
         // After a break the views ask for the whole once more: the server may have forgotten where we were.
-        if (!first) tell({ id: last, type: 'resync', data: undefined })
+        if (!first) resync()
         first = false
       })
     } catch (error) {

@@ -1,5 +1,7 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
+import { askIn } from '@/api/client'
+import { resync } from '@/api/events'
 import { type Locale, bestLocale, locales, show } from '@/i18n'
 
 export const themes = ['auto', 'light', 'dark'] as const
@@ -32,6 +34,7 @@ export const usePreferences = defineStore('preferences', () => {
     savedLocale !== null && savedLocale in locales ? (savedLocale as Locale) : bestLocale(navigator.languages),
   )
   const dark = ref(false)
+  askIn(locale.value)
 
   function paint(): void {
     dark.value = theme.value === 'dark' || (theme.value === 'auto' && system.matches)
@@ -50,6 +53,8 @@ export const usePreferences = defineStore('preferences', () => {
     await show(value)
     locale.value = value
     keep('locale', value)
+    askIn(value)
+    resync() // what the server said is on the page in the old language
   }
 
   return { theme, locale, dark, setTheme, setLocale }
