@@ -67,7 +67,7 @@ var house = map[string]row{
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet", "internal/say"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
 	"internal/event":    {word, []string{"internal/fleet"}},
-	"internal/workload": {word, []string{"internal/fleet"}},
+	"internal/workload": {word, []string{"internal/fleet", "internal/typo"}},
 
 	"internal/reservation": {word, []string{"internal/calendar", "internal/fleet", "internal/savings"}},
 
@@ -95,7 +95,7 @@ var house = map[string]row{
 	// Stages.
 	"internal/config": {stage, []string{
 		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/reservation", "internal/store",
-		"internal/typo",
+		"internal/typo", "internal/workload",
 	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet", "internal/say"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},

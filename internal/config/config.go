@@ -11,7 +11,8 @@ import (
 // The comment of each field is its line in the reference, and the first
 // paragraph of each struct's comment stands above its table. Tags: yaml is the key; default is the value of an absent key; min and max
 // are the bounds of a number or duration; enum lists the allowed words;
-// example is what the reference shows; form names a check of form that the
+// example is what the reference shows; unless names a key, and how its text
+// begins where a required key is not; section is the heading under which a structure is described; form names a check of form that the
 // schema repeats as a pattern.
 type Config struct {
 	// The time zone of schedules that name none, as an IANA name.
@@ -32,6 +33,8 @@ type Config struct {
 	Holidays map[string]Holidays `yaml:"holidays" form:"calendarname"`
 	// Dated exceptions: on these dates a schedule starts or stops at another time, or not at all.
 	Exceptions []Exception `yaml:"exceptions"`
+	// Workloads by name: tiers of resources that start and stop in an order, as a whole.
+	Workloads map[string]Workload `yaml:"workloads" form:"workloadname"`
 	// Rules by name: at the instants of an expression, do something with what a filter matches.
 	Rules map[string]Rule `yaml:"rules" form:"rulename"`
 	// Reservations by name: EC2 capacity that is held while it is wanted, and given back after. [Capacity](capacity.md) tells how.
@@ -304,14 +307,14 @@ type Rule struct {
 	Expression string `yaml:"expression" required:"true" example:"cron(55 14 * * ? *)" form:"expression"`
 	// The time zone of the expression, as an IANA name.
 	Timezone string `yaml:"timezone" default:"UTC" example:"Asia/Seoul" form:"zone"`
-	// What it does: `start`, `stop`, `hibernate`, `reboot` or `resize:TYPE`.
+	// What it does: `start`, `stop`, `hibernate`, `reboot` or `resize:TYPE`; or `workload:NAME:start`, `workload:NAME:stop` for a workload as a whole.
 	Action string `yaml:"action" required:"true" example:"stop" form:"action"`
 	// The accounts in which it acts. Absent: all.
 	Accounts []fleet.AccountID `yaml:"accounts" example:"[\"111122223333\"]" form:"account"`
 	// The regions in which it acts. Absent: all.
 	Regions []fleet.Region `yaml:"regions" example:"[ap-northeast-2]" form:"region"`
-	// What it acts on: `key=value` with commas between; different keys must all match, of one key given twice either.
-	Filters string `yaml:"filters" required:"true" example:"tag:Name=batch,vpc-id=vpc-4085e027" form:"filter"`
+	// What it acts on: `key=value` with commas between; different keys must all match, of one key given twice either. An action on a workload takes none.
+	Filters string `yaml:"filters" required:"true" unless:"action workload:" example:"tag:Name=batch,vpc-id=vpc-4085e027" form:"filter"`
 	// false: it acts only on what carries the schedule tag, whatever the tag's value. true: on everything that its filter matches, which needs wider permissions in AWS than the tag allows.
 	Untagged bool `yaml:"untagged" default:"false"`
 	// true: the CloudWatch alarms of what it stops have their actions disabled until that runs again, as they have where the schedule of a resource says so. Absent: the mute_alarms of the file.
@@ -324,6 +327,142 @@ type Rule struct {
 	Created string `yaml:"created" example:"2027-02-05T09:00:00Z" form:"instant"`
 	// A note for people.
 	Description string `yaml:"description" form:"text"`
+}
+
+// Workload is an environment of tiers that starts and stops as a whole, in an order:
+// by its schedule, by rules, or when somebody asks for it. What a tier selects never moves singly.
+type Workload struct {
+	// The schedule that drives the workload as a whole; the schedule tags of its members do not count. Absent: rules and people alone.
+	Schedule string `yaml:"schedule" example:"seoul-office" form:"schedulename"`
+	// Narrows every tier: a member has to match both filters. Absent: it narrows nothing.
+	Filters string `yaml:"filters" example:"tag:Environment=ENV001" form:"filter"`
+	// The accounts of its members. Absent: all.
+	Accounts []fleet.AccountID `yaml:"accounts" example:"[\"111122223333\"]" form:"account"`
+	// The regions of its members. Absent: all.
+	Regions []fleet.Region `yaml:"regions" example:"[us-west-2]" form:"region"`
+	// false: the kill switch. Nothing of it is started or stopped, by whomever; a run that is under way is cancelled.
+	Enabled bool `yaml:"enabled" default:"true"`
+	// The scaling profile of a start that names none. Absent: nothing is resized.
+	Profile string `yaml:"profile" example:"default" form:"text"`
+	// What becomes of a run that is asked for while another one is under way: it does not take place, it waits, or the other one is cancelled first.
+	Overlap string `yaml:"overlap" default:"skip" enum:"skip,queue,replace"`
+	// What becomes of a run of which a tier fails: it goes on as if it had not, it waits for a person, or what it did is undone.
+	OnFailure string `yaml:"on_failure" default:"hold" enum:"continue,hold,undo"`
+	// The ARN of an SNS topic that gets its messages.
+	Topic string `yaml:"topic" example:"arn:aws:sns:us-west-2:111122223333:shop" form:"topic"`
+	// Its tiers by name.
+	Tiers map[string]Tier `yaml:"tiers" required:"true" example:"{db: {filters: \"tag:Role=DB\"}}" form:"tiername"`
+	// A note for people.
+	Description string `yaml:"description" form:"text"`
+}
+
+// Tier is a group of resources of a workload. Its place in the order is told by
+// start.sequence and stop.sequence of all tiers, or by depends_on; where the stop has none of its own, it is the start the other way round.
+type Tier struct {
+	// Its members: `key=value` with commas between, as for a rule.
+	Filters string `yaml:"filters" required:"true" example:"tag:Role=DB" form:"filter"`
+	// The accounts of its members. Absent: those of the workload.
+	Accounts []fleet.AccountID `yaml:"accounts" form:"account"`
+	// The regions of its members. Absent: those of the workload.
+	Regions []fleet.Region `yaml:"regions" form:"region"`
+	// The instance type of stopped EC2 members for each scaling profile, changed before they are started.
+	Profiles map[string]string `yaml:"profiles" example:"{default: t3.nano, performant: c5.large}" form:"text"`
+	// The tiers that are ready before this one starts.
+	DependsOn []string `yaml:"depends_on" example:"[cache]" form:"tiername"`
+	// The tiers that have stopped before this one stops. Absent everywhere: a tier stops after those that depend on it.
+	StopDependsOn []string `yaml:"stop_depends_on" example:"[web]" form:"tiername"`
+	// How it starts.
+	Start Half `yaml:"start" section:"start and stop"`
+	// How it stops.
+	Stop Half `yaml:"stop" section:"start and stop"`
+	// When a started member is ready: once all of these have passed. Absent: once it runs.
+	Ready []ReadyGate `yaml:"ready"`
+	// Who may forbid the stop of a member: all are asked, about all members at once.
+	Vetoes []StopVeto `yaml:"vetoes"`
+	// true: EC2 members are drained from their target groups and Classic load balancers before they are stopped, put back once they are up, and have to be healthy there.
+	Balancers bool `yaml:"balancers" default:"false"`
+	// Members that are left out; so are those with the tag `dayshift:bypass` = `true`. The rest of the tier goes on.
+	Bypass string `yaml:"bypass" example:"instance-id=i-0abc" form:"filter"`
+}
+
+// Half is how a tier goes in one direction.
+type Half struct {
+	// Its place in the order. Tiers of equal numbers go side by side, and numbers may be left out. Either all tiers have one or none has.
+	Sequence int `yaml:"sequence" example:"0" min:"0" max:"1000000"`
+	// How long the tiers behind it wait after it.
+	Delay Duration `yaml:"delay" default:"0s" min:"0s" max:"24h"`
+	// true: one member after the other.
+	Synchronous bool `yaml:"synchronous" default:"false"`
+	// How many members are on their way at once. 0: all.
+	AtOnce int `yaml:"at_once" default:"0" min:"0" max:"100000"`
+	// How long the tier may take. What is not done by then has failed.
+	Timeout Duration `yaml:"timeout" default:"30m" min:"1m" max:"24h"`
+	// What is called before it.
+	Before []TierHook `yaml:"before" section:"before and after"`
+	// What is called after it.
+	After []TierHook `yaml:"after" section:"before and after"`
+}
+
+// ReadyGate is one condition of being ready.
+type ReadyGate struct {
+	// What is looked at: that it runs; EC2's status checks; that it is healthy in all its target groups and load balancers; that a port accepts a connection; that a path answers; that a script inside it (Systems Manager) ends with 0.
+	Type string `yaml:"type" required:"true" example:"tcp" enum:"state,status-checks,target-health,tcp,http,command"`
+	// For tcp and http: asked instead of the member's private address.
+	Host string `yaml:"host" example:"db.shop.internal" form:"text"`
+	// For tcp and http: the port.
+	Port int `yaml:"port" example:"5432" min:"1" max:"65535"`
+	// For http: the path.
+	Path string `yaml:"path" default:"" example:"/health" form:"text"`
+	// For http: the statuses that pass, one or from-to.
+	Expect string `yaml:"expect" default:"200-399" example:"200" form:"statuses"`
+	// For command: the lines of the script.
+	Lines []string `yaml:"lines" example:"[\"systemctl is-active postgresql\"]" form:"text"`
+	// For command: PowerShell instead of a shell script.
+	Windows bool `yaml:"windows" default:"false"`
+	// How long it may take to pass, once the member runs.
+	Timeout Duration `yaml:"timeout" default:"10m" min:"10s" max:"24h"`
+	// The time between two tries.
+	Interval Duration `yaml:"interval" default:"10s" min:"1s" max:"1h"`
+}
+
+// StopVeto is somebody who may forbid the stop of a member.
+type StopVeto struct {
+	// What forbids it: that a file exists inside it (Systems Manager); an open session of Session Manager; a backup or snapshot under way; a script inside it that does not end with 0; an address that does not answer with 2xx.
+	Type string `yaml:"type" required:"true" example:"file" enum:"file,sessions,backup,command,webhook"`
+	// For file: its path.
+	Path string `yaml:"path" example:"/tmp/StopOverride" form:"text"`
+	// For file and command: the member runs Windows.
+	Windows bool `yaml:"windows" default:"false"`
+	// For command: the lines of the script.
+	Lines []string `yaml:"lines" form:"text"`
+	// For webhook: the address.
+	URL string `yaml:"url" example:"https://ci.example/may-stop" form:"url"`
+	// How long an answer is waited for.
+	Timeout Duration `yaml:"timeout" default:"3m" min:"10s" max:"1h"`
+	// What is done when there is no answer in that time: the member is kept running, or stopped.
+	Unknown string `yaml:"unknown" default:"keep" enum:"keep,stop"`
+	// A member that was kept for longer than this, stop after stop, is stopped all the same, and people are told. 0s: never.
+	Limit Duration `yaml:"limit" default:"0s" example:"4h" min:"0s" max:"90d"`
+}
+
+// TierHook is called before or after a tier.
+type TierHook struct {
+	// What is called: a script inside members (Systems Manager), an address, or a Lambda function.
+	Type string `yaml:"type" required:"true" example:"lambda" enum:"command,webhook,lambda"`
+	// For command: the lines of the script.
+	Lines []string `yaml:"lines" form:"text"`
+	// For command: PowerShell instead of a shell script.
+	Windows bool `yaml:"windows" default:"false"`
+	// For webhook: the address.
+	URL string `yaml:"url" example:"https://hooks.example/shop" form:"url"`
+	// For lambda: the ARN of the function.
+	Function string `yaml:"function" example:"arn:aws:lambda:us-west-2:111122223333:function:warm-up" form:"function"`
+	// How long it may take.
+	Timeout Duration `yaml:"timeout" default:"5m" min:"10s" max:"1h"`
+	// true: when it fails, so does the tier. false: people are told, and the tier goes on.
+	Veto bool `yaml:"veto" default:"false"`
+	// Once for the tier, where a script runs on the first member that runs; or once for each member.
+	OncePer string `yaml:"once_per" default:"tier" enum:"tier,member"`
 }
 
 // Reservation is EC2 capacity that is wanted: so many instances of a type, in a
@@ -470,9 +609,8 @@ type Log struct {
 // The first key is the struct's name.
 var later = map[string]map[string]string{
 	"Config": {
-		"workloads":    "workloads (start and stop in an order) are not in this version",
-		"channels":     "notification channels are not in this version",
-		"keys":         "API keys are made with `dayshift key create` or on the page, and kept in the store",
+		"channels": "notification channels are not in this version",
+		"keys":     "API keys are made with `dayshift key create` or on the page, and kept in the store",
 	},
 	"Schedule": {
 		"use_metrics": "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",

@@ -309,20 +309,30 @@ func (d *decoder) structure(path string, node ast.Node, into reflect.Value) {
 		d.keys[at] = entry.at
 		d.value(at, entry.value, into.FieldByIndex(field.Index), field.Tag)
 	}
-	d.required(path, d.spotOf(node), t, given)
+	d.required(path, d.spotOf(node), into, given)
 }
 
 // required notes the keys that a structure cannot do without.
-func (d *decoder) required(path string, at spot, t reflect.Type, given map[string]bool) {
-	for field := range t.Fields() {
+func (d *decoder) required(path string, at spot, into reflect.Value, given map[string]bool) {
+	for field := range into.Type().Fields() {
 		name := field.Tag.Get("yaml")
-		if field.Tag.Get("required") != "" && !given[name] {
+		if field.Tag.Get("required") != "" && !given[name] && !spared(into, field.Tag) {
 			d.fault(at, Fault{
 				Path: path, Problem: "has no " + name,
 				Fix: fmt.Sprintf("add %s: %s", name, field.Tag.Get("example")),
 			})
 		}
 	}
+}
+
+// spared tells whether another key makes a required one unnecessary: the tag unless is that key and how its text begins.
+func spared(into reflect.Value, tag reflect.StructTag) bool {
+	key, prefix, some := strings.Cut(tag.Get("unless"), " ")
+	if !some {
+		return false
+	}
+	_, known := fields(into.Type())
+	return strings.HasPrefix(strings.TrimSpace(into.FieldByIndex(known[key].Index).String()), prefix)
 }
 
 // unknown reports a key that is not one: not yet, or not at all.
@@ -371,6 +381,9 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Holidays](), "in a holiday calendar"},
 		{reflect.TypeFor[Exception](), "in an exception"},
 		{reflect.TypeFor[Rule](), "in a rule"},
+		{reflect.TypeFor[Workload](), "in a workload"},
+		{reflect.TypeFor[Tier](), "in a tier of a workload"},
+		{reflect.TypeFor[Half](), "under start: or stop: of a tier"},
 		{reflect.TypeFor[Reservation](), "in a reservation"},
 		{reflect.TypeFor[Capacity](), "under capacity:"},
 		{reflect.TypeFor[Overrides](), "under overrides:"},
@@ -457,7 +470,7 @@ func (d *decoder) empty(path string, into reflect.Value) {
 	switch {
 	case into.Kind() == reflect.Struct && into.Type() != secretType:
 		setDefaults(into)
-		d.required(path, d.keys[path], into.Type(), nil)
+		d.required(path, d.keys[path], into, nil)
 		return
 	case into.Kind() == reflect.Map, into.Kind() == reflect.Slice && !isItems(into.Type()):
 		return

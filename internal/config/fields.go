@@ -20,7 +20,7 @@ const (
 	BoolForm       Form = "bool"
 	DurationForm   Form = "duration"
 	NumberForm     Form = "number"
-	StructuresForm Form = "structure list" // YAML: [{date: 2027-02-08}]
+	StructuresForm Form = "structure list" // YAML: [{date: 2027-02-08}], or of those with names {db: {filters: "tag:Role=db"}}
 	TextsForm      Form = "KEY=TEXT"       // with commas between
 )
 
@@ -44,7 +44,7 @@ func Fields(kind store.ObjectKind) []Field {
 	for field := range kinds[k].t.Fields() {
 		f := Field{
 			Key: field.Tag.Get("yaml"), Doc: fieldDocs[kinds[k].t.Name()+"."+field.Tag.Get("yaml")], Form: formOf(field.Type),
-			Default: field.Tag.Get("default"), Required: field.Tag.Get("required") != "",
+			Default: field.Tag.Get("default"), Required: field.Tag.Get("required") != "" && field.Tag.Get("unless") == "",
 		}
 		if enum := field.Tag.Get("enum"); enum != "" {
 			f.Enum = strings.Split(enum, ",")
@@ -62,7 +62,7 @@ func formOf(t reflect.Type) Form {
 		return BoolForm
 	case t.Kind() == reflect.Int, t.Kind() == reflect.Float64:
 		return NumberForm
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+	case (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && t.Elem().Kind() == reflect.Struct:
 		return StructuresForm
 	case t.Kind() == reflect.Slice:
 		return ListForm
@@ -130,6 +130,10 @@ func (d *decoder) plain(path string, node ast.Node) any {
 		return list
 	case *ast.BoolNode:
 		return n.Value
+	case *ast.IntegerNode, *ast.FloatNode:
+		if text, _, _ := scalar(node); json.Valid([]byte(text)) {
+			return json.Number(text)
+		}
 	}
 	if text, _, ok := scalar(node); ok {
 		return text

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"go/ast"
@@ -127,6 +128,12 @@ var sections = []struct {
 	{reflect.TypeFor[DayOff](), "days"},
 	{reflect.TypeFor[MakeUp](), "make_up"},
 	{reflect.TypeFor[Exception](), "exceptions"},
+	{reflect.TypeFor[Workload](), "workloads"},
+	{reflect.TypeFor[Tier](), "tiers"},
+	{reflect.TypeFor[Half](), "start and stop"},
+	{reflect.TypeFor[ReadyGate](), "ready"},
+	{reflect.TypeFor[StopVeto](), "vetoes"},
+	{reflect.TypeFor[TierHook](), "before and after"},
 	{reflect.TypeFor[Rule](), "rules"},
 	{reflect.TypeFor[Reservation](), "reservations"},
 	{reflect.TypeFor[Alternative](), "alternatives"},
@@ -223,18 +230,27 @@ func takes(field reflect.StructField) string {
 		return "number" + bounds
 	case reflect.Slice:
 		if field.Type.Elem().Kind() == reflect.Struct {
-			return "list of [" + field.Tag.Get("yaml") + "](#" + field.Tag.Get("yaml") + ")"
+			return "list of " + sectionOf(field)
 		}
 		return "list of texts"
 	case reflect.Map:
 		if field.Type.Elem().Kind() == reflect.String {
 			return "keys, each with a text"
 		}
-		return "names, each with [" + field.Tag.Get("yaml") + "](#" + field.Tag.Get("yaml") + ")"
+		return "names, each with " + sectionOf(field)
 	case reflect.Struct:
+		if field.Tag.Get("section") != "" {
+			return sectionOf(field)
+		}
 		return "[section](#" + field.Tag.Get("yaml") + ")"
 	}
 	return "text"
+}
+
+// sectionOf links to the section of what a field has in it.
+func sectionOf(field reflect.StructField) string {
+	title := cmp.Or(field.Tag.Get("section"), field.Tag.Get("yaml"))
+	return "[" + title + "](#" + strings.ReplaceAll(title, " ", "-") + ")"
 }
 
 func defaultOf(field reflect.StructField) string {
@@ -355,7 +371,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	for field := range s.Fields() {
 		property := append(object{{"description", comments[s.Name()+"."+field.Name]}}, fieldSchema(field)...)
 		properties = append(properties, member{field.Tag.Get("yaml"), property})
-		if field.Tag.Get("required") != "" {
+		if field.Tag.Get("required") != "" && field.Tag.Get("unless") == "" {
 			required = append(required, field.Tag.Get("yaml"))
 		}
 	}
@@ -383,8 +399,13 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Rule](), reflect.TypeFor[Reservation]():
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Reservation](),
+		reflect.TypeFor[Workload](), reflect.TypeFor[Tier](), reflect.TypeFor[ReadyGate](), reflect.TypeFor[StopVeto](), reflect.TypeFor[TierHook]():
 		schema[1].value = "object"
+	case reflect.TypeFor[Rule](): // a workload says itself what is in it
+		schema[1].value = "object"
+		action := object{{"properties", object{{"action", object{{"pattern", `^\s*workload:`}}}}}}
+		schema = append(schema, member{"anyOf", []object{{{"required", []string{"filters"}}}, action}})
 	case reflect.TypeFor[Alternative]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", oneOf("zone", "instance_type")})
@@ -398,8 +419,9 @@ func textSchema(form string) object {
 		"snapshotprefix": patternSnapshot, "store": patternStore, "queue": patternQueue,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
 		"instancetype": patternInstanceType, "availabilityzone": patternZone, "placementgroup": patternPlacementGroup, "localtime": patternLocalTime,
+		"topic": patternTopic, "function": patternFunction, "statuses": patternStatuses, "tiername": `^[^/]+$`,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
-		"action": `^\s*(start|stop|hibernate|reboot|resize:.+)\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
+		"action": `^\s*(start|stop|hibernate|reboot|resize:.+|workload:.+:(start|stop))\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
 	}
 	if form == "account" {
 		return object{{"anyOf", []object{{{"type", "string"}, {"pattern", patternAccount}}, {{"type", "integer"}, {"minimum", 0}, {"maximum", 999999999999}}}}}
@@ -523,7 +545,9 @@ func TestSchema(t *testing.T) {
 		"schedules: {s: {periods: [a], enabled: yes}}", "schedules: {s: {periods: [a], mode: never}}", "schedules: {s: {override_status: on}}",
 		"resync_interval: 5", "resync_interval: 5 minutes", "accounts: [{id: '1', regions: [us-east-1]}]", "accounts: [{id: '111122223333'}]",
 		"accounts: [{id: '111122223333', regions: []}]", "accounts: [{id: '111122223333', regions: [Seoul]}]", "limits: {max_stops: -1}",
-		"store: postgres://x", "listen: localhost", "workloads: {}", "log: {level: loud}", "periods: {a@b: {weekdays: mon}}", "aws: {api_share: 2}",
+		"store: postgres://x", "listen: localhost", "workloads: {w: {}}", "workloads: {w: {tiers: {db: {}}}}", "workloads: {w: {tiers: {db: {filters: name=x, ready: [{type: ping}]}}}}",
+		"workloads: {w: {tiers: {db: {filters: name=x, start: {sequence: -1}}}}}", "workloads: {w: {topic: x, tiers: {db: {filters: name=x}}}}",
+		"workloads: {w: {tiers: {a/b: {filters: name=x}}}}", "rules: {n: {expression: rate(1 day), action: 'workload:w'}}", "log: {level: loud}", "periods: {a@b: {weekdays: mon}}", "aws: {api_share: 2}",
 		"holidays: {kr: {}}", "holidays: {kr: {builtin: jp}}", "holidays: {kr: {days: [{name: x}]}}", "holidays: {kr: {days: [{date: 5 May}]}}",
 		"exceptions: [{schedule: s, date: 2027-02-05, type: stop}]", "exceptions: [{schedule: s, type: stop, value: none}]",
 		"exceptions: [{schedule: s, date: 2027-02-05, type: pause, value: none}]", "exceptions: [{schedule: s, date: 2027-02-05, type: stop, value: later}]",

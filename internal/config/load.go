@@ -211,6 +211,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 	flatten("", reflect.ValueOf(c), lines)
 	b.join(objects)
 	b.follow()
+	b.wholes()
 	d.src = src
 	b.remarks()
 	b.asides()

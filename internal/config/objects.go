@@ -12,6 +12,7 @@ import (
 	"dayshift/internal/policy"
 	"dayshift/internal/reservation"
 	"dayshift/internal/store"
+	"dayshift/internal/workload"
 )
 
 // Bounds on objects. A store holds what people and programs made one by one.
@@ -36,6 +37,7 @@ var kinds = []struct {
 	{store.HolidayObject, "holidays", reflect.TypeFor[Holidays](), "what names it is set aside too"},
 	{store.ScheduleObject, "schedules", reflect.TypeFor[Schedule](), "its resources are left alone"},
 	{store.ExceptionObject, "exceptions", reflect.TypeFor[Exception](), "it changes nothing"},
+	{store.WorkloadObject, "workloads", reflect.TypeFor[Workload](), "none of it is started or stopped"},
 	{store.RuleObject, "rules", reflect.TypeFor[Rule](), "it does not fire"},
 	{store.ReservationObject, "reservations", reflect.TypeFor[Reservation](), "nothing is bought for it, and what it holds is left as it is"},
 }
@@ -292,6 +294,11 @@ func (b *builder) compileObject(o *candidate) {
 		if b.exception(o.path, v); len(b.faults) == 0 {
 			return
 		}
+	case Workload:
+		if compiled := b.workload(o.Name, v); len(b.faults) == 0 {
+			b.c.Workloads[o.Name], b.workloads[o.Name] = v, compiled
+			return
+		}
 	case Rule:
 		if compiled := b.rule(o.Name, v, o.Created, o.Changed); len(b.faults) == 0 {
 			b.c.Rules[o.Name] = v
@@ -326,6 +333,8 @@ func (b *builder) refuse(o *candidate) {
 	case store.ScheduleObject:
 		b.l.Book.Schedules[o.Name] = &policy.Schedule{Name: o.Name, Err: err, Enabled: true}
 		delete(b.c.Schedules, o.Name)
+	case store.WorkloadObject:
+		b.workloads[o.Name] = &workload.Workload{Name: o.Name, Err: err, Enabled: true}
 	case store.RuleObject:
 		b.l.Book.Rules = append(b.l.Book.Rules, &policy.Rule{Name: o.Name, Err: err, Enabled: true})
 	case store.ReservationObject:

@@ -149,6 +149,7 @@ holidays: {company: {days: [{date: 2027-02-10}]}}
 exceptions: [{schedule: office, date: 2027-02-05, type: stop, value: "20:00"}]
 rules: {nightly: {expression: rate(1 hour), action: start, filters: "name=*"}}
 reservations: {sale: {account: "111122223333", region: us-east-1, instance_type: r5.large, zones: [us-east-1a], count: 1}}
+workloads: {shop: {tiers: {db: {filters: "tag:Role=db"}}}}
 `
 	alone := mustJoin(t, text)
 	loaded := mustJoin(t, text,
@@ -156,6 +157,7 @@ reservations: {sale: {account: "111122223333", region: us-east-1, instance_type:
 		objectOf(store.ScheduleObject, "office", `{"override_status":"running"}`), objectOf(store.RuleObject, "nightly", `{"expression":"rate(2 hours)","action":"stop","filters":"name=*"}`),
 		objectOf(store.ExceptionObject, "office:2027-02-05:stop", `{"schedule":"office","date":"2027-02-05","type":"stop","value":"none"}`),
 		objectOf(store.ReservationObject, "sale", `{"account":"111122223333","region":"us-east-1","instance_type":"r5.large","zones":["us-east-1a"],"count":900}`),
+		objectOf(store.WorkloadObject, "shop", `{"enabled":false,"tiers":{"web":{"filters":"tag:Role=web"}}}`),
 	)
 	if diff := cmp.Diff(alone.Config, loaded.Config, cmp.AllowUnexported(Secret{})); diff != "" {
 		t.Errorf("an object reached what the file says:\n%s", diff)

@@ -13,10 +13,16 @@ import (
 )
 
 // ruleActions are what a rule can do, as people write it.
-var ruleActions = []string{string(fleet.Start), string(fleet.Stop), string(fleet.Hibernate), string(fleet.Reboot), resizeAction + "TYPE"}
+var ruleActions = []string{
+	string(fleet.Start), string(fleet.Stop), string(fleet.Hibernate), string(fleet.Reboot), resizeAction + "TYPE",
+	workloadAction + "NAME:start", workloadAction + "NAME:stop",
+}
 
-// resizeAction begins the action that names an instance type.
-const resizeAction = string(fleet.Resize) + ":"
+// resizeAction begins the action that names an instance type, workloadAction one that names a workload.
+const (
+	resizeAction   = string(fleet.Resize) + ":"
+	workloadAction = "workload:"
+)
 
 // epoch is from when a rate counts that does not say it, so that it does not depend on when the program started.
 var epoch = time.Unix(0, 0).UTC()
@@ -56,11 +62,21 @@ func (b *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rul
 		b.calendarFaults(path, err)
 	}
 	if b.readable(path + ".action") {
+		if name, verb, whole := b.workloadAction(path+".action", r.Action); whole {
+			compiled.Workload, compiled.Verb = name, verb
+			b.unfiltered(path)
+			return b.neverFires(path, r, compiled)
+		}
 		compiled.Verb, compiled.Type = b.action(path+".action", r.Action)
 	}
 	if b.readable(path + ".filters") {
 		compiled.Filter = b.filter(path+".filters", r.Filters)
 	}
+	return b.neverFires(path, r, compiled)
+}
+
+// neverFires warns of a rule whose instants are over.
+func (b *builder) neverFires(path string, r Rule, compiled *policy.Rule) *policy.Rule {
 	if e := compiled.Expression; e != nil && r.Enabled && b.env.Now != nil {
 		if _, fires := e.Next(b.env.Now().Add(-compiled.CatchUp)); !fires {
 			b.warnAt(path+".expression", Fault{Text: r.Expression, Problem: "never fires again: its years are over", Fix: "remove the rule, or give it dates to come"})
@@ -107,8 +123,6 @@ func (d *decoder) action(path, text string) (fleet.Verb, string) {
 	switch {
 	case slices.Contains(ruleActions, word) && !colon:
 		return fleet.Verb(word), ""
-	case kind == "workload":
-		f.Problem, f.Fix = "cannot be used: workloads are not in this version", "write a rule for each group of resources"
 	case kind == string(fleet.Resize):
 		size := strings.ToLower(strings.TrimSpace(rest))
 		if policy.IsInstanceType(size) {
@@ -117,7 +131,7 @@ func (d *decoder) action(path, text string) (fleet.Verb, string) {
 		f.Problem = "does not name an instance type"
 		f.Fix = "write the type after the colon, such as resize:t3.small"
 	default:
-		f.Fix = didYouMean(strings.ToLower(kind), ruleActions[:4])
+		f.Fix = didYouMean(strings.ToLower(kind), append(slices.Clone(ruleActions[:4]), "workload"))
 	}
 	d.faultAt(path, f)
 	return "", ""

@@ -55,8 +55,14 @@ func writtenValue(keys map[string]spot, path string, v reflect.Value) (tree, boo
 		return tree{text: fmt.Sprint(v.Interface()), literal: true}, true
 	case reflect.Struct:
 		return written(keys, path, v), true
-	case reflect.Map: // of texts
+	case reflect.Map:
 		t := tree{mapping: true}
+		if v.Type().Elem().Kind() == reflect.Struct {
+			for _, key := range sortedNames(v) {
+				t.keys, t.list = append(t.keys, key), append(t.list, written(keys, join(path, key), v.MapIndex(reflect.ValueOf(key))))
+			}
+			return t, v.Len() > 0
+		}
 		for _, key := range sortedNames(v) {
 			t.keys, t.list = append(t.keys, key), append(t.list, tree{text: v.MapIndex(reflect.ValueOf(key)).String()})
 		}
@@ -146,8 +152,11 @@ func jsonText(b *bytes.Buffer, text string) {
 // block writes a mapping as lines of YAML, lists of mappings with a line for each.
 func (t tree) block(b *bytes.Buffer, indent string) {
 	for i, key := range t.keys {
-		b.WriteString(indent + key + ":")
-		if value := t.list[i]; value.isList && len(value.list) > 0 && value.list[0].mapping {
+		b.WriteString(indent + yamlText(key) + ":")
+		if value := t.list[i]; value.mapping && len(value.list) > 0 && value.list[0].mapping {
+			b.WriteByte('\n')
+			value.block(b, indent+"  ")
+		} else if value.isList && len(value.list) > 0 && value.list[0].mapping {
 			b.WriteByte('\n')
 			for _, item := range value.list {
 				b.WriteString(indent + "  - ")

@@ -303,8 +303,14 @@ func TestFields(t *testing.T) {
 	if f := form(store.ScheduleObject, "mode"); !slices.Equal(f.Enum, []string{"both", "start-only", "stop-only"}) || f.Default != "both" || f.Form != TextForm {
 		t.Errorf("mode is %+v", f)
 	}
-	if f := form(store.RuleObject, "filters"); !f.Required || f.Form != TextForm {
+	if f := form(store.RuleObject, "action"); !f.Required || f.Form != TextForm {
+		t.Errorf("action is %+v", f)
+	}
+	if f := form(store.RuleObject, "filters"); f.Required { // not where the action is on a workload
 		t.Errorf("filters is %+v", f)
+	}
+	if f := form(store.WorkloadObject, "tiers"); !f.Required || f.Form != StructuresForm {
+		t.Errorf("tiers is %+v", f)
 	}
 	for key, want := range map[string]Form{"periods": ListForm, "ssm_maintenance_window": ListForm, "enforced": BoolForm, "jitter": DurationForm} {
 		if f := form(store.ScheduleObject, key); f.Form != want {

@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/workload"
 )
 
 // Limits of AWS on what a configuration names (IAM, STS and tagging references).
@@ -59,6 +60,7 @@ type builder struct {
 	env Env
 
 	zone       *time.Location // of schedules that name none; nil where it is a fault
+	workloads  map[string]*workload.Workload
 	periods    map[string]*calendar.Period
 	calendars  map[string]*calendar.Holidays // nil: at fault
 	exceptions datedOf
@@ -79,8 +81,9 @@ type builder struct {
 func newBuilder(d *decoder, c *Config, env Env) *builder {
 	return &builder{
 		decoder: d, c: c, env: env,
-		l:       &Loaded{Book: policy.Book{TagKey: c.Tag, Schedules: map[string]*policy.Schedule{}}},
-		periods: map[string]*calendar.Period{}, calendars: map[string]*calendar.Holidays{},
+		l:         &Loaded{Book: policy.Book{TagKey: c.Tag, Schedules: map[string]*policy.Schedule{}}},
+		workloads: map[string]*workload.Workload{},
+		periods:   map[string]*calendar.Period{}, calendars: map[string]*calendar.Holidays{},
 		exceptions: datedOf{}, days: map[string]int{},
 		found: map[string]string{},
 		used:  map[string]bool{}, observed: map[string]bool{}, waiting: map[string]bool{},
@@ -112,6 +115,9 @@ func (b *builder) file() {
 	}
 	for _, name := range sortedKeys(b.c.Schedules) {
 		b.l.Book.Schedules[name] = b.schedule(name, b.c.Schedules[name])
+	}
+	for _, name := range sortedKeys(b.c.Workloads) {
+		b.workloads[name] = b.workload(name, b.c.Workloads[name])
 	}
 	for _, name := range sortedKeys(b.c.Rules) {
 		b.l.Book.Rules = append(b.l.Book.Rules, b.rule(name, b.c.Rules[name], time.Time{}, time.Time{}))

@@ -118,6 +118,7 @@ const (
 	ExceptionObject ObjectKind = "exception"
 	HolidayObject   ObjectKind = "holiday"
 	RuleObject      ObjectKind = "rule"
+	WorkloadObject  ObjectKind = "workload"
 	// ReservationObject is part of the configuration too.
 	ReservationObject ObjectKind = "reservation"
 	// ApprovalObject is a second person's consent to what a reservation costs; its name is the reservation's, see reservation.Consent.

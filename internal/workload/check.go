@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -34,7 +35,7 @@ const (
 )
 
 // Check says everything that is wrong with a workload, in the order of its
-// tiers' names. What is missing from a filter is the business of whoever parsed it.
+// tiers' names. Filters, instance types and addresses were checked by whoever read them.
 func (w *Workload) Check() []Fault {
 	c := &checker{w: w}
 	if len(w.Tiers) == 0 {
@@ -79,7 +80,7 @@ func (c *checker) tier(t *Tier, before []Tier) {
 		c.add(path, Fault{Text: t.Name, Problem: "is the name of another tier too", Fix: "give one of them another name"})
 	}
 	if t.Filter.IsZero() {
-		c.add(path, Fault{Problem: "has no filter: it would have no members", Fix: `add filters: such as "tag:Role=` + t.Name + `"`})
+		c.add(path+".filters", Fault{Problem: "are missing: it would have no members", Fix: `add filters: such as "tag:Role=` + t.Name + `"`})
 	}
 	c.names(t, path+".depends_on", t.DependsOn)
 	c.names(t, path+".stop_depends_on", t.StopDependsOn)
@@ -96,8 +97,13 @@ func (c *checker) tier(t *Tier, before []Tier) {
 	}
 }
 
-// TierPath is where a tier stands in its workload.
-func TierPath(name string) string { return "tiers." + name }
+// TierPath is where a tier stands in its workload; a name with dots, brackets or blanks is in quotes.
+func TierPath(name string) string {
+	if name == "" || strings.ContainsAny(name, ".[]\" ") {
+		name = strconv.Quote(name)
+	}
+	return "tiers." + name
+}
 
 func badName(name string) string {
 	switch {
@@ -218,6 +224,9 @@ func (c *checker) half(t *Tier, path string, d Direction) {
 }
 
 func (c *checker) gate(g *Gate, path string) {
+	if !kindOf(c, path, g.Type, GateState, GateStatusChecks, GateTargetHealth, GateTCP, GateHTTP, GateCommand) {
+		return
+	}
 	c.positive(path+".timeout", g.Timeout)
 	c.positive(path+".interval", g.Interval)
 	tcp, http, command := g.Type == GateTCP, g.Type == GateHTTP, g.Type == GateCommand
@@ -239,6 +248,9 @@ func (c *checker) gate(g *Gate, path string) {
 }
 
 func (c *checker) veto(v *Veto, path string) {
+	if !kindOf(c, path, v.Type, VetoFile, VetoSessions, VetoBackup, VetoCommand, VetoWebhook) {
+		return
+	}
 	c.positive(path+".timeout", v.Timeout)
 	file, command, webhook := v.Type == VetoFile, v.Type == VetoCommand, v.Type == VetoWebhook
 	kind := string(v.Type)
@@ -258,6 +270,9 @@ func (c *checker) veto(v *Veto, path string) {
 }
 
 func (c *checker) hook(h *Hook, path string) {
+	if !kindOf(c, path, h.Type, HookCommand, HookWebhook, HookLambda) {
+		return
+	}
 	c.positive(path+".timeout", h.Timeout)
 	kind := string(h.Type)
 	if h.Type == HookWebhook && h.URL == "" {
@@ -270,6 +285,19 @@ func (c *checker) hook(h *Hook, path string) {
 	c.unused(path, kind, "windows", h.Type == HookCommand, h.Windows)
 	c.unused(path, kind, "url", h.Type == HookWebhook, h.URL != "")
 	c.unused(path, kind, "function", h.Type == HookLambda, h.Function != "")
+}
+
+// kindOf checks that a type is a known one.
+func kindOf[T ~string](c *checker, path string, kind T, known ...T) bool {
+	if slices.Contains(known, kind) {
+		return true
+	}
+	var names []string
+	for _, name := range known {
+		names = append(names, string(name))
+	}
+	c.add(path+".type", Fault{Text: string(kind), Problem: "is not one of the words allowed", Allowed: strings.Join(names, ", ")})
+	return false
 }
 
 // lines checks a script.
