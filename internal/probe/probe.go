@@ -1,5 +1,5 @@
 // Package probe looks from outside whether something answers: by a TCP
-// connection or an HTTP request.
+// connection or an HTTP request; and calls addresses that people wrote down.
 //
 // A probe is bounded in time and in what it reads, follows no redirect, goes
 // through no proxy, sends no credentials and checks the certificate of whoever
@@ -9,6 +9,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -39,7 +40,8 @@ type Guard func(network, address string, conn syscall.RawConn) error
 
 // Prober probes. It may be used by several goroutines at once.
 type Prober struct {
-	Guard   Guard         // required
+	Guard   Guard         // of looks (TCP, HTTP); required for them
+	Calls   Guard         // of calls (Post); required for them
 	Timeout time.Duration // of one probe; 0: Timeout
 	Version string        // of the program, for who is asked
 
@@ -65,10 +67,14 @@ func (p *Prober) dial(ctx context.Context, network, address string) (net.Conn, e
 	if p.Dial != nil {
 		return p.Dial(ctx, network, address)
 	}
-	if p.Guard == nil {
+	return p.Guard.dial(ctx, network, address)
+}
+
+func (g Guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if g == nil {
 		return nil, errNoGuard
 	}
-	dialer := net.Dialer{Control: p.Guard}
+	dialer := net.Dialer{Control: g}
 	return dialer.DialContext(ctx, network, address)
 }
 
@@ -103,21 +109,16 @@ func hostPort(host string, port int) (string, error) {
 func (p *Prober) HTTP(ctx context.Context, address string) (status int, err error) {
 	limited, cancel := p.within(ctx)
 	defer cancel()
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "":
-		return 0, errors.New("the address can not be read; it is http://HOST:PORT/PATH")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return 0, fmt.Errorf("scheme %q: expected http or https", u.Scheme)
-	case u.User != nil:
-		return 0, errors.New("the address must not carry a user or a password")
+	u, err := parse(address)
+	if err != nil {
+		return 0, err
 	}
 	req, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return 0, errors.New("the address can not be asked for")
 	}
 	req.Header.Set("User-Agent", "dayshift/"+p.Version)
-	transport := p.transport()
+	transport := p.transport(p.dial)
 	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
@@ -131,9 +132,59 @@ func (p *Prober) HTTP(ctx context.Context, address string) (status int, err erro
 	return resp.StatusCode, nil
 }
 
-func (p *Prober) transport() *http.Transport {
+func parse(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		return nil, errors.New("the address can not be read; it is http://HOST:PORT/PATH")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("scheme %q: expected http or https", u.Scheme)
+	case u.User != nil:
+		return nil, errors.New("the address must not carry a user or a password")
+	}
+	return u, nil
+}
+
+// Post sends JSON to an address that somebody wrote down, and returns the status of the answer and its first words. The ID
+// is that of what is sent: whoever gets it twice can tell. A timeout of 0 is that of a probe. What goes wrong
+// is told without the address, whose path can be a secret.
+func (p *Prober) Post(ctx context.Context, address, id string, body []byte, timeout time.Duration) (status int, said string, err error) {
+	if timeout <= 0 {
+		timeout = Timeout
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+	defer cancel()
+	u, err := parse(address)
+	if err != nil {
+		return 0, "", err
+	}
+	req, err := http.NewRequestWithContext(limited, http.MethodPost, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, "", errors.New("the address can not be called")
+	}
+	req.Header.Set("User-Agent", "dayshift/"+p.Version)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", id)
+	transport := p.transport(p.Calls.dial)
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return 0, "", fmt.Errorf("call %s: %w", u.Host, failure(limited, err))
+	}
+	defer func() { _ = resp.Body.Close() }() // what counts of it has been read
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxSaid))
+	if err != nil {
+		return resp.StatusCode, "", nil //nolint:nilerr // the status says what became of it
+	}
+	return resp.StatusCode, strings.ToValidUTF8(strings.TrimSpace(string(answer)), ""), nil
+}
+
+// maxSaid bounds what is read of the answer to a call: its first line is shown to people.
+const maxSaid = 1 << 10
+
+func (p *Prober) transport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
-		DialContext:            p.dial,
+		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeader,

@@ -190,3 +190,52 @@ func hostOf(address string) string {
 	host, _, _ := net.SplitHostPort(address)
 	return host
 }
+
+func TestPost(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, r.Method+" "+r.Header.Get("Idempotency-Key")+" "+r.Header.Get("Content-Type")+" "+string(body))
+		switch r.URL.Path {
+		case "/no":
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, "  busy \n")
+		case "/moved":
+			http.Redirect(w, r, "/ok", http.StatusTemporaryRedirect)
+		case "/slow":
+			<-r.Context().Done()
+		case "/endless":
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, strings.Repeat("x", 4096)); err != nil {
+					return
+				}
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	p := &Prober{Calls: anywhere, Version: "test"}
+	for _, c := range []struct {
+		path   string
+		status int
+		said   string
+	}{{"/ok", 200, ""}, {"/no", 409, "busy"}, {"/moved", 307, ""}, {"/endless", 200, strings.Repeat("x", maxSaid)}} {
+		if status, said, err := p.Post(t.Context(), server.URL+c.path, "run-1", []byte(`{"a":1}`), time.Second); err != nil || status != c.status || said != c.said {
+			t.Errorf("%s: %d %q %v", c.path, status, said, err)
+		}
+	}
+	if len(got) != 4 || got[0] != `POST run-1 application/json {"a":1}` {
+		t.Errorf("it was sent %q", got)
+	}
+	_, _, err := p.Post(t.Context(), server.URL+"/slow/secret", "run-1", nil, 20*time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "no answer within 20ms") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("slow: %v", err)
+	}
+	no := errors.New("refused to connect")
+	p.Calls = func(string, string, syscall.RawConn) error { return no }
+	if _, _, err := p.Post(t.Context(), server.URL, "run-1", nil, time.Second); !errors.Is(err, no) {
+		t.Errorf("guarded: %v", err)
+	}
+	if _, _, err := (&Prober{Guard: anywhere}).Post(t.Context(), server.URL, "run-1", nil, time.Second); !errors.Is(err, errNoGuard) {
+		t.Errorf("without a guard: %v", err)
+	}
+}
