@@ -226,7 +226,7 @@ func TestPost(t *testing.T) {
 	if len(got) != 4 || got[0] != `POST run-1 application/json {"a":1}` {
 		t.Errorf("it was sent %q", got)
 	}
-	_, _, err := p.Post(t.Context(), server.URL+"/slow/secret", "run-1", nil, 20*time.Millisecond)
+	_, _, err := p.Post(t.Context(), server.URL+"/slow?secret", "run-1", nil, 20*time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "no answer within 20ms") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("slow: %v", err)
 	}
