@@ -156,7 +156,7 @@ func (c *Cloud) LimitCapacity(zone, instanceType string, free int) {
 
 // limits gives the pools that can run short, in order.
 func (l *ledger) limits() []Capacity {
-	var out []Capacity
+	out := []Capacity{}
 	for k, free := range l.pools {
 		out = append(out, Capacity{k.zone, k.typ, *free})
 	}

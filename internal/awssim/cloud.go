@@ -156,6 +156,7 @@ type scope struct {
 	commands         []*command          // of Systems Manager, in the order in which they were sent
 	classics         map[string]*classic // Classic load balancers, by name
 	queues           map[string]*queue   // of SQS, by name; nil: none
+	secrets          map[string]*secret  // of Secrets Manager, by name; nil: none
 }
 
 // New makes a simulator with no accounts but the default one. It panics when

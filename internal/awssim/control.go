@@ -69,6 +69,16 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 			err = c.SetGuest(r.URL.Query().Get("instance"), g)
 		}
 		c.done(w, err)
+	case "GET /_sim/capacity":
+		writeJSON(w, c.Capacity())
+	case "PUT /_sim/capacity":
+		list, err := ParseCapacity(body)
+		if err == nil {
+			err = c.SetCapacity(list)
+		}
+		c.done(w, err)
+	case "DELETE /_sim/capacity":
+		c.done(w, c.SetCapacity(nil))
 	case "GET /_sim/clock":
 		c.writeClock(w)
 	case "POST /_sim/clock":

@@ -1,5 +1,5 @@
 // Package awssim is a simulated AWS: EC2, Auto Scaling, RDS, Redshift, ECS, EKS's node groups, SageMaker's
-// notebook instances, Systems Manager's maintenance windows, CloudWatch's alarms, Organizations and STS over their real wire
+// notebook instances, Systems Manager's maintenance windows, CloudWatch's alarms, Secrets Manager, Organizations and STS over their real wire
 // protocols, for tests, benchmarks, the demo and rehearsals. Any client can use
 // it: the SDKs, boto3, the aws command line, with their endpoint set to it.
 //
@@ -44,6 +44,9 @@
 //	PUT    /_sim/faults            replace them (YAML or JSON list)
 //	DELETE /_sim/faults            end them
 //	PUT    /_sim/guest?instance=ID what is inside an instance (YAML or JSON: Guest)
+//	GET    /_sim/capacity          the pools that run short, with what is free of them
+//	PUT    /_sim/capacity          replace them (YAML or JSON list)
+//	DELETE /_sim/capacity          no pool runs short
 //	GET    /_sim/clock             {"now", "start", "speed"}
 //	POST   /_sim/clock?advance=1h&speed=60
 //	POST   /_sim/sessions/expire   end all sessions of AssumeRole
@@ -53,7 +56,7 @@
 //
 // # What it leaves out
 //
-// Volumes, networks, scaling policies, public addresses, quotas on vCPUs, prices,
+// Sharing, quotes and fleets of Capacity Reservations, volumes, networks, scaling policies, public addresses, quotas on vCPUs, prices,
 // interruption and renewed launches of Spot instances, and IAM beyond roles with
 // allowed and denied actions.
 package awssim

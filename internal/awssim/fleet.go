@@ -18,11 +18,14 @@ import (
 
 // Fleet is what a simulated AWS holds: the form of a fleet file.
 type Fleet struct {
-	Accounts  []Account  `yaml:"accounts,omitempty"`
-	Images    []Image    `yaml:"images,omitempty"`
-	Capacity  []Capacity `yaml:"capacity,omitempty"`
-	Resources []Resource `yaml:"resources,omitempty"`
-	Windows   []Window   `yaml:"windows,omitempty"`
+	Accounts []Account  `yaml:"accounts,omitempty"`
+	Images   []Image    `yaml:"images,omitempty"`
+	Capacity []Capacity `yaml:"capacity,omitempty"`
+	// Reservations are capacity that is held already.
+	Reservations []Reserved `yaml:"reservations,omitempty"`
+	Secrets      []Secret   `yaml:"secrets,omitempty"`
+	Resources    []Resource `yaml:"resources,omitempty"`
+	Windows      []Window   `yaml:"windows,omitempty"`
 	// Events says where EventBridge puts changes of states; nil: nowhere, or where it does.
 	Events *Events `yaml:"events,omitempty"`
 	Alarms []Alarm `yaml:"alarms,omitempty"`
@@ -74,11 +77,11 @@ type Image struct {
 }
 
 // Capacity is a pool that runs short: Free more instances of Type can start in
-// Zone.
+// Zone, or places of it be reserved, by all accounts together.
 type Capacity struct {
-	Zone string `yaml:"zone"`
-	Type string `yaml:"type"`
-	Free int    `yaml:"free"`
+	Zone string `yaml:"zone" json:"zone"`
+	Type string `yaml:"type" json:"type"`
+	Free int    `yaml:"free" json:"free"`
 }
 
 // Resource is one resource, or Count alike: then # in ID and Name stands for
@@ -310,15 +313,19 @@ func (f *Fleet) check(at func(path string) string) []error {
 	}
 	for n, p := range f.Capacity {
 		path := fmt.Sprintf("capacity[%d]", n)
-		if zoneRegion(p.Zone) == nil {
-			bad(path+".zone", "%q is not an availability zone, such as us-east-1a", p.Zone)
+		p.check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) })
+	}
+	for n := range f.Reservations {
+		path := fmt.Sprintf("reservations[%d]", n)
+		r := &f.Reservations[n]
+		r.check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) }, parts)
+		if r.ID != "" && slices.ContainsFunc(f.Reservations[:n], func(o Reserved) bool { return o.ID == r.ID }) {
+			bad(path+".id", "reservation %s is listed twice", r.ID)
 		}
-		if instanceTypes[p.Type] == nil {
-			bad(path+".type", "%q is not an instance type the simulator knows", p.Type)
-		}
-		if p.Free < 0 {
-			bad(path+".free", "%d: must not be negative", p.Free)
-		}
+	}
+	for n := range f.Secrets {
+		path := fmt.Sprintf("secrets[%d]", n)
+		f.Secrets[n].check(func(field, format string, args ...any) { bad(path+"."+field, format, args...) })
 	}
 	nets := newSurroundings()
 	for n := range f.Resources {
@@ -783,6 +790,19 @@ func (c *Cloud) Load(f Fleet) error {
 	if err := c.checkAlarms(&f); err != nil {
 		return err
 	}
+	var held []*odcr
+	taken := c.reservationIDs()
+	for i := range f.Reservations {
+		s := c.scopeLocked(c.accountLocked(f.Reservations[i].Account), regions[f.Reservations[i].Region])
+		r, err := c.odcrOf(s, &f.Reservations[i], now)
+		if err != nil {
+			return fmt.Errorf("load fleet: reservations[%d].%w", i, err)
+		}
+		if taken[r.id] {
+			return fmt.Errorf("load fleet: reservations[%d].id: reservation %s exists already", i, r.id)
+		}
+		held = append(held, r)
+	}
 	if err := c.checkRotas(&f); err != nil {
 		return err
 	}
@@ -893,6 +913,18 @@ func (c *Cloud) Load(f Fleet) error {
 	}
 	for _, p := range f.Capacity {
 		c.LimitCapacity(p.Zone, p.Type, p.Free)
+	}
+	for _, r := range held {
+		r.s.mu.Lock()
+		c.hold(r, now)
+		r.s.mu.Unlock()
+	}
+	for i := range f.Secrets {
+		v := &f.Secrets[i]
+		s := c.scopeLocked(c.accountLocked(v.Account), regions[v.Region])
+		s.mu.Lock()
+		s.addSecret(c.secretOf(s, v.Name, v.Value, now))
+		s.mu.Unlock()
 	}
 	if len(f.Faults) > 0 {
 		return c.SetFaults(f.Faults)
@@ -1099,6 +1131,8 @@ func (c *Cloud) Snapshot() Fleet {
 		for _, w := range s.windows {
 			f.Windows = append(f.Windows, w.Window)
 		}
+		f.Reservations = append(f.Reservations, s.describeReserved(now)...)
+		f.Secrets = append(f.Secrets, s.describeSecrets()...)
 		for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
 			f.Alarms = append(f.Alarms, s.describeAlarm(s.alarms[name], now))
 		}
@@ -1112,9 +1146,7 @@ func (c *Cloud) Snapshot() Fleet {
 		}
 		s.mu.Unlock()
 	}
-	c.poolMu.Lock()
-	f.Capacity = c.ledger.limits()
-	c.poolMu.Unlock()
+	f.Capacity = c.Capacity()
 	for _, s := range c.Faults() {
 		f.Faults = append(f.Faults, s.Fault)
 	}

@@ -94,6 +94,8 @@ func AWSLimits() []Limit {
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
 		{Service: "eks", Action: "*", Shared: true, Request: Bucket{30, 5}}, // no figure is published
 		{Service: "autoscaling", Action: "*", Shared: true, Request: Bucket{30, 5}},
+		{Service: "secretsmanager", Action: "GetSecretValue", Request: Bucket{10_000, 10_000}},
+		{Service: "secretsmanager", Action: "*", Request: Bucket{50, 50}},
 		{Service: "organizations", Action: "*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "sts", Action: "*", Shared: true, Request: Bucket{600, 600}},
 	}

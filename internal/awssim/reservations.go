@@ -662,6 +662,7 @@ func writeReservation(w *xw, r *odcr, o odcrShape) {
 	if r.dated {
 		w.raw("<commitmentInfo>")
 		w.int("committedInstanceCount", r.promised)
+		w.int("commitmentDuration", int(r.committed/int64(time.Second)))
 		w.time("commitmentEndDate", instant(r.start+r.committed))
 		w.raw("</commitmentInfo><deliveryPreference>incremental</deliveryPreference>")
 	}

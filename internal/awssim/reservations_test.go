@@ -2,6 +2,8 @@ package awssim
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -353,4 +355,122 @@ func TestReservationsAreSeenLateUnderEventualConsistency(t *testing.T) {
 	if old == 0 {
 		t.Error("every change was seen at once")
 	}
+}
+
+const reservedFleet = `
+accounts: [{id: "111122223333"}]
+capacity: [{zone: us-east-1a, type: m5.large, free: 4}]
+resources:
+  - {account: "111122223333", region: us-east-1, kind: ec2, name: web-#, count: 2, type: m5.large, zone: us-east-1a}
+reservations:
+  - {account: "111122223333", region: us-east-1, id: cr-0123456789abcdef0, type: m5.large, zone: us-east-1a, count: 5, end: 48h, tags: {"dayshift:reservation": sale}}
+  - {account: "111122223333", region: us-east-1, id: cr-0123456789abcdef1, type: p3.16xlarge, zone: us-east-1b, count: 2, block: true, start: 24h, end: 72h}
+secrets:
+  - {account: "111122223333", region: us-east-1, name: db/odcr, value: '{"username": "admin"}'}
+`
+
+func TestAFleetHoldsReservationsAndSecrets(t *testing.T) {
+	k := newCaller(t, Options{})
+	f, err := ParseFleet([]byte(reservedFleet))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.c.Load(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.c.Load(f); err == nil || !strings.Contains(err.Error(), "reservations[0].id: reservation cr-0123456789abcdef0 exists already") {
+		t.Errorf("loaded twice: %v", err)
+	}
+	k.wantShown("cr-0123456789abcdef0", "5/3 active")
+	k.wantShown("cr-0123456789abcdef1", "2/0 scheduled")
+	k.wantFree(4)
+	again, err := k.c.Snapshot().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := ParseFleet(again)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, again)
+	}
+	other := newCaller(t, Options{})
+	if err := other.c.Load(copied); err != nil {
+		t.Fatal(err)
+	}
+	other.wantShown("cr-0123456789abcdef0", "5/3 active")
+	other.wantFree(4)
+	k.clock.pass(25 * time.Hour)
+	a := k.ok("DescribeCapacityReservations", "CapacityReservationId.1", "cr-0123456789abcdef1")
+	if a.element("state") != "active" || a.element("reservationType") != "capacity-block" || a.element("endDateType") != "limited" {
+		t.Errorf("a block: %s", a.body)
+	}
+	k.fails("UnsupportedOperation", "CancelCapacityReservation", cr("cr-0123456789abcdef1")...)
+	k.fails("UnsupportedOperation", "ModifyCapacityReservation", cr("cr-0123456789abcdef1", "InstanceCount", "3")...)
+	if err := k.c.CancelReservation("cr-0123456789abcdef0"); err != nil {
+		t.Error(err)
+	}
+	if err := k.c.CancelReservation("cr-0123456789abcdef0"); err == nil {
+		t.Error("it was cancelled twice")
+	}
+	k.wantFree(7)
+	seen := k.c.Reservations("111122223333", "us-east-1")
+	if len(seen) != 2 || seen[0].State != "cancelled" || seen[0].Tags["dayshift:reservation"] != "sale" || seen[1].Free != 2 {
+		t.Errorf("%+v", seen)
+	}
+}
+
+func TestFleetsWithReservationsThatCanNotBe(t *testing.T) {
+	for fault, entry := range map[string]string{
+		`"us-west-2a" is not a zone of us-east-1`:                          `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-west-2a, count: 1}]`,
+		`0: must be between 1 and`:                                         `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-east-1a, count: 0}]`,
+		`"m5.tiny" is not an instance type`:                                `reservations: [{account: "111122223333", region: us-east-1, type: m5.tiny, zone: us-east-1a, count: 1}]`,
+		`a Capacity Block has a start and an end`:                          `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-east-1a, count: 1, block: true}]`,
+		`belongs to a future-dated reservation`:                            `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-east-1a, count: 1, start: 24h}]`,
+		`"shared" is not known: open, targeted`:                            `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-east-1a, count: 1, match: shared}]`,
+		`"cr-1" is not the id of a reservation`:                            `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-east-1a, count: 1, id: cr-1}]`,
+		`"" is not the name of a secret`:                                   `secrets: [{account: "111122223333", region: us-east-1, value: x}]`,
+		`"111" is not an account`:                                          `secrets: [{account: "111", region: us-east-1, name: x, value: x}]`,
+		`reservations[0].end: 2020-01-01T00:00:00Z is past, or before its`: `reservations: [{account: "111122223333", region: us-east-1, type: m5.large, zone: us-east-1a, count: 1, end: "2020-01-01T00:00:00Z"}]`,
+	} {
+		f, err := ParseFleet([]byte(entry))
+		if err == nil {
+			err = newCaller(t, Options{}).c.Load(f)
+		}
+		if err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("%s: %v", fault, err)
+		}
+	}
+}
+
+func TestPoolsAreChangedWhileItRuns(t *testing.T) {
+	k := newCaller(t, Options{})
+	s := serve(t, k.c)
+	for _, step := range []struct {
+		method, body string
+		code         int
+		says         string
+	}{
+		{"PUT", `[{"zone": "us-east-1a", "type": "m5.large", "free": 3}]`, 204, ""},
+		{"GET", "", 200, `[{"zone":"us-east-1a","type":"m5.large","free":3}]`},
+		{"PUT", `[{zone: us-east-1a, type: m5.large, free: -3}]`, 400, "must not be negative"},
+		{"PUT", `[{zone: us-east-1a, type: m5.large, free: 1}, {zone: us-east-1a, type: m5.large, free: 1}]`, 400, "listed twice"},
+		{"PUT", `[{zone: us-east-1a, colour: red}]`, 400, "colour"},
+		{"GET", "", 200, `"free":3`},
+		{"DELETE", "", 204, ""},
+		{"GET", "", 200, "[]"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), step.method, s.URL+"/_sim/capacity", strings.NewReader(step.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != step.code || !strings.Contains(string(body), step.says) {
+			t.Errorf("%s %s: %d %s %v", step.method, step.body, resp.StatusCode, body, err)
+		}
+	}
+	k.ok("CreateCapacityReservation", order(1000)...)
 }

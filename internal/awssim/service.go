@@ -205,7 +205,7 @@ func services() map[string]*service {
 		},
 	}
 	all = append(append(all, ecsServices()...),
-		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(), elbService(),
+		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(), secretsService(), elbService(),
 	)
 	out := map[string]*service{}
 	for _, s := range all {

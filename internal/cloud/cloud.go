@@ -161,6 +161,14 @@ type Health struct {
 	Reason string // which check says it, in the provider's words; empty when healthy
 }
 
+// SecretReader reads what is kept secret at the provider.
+type SecretReader interface {
+	// Secret returns the present text of the secret with the name or the ARN, which is of the
+	// scope. No error quotes it. One that does not exist is ErrNotFound; without the permission,
+	// for the secret or for its key, it is ErrUnauthorized.
+	Secret(ctx context.Context, scope fleet.Scope, id string) (string, error)
+}
+
 // Prober finds out what works, for doctor.
 type Prober interface {
 	// Probe tries, without changing anything, each ability that Dayshift needs

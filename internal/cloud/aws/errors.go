@@ -34,6 +34,7 @@ import (
 // Redshift: https://docs.aws.amazon.com/redshift/latest/APIReference/API_ResumeCluster.html
 // Elastic Load Balancing: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html
 // SageMaker: https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html
+// Secrets Manager: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 // STS: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var codes = map[string]error{
 	// Too many calls. EC2 says RequestLimitExceeded, RDS Throttling or
@@ -153,6 +154,7 @@ var codes = map[string]error{
 	"UnauthorizedOperation": cloud.ErrUnauthorized,
 	"AccessDenied":          cloud.ErrUnauthorized,
 	"AccessDeniedException": cloud.ErrUnauthorized,
+	"DecryptionFailure":     cloud.ErrUnauthorized, // Secrets Manager: the key of a secret may not be used
 
 	// Who are you? In a region that is not enabled EC2 says AuthFailure and others
 	// InvalidClientTokenId: there the account's keys are not known. Credentials are
@@ -200,6 +202,7 @@ var codes = map[string]error{
 	"InvalidNextTokenException":        cloud.ErrTransient,
 	"ConcurrentUpdateException":        cloud.ErrTransient, // something else changes the same target just now
 	"InternalServiceException":         cloud.ErrTransient,
+	"InternalServiceError":             cloud.ErrTransient, // of Secrets Manager
 	"DependentServiceUnavailable":      cloud.ErrTransient,
 	"DependentServiceUnavailableFault": cloud.ErrTransient,
 	"ServerException":                  cloud.ErrTransient,

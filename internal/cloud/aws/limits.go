@@ -92,7 +92,10 @@ var (
 	sagemakerShared = Limit{Group: "sagemaker", Request: Rate{10, 2}}
 	// For Redshift AWS publishes no figure. A pass lists with one call for a hundred clusters, and acts with one for each.
 	redshiftShared = Limit{Group: "redshift", Request: Rate{20, 5}}
-	stsShared      = Limit{Group: "sts", Request: Rate{600, 600}}
+	// Secrets Manager allows 10,000 readings a second. A secret is read once in minutes.
+	// https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+	secretsShared = Limit{Group: "secretsmanager", Request: Rate{100, 100}}
+	stsShared     = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
 // LimitOf returns the buckets of an operation.
@@ -126,6 +129,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = redshiftShared
 	case service == "elasticloadbalancing":
 		limit = elbLimits[operation]
+	case service == "secretsmanager":
+		limit = secretsShared
 	case service == "sts":
 		limit = stsShared
 	case known:

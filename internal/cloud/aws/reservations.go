@@ -28,18 +28,11 @@ type typeKey struct {
 
 // openReservations returns the reservations of the scope, with credentials that are good.
 func (c *Cloud) openReservations(ctx context.Context, scope fleet.Scope) (*kinds.Reservations, error) {
-	a, err := c.account(scope)
+	env, err := c.enter(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.credentials(ctx); err != nil {
-		return nil, err
-	}
-	shared, err := a.base.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return kinds.OpenReservations(c.env(a, scope, shared)), nil
+	return kinds.OpenReservations(env), nil
 }
 
 // Reservations implements cloud.Reserver.

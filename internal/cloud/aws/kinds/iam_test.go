@@ -73,6 +73,10 @@ var policyKinds = []struct {
 		"reservations", "Reservations", "Only where the configuration has `reservations`: seeing what capacity is held, reserving with the tag `" + ReservationTag + "`, and changing and giving back what carries that tag. Whoever may write that tag on other reservations hands them over: this policy writes tags in the call that reserves alone.",
 		reservationsPolicy,
 	},
+	{
+		"secret", "The table's secret", "Only where the [table of capacity](configuration.md) has its credentials in Secrets Manager: reading that one secret. Replace `SECRET_NAME`; the six question marks stand for what Secrets Manager appends. A secret with a key of your own needs `kms:Decrypt` on it as well.",
+		secretPolicy,
+	},
 	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
 	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
@@ -108,8 +112,15 @@ func reservationsPolicy(partition string) policyDocument {
 	return compose(partition, []Kind{reservationRow}, func(Permission) bool { return true })
 }
 
+// secretRow stands for the secret of the table of capacity.
+var secretRow = Kind{Kind: "secret", Title: "the table of capacity", Permissions: SecretPermissions}
+
+func secretPolicy(partition string) policyDocument {
+	return compose(partition, []Kind{secretRow}, func(Permission) bool { return true })
+}
+
 // beside are the rows that stand behind the kinds.
-var beside = []Kind{alarmRow, reservationRow}
+var beside = []Kind{alarmRow, reservationRow, secretRow}
 
 // actPolicy is everything that changes something: with keys, or without.
 func actPolicy(partition string, keys bool) policyDocument {
@@ -355,6 +366,10 @@ func judge(partition string, s statement) (complaints []string) {
 		switch {
 		case strings.Contains(action, "*"):
 			complain("%s grants more than one action", action)
+		case operation == getSecret: // what it reads is no description
+			if len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":secret:SECRET_NAME-??????") {
+				complain("%s may read other secrets", action)
+			}
 		case isReading(operation):
 		case service(operation) == "sqs":
 			// A queue of one name is no resource of anybody's schedule.
@@ -450,6 +465,7 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"untagged purchases":     {Action: []string{"ec2:CreateCapacityReservation"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}},
 		"any reservation":        {Action: []string{"ec2:CancelCapacityReservation"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}},
 		"tags of reservations":   {Action: []string{"ec2:CreateTags"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}, Condition: map[string]map[string][]string{"Null": {"aws:RequestTag/" + ReservationTag: {"false"}}}},
+		"any secret":             {Action: []string{"secretsmanager:GetSecretValue"}, Resource: []string{"*"}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
 		"a role of any account":  {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/dayshift"}},
