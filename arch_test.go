@@ -153,7 +153,8 @@ var house = map[string]row{
 	// The command line.
 	"internal/cli": {front, []string{
 		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/client", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
-		"internal/fleet", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/say", "internal/service", "internal/store", "internal/typo",
+		"internal/fleet", "internal/migrate", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/say", "internal/service", "internal/store", "internal/typo",
+		"internal/workload",
 	}},
 	"cmd/dayshift": {entry, []string{"internal/cli"}},
 }

@@ -58,6 +58,14 @@ type asker interface {
 	Reservation(ctx context.Context, name string) (service.ReservationStatus, error)
 	ApproveReservation(ctx context.Context, request service.ApprovalRequest) (service.ApprovalAnswer, error)
 
+	Workloads(ctx context.Context) (service.WorkloadList, error)
+	WorkloadStatus(ctx context.Context, name string) (service.WorkloadStatus, error)
+	WorkloadRuns(ctx context.Context, name string, limit int) (service.WorkloadRuns, error)
+	StartWorkload(ctx context.Context, request service.WorkloadRequest) (service.WorkloadAnswer, error)
+	StopWorkload(ctx context.Context, request service.WorkloadRequest) (service.WorkloadAnswer, error)
+	CancelWorkload(ctx context.Context, order service.WorkloadOrder) (service.WorkloadAnswer, error)
+	ResumeWorkload(ctx context.Context, order service.WorkloadOrder) (service.WorkloadAnswer, error)
+
 	SetOverride(ctx context.Context, request service.OverrideRequest) (service.OverrideAnswer, error)
 	ListOverrides(ctx context.Context) (service.OverrideList, error)
 	Override(ctx context.Context, idOrTarget string) (service.OverrideAnswer, error)
@@ -314,6 +322,38 @@ func (l local) Reservation(ctx context.Context, name string) (service.Reservatio
 func (l local) ApproveReservation(ctx context.Context, request service.ApprovalRequest) (service.ApprovalAnswer, error) {
 	request.Author = person()
 	return l.Service().ApproveReservation(ctx, request)
+}
+
+func (l local) Workloads(ctx context.Context) (service.WorkloadList, error) {
+	return l.Service().Workloads(ctx)
+}
+
+func (l local) WorkloadStatus(ctx context.Context, name string) (service.WorkloadStatus, error) {
+	return l.Service().WorkloadStatus(ctx, name)
+}
+
+func (l local) WorkloadRuns(ctx context.Context, name string, limit int) (service.WorkloadRuns, error) {
+	return l.Service().WorkloadRuns(ctx, name, limit)
+}
+
+func (l local) StartWorkload(ctx context.Context, request service.WorkloadRequest) (service.WorkloadAnswer, error) {
+	request.Author = person()
+	return l.Service().StartWorkload(ctx, request)
+}
+
+func (l local) StopWorkload(ctx context.Context, request service.WorkloadRequest) (service.WorkloadAnswer, error) {
+	request.Author = person()
+	return l.Service().StopWorkload(ctx, request)
+}
+
+func (l local) CancelWorkload(ctx context.Context, order service.WorkloadOrder) (service.WorkloadAnswer, error) {
+	order.Author = person()
+	return l.Service().CancelWorkload(ctx, order)
+}
+
+func (l local) ResumeWorkload(ctx context.Context, order service.WorkloadOrder) (service.WorkloadAnswer, error) {
+	order.Author = person()
+	return l.Service().ResumeWorkload(ctx, order)
 }
 
 func (l local) SaveObject(ctx context.Context, change service.ObjectChange) (service.ObjectAnswer, error) {

@@ -10,6 +10,7 @@ func (s *Surface) register() {
 	s.objects()
 	s.schedules()
 	s.reservations()
+	s.workloads()
 	s.activity()
 	s.runs()
 	s.events()
