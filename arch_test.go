@@ -145,9 +145,9 @@ var house = map[string]row{
 	"internal/app": {wiring, []string{
 		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
-		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/oidc", "internal/pass", "internal/plan", "internal/policy",
-		"internal/queue", "internal/queue/sqs", "internal/record", "internal/savings", "internal/say", "internal/service",
-		"internal/store", "internal/store/memory", "internal/store/sqlstore", "web",
+		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/oidc", "internal/outbound", "internal/pass", "internal/plan", "internal/policy",
+		"internal/probe", "internal/queue", "internal/queue/sqs", "internal/record", "internal/run", "internal/savings", "internal/say", "internal/service",
+		"internal/store", "internal/store/memory", "internal/store/sqlstore", "internal/workload", "web",
 	}},
 
 	// The command line.

@@ -24,6 +24,7 @@ import (
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/record"
+	"dayshift/internal/run"
 	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -81,8 +82,9 @@ type Daemon struct {
 	board *service.Board // nil before Serve
 	page  page
 
-	waits     waiting    // the configuration that waits for a person
-	reloading sync.Mutex // one reload at a time: what was read earlier must not replace what was read later
+	runs      *run.Driver // of workloads, during a term
+	waits     waiting     // the configuration that waits for a person
+	reloading sync.Mutex  // one reload at a time: what was read earlier must not replace what was read later
 
 	relist atomic.Bool  // a person wants the accounts of organizations listed now
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
@@ -179,6 +181,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.passes.Go(func() { d.calendars(passing) })
 	d.passes.Go(func() { d.hear(passing) })
 	d.passes.Go(func() { d.accounts(passing) })
+	d.passes.Go(func() { d.orchestrate(passing, end) })
 	d.loop(passing)
 	d.passes.Wait()
 	stopRenewing()
@@ -573,6 +576,7 @@ func fileMark(path string) mark {
 func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	defer d.asked()
 	d.mu.Lock()
 	before, cloud := d.Config, d.Cloud
 	d.mu.Unlock()

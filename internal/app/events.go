@@ -228,6 +228,7 @@ func (d *Daemon) heard(ctx context.Context, body string) string {
 		}
 		return eventForeign
 	}
+	d.changedIn(ev.Ref.Scope)
 	d.Log.DebugContext(ctx, "event", slog.String("type", ev.Type), slog.String("resource", ev.Ref.String()), slog.String("state", string(ev.State)), slog.Time("at", ev.At))
 	return eventHeard
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -66,6 +67,9 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 		p.Foreseen = options.Foreseen
 		return pass.Run(keeping, p)
 	}
+	if err := a.workloadsOnce(keeping, leader.Lease, leader.MayAct, options.Wait); err != nil {
+		return report, fmt.Errorf("carry out the runs of workloads: %w", err)
+	}
 	report, err = run("command", nil)
 	report.Gaps = append(gaps, report.Gaps...)
 	waiting := report.UnderWay()
@@ -120,6 +124,6 @@ func (a *App) Service() *service.Service {
 	bounds := a.Config.Config.Overrides
 	return &service.Service{
 		Overrides: service.OverrideLimits{MaxDuration: time.Duration(bounds.MaxDuration), MaxPerWeek: bounds.MaxPerWeek},
-		Looker:    a, Estimator: a.Cloud, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble, Matching: a.Matching,
+		Looker:    a, Foreseer: a, Estimator: a.Cloud, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble, Matching: a.Matching,
 	}
 }

@@ -52,11 +52,16 @@ const (
 	ReservationIdle     Kind = "reservation-idle"
 	ReservationReleased Kind = "reservation-released"
 	ReservationFailed   Kind = "reservation-failed"
+	// A run of a workload failed or was cancelled; it left something as it was, or warns; it began or ended.
+	WorkloadFailed Kind = "workload-failed"
+	WorkloadKept   Kind = "workload-kept"
+	WorkloadRun    Kind = "workload-run"
 )
 
 // Kinds are all kinds, the most urgent first.
 var Kinds = []Kind{
-	ConfigWaits, Held, Failed, Shortage, Gap, RuleMissed, StopWarning, NewResource, GapClosed, OverrideEnded, ShortageOver, Changing, Stopping, Starting,
+	ConfigWaits, Held, Failed, Shortage, WorkloadFailed, ReservationFailed, ReservationShort, Gap, RuleMissed, StopWarning, WorkloadKept, ReservationIdle, NewResource, GapClosed,
+	OverrideEnded, ShortageOver, ReservationReached, ReservationReleased, WorkloadRun, Changing, Stopping, Starting,
 }
 
 // Event is one thing that happened to one resource or scope.
@@ -116,7 +121,7 @@ func Group(events []Event) []Message {
 	return messages
 }
 
-var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Shortage: 1, ReservationFailed: 1, ReservationShort: 1, Gap: 2, ReservationIdle: 3, ReservationReached: 5, ReservationReleased: 5, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, ShortageOver: 5, Stopping: 6, Changing: 6, Starting: 7}
+var urgency = map[Kind]int{Held: 0, ConfigWaits: 0, Failed: 1, Shortage: 1, ReservationFailed: 1, WorkloadFailed: 1, WorkloadKept: 3, WorkloadRun: 6, ReservationShort: 1, Gap: 2, ReservationIdle: 3, ReservationReached: 5, ReservationReleased: 5, StopWarning: 3, NewResource: 4, GapClosed: 5, OverrideEnded: 5, RuleMissed: 2, ShortageOver: 5, Stopping: 6, Changing: 6, Starting: 7}
 
 func message(about subject, events []Event) Message {
 	m := Message{Kind: about.kind, Schedule: about.schedule, Workload: about.workload, At: events[0].At, Count: len(events), Title: title(about, len(events))}
@@ -186,6 +191,10 @@ func title(about subject, n int) string {
 		ReservationIdle:     "Capacity is held and not used: " + reservations,
 		ReservationReleased: "All capacity was given back: " + reservations,
 		ReservationFailed:   "Something is wrong with reserved capacity: " + reservations,
+
+		WorkloadFailed: "A workload needs somebody",
+		WorkloadKept:   "Not everything of a workload went as it was to go",
+		WorkloadRun:    "A run of a workload",
 
 		OverrideEnded: fmt.Sprintf("%d overrides ended", n),
 		ConfigWaits:   "A changed configuration waits until somebody confirms it",

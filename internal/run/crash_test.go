@@ -155,7 +155,7 @@ func TestFault47ACrashAnywhereEndsAsWithoutOne(t *testing.T) {
 			t.Logf("%d contacts", contacts)
 			step := 1
 			if testing.Short() {
-				step = 7
+				step = 7 // both kinds of death at contacts of every sort
 			}
 			for n := 1; n <= contacts; n += step {
 				for _, after := range []bool{false, true} {
@@ -165,7 +165,7 @@ func TestFault47ACrashAnywhereEndsAsWithoutOne(t *testing.T) {
 							return // it took fewer contacts this time
 						}
 						time.Sleep(10 * time.Second) // until the lease is taken over
-						s.live(0, false, 30*time.Minute)
+						s.live(0, false, 20*time.Minute)
 						s.arrived(id, test.verb, test.to)
 						if rows := s.rows(store.EventWorkloadEnded); len(rows) != 1 {
 							t.Errorf("its end is recorded %d times", len(rows))

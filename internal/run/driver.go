@@ -1,12 +1,12 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -114,13 +114,11 @@ type subject struct {
 	live    *live     // its run; nil: none is under way
 	due     time.Time // when its schedule or a rule may want something else; zero: never
 	decided bool      // with the present book
-	data    []byte    // of memory, as saved
 }
 
 // live is a run that is not over.
 type live struct {
 	run  workload.Run // as saved
-	data []byte       // likewise
 	wake time.Time
 
 	// The rest is guarded by the driver's mu.
@@ -217,16 +215,14 @@ func (d *Driver) Serve(ctx context.Context) error {
 	}
 }
 
-// Tick makes rounds until nothing is under way and nothing is due, or the time is over, and says when something
+// Tick makes rounds until nothing is under way, and nothing becomes due within a time from now on, and says when something
 // is due next; zero: only people move anything.
-func (d *Driver) Tick(ctx context.Context, atMost time.Duration) (wake time.Time, err error) {
+func (d *Driver) Tick(ctx context.Context, within time.Duration) (wake time.Time, err error) {
 	d.init()
-	limited, cancel := context.WithCancelCause(ctx)
 	defer d.beside.Wait()
-	defer cancel(nil)
-	end := d.Clock.Now().Add(atMost)
+	end := d.Clock.Now().Add(within)
 	for {
-		if wake, err = d.round(limited); err != nil || limited.Err() != nil {
+		if wake, err = d.round(ctx); err != nil || ctx.Err() != nil {
 			return wake, errors.Join(err, context.Cause(ctx))
 		}
 		d.mu.Lock()
@@ -235,14 +231,10 @@ func (d *Driver) Tick(ctx context.Context, atMost time.Duration) (wake time.Time
 			idle = idle && (s.live == nil || !s.live.news)
 		}
 		d.mu.Unlock()
-		now := d.Clock.Now()
-		if idle && (wake.IsZero() || wake.After(now)) || !now.Before(end) {
+		if idle && (wake.IsZero() || wake.After(end) && wake.After(d.Clock.Now())) {
 			return wake, nil
 		}
-		if wake.IsZero() || wake.After(end) {
-			wake = end
-		}
-		d.sleep(limited, wake)
+		d.sleep(ctx, wake)
 	}
 }
 
@@ -286,7 +278,6 @@ type move struct {
 	// touched: a person decided about run, which is moved by the next round.
 	touched bool
 	took    *taken
-	data    []byte // of run, as it is saved
 	rows    []store.Activity
 	drop    []string  // runs that are not kept any longer
 	gone    []Request // that were taken
@@ -357,7 +348,7 @@ func (d *Driver) load(ctx context.Context, setting Setting) error {
 			if err != nil {
 				return err
 			}
-			s := &subject{name: one.Name, memory: m, data: one.Data}
+			s := &subject{name: one.Name, memory: m}
 			if m.Active != "" {
 				if s.live, err = d.resume(limited, m.Active); err != nil {
 					return err
@@ -421,7 +412,6 @@ func (d *Driver) resume(ctx context.Context, id string) (*live, error) {
 		return nil, err
 	}
 	l := newLive(*r)
-	l.data = records[0].Data
 	now := d.Clock.Now()
 	for _, e := range pending(r) {
 		switch e.Kind {
@@ -527,14 +517,14 @@ func (d *Driver) save(ctx context.Context, moves []*move, now time.Time) error {
 	var rows []store.Activity
 	for _, m := range moves {
 		rows = append(rows, m.tell(now)...)
-		memory, err := encode(store.WorkloadMemory, m.s.name, m.memory, now)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(memory.Data, m.s.data) && (m.s.data != nil || !m.memory.empty()) {
+		if !reflect.DeepEqual(m.memory, m.s.memory) {
+			memory, err := encode(store.WorkloadMemory, m.s.name, m.memory, now)
+			if err != nil {
+				return err
+			}
 			records = append(records, memory)
 		}
-		if m.run != nil {
+		if m.run != nil && (m.begins || !reflect.DeepEqual(*m.run, m.s.live.run)) {
 			saved := *m.run
 			if saved.Status.Over() {
 				saved.Pending = nil // messages, which are on their way
@@ -543,9 +533,7 @@ func (d *Driver) save(ctx context.Context, moves []*move, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			if m.data = one.Data; m.begins || !bytes.Equal(one.Data, m.s.live.data) {
-				records = append(records, one)
-			}
+			records = append(records, one)
 		}
 		for _, id := range m.drop {
 			records = append(records, store.Record{Kind: store.WorkloadRun, Name: id, Changed: now})
@@ -563,11 +551,6 @@ func (d *Driver) save(ctx context.Context, moves []*move, now time.Time) error {
 	defer cancel()
 	if err := d.Store.SaveRecords(limited, d.Lease(), records, rows...); err != nil {
 		return fmt.Errorf("record where the runs of workloads stand: %w", err)
-	}
-	for _, one := range records {
-		if s := d.subjects[one.Name]; one.Kind == store.WorkloadMemory && s != nil {
-			s.data = one.Data
-		}
 	}
 	return nil
 }
@@ -592,9 +575,6 @@ func (d *Driver) commit(moves []*move) (wake time.Time) {
 		}
 		if s.live == nil {
 			continue
-		}
-		if m.run != nil {
-			s.live.data = m.data
 		}
 		if m.run != nil && !m.begins {
 			s.live.run, s.live.wake = *m.run, m.next.Wake

@@ -16,11 +16,6 @@ import (
 	"dayshift/internal/workload"
 )
 
-// empty reports whether there is nothing to remember.
-func (m *Memory) empty() bool {
-	return m.Wanted.DecidedAt.IsZero() && m.Active == "" && m.Waiting == nil && len(m.History) == 0 && len(m.Rules) == 0 && len(m.Taken) == 0
-}
-
 // follow ends what is over, and begins what waited for that.
 func (d *Driver) follow(m *move, now time.Time) {
 	if m.run == nil || m.begins || !m.run.Status.Over() {
