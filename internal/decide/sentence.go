@@ -154,7 +154,11 @@ func (x *decider) memoryFact() say.Text {
 
 func (x *decider) seenFact() say.Text {
 	r := &x.Resource
-	list := []say.Text{say.Raw(r.Native).Or(say.Word(r.State)), say.Raw(r.Type)}
+	state := say.Word(r.State)
+	if r.Native != "" && r.Native != string(r.State) { // AWS has another word for it
+		state = say.Raw(r.Native)
+	}
+	list := []say.Text{state, say.Raw(r.Type)}
 	if x.autoRestart && x.Want.State == calendar.Stopped {
 		list = append(list, say.F("restarted by the provider, due %s", instantForm(x.m.AutoRestartAt)))
 	}

@@ -25,8 +25,9 @@ var ourWords = []string{
 	"running", "stopped", "any", "unknown", "starting", "stopping", "other", "start-failed", "stop-failed", "retain-running",
 	// Verbs, and the other ends of a stretch.
 	"start", "stop", "hibernate", "reboot", "resize", "release", "started",
-	// Events of the record that move something.
-	"start-accepted", "stop-accepted", "rebooted", "announced", "recovered", "failed",
+	// Events of the record about a resource.
+	"start-accepted", "stop-accepted", "rebooted", "announced", "recovered", "failed", "skipped", "held", "short", "confirmed", "observed", "resized",
+	"override", "override-ended", "alarms-muted", "alarms-restored",
 	// Days.
 	"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun",
 	"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
