@@ -143,7 +143,7 @@ var house = map[string]row{
 
 	// Wiring.
 	"internal/app": {wiring, []string{
-		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/cloud/aws",
+		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/capacity", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
 		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/oidc", "internal/outbound", "internal/pass", "internal/plan", "internal/policy",
 		"internal/probe", "internal/queue", "internal/queue/sqs", "internal/record", "internal/run", "internal/savings", "internal/say", "internal/service",
@@ -152,7 +152,7 @@ var house = map[string]row{
 
 	// The command line.
 	"internal/cli": {front, []string{
-		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/client", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
+		"internal/access", "internal/app", "internal/buildinfo", "internal/calendar", "internal/capacity", "internal/client", "internal/clock", "internal/cloud", "internal/config", "internal/decide",
 		"internal/fleet", "internal/migrate", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/say", "internal/service", "internal/store", "internal/typo",
 		"internal/workload",
 	}},

@@ -86,6 +86,8 @@ type Daemon struct {
 	waits     waiting     // the configuration that waits for a person
 	reloading sync.Mutex  // one reload at a time: what was read earlier must not replace what was read later
 
+	changed chan struct{} // holds one token when reservations are to be looked at
+
 	relist atomic.Bool  // a person wants the accounts of organizations listed now
 	turned atomic.Int64 // wall clock of the loop's last turn, Unix nanoseconds
 	untidy atomic.Int64 // resources looked at since memory was last given back
@@ -97,6 +99,7 @@ func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	d.leader = newLeader(d.Store)
 	d.agenda = newAgenda(time.Duration(d.Config.Config.ResyncInterval), d.Speed())
 	d.known = pass.Known{Gaps: map[fleet.Scope]string{}, Held: map[fleet.Ref]plan.Guard{}}
+	d.changed = make(chan struct{}, 1)
 	d.turned.Store(wall.Now().UnixNano())
 	d.Metrics.Reload(true, wall.Now())
 	d.open()
@@ -181,6 +184,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.passes.Go(func() { d.calendars(passing) })
 	d.passes.Go(func() { d.hear(passing) })
 	d.passes.Go(func() { d.accounts(passing) })
+	d.passes.Go(func() { d.capacity(passing) })
 	d.passes.Go(func() { d.orchestrate(passing, end) })
 	d.loop(passing)
 	d.passes.Wait()
@@ -576,6 +580,7 @@ func fileMark(path string) mark {
 func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	defer d.changedReservations()
 	defer d.asked()
 	d.mu.Lock()
 	before, cloud := d.Config, d.Cloud

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"dayshift/internal/capacity"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
@@ -29,6 +30,8 @@ type OnceOptions struct {
 	Observe func([]plan.Outcome)
 	// Foreseen is told how long the pass will take, before it acts.
 	Foreseen func([]pass.Estimate)
+	// Reserved is told what became of reservations, where there are any.
+	Reserved func([]capacity.Outcome)
 	// Waiting is called when another process holds the lease.
 	Waiting func(held store.Lease)
 }
@@ -69,6 +72,13 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	}
 	if err := a.workloadsOnce(keeping, leader.Lease, leader.MayAct, options.Wait); err != nil {
 		return report, fmt.Errorf("carry out the runs of workloads: %w", err)
+	}
+	outcomes, err := a.reserveOnce(keeping, func(look *capacity.Look) { look.Lease, look.MayAct = leader.Lease, leader.MayAct })
+	if err != nil {
+		return report, fmt.Errorf("look after reservations: %w", err)
+	}
+	if options.Reserved != nil {
+		options.Reserved(outcomes)
 	}
 	report, err = run("command", nil)
 	report.Gaps = append(gaps, report.Gaps...)

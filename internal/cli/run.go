@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dayshift/internal/app"
+	"dayshift/internal/capacity"
 	"dayshift/internal/decide"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
@@ -54,6 +55,8 @@ type runAnswer struct {
 	// Announced are the stops that were said beforehand: of new resources, and those
 	// that people asked to be warned of.
 	Announced []announcement `json:"announced"`
+	// Reservations are what became of reserved capacity.
+	Reservations []capacity.Outcome `json:"reservations,omitempty"`
 
 	confirmed bool // what is held back is confirmed next
 }
@@ -124,12 +127,16 @@ record has of it. --yes confirms what it held back.`,
 			}
 			defer closing(a, &err)
 			var report pass.Report
+			var outcomes []capacity.Outcome
 			if dryRun {
-				report, err = a.DryRun(cmd.Context(), instantAt, yes)
+				if report, err = a.DryRun(cmd.Context(), instantAt, yes); err == nil {
+					outcomes, err = a.DryReservations(cmd.Context(), instantAt)
+				}
 			} else {
 				report, err = a.Once(cmd.Context(), app.OnceOptions{
 					Confirmed: yes, Wait: wait,
-					Observe: progress(cmd.ErrOrStderr(), c.output),
+					Observe:  progress(cmd.ErrOrStderr(), c.output),
+					Reserved: func(done []capacity.Outcome) { outcomes = done },
 					Foreseen: func(estimates []pass.Estimate) {
 						if c.output == "table" {
 							foreseen(cmd.ErrOrStderr(), estimates)
@@ -151,6 +158,7 @@ record has of it. --yes confirms what it held back.`,
 				return err
 			}
 			answer := runLines(&report, dryRun)
+			answer.Reservations = outcomes
 			if err := write(cmd.OutOrStdout(), c.output, answer, func() table { return runTable(&answer) }); err != nil {
 				return err
 			}
@@ -158,7 +166,8 @@ record has of it. --yes confirms what it held back.`,
 				foreseen(cmd.ErrOrStderr(), report.Estimates)
 			}
 			runSummary(cmd.ErrOrStderr(), &answer)
-			if len(answer.Gaps) > 0 || answer.Failed > 0 || answer.Deferred > 0 {
+			unseen := reserved(cmd.ErrOrStderr(), c.output, outcomes)
+			if unseen || len(answer.Gaps) > 0 || answer.Failed > 0 || answer.Deferred > 0 {
 				return &exitError{exitPartial, nil}
 			}
 			return nil
@@ -188,6 +197,25 @@ func foreseen(w io.Writer, estimates []pass.Estimate) {
 	for _, e := range pass.Long(estimates) {
 		_, _ = fmt.Fprintln(w, plain(e.String()))
 	}
+}
+
+// reserved says what became of reservations, and reports whether one could not be looked after.
+func reserved(w io.Writer, format string, outcomes []capacity.Outcome) (failed bool) {
+	for i := range outcomes {
+		o := &outcomes[i]
+		failed = failed || o.Error != ""
+		if format != "table" {
+			continue
+		}
+		_, _ = fmt.Fprintf(w, "reservation %s: %d wanted, %d held (%s)\n", plain(o.Name), o.Wanted, o.Held, o.Why)
+		for _, did := range o.Did {
+			_, _ = fmt.Fprintln(w, "  "+plain(did))
+		}
+		if o.Text != "" && len(o.Did) == 0 {
+			_, _ = fmt.Fprintln(w, "  "+plain(o.Text))
+		}
+	}
+	return failed
 }
 
 // progress says on standard error what happens while a pass is paced.
