@@ -372,7 +372,7 @@ func cutPart(code string) (part, rest string) {
 	var head [binary.MaxVarintLen64]byte
 	n := copy(head[:], code)
 	length, size := binary.Uvarint(head[:n])
-	return code[size : size+int(length)], code[size+int(length):] //nolint:gosec // the length of a string
+	return code[size : size+int(length)], code[size+int(length):]
 }
 
 // MarshalText implements encoding.TextMarshaler: on the wire and in the record a
