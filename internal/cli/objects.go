@@ -66,6 +66,14 @@ range and its type, as in seoul-office:2027-02-05:stop.`,
 		},
 	},
 	{
+		kind: store.WorkloadObject, short: "Workloads: tiers of resources that start and stop in an order",
+		examples: map[string]string{
+			"create": "  dayshift workload create shop --schedule seoul-office --tiers '{db: {filters: \"tag:Role=DB\"}, web: {filters: \"tag:Role=Web\", depends_on: [db]}}' --dry-run\n  dayshift workload create shop --file shop.yaml",
+			"update": "  dayshift workload update shop --enabled=false",
+			"delete": "  dayshift workload delete shop",
+		},
+	},
+	{
 		kind: store.RuleObject, short: "Rules: at the instants of an expression, do something with what a filter matches",
 		examples: map[string]string{
 			"create": "  dayshift rule create nightly --expression 'cron(55 23 * * ? *)' --timezone Asia/Seoul --action stop --filters tag:Name=batch --dry-run",
@@ -94,6 +102,8 @@ func objectCommands(c *common) []*cobra.Command {
 			cmd.AddCommand(calendarCommand(c))
 		case store.ReservationObject:
 			cmd.AddCommand(reservationStatusCommand(c), reservationApproveCommand(c))
+		case store.WorkloadObject:
+			cmd.AddCommand(workloadCommands(c)...)
 		}
 		list = append(list, cmd)
 	}
@@ -204,6 +214,9 @@ func objectFacts(o *config.Object) string {
 				text = fmt.Sprint(len(list))
 			}
 		}
+		if named, ok := value.(map[string]any); ok {
+			text = strings.Join(slices.Sorted(maps.Keys(named)), ",")
+		}
 		parts = append(parts, field.Key+" "+text)
 	}
 	return strings.Join(parts, "; ")
@@ -222,6 +235,8 @@ func objectShowCommand(c *common, k *objectKind) *cobra.Command {
 	switch k.kind { //nolint:exhaustive // the others have no more to say
 	case store.ScheduleObject:
 		long += "\nBelow it: how many resources it governs and when it changes next."
+	case store.WorkloadObject:
+		long += "\nBelow it: its tiers in their order, what each of them matches now, and what is in two tiers."
 	case store.RuleObject:
 		long += "\nBelow it: its next ten instants, what its filter matches now and its conflicts."
 	case store.HolidayObject:
@@ -389,7 +404,7 @@ func (f *saveFlags) register(cmd *cobra.Command, update bool) {
 	set := cmd.Flags()
 	set.SortFlags = false
 	for _, field := range config.Fields(f.kind) {
-		if field.Form == config.StructuresForm {
+		if field.Form == config.StructuresForm && f.kind != store.WorkloadObject { // small ones have flags of their own, or a file
 			continue
 		}
 		flag := &fieldFlag{field: field}

@@ -34,6 +34,7 @@ var objectKinds = []objectKind{
 	{store.PeriodObject, "/periods", "Period", "Periods", "Schedules", "office", map[string]any{"begintime": "09:00", "endtime": "18:00", "weekdays": "mon-fri"}},
 	{store.ExceptionObject, "/exceptions", "Exception", "Exceptions", "Dates", "seoul-office:2027-02-05:stop", map[string]any{"schedule": "seoul-office", "date": "2027-02-05", "type": "stop", "value": "21:00", "note": "release"}},
 	{store.HolidayObject, "/holidays", "Holiday", "Holidays", "Dates", "company", map[string]any{"builtin": "kr", "days": []map[string]string{{"date": "2027-05-03", "name": "Founding day"}}}},
+	{store.WorkloadObject, "/workloads", "Workload", "Workloads", "Workloads", "shop", map[string]any{"schedule": "seoul-office", "tiers": map[string]any{"db": map[string]any{"filters": "tag:Role=DB"}, "web": map[string]any{"filters": "tag:Role=Web", "depends_on": []string{"db"}}}}},
 	{store.RuleObject, "/rules", "Rule", "Rules", "Rules", "nightly", map[string]any{"expression": "cron(55 23 * * ? *)", "timezone": "Asia/Seoul", "action": "stop", "filters": "tag:Name=batch"}},
 	{store.ReservationObject, "/reservations", "Reservation", "Reservations", "Capacity", "black-friday", map[string]any{"account": "111122223333", "region": "ap-northeast-1", "instance_type": "r5b.2xlarge", "zones": []string{"ap-northeast-1c"}, "count": 15, "from": "2026-11-26T18:00", "to": "2026-11-30T12:00"}},
 }

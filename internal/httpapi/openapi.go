@@ -133,6 +133,10 @@ func objectSchema(kind store.ObjectKind) *huma.Schema {
 				{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}}, {Type: huma.TypeString},
 			}}
 		case "structure list":
+			if kind == store.WorkloadObject { // tiers by name; docs/configuration.md has their keys
+				property = &huma.Schema{Type: huma.TypeObject, Description: field.Doc, AdditionalProperties: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}
+				break
+			}
 			property = &huma.Schema{Type: huma.TypeArray, Description: field.Doc, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Required: []string{"date"}, Properties: map[string]*huma.Schema{
 				"date": {Type: huma.TypeString, Format: "date"}, "name": {Type: huma.TypeString},
 			}}}

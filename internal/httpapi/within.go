@@ -120,6 +120,13 @@ func (s *Surface) visibleObjects(ctx context.Context, kind store.ObjectKind) ([]
 }
 
 func (s *Surface) inSight(seen *sight, o *object) bool {
+	if o.Kind == store.WorkloadObject {
+		resources := make([]fleet.Resource, len(seen.resources))
+		for i := range seen.resources {
+			resources[i] = resourceOf(&seen.resources[i])
+		}
+		return s.program.Service().InWorkload(o.Name, resources)
+	}
 	if o.Kind != store.RuleObject {
 		return s.partOf(*o, seen.schedules)
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // ObjectKinds are the kinds of objects that people change, in the order in which one can name the other.
-var ObjectKinds = []store.ObjectKind{store.PeriodObject, store.HolidayObject, store.ScheduleObject, store.ExceptionObject, store.RuleObject, store.ReservationObject}
+var ObjectKinds = []store.ObjectKind{store.PeriodObject, store.HolidayObject, store.ScheduleObject, store.ExceptionObject, store.WorkloadObject, store.RuleObject, store.ReservationObject}
 
 // PresentVersion asks for a change of an object in whatever version it is now.
 const PresentVersion = -1
@@ -160,6 +160,8 @@ func (s *Service) Object(ctx context.Context, kind store.ObjectKind, name string
 	switch kind { //nolint:exhaustive // the others say themselves what they are
 	case store.ScheduleObject:
 		n.schedule(name)
+	case store.WorkloadObject:
+		n.workload(ctx, name)
 	case store.RuleObject:
 		n.rule(ctx, name)
 		n.ruleConflicts(name)
@@ -524,6 +526,9 @@ func (g *stage) inside(ctx context.Context, e *edit, within *fleet.Filter) error
 	if within != nil && e.object.Kind == store.ReservationObject { // it spends the money of everybody
 		return &OutsideError{}
 	}
+	if within != nil && e.object.Kind == store.WorkloadObject {
+		return g.wholeInside(ctx, e.object.Name, within)
+	}
 	if within == nil || e.object.Kind != store.RuleObject || e.did == Deleted {
 		return nil
 	}
@@ -553,7 +558,7 @@ func (g *stage) looksAt(schedules []string) func(*fleet.Resource) bool {
 		return nil
 	}
 	for _, e := range g.edits {
-		if e.object.Kind == store.RuleObject && e.did != Unchanged {
+		if (e.object.Kind == store.RuleObject || e.object.Kind == store.WorkloadObject) && e.did != Unchanged {
 			return nil
 		}
 	}

@@ -62,6 +62,10 @@ func (g *stage) notes(ctx context.Context, e *edit, effect *Effect) []say.Text {
 			break
 		}
 		n.schedule(name)
+	case store.WorkloadObject:
+		if e.did != Deleted {
+			n.workload(ctx, name)
+		}
 	case store.RuleObject:
 		if e.did != Deleted {
 			n.rule(ctx, name)
@@ -183,6 +187,10 @@ func (n *noter) rule(ctx context.Context, name string) {
 	}
 	for _, text := range list {
 		n.notef("%s.", text)
+	}
+	if rule.Workload != "" {
+		n.notef("It is for workload %q as a whole.", rule.Workload)
+		return
 	}
 	n.matches(ctx, rule)
 }
