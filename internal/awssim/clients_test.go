@@ -30,6 +30,7 @@ func clientFleet(t *testing.T) *Server {
 			{Account: "444455556666", Region: "cn-north-1", Kind: "redshift", Name: "sales", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "notebook", Name: "Study", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 		},
+		Capacity: []Capacity{{Zone: "cn-north-1a", Type: "c5.large", Free: 2}},
 		Windows: []Window{
 			{Account: "444455556666", Region: "cn-north-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Timezone: "Asia/Shanghai", Hours: 3},
 			{Account: "444455556666", Region: "cn-north-1", Name: "night", Cron: "cron(0 1 * * ? *)", Hours: 1},
@@ -75,6 +76,17 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ec2 describe-instance-status --include-all-instances --instance-ids i-0123456789abcdef0 --query InstanceStatuses[].[InstanceState.Name,InstanceStatus.Status,SystemStatus.Status] --output text", "stopped\tnot-applicable\tnot-applicable", ""},
 		{"ec2 describe-spot-instance-requests --spot-instance-request-ids sir-00000000", "", "(InvalidSpotInstanceRequestID.NotFound) when calling the DescribeSpotInstanceRequests operation: The spot instance request ID 'sir-00000000' does not exist"},
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
+		{"ec2 create-capacity-reservation --instance-type r5b.2xlarge --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 10 --client-token sale-1 --end-date-type limited --end-date 2100-01-01T00:00:00Z " +
+			"--tag-specifications ResourceType=capacity-reservation,Tags=[{Key=dayshift:reservation,Value=sale}] --query CapacityReservation.[State,TotalInstanceCount,EndDateType,Tags[0].Value] --output text", "active\t10\tlimited\tsale", ""},
+		{"ec2 create-capacity-reservation --instance-type r5b.2xlarge --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 11 --client-token sale-1 --end-date-type limited --end-date 2100-01-01T00:00:00Z",
+			"", "(IdempotentParameterMismatch) when calling the CreateCapacityReservation operation"},
+		{"ec2 create-capacity-reservation --instance-type c5.large --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 3", "", "(InsufficientInstanceCapacity) when calling the CreateCapacityReservation operation"},
+		{"ec2 describe-capacity-reservations --filters Name=tag:dayshift:reservation,Values=sale --query CapacityReservations[].[InstanceType,AvailabilityZone,AvailableInstanceCount,InstanceMatchCriteria] --output text", "r5b.2xlarge\tcn-north-1a\t10\topen", ""},
+		{"ec2 cancel-capacity-reservation --capacity-reservation-id cr-00000000000000001", "", "(InvalidCapacityReservationId.NotFound) when calling the CancelCapacityReservation operation"},
+		{"ec2 describe-instance-types --instance-types t2.micro r5b.2xlarge --query InstanceTypes[].EbsInfo.EbsOptimizedSupport --output text", "default\tunsupported", ""},
+		{"secretsmanager create-secret --name db --secret-string {\"username\":\"a\"} --query Name --output text", "db", ""},
+		{"secretsmanager get-secret-value --secret-id db --query SecretString --output text", "{\"username\":\"a\"}", ""},
+		{"secretsmanager get-secret-value --secret-id nothing", "", "(ResourceNotFoundException) when calling the GetSecretValue operation"},
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
 		{"organizations list-accounts --query Accounts[].[Id,Name,State] --output text", "444455556666\tshop\tACTIVE", ""},
 		{"organizations list-accounts-for-parent --parent-id r-else1", "", "(ParentNotFoundException) when calling the ListAccountsForParent operation"},
@@ -161,6 +173,17 @@ try:
     ecs.tag_resource(resourceArn=arns[0], tags=[{"key": "dayshift:saved", "value": "3;1"}])
 except ClientError as e:
     print(e.response["Error"]["Code"], len(ecs.list_tags_for_resource(resourceArn=arns[0])["tags"]))
+order = dict(InstanceType="m5.large", InstancePlatform="Linux/UNIX", AvailabilityZone="cn-north-1a", InstanceCount=10, ClientToken="sale-2")
+ids = {ec2.create_capacity_reservation(**order)["CapacityReservation"]["CapacityReservationId"] for _ in range(2)}
+cr = ids.pop()
+ec2.modify_capacity_reservation(CapacityReservationId=cr, InstanceCount=37, EndDateType="limited", EndDate="2100-01-01T00:00:00Z")
+pages = ec2.get_paginator("describe_capacity_reservations").paginate(Filters=[{"Name": "instance-type", "Values": ["m5.*"]}], PaginationConfig={"PageSize": 1})
+usage = ec2.get_capacity_reservation_usage(CapacityReservationId=cr)
+print(len(ids), [(r["TotalInstanceCount"], r["EndDate"].year, r["State"]) for p in pages for r in p["CapacityReservations"]], usage["AvailableInstanceCount"], ec2.cancel_capacity_reservation(CapacityReservationId=cr)["Return"])
+try:
+    ec2.modify_capacity_reservation(CapacityReservationId=cr, InstanceCount=38)
+except ClientError as e:
+    print(e.response["Error"]["Code"])
 try:
     ec2.describe_volumes()
 except ClientError as e:
@@ -176,7 +199,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\n12 3 1-2-4 suspended=in+out MISSING\n1 4 True 12\nInvalidParameterException 1\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\n12 3 1-2-4 suspended=in+out MISSING\n1 4 True 12\nInvalidParameterException 1\n0 [(37, 2100, 'active')] 37 True\nInvalidCapacityReservationState\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}
