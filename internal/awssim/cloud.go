@@ -77,6 +77,9 @@ type Cloud struct {
 
 	bus bus
 
+	publishedMu sync.Mutex
+	published   []Published // to topics of SNS
+
 	faultMu sync.Mutex
 	faults  []*faultState
 
@@ -153,7 +156,10 @@ type scope struct {
 	notebooks        map[string]*notebook   // of SageMaker, by name in small letters
 	alarms           map[string]*alarm      // of CloudWatch, by name
 	targetGroups     map[string]*targetGroup
-	commands         []*command          // of Systems Manager, in the order in which they were sent
+	commands         []*command           // of Systems Manager, in the order in which they were sent
+	functions        map[string]*function // of Lambda, by name
+	topics           map[string]bool      // of SNS, by name
+	backups          []*backup
 	classics         map[string]*classic // Classic load balancers, by name
 	queues           map[string]*queue   // of SQS, by name; nil: none
 	secrets          map[string]*secret  // of Secrets Manager, by name; nil: none
@@ -276,6 +282,9 @@ func (c *Cloud) Reset() {
 		userTerminate: {"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"},
 	}
 	c.poolMu.Unlock()
+	c.publishedMu.Lock()
+	c.published = nil
+	c.publishedMu.Unlock()
 	c.account(c.opt.DefaultAccount)
 	for _, id := range c.opt.Keys {
 		c.account(id)
@@ -331,6 +340,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
 			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, notebooks: map[string]*notebook{}, eks: map[string]*nodeGroup{}, alarms: map[string]*alarm{},
 			clusterSnapshots: map[string]*clusterSnapshot{}, targetGroups: map[string]*targetGroup{}, classics: map[string]*classic{},
+			functions: map[string]*function{}, topics: map[string]bool{},
 		}
 		c.scopes[key] = s
 	}

@@ -79,6 +79,14 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		c.done(w, err)
 	case "DELETE /_sim/capacity":
 		c.done(w, c.SetCapacity(nil))
+	case "GET /_sim/messages":
+		w.Header().Set("Content-Type", "application/jsonl")
+		enc := json.NewEncoder(w)
+		for _, m := range c.Published() {
+			if enc.Encode(m) != nil { // the client is gone
+				return
+			}
+		}
 	case "GET /_sim/clock":
 		c.writeClock(w)
 	case "POST /_sim/clock":
@@ -94,7 +102,7 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		c.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, messages, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
 	}
 }
 

@@ -17,6 +17,7 @@ var instanceFields = map[string]func(sight) string{
 	"dns-name":                            func(sight) string { return "" },
 	"hibernation-options.configured":      func(v sight) string { return strconv.FormatBool(v.is&hibernates != 0) },
 	"hypervisor":                          func(sight) string { return "xen" },
+	"block-device-mapping.volume-id":      func(v sight) string { return v.volume() },
 	"image-id":                            func(v sight) string { return v.image.id },
 	"instance-id":                         func(v sight) string { return v.id },
 	"instance-lifecycle":                  func(v sight) string { return v.lifecycle() },
@@ -206,6 +207,14 @@ func (i *instance) monitoring() string {
 	return "disabled"
 }
 
+// volume is its root volume; empty where it has none of EBS.
+func (i *instance) volume() string {
+	if i.is&(rootMissing|instanceStoreRoot) != 0 {
+		return ""
+	}
+	return "vol-" + i.id[2:]
+}
+
 func (i *instance) platform() string {
 	if i.image.windows() {
 		return "windows"
@@ -315,11 +324,11 @@ func writeInstance(w *xw, v sight) {
 	w.el("rootDeviceType", v.rootType())
 	w.el("rootDeviceName", v.image.root)
 	w.raw("<blockDeviceMapping>")
-	if !dead && v.is&(rootMissing|instanceStoreRoot) == 0 {
+	if !dead && v.volume() != "" {
 		w.raw("<item>")
 		w.el("deviceName", v.image.root)
 		w.raw("<ebs>")
-		w.el("volumeId", "vol-"+v.id[2:])
+		w.el("volumeId", v.volume())
 		w.raw("<status>attached</status>")
 		w.time("attachTime", launched)
 		w.raw("<deleteOnTermination>true</deleteOnTermination></ebs></item>")

@@ -32,6 +32,10 @@ type Fleet struct {
 	// TargetGroups and ClassicBalancers are of Elastic Load Balancing.
 	TargetGroups     []TargetGroup     `yaml:"target_groups,omitempty"`
 	ClassicBalancers []ClassicBalancer `yaml:"classic_load_balancers,omitempty"`
+	// Functions are of Lambda, Topics of SNS, Backups what is being backed up.
+	Functions []Function `yaml:"functions,omitempty"`
+	Topics    []Topic    `yaml:"topics,omitempty"`
+	Backups   []Backup   `yaml:"backups,omitempty"`
 
 	Faults []Fault `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
@@ -355,6 +359,17 @@ func (f *Fleet) check(at func(path string) string) []error {
 		f.TargetGroups[n].check(func(field, format string, args ...any) {
 			bad(fmt.Sprintf("target_groups[%d].%s", n, field), format, args...)
 		}, parts)
+	}
+	for n := range f.Functions {
+		f.Functions[n].check(func(field, format string, args ...any) {
+			bad(fmt.Sprintf("functions[%d].%s", n, field), format, args...)
+		}, parts)
+	}
+	for n := range f.Topics {
+		f.Topics[n].check(func(field, format string, args ...any) { bad(fmt.Sprintf("topics[%d].%s", n, field), format, args...) }, parts)
+	}
+	for n := range f.Backups {
+		f.Backups[n].check(func(field, format string, args ...any) { bad(fmt.Sprintf("backups[%d].%s", n, field), format, args...) }, parts)
 	}
 	for n := range f.ClassicBalancers {
 		f.ClassicBalancers[n].check(func(field, format string, args ...any) {
@@ -905,6 +920,24 @@ func (c *Cloud) Load(f Fleet) error {
 		s.addTargetGroups(&f.TargetGroups[i], now)
 		s.mu.Unlock()
 	}
+	for _, one := range f.Functions {
+		s := c.scopeLocked(c.accountLocked(one.Account), regions[one.Region])
+		s.mu.Lock()
+		s.functions[one.Name] = &function{Function: one}
+		s.mu.Unlock()
+	}
+	for _, one := range f.Topics {
+		s := c.scopeLocked(c.accountLocked(one.Account), regions[one.Region])
+		s.mu.Lock()
+		s.topics[one.Name] = true
+		s.mu.Unlock()
+	}
+	for i := range f.Backups {
+		s := c.scopeLocked(c.accountLocked(f.Backups[i].Account), regions[f.Backups[i].Region])
+		s.mu.Lock()
+		s.addBackups(&f.Backups[i], now)
+		s.mu.Unlock()
+	}
 	for i := range f.ClassicBalancers {
 		s := c.scopeLocked(c.accountLocked(f.ClassicBalancers[i].Account), regions[f.ClassicBalancers[i].Region])
 		s.mu.Lock()
@@ -1140,6 +1173,13 @@ func (c *Cloud) Snapshot() Fleet {
 			g.tend(s, now)
 			f.TargetGroups = append(f.TargetGroups, s.describeTargets(g))
 		}
+		for _, name := range slices.Sorted(maps.Keys(s.functions)) {
+			f.Functions = append(f.Functions, s.functions[name].Function)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.topics)) {
+			f.Topics = append(f.Topics, Topic{s.account.id, s.region.name, name})
+		}
+		f.Backups = append(f.Backups, s.describeBackups(now)...)
 		for _, b := range s.sortedClassics() {
 			b.tend(s, now)
 			f.ClassicBalancers = append(f.ClassicBalancers, s.describeClassic(b))

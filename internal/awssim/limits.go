@@ -90,6 +90,11 @@ func AWSLimits() []Limit {
 		{Service: "elasticloadbalancing", Action: "*", Shared: true, Request: Bucket{20, 4}},
 		{Service: "elb", Action: "Describe*", Shared: true, Request: Bucket{40, 10}},
 		{Service: "elb", Action: "*", Shared: true, Request: Bucket{20, 4}},
+		// Lambda allows ten times its concurrency, SNS some hundreds; of AWS Backup no figure is published.
+		{Service: "lambda", Action: "Invoke", Request: Bucket{10_000, 10_000}},
+		{Service: "sns", Action: "Publish", Request: Bucket{300, 300}},
+		{Service: "sns", Action: "*", Shared: true, Request: Bucket{30, 30}},
+		{Service: "backup", Action: "*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "ssm", Action: "*Command*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},
 		{Service: "eks", Action: "*", Shared: true, Request: Bucket{30, 5}}, // no figure is published

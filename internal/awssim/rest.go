@@ -19,11 +19,20 @@ func (a *action) at(route string) *action {
 	return a
 }
 
+// withPayload marks an action whose request carries what it is given to pass on.
+func (a *action) withPayload() *action {
+	a.payload = true
+	return a
+}
+
 // fits reports whether a request is one of the action, and gives the parameters
 // in its path.
 func (a *action) fits(method string, path []string) (map[string]string, bool) {
 	want, pattern, _ := strings.Cut(a.route, " ")
 	parts := strings.Split(pattern, "/")
+	if strings.HasSuffix(pattern, "/") && len(path) == len(parts)-1 { // some clients leave it out
+		parts = parts[:len(parts)-1]
+	}
 	if method != want || len(parts) != len(path) {
 		return nil, false
 	}
@@ -60,7 +69,12 @@ func (s *service) restForm(r *http.Request, query url.Values, body []byte) (url.
 		if !fits {
 			continue
 		}
-		if len(body) > 0 {
+		if act.payload {
+			form.Set("Payload", string(body))
+			if kind := r.Header.Get("X-Amz-Invocation-Type"); kind != "" {
+				form.Set("InvocationType", kind)
+			}
+		} else if len(body) > 0 {
 			var err error
 			if form, err = flatten(body); err != nil {
 				return url.Values{}, refuse("SerializationException", "The request body is %v.", err)

@@ -198,19 +198,38 @@ func elbPage[T any](k *call, all []T) (list []T, next string, e *Error) {
 	return all[from:to], next, nil
 }
 
-// checkRotas finds what would keep the target groups and Classic load balancers
-// of a fleet from being loaded beside its resources; the cloud's lock is held.
+// checkRotas finds what would keep the target groups, Classic load balancers and
+// backups of a fleet from being loaded beside its resources; the cloud's lock is held.
 func (c *Cloud) checkRotas(f *Fleet) error {
 	type place struct{ account, region string }
-	names := map[place][]string{}
+	names, databases := map[place][]string{}, map[place][]string{}
 	for i := range f.Resources {
 		r := &f.Resources[i]
-		if r.Kind != "ec2" || len(f.TargetGroups)+len(f.ClassicBalancers) == 0 {
-			continue
+		if len(f.TargetGroups)+len(f.ClassicBalancers)+len(f.Backups) == 0 {
+			break
 		}
 		at := place{r.Account, r.Region}
 		for n := 1; n <= max(1, r.Count); n++ {
-			names[at] = append(names[at], r.ID, r.numbered(r.Name, n))
+			switch r.Kind {
+			case "ec2":
+				names[at] = append(names[at], r.ID, r.numbered(r.Name, n))
+			case "rds", "rds_cluster":
+				databases[at] = append(databases[at], r.numbered(cmp.Or(r.ID, r.Name), n))
+			}
+		}
+	}
+	for i := range f.Backups {
+		b := &f.Backups[i]
+		at := place{b.Account, b.Region}
+		s := c.scopeLocked(c.accountLocked(b.Account), regions[b.Region])
+		s.mu.Lock()
+		known := len(s.instancesNamed(b.Of)) > 0 || slices.ContainsFunc(names[at], func(v string) bool { return v != "" && glob(b.Of, v) })
+		if b.Kind == backupJob {
+			known = known || slices.Contains(databases[at], b.Of) || s.dbByID[b.Of] != nil || s.clusterByID(b.Of) != nil
+		}
+		s.mu.Unlock()
+		if !known {
+			return fmt.Errorf("load fleet: backups[%d].of: there is no %q to back up in account %s, %s", i, b.Of, b.Account, b.Region)
 		}
 	}
 	taken := map[string]bool{}

@@ -38,6 +38,7 @@ type call struct {
 	target                  string   // the header that names the operation of services in JSON, or what stands for it
 	wire                    protocol // that the request speaks
 
+	header http.Header // of the answer, beside those of its protocol
 	faults []*faultState
 	log    Call
 }
@@ -401,6 +402,9 @@ func (k *call) perform() (reply, *Error) {
 		}
 		rep := k.framed()
 		rep.status, rep.body = http.StatusOK, w
+		if k.header != nil {
+			rep.header = k.header
+		}
 		return rep, nil
 	}
 	if k.svc.protocol == ec2Query {

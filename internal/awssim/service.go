@@ -57,7 +57,9 @@ type action struct {
 	unpaged []string
 	// route is the method and path of an action of a service in REST.
 	route string
-	run   func(*call, *xw) *Error
+	// payload: what a request in REST carries is one parameter, Payload.
+	payload bool
+	run     func(*call, *xw) *Error
 }
 
 func (a *action) takesList(name string) bool {
@@ -131,6 +133,7 @@ func services() map[string]*service {
 				"DescribeInstanceAttribute":    does(read, "InstanceId Attribute DryRun", "InstanceId", describeInstanceAttribute),
 				"DescribeSpotInstanceRequests": does(read, "SpotInstanceRequestId.N MaxResults NextToken DryRun"+ec2Filters, "SpotInstanceRequestId", describeSpotInstanceRequests).pagedBy("Filter", "MaxResults", "NextToken"),
 				"DescribeInstanceTypes":        does(read, "InstanceType.N MaxResults NextToken DryRun"+ec2Filters, "", describeInstanceTypes),
+				"DescribeSnapshots":            does(read, "Owner.N MaxResults NextToken DryRun"+ec2Filters, "", describeSnapshots).pagedBy("Filter", "MaxResults", "NextToken"),
 				"DescribeImages":               does(read, "ImageId.N Owner.N ExecutableBy.N MaxResults NextToken IncludeDeprecated DryRun"+ec2Filters, "ImageId", describeImages),
 				"DescribeTags":                 does(read, "MaxResults NextToken DryRun"+ec2Filters, "", describeTags),
 				"DescribeRegions":              does(read, "RegionName.N AllRegions DryRun"+ec2Filters, "", describeRegions),
@@ -206,6 +209,7 @@ func services() map[string]*service {
 	}
 	all = append(append(all, ecsServices()...),
 		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(), secretsService(), elbService(),
+		lambdaService(), snsService(), backupService(),
 	)
 	out := map[string]*service{}
 	for _, s := range all {

@@ -161,7 +161,7 @@ func TestServicesInJSONRefuseInTheirOwnWords(t *testing.T) {
 		{"two documents", `{}{}`, nil, "SerializationException", "JSON"},
 		{"nothing", ``, nil, "SerializationException", "JSON"},
 		{"nested without end", `{"Filters":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}`, nil, "SerializationException", "JSON"},
-		{"unknown operation", `{}`, []string{"X-Amz-Target", "AmazonSSM.SendCommand"}, "UnknownOperationException", "SendCommand"},
+		{"unknown operation", `{}`, []string{"X-Amz-Target", "AmazonSSM.StartSession"}, "UnknownOperationException", "StartSession"},
 		{"an operation of another service", `{}`, []string{"X-Amz-Target", "DynamoDB_20120810.DescribeMaintenanceWindows"}, "UnknownOperationException", "X-Amz-Target"},
 		{"the operation in the body", `{"Action":"DescribeMaintenanceWindows"}`, []string{"X-Amz-Target", ""}, "UnknownOperationException", "X-Amz-Target"},
 		{"no signature", `{}`, []string{"Authorization", ""}, "MissingAuthenticationToken", ""},

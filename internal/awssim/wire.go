@@ -57,7 +57,7 @@ func smithyTarget(r *http.Request) string {
 // answerDoc writes an answer in the protocol of the request.
 func (k *call) answerDoc(w *xw, d doc) *Error {
 	switch k.wire {
-	case awsJSON, awsJSON10:
+	case awsJSON, awsJSON10, restJSON:
 		b, err := json.Marshal(d.plain())
 		if err != nil {
 			return refuse("InternalServerError", "%v", err)

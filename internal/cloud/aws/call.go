@@ -183,6 +183,12 @@ func checkAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 			response.Body = readCloser{bytes.NewReader(nil), response.Body}
 		}
 		return out, metadata, nil
+	} else if service == "Lambda" { // what it answers is the function's, and may be anything
+		if response.Header.Get("X-Amz-Executed-Version") == "" {
+			return out, metadata, errNoFunction
+		}
+		response.Body = readCloser{body, response.Body}
+		return out, metadata, nil
 	} else if jsonServices[service] {
 		// Whether it is the operation's, who asked tells by what has to be in it; where there is nothing to be in it, so it must be.
 		text := bytes.TrimSpace(head)
@@ -210,6 +216,7 @@ const rootWithin = 1 << 10
 // jsonServices do not answer in XML.
 var jsonServices = map[string]bool{
 	"Organizations": true, "SSM": true, "ECS": true, "EKS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true, "SageMaker": true, "Secrets Manager": true,
+	"Backup": true,
 }
 
 // answersNothing are operations whose answer has no members: by the
@@ -235,6 +242,8 @@ var (
 var (
 	errNotJSON = errors.New("the answer is not a JSON object")
 	errNotCBOR = errors.New("the answer is not one in CBOR")
+
+	errNoFunction = errors.New("the answer is not one of a function")
 )
 
 // strangeAnswerError: an answer with a good status that is not the operation's.

@@ -220,6 +220,14 @@ var codes = map[string]error{
 	"HealthUnavailable":               cloud.ErrTransient,
 	"DependencyThrottle":              cloud.ErrThrottled,
 
+	// Of Lambda.
+	"ResourceNotReadyException": cloud.ErrTransient, // it is being woken up
+
+	// Of SNS.
+	"NotFound":           cloud.ErrNotFound,
+	"AuthorizationError": cloud.ErrUnauthorized,
+	"Throttled":          cloud.ErrThrottled,
+
 	// Of Run Command.
 	"InvalidInstanceId":       cloud.ErrWrongState, // it does not run, or has no agent
 	"InvalidCommandId":        cloud.ErrNotFound,

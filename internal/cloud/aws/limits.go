@@ -95,7 +95,12 @@ var (
 	// Secrets Manager allows 10,000 readings a second. A secret is read once in minutes.
 	// https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
 	secretsShared = Limit{Group: "secretsmanager", Request: Rate{100, 100}}
-	stsShared     = Limit{Group: "sts", Request: Rate{600, 600}}
+	// SNS has quotas of some hundreds or thousands a second, by region, and Lambda one of ten times its concurrency: more than
+	// hooks and messages come to. For AWS Backup AWS publishes no figure.
+	snsPublish   = Limit{Request: Rate{100, 100}}
+	lambdaInvoke = Limit{Request: Rate{100, 100}}
+	backupShared = Limit{Group: "backup", Request: Rate{20, 5}}
+	stsShared    = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
 // LimitOf returns the buckets of an operation.
@@ -127,6 +132,12 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = sagemakerShared
 	case service == "redshift":
 		limit = redshiftShared
+	case service == "sns":
+		limit = snsPublish
+	case service == "lambda":
+		limit = lambdaInvoke
+	case service == "backup":
+		limit = backupShared
 	case service == "elasticloadbalancing":
 		limit = elbLimits[operation]
 	case service == "secretsmanager":

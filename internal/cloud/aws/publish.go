@@ -1,0 +1,101 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/cloud/aws/kinds"
+	"dayshift/internal/fleet"
+)
+
+var _ cloud.Publisher = (*Cloud)(nil)
+
+const (
+	// subjectMost is the longest subject, in characters, and messageMost the largest message, in bytes.
+	// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+	subjectMost = 100
+	messageMost = 256 << 10
+)
+
+var topicPattern = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]+):([0-9]{12}):([A-Za-z0-9_-]{1,256}(?:\.fifo)?)$`)
+
+// Publish implements cloud.Publisher, with the credentials of the topic's account,
+// which has to be configured; its region need not be. Subjects are ASCII: of
+// another character stands a question mark. A call that was throttled published
+// nothing and is made again; one without an answer is not.
+func (c *Cloud) Publish(ctx context.Context, topic, subject, message string) error {
+	part := topicPattern.FindStringSubmatch(topic)
+	if part == nil {
+		return fmt.Errorf("publish to %q: expected arn:PARTITION:sns:REGION:ACCOUNT:NAME: %w", topic, cloud.ErrInvalid)
+	}
+	region, err := fleet.ParseRegion(part[2])
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w: %w", topic, err, cloud.ErrInvalid)
+	}
+	scope := fleet.Scope{Account: fleet.AccountID(part[3]), Region: region}
+	a := c.accounts[scope.Account]
+	if a == nil || region.Partition() != fleet.Partition(part[1]) || region.Partition() != a.Regions[0].Partition() {
+		return fmt.Errorf("publish to %s: account %s is not configured in partition %s: %w", topic, scope.Account, part[1], cloud.ErrInvalid)
+	}
+	if message == "" {
+		return fmt.Errorf("publish to %s: the message is empty: %w", topic, cloud.ErrInvalid)
+	}
+	if _, err := a.credentials(ctx); err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	shared, err := a.base.load(ctx)
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	env := c.env(a, scope, shared)
+	publish := sns.NewFromConfig(env.SDK).Publish
+	in := &sns.PublishInput{TopicArn: sdk.String(topic), Message: sdk.String(shorten(message, messageMost))}
+	if subject = title(subject); subject != "" {
+		in.Subject = sdk.String(subject)
+	}
+	err = env.Read(cloud.WithOneTry(ctx), kinds.PublishMessage, func(ctx context.Context) error {
+		answer, err := publish(ctx, in)
+		if err == nil && sdk.ToString(answer.MessageId) == "" {
+			err = fmt.Errorf("the answer holds no MessageId")
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	return nil
+}
+
+// title makes a subject of a text: printable ASCII, not too long, not beginning with a blank.
+func title(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r < ' ' || r == 0x7f:
+			return -1
+		case r > '~':
+			return '?'
+		}
+		return r
+	}, text)
+	return strings.TrimSpace(shorten(strings.TrimSpace(text), subjectMost))
+}
+
+// shorten cuts a text to so many bytes, between characters.
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
