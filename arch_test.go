@@ -94,7 +94,7 @@ var house = map[string]row{
 
 	// Stages.
 	"internal/config": {stage, []string{
-		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/plan", "internal/policy", "internal/reservation", "internal/store",
+		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/outbound", "internal/plan", "internal/policy", "internal/reservation", "internal/store",
 		"internal/typo", "internal/workload",
 	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet", "internal/say"}},
@@ -121,6 +121,8 @@ var house = map[string]row{
 	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
+	"internal/notify/sns":      {implementation, []string{"internal/cloud", "internal/notify"}},
+	"internal/notify/webhook":  {implementation, []string{"internal/notify", "internal/outbound"}},
 	"internal/oidc":            {implementation, []string{"internal/access", "internal/clock", "internal/pagepath"}},
 	"internal/queue/local":     {implementation, []string{"internal/queue"}},
 	"internal/queue/sqs":       {implementation, []string{"internal/cloud", "internal/queue"}},

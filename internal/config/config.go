@@ -41,6 +41,8 @@ type Config struct {
 	Reservations map[string]Reservation `yaml:"reservations" form:"reservationname"`
 	// How capacity is reserved, and how much money that may cost.
 	Capacity Capacity `yaml:"capacity"`
+	// Channels by name: where people are told what was done and what needs them. [Notifications](notifications.md) says what is sent.
+	Channels map[string]Channel `yaml:"channels" form:"channelname"`
 	// What people may decide for a while on the command line, against the schedules.
 	Overrides Overrides `yaml:"overrides"`
 	// true: everything is decided and recorded, but nothing is started, stopped or changed. For a first look at what a configuration would do.
@@ -579,6 +581,31 @@ type Events struct {
 	Profile string `yaml:"profile" example:"china" form:"label"`
 }
 
+// Channel is a place where people are told: an Amazon SNS topic, or a webhook.
+// What is given of kinds, schedules and workloads narrows what it gets.
+type Channel struct {
+	// `sns` publishes to a topic, `webhook` posts JSON to an address.
+	Type string `yaml:"type" required:"true" example:"webhook" enum:"sns,webhook"`
+	// The ARN of the topic. It is published to with the credentials of the topic's account.
+	Topic string `yaml:"topic" example:"arn:aws:sns:ap-northeast-2:111122223333:dayshift" form:"topic"`
+	// The address of the webhook, `https://`. It is a secret, as its path mostly is one.
+	URL Secret `yaml:"url" example:"${DAYSHIFT_HOOK_URL}" form:"externalid"`
+	// The secret that posts are signed with, 16 characters or more.
+	Secret Secret `yaml:"secret" example:"${DAYSHIFT_HOOK_SECRET}" form:"externalid"`
+	// The secret before it, which signs too until every receiver has the new one.
+	PreviousSecret Secret `yaml:"previous_secret" form:"externalid"`
+	// Headers that are sent along, by name. Their values are secrets.
+	Headers map[string]Secret `yaml:"headers" example:"{X-Team: platform}" form:"headername"`
+	// true: the address may lead to a private network or this machine, and may be `http://`.
+	AllowPrivate bool `yaml:"allow_private" default:"false"`
+	// Only messages of these kinds. Absent: all.
+	Kinds []string `yaml:"kinds" example:"[held, failed]" form:"messagekind"`
+	// Only messages about these schedules, and about the workloads below.
+	Schedules []string `yaml:"schedules" example:"[seoul-office]" form:"text"`
+	// Only messages about these workloads, and about the schedules above.
+	Workloads []string `yaml:"workloads" example:"[shop]" form:"text"`
+}
+
 // Tags says which informational tags are written, always only when they change.
 type Tags struct {
 	// Write `dayshift:last-action`: what was done last, when and why.
@@ -609,8 +636,7 @@ type Log struct {
 // The first key is the struct's name.
 var later = map[string]map[string]string{
 	"Config": {
-		"channels": "notification channels are not in this version",
-		"keys":     "API keys are made with `dayshift key create` or on the page, and kept in the store",
+		"keys": "API keys are made with `dayshift key create` or on the page, and kept in the store",
 	},
 	"Schedule": {
 		"use_metrics": "this switch of AWS Instance Scheduler has no meaning here: metrics are always served at /metrics",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -56,13 +57,14 @@ type decoder struct {
 
 func newDecoder(src *source, root ast.Node) *decoder {
 	d := &decoder{src: src, at: map[string]spot{}, keys: map[string]spot{}, anchors: map[string]ast.Node{}, contents: map[string]string{}}
-	d.survey(root, false)
+	d.survey(root, false, "")
+	src.surveyed = true
 	clear(src.shown) // what was shown before the secrets were known
 	return d
 }
 
-// survey notes the anchors and the lines with secrets on them before anything is reported.
-func (d *decoder) survey(node ast.Node, secret bool) {
+// survey notes the anchors and the lines with secrets on them before anything is reported. section is the key at the top.
+func (d *decoder) survey(node ast.Node, secret bool, section string) {
 	switch n := node.(type) {
 	case nil:
 		return
@@ -70,18 +72,18 @@ func (d *decoder) survey(node ast.Node, secret bool) {
 		if name, _, ok := scalar(n.Name); ok {
 			d.anchors[name] = n.Value
 		}
-		d.survey(n.Value, secret)
+		d.survey(n.Value, secret, section)
 		return
 	case *ast.SequenceNode:
 		for _, value := range n.Values {
-			d.survey(value, secret)
+			d.survey(value, secret, section)
 		}
 		return
 	}
 	if pairs, ok := entries(node); ok {
 		for _, pair := range pairs {
 			key, _, _ := scalar(pair.Key)
-			d.survey(pair.Value, secret || secretName(key))
+			d.survey(pair.Value, secret || secretName(key) || secretIn(section, key), cmp.Or(section, key))
 		}
 		return
 	}
@@ -90,6 +92,7 @@ func (d *decoder) survey(node ast.Node, secret bool) {
 		start := node.GetToken().Position.Line
 		for n := range strings.Count(text, "\n") + strings.Count(node.GetToken().Origin, "\n") + 1 {
 			d.src.secret[start+n] = true
+			d.src.wholly[start+n] = d.src.wholly[start+n] || secretIn(section, "headers")
 		}
 	}
 }
@@ -181,8 +184,8 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 	if !ok {
 		at := d.spotOf(node)
 		f := Fault{Path: path, Text: at.text, Problem: "is not a mapping", Allowed: what}
-		if at.text == "" {
-			f.Problem = "is " + nodeWords(node) + ", not a mapping"
+		if at.text == "" || d.src.wholly[at.line] {
+			f.Text, f.Problem = "", "is "+nodeWords(node)+", not a mapping"
 		}
 		if path == "" {
 			f.Problem = "the file " + f.Problem
@@ -390,6 +393,7 @@ func (d *decoder) elsewhere(key, structName string) string {
 		{reflect.TypeFor[Limits](), "under limits:"},
 		{reflect.TypeFor[Events](), "under events:"},
 		{reflect.TypeFor[AWS](), "under aws:"},
+		{reflect.TypeFor[Channel](), "in a channel"},
 	} {
 		if _, known := fields(section.t); section.t.Name() != structName {
 			if _, ok := known[key]; ok {

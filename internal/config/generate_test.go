@@ -138,6 +138,7 @@ var sections = []struct {
 	{reflect.TypeFor[Reservation](), "reservations"},
 	{reflect.TypeFor[Alternative](), "alternatives"},
 	{reflect.TypeFor[Capacity](), "capacity"},
+	{reflect.TypeFor[Channel](), "channels"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
 	{reflect.TypeFor[Events](), "events"},
@@ -168,7 +169,7 @@ complete and check while you type. Whole files to begin with are in [examples](.
 
 * **Durations** are a whole number and a unit: ` + "`90s`, `10m`, `2h`, `7d`" + `.
 * **Booleans** are ` + "`true` and `false`" + ` without quotes; ` + "`yes`, `on` and `\"true\"`" + ` are refused.
-* **Secrets** (external_id, client_secret) can be taken from the environment with ` + "`${NAME}`" + ` or from a file with ` + "`file:PATH`" + `, relative to
+* **Secrets** (external_id, client_secret, and those of channels) can be taken from the environment with ` + "`${NAME}`" + ` or from a file with ` + "`file:PATH`" + `, relative to
   the folder of the configuration. They are never logged or shown. Nothing else in the file is replaced.
 * **Anchors, aliases and ` + "`<<`" + `** of YAML work. Tags (` + "`!`" + `), directives (` + "`%`" + `) and several documents in one file are refused.
 * A key that is given twice, an unknown key and a key without a value are faults.
@@ -236,6 +237,9 @@ func takes(field reflect.StructField) string {
 	case reflect.Map:
 		if field.Type.Elem().Kind() == reflect.String {
 			return "keys, each with a text"
+		}
+		if field.Type.Elem() == secretType {
+			return "names, each with a secret"
 		}
 		return "names, each with " + sectionOf(field)
 	case reflect.Struct:
@@ -399,7 +403,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Reservation](),
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[Channel](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Reservation](),
 		reflect.TypeFor[Workload](), reflect.TypeFor[Tier](), reflect.TypeFor[ReadyGate](), reflect.TypeFor[StopVeto](), reflect.TypeFor[TierHook]():
 		schema[1].value = "object"
 	case reflect.TypeFor[Rule](): // a workload says itself what is in it
@@ -425,6 +429,9 @@ func textSchema(form string) object {
 	}
 	if form == "account" {
 		return object{{"anyOf", []object{{{"type", "string"}, {"pattern", patternAccount}}, {{"type", "integer"}, {"minimum", 0}, {"maximum", 999999999999}}}}}
+	}
+	if form == "messagekind" {
+		return object{{"enum", messageKinds}}
 	}
 	if form == "kind" {
 		return object{{"enum", fleet.Kinds}}
@@ -488,6 +495,9 @@ func fieldSchema(field reflect.StructField) object {
 		case reflect.Map:
 			if field.Type.Elem().Kind() == reflect.String {
 				return object{{"type", []string{"object", "null"}}, {"propertyNames", textSchema(tag.Get("form"))}, {"additionalProperties", text}}
+			}
+			if field.Type.Elem() == secretType {
+				return object{{"type", []string{"object", "null"}}, {"propertyNames", textSchema(tag.Get("form"))}, {"additionalProperties", object{{"type", "string"}, {"minLength", 1}}}}
 			}
 			return object{
 				{"type", []string{"object", "null"}},
@@ -556,6 +566,7 @@ func TestSchema(t *testing.T) {
 		"holidays: {kr: {url: kr.ics}}", "holidays: {kr: {url: 'ftp://x/kr.ics'}}", "overrides: {max_per_week: -1}", "limits: {surge: 1001}",
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
 		"kinds: [ec2]",
+		"channels: {a: {}}", "channels: {a: null}", "channels: {a: {type: slack}}", "channels: {a: {type: sns, topic: dayshift}}", "channels: {a: {type: webhook, url: x, kinds: [all]}}",
 		"organizations: [{}]", "organizations: [{regions: [us-east-1], units: [Prod]}]", "organizations: [{regions: [us-east-1], exclude: ['4444']}]",
 		"organizations: [{regions: [us-east-1], member_role: 'a b'}]", "organizations: [{regions: [us-east-1], refresh: 1}]", "organizations: [null]",
 		"events: {}", "events: null", "events: {queue: events}", "events: {queue: 'http://127.0.0.1:4566/111122223333/events'}", "events: {queue: 'arn:aws:sns:us-east-1:111122223333:x'}",

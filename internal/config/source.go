@@ -40,11 +40,15 @@ type source struct {
 	lines []string
 	// secret holds the lines on which a secret is written; they are shown without it.
 	secret map[int]bool
-	shown  map[int]string // lines as they may be shown, made once: a file can be one line of a megabyte
+	// wholly holds those of them of which nothing can be shown: a header may have any name.
+	wholly map[int]bool
+	// surveyed: the lines with secrets are known. Before, it may not even be YAML, and no address is shown whole.
+	surveyed bool
+	shown    map[int]string // lines as they may be shown, made once: a file can be one line of a megabyte
 }
 
 // secretKey finds a value that must not be shown, on a line of a file that may not even be YAML.
-var secretKey = regexp.MustCompile(`(?i)([\w-]*(?:external[_-]?id|secret|token|passw|api[_-]?key|webhook|dsn|credential)[\w-]*["']?\s*:\s*)("[^"]*"?|'[^']*'?|[^\s,}#"'][^,}]*)`)
+var secretKey = regexp.MustCompile(`(?i)([\w-]*(?:external[_-]?id|secret|token|passw|api[_-]?key|webhook|dsn|credential|authorization)[\w-]*["']?\s*:\s*)("[^"]*"?|'[^']*'?|[^\s,}#"'][^,}]*)`)
 
 // secretRef is a value that only says where the secret is.
 var secretRef = regexp.MustCompile(`^["']?(\$\{\w+\}?|(file|ssm|secretsmanager):[^"']*)["']?$`)
@@ -52,9 +56,17 @@ var secretRef = regexp.MustCompile(`^["']?(\$\{\w+\}?|(file|ssm|secretsmanager):
 // urlUser finds user and password in an address.
 var urlUser = regexp.MustCompile(`(://)([^/@\s"']+)(@)`)
 
+// urlPath finds what is behind the host of an address: with many webhooks it is the secret.
+var urlPath = regexp.MustCompile(`(?i)(https?://[^/?#\s"']+[/?#])([^\s"',}\]]+)`)
+
 // secretName tells a key whose value is not shown, mistyped ones included.
 func secretName(key string) bool {
 	return secretKey.MatchString(key+": x") || nearest(key, []string{"external_id"}) != ""
+}
+
+// secretIn tells a key of a section, mistyped ones included, whose values are not shown.
+func secretIn(section, key string) bool {
+	return (section == "channels" || nearest(section, []string{"channels"}) != "") && (key == "url" || key == "headers" || nearest(key, []string{"url", "headers"}) != "")
 }
 
 // line gives a line as it may be shown. Secrets are covered by as many stars
@@ -78,7 +90,13 @@ func (s *source) line(n int) string {
 		parts := urlUser.FindStringSubmatch(found)
 		return parts[1] + stars(parts[2]) + parts[3]
 	})
-	if s.secret[n] && covered == line {
+	if !s.surveyed || s.secret[n] {
+		covered = urlPath.ReplaceAllStringFunc(covered, func(found string) string {
+			parts := urlPath.FindStringSubmatch(found)
+			return parts[1] + stars(parts[2])
+		})
+	}
+	if s.secret[n] && (covered == line || s.wholly[n]) {
 		indent := len(line) - len(strings.TrimLeft(line, " \t-"))
 		covered = line[:indent] + stars(line[indent:])
 	}
@@ -118,7 +136,7 @@ func read(name string, data []byte) (*source, ast.Node, Faults) {
 }
 
 func newSource(name string, of origin) *source {
-	return &source{name: name, of: of, secret: map[int]bool{}, shown: map[int]string{}}
+	return &source{name: name, of: of, secret: map[int]bool{}, wholly: map[int]bool{}, shown: map[int]string{}}
 }
 
 // read checks the encoding and the bounds of the text and parses it. A nil node

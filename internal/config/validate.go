@@ -130,6 +130,7 @@ func (b *builder) file() {
 // remarks warns of what is in order and yet hardly meant.
 func (b *builder) remarks() {
 	b.coverage()
+	b.silentChannels()
 	if len(b.c.Schedules) == 0 {
 		b.warnAt("schedules", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add a schedule: see examples/minimal.yaml"})
 	}
@@ -173,6 +174,7 @@ func (b *builder) top() {
 		b.faultAt("listen", *f)
 	}
 	b.web()
+	b.channels()
 }
 
 // kinds checks the kinds of resources that are looked after.

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,7 +26,7 @@ const (
 	// MaxCopy bounds a copy in its JSON form, where marks and quotes take more than their byte; a store keeps no larger object.
 	MaxCopy = 2 << 20
 	// MaxAddress bounds an address, in bytes.
-	MaxAddress = 2048
+	MaxAddress = outbound.MaxAddress
 	// maxRedirects is how many redirects are followed: http to https, and a move or two.
 	maxRedirects = 3
 	// maxHeader bounds the header of an answer, maxValidator an ETag or a date of which more would be kept than is needed.
@@ -137,33 +136,17 @@ func CheckAddress(address string) error {
 	return err
 }
 
-const allowedAddress = "allowed: an http:// or https:// address of an iCalendar file (.ics)"
-
 func parseAddress(address string) (*url.URL, error) {
-	if len(address) > MaxAddress {
-		return nil, fmt.Errorf("the address is %d bytes long; allowed: up to %d", len(address), MaxAddress)
-	}
-	u, err := url.Parse(address)
-	if err != nil { // the error repeats the text, which may hold credentials
-		return nil, errors.New("the address cannot be read; " + allowedAddress)
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("the address holds a user name or a password, which would be stored and shown; " +
-			"remove it, and use an address that needs none")
-	case strings.EqualFold(u.Scheme, "webcal"):
+	if scheme, _, found := strings.Cut(address, "://"); found && strings.EqualFold(scheme, "webcal") {
 		return nil, errors.New("the address begins with webcal://; write https:// instead")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("the address begins with neither http:// nor https://; %s", allowedAddress)
-	case u.Hostname() == "":
-		return nil, fmt.Errorf("the address names no host; %s", allowedAddress)
+	}
+	u, err := outbound.ParseAddress(address, "an http:// or https:// address of an iCalendar file (.ics)")
+	if err != nil {
+		return nil, err
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
 }
-
-// shown is as much of an address as an error may tell.
-func shown(u *url.URL) string { return strconv.Quote(u.Scheme + "://" + u.Host) }
 
 // Fetch gets the calendar of an address. last is the copy there is, zero for none; where it is one of the same address, the
 // server is asked only for what has changed since. The content has to be text that Parse finds an event in before it takes
@@ -189,7 +172,7 @@ func (f *Fetcher) Fetch(ctx context.Context, address string, last Copy) (Copy, e
 	case within.Err() != nil:
 		err = late
 	}
-	return last, fmt.Errorf("fetch the calendar at %s: %w", shown(u), err)
+	return last, fmt.Errorf("fetch the calendar at %s: %w", outbound.Shown(u), err)
 }
 
 func (f *Fetcher) fetch(ctx context.Context, u *url.URL, address string, last Copy) (Copy, error) {
@@ -262,7 +245,7 @@ func redirect(from *url.URL, resp *http.Response) (to *url.URL, moved bool, err 
 		return nil, true, fmt.Errorf("it redirects to an address that is refused: %w", err)
 	}
 	if to.Scheme != "https" && (from.Scheme == "https" || !strings.EqualFold(to.Hostname(), from.Hostname())) {
-		return nil, true, fmt.Errorf("it redirects to %s: not followed, as redirects lead to https, or stay at the host with http", shown(to))
+		return nil, true, fmt.Errorf("it redirects to %s: not followed, as redirects lead to https, or stay at the host with http", outbound.Shown(to))
 	}
 	return to, true, nil
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,10 +60,9 @@ const (
 )
 
 // Kinds are all kinds, the most urgent first.
-var Kinds = []Kind{
-	ConfigWaits, Held, Failed, Shortage, WorkloadFailed, ReservationFailed, ReservationShort, Gap, RuleMissed, StopWarning, WorkloadKept, ReservationIdle, NewResource, GapClosed,
-	OverrideEnded, ShortageOver, ReservationReached, ReservationReleased, WorkloadRun, Changing, Stopping, Starting,
-}
+var Kinds = slices.SortedFunc(maps.Keys(urgency), func(a, b Kind) int {
+	return cmp.Or(cmp.Compare(urgency[a], urgency[b]), cmp.Compare(a, b))
+})
 
 // Event is one thing that happened to one resource or scope.
 type Event struct {

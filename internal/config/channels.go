@@ -1,0 +1,231 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net/textproto"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"dayshift/internal/outbound"
+)
+
+// The types of channels.
+const (
+	SNSChannel     = "sns"
+	WebhookChannel = "webhook"
+)
+
+// Bounds of channels.
+const (
+	maxChannels    = 100 // each has a place in memory where messages wait
+	maxChannelName = 64  // it is a label of a metric
+	minHookSecret  = 16  // characters: a shorter one can be guessed from one signed message
+	maxHookSecret  = 1024
+	maxHeaders     = 20
+	maxHeaderValue = 4096
+)
+
+// headerPattern is a token of HTTP (RFC 9110 5.6.2), of a length that anybody writes.
+var headerPattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
+
+// messageKinds are the kinds of messages as notify has them.
+var messageKinds = []string{
+	"config-waits", "failed", "gap", "gap-closed", "held", "new-resource", "override-ended", "changing", "reservation-failed", "reservation-idle",
+	"reservation-reached", "reservation-released", "reservation-short", "rule-missed", "shortage", "shortage-over", "starting", "stop-warning", "stopping",
+	"workload-failed", "workload-kept", "workload-run",
+}
+
+// ownHeaders are set by the program or by the protocol.
+var ownHeaders = []string{
+	"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Dayshift-Id", "Dayshift-Signature", "Dayshift-Timestamp", "Expect", "Host", "Keep-Alive",
+	"Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent",
+}
+
+// channels checks where people are told.
+func (b *builder) channels() {
+	if len(b.c.Channels) > maxChannels {
+		b.faultAt("channels", Fault{Problem: fmt.Sprintf("has %d channels; at most %d are taken", len(b.c.Channels), maxChannels)})
+		return
+	}
+	for _, name := range sortedKeys(b.c.Channels) {
+		path, channel := join("channels", name), b.c.Channels[name]
+		b.entryName(path, name, maxChannelName)
+		b.channel(path, &channel)
+		b.c.Channels[name] = channel
+	}
+}
+
+func (b *builder) channel(path string, c *Channel) {
+	if _, written := b.at[path+".type"]; !written || b.reported(path+".type") {
+		return // what else it may have depends on it
+	}
+	of := map[string]string{
+		"topic": SNSChannel, "url": WebhookChannel, "secret": WebhookChannel, "previous_secret": WebhookChannel, "headers": WebhookChannel, "allow_private": WebhookChannel,
+	}
+	for _, key := range sortedKeys(of) {
+		if _, written := b.keys[path+"."+key]; written && of[key] != c.Type {
+			b.faultAt(path+"."+key, Fault{Problem: "is for channels of the type " + of[key], Fix: "remove it, or correct the type"})
+		}
+	}
+	need := func(key, example string) bool {
+		at := path + "." + key
+		_, written := b.keys[at]
+		if !written {
+			b.faultAt(path, Fault{Problem: "has no " + key, Fix: "add " + key + ": " + example})
+		}
+		return written && !b.unread(at)
+	}
+	switch c.Type {
+	case SNSChannel:
+		if need("topic", "arn:aws:sns:ap-northeast-2:111122223333:dayshift") {
+			b.topic(path+".topic", c.Topic)
+		}
+	case WebhookChannel:
+		if need("url", "https://hooks.example.com/dayshift") {
+			b.hookAddress(path+".url", c)
+		}
+		if need("secret", "${DAYSHIFT_HOOK_SECRET}") {
+			c.Secret = b.hookSecret(path+".secret", c.Secret)
+		}
+		if at := path + ".previous_secret"; c.PreviousSecret.value != "" {
+			c.PreviousSecret = b.hookSecret(at, c.PreviousSecret)
+		}
+		b.headers(path+".headers", c)
+	}
+	b.chosen(path+".kinds", c.Kinds, messageKinds)
+	b.chosen(path+".schedules", c.Schedules, nil)
+	b.chosen(path+".workloads", c.Workloads, nil)
+}
+
+func (b *builder) topic(at, text string) {
+	f := Fault{Text: text, Allowed: "arn:PARTITION:sns:REGION:ACCOUNT:NAME with partition aws, aws-cn or aws-us-gov"}
+	switch {
+	case !topicPattern.MatchString(text):
+		f.Problem = "is not the ARN of a topic"
+	case strings.HasSuffix(text, ".fifo"):
+		f.Problem, f.Fix = "is a FIFO topic, to which nobody can subscribe by mail", "name a standard topic"
+	default:
+		return
+	}
+	b.faultAt(at, f)
+}
+
+// hidden is where a secret came from, for a message that does not show it.
+func hidden(source string) string { return "(the value is not shown; it comes from " + source + ")" }
+
+// hookAddress looks up the address of a webhook and checks it. No message shows it.
+func (b *builder) hookAddress(at string, c *Channel) {
+	value, source, f := b.env.secret(c.URL.value)
+	c.URL = Secret{}
+	if f != nil {
+		if !strings.HasPrefix(f.Text, "${") && !strings.HasPrefix(f.Text, "file:") {
+			f.Text = ""
+		}
+		b.faultAt(at, *f)
+		return
+	}
+	const allowed = "the https:// address of a webhook"
+	u, err := outbound.ParseAddress(value, allowed)
+	switch {
+	case err != nil:
+		problem, fix, _ := strings.Cut(strings.TrimPrefix(err.Error(), "the address "), "; ")
+		if strings.HasPrefix(fix, "allowed: ") {
+			fix = ""
+		}
+		b.faultAt(at, Fault{Problem: problem + " " + hidden(source), Allowed: allowed, Fix: fix})
+	case u.Scheme != "https" && !c.AllowPrivate:
+		b.faultAt(at, Fault{Problem: "is not encrypted " + hidden(source), Allowed: allowed, Fix: "write https://, or add allow_private: true where it leads to a network of your own"})
+	default:
+		c.URL = Secret{value: value, source: source}
+	}
+}
+
+func (b *builder) hookSecret(at string, s Secret) Secret {
+	value, source, f := b.env.secret(s.value)
+	n := utf8.RuneCountInString(value)
+	switch {
+	case f != nil:
+		b.faultAt(at, *f)
+	case n < minHookSecret || n > maxHookSecret:
+		b.faultAt(at, Fault{Problem: fmt.Sprintf("is %d characters long ", n) + hidden(source), Allowed: fmt.Sprintf("%d to %d characters", minHookSecret, maxHookSecret), Fix: "make one: openssl rand -hex 32"})
+	default:
+		return Secret{value: value, source: source}
+	}
+	return Secret{}
+}
+
+func (b *builder) headers(path string, c *Channel) {
+	if len(c.Headers) > maxHeaders {
+		b.faultAt(path, Fault{Problem: fmt.Sprintf("has %d headers; at most %d are sent", len(c.Headers), maxHeaders)})
+		return
+	}
+	seen := map[string]string{}
+	for _, name := range sortedKeys(c.Headers) {
+		at := join(path, name)
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		switch {
+		case !headerPattern.MatchString(name):
+			b.nameFault(at, Fault{Text: name, Problem: "is not the name of a header", Allowed: "1 to 64 letters, digits and hyphens, such as X-Team"})
+		case slices.Contains(ownHeaders, canonical):
+			b.nameFault(at, Fault{Text: name, Problem: "is a header that Dayshift sets itself", Fix: "remove it"})
+		case seen[canonical] != "":
+			b.nameFault(at, Fault{Text: name, Problem: "is the same header as " + seen[canonical], Fix: "remove one of the two"})
+		}
+		seen[canonical] = name
+		if b.unread(at) {
+			continue
+		}
+		value, source, f := b.env.secret(c.Headers[name].value)
+		c.Headers[name] = Secret{}
+		switch {
+		case f != nil:
+			b.faultAt(at, *f)
+		case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, unicode.IsControl) || strings.TrimSpace(value) != value:
+			b.faultAt(at, Fault{Problem: "is not the value of a header " + hidden(source), Allowed: fmt.Sprintf("1 to %d bytes without control characters, and no blanks at its ends", maxHeaderValue)})
+		default:
+			c.Headers[name] = Secret{value: value, source: source}
+		}
+	}
+}
+
+// chosen checks a list that narrows what a channel gets. known, where given, are the words allowed.
+func (b *builder) chosen(path string, list, known []string) {
+	if _, written := b.at[path]; written && len(list) == 0 && !b.reported(path) {
+		b.faultAt(path, Fault{Problem: "is empty: nothing would be told", Fix: "name one, or remove the line for all of them"})
+	}
+	for i, word := range list {
+		at := index(path, i)
+		switch {
+		case b.unread(at):
+		case known != nil && !slices.Contains(known, word):
+			b.faultAt(at, Fault{Text: word, Problem: "is no kind of message", Allowed: strings.Join(known, ", "), Fix: didYouMean(word, known)})
+		case word == "":
+			b.faultAt(at, Fault{Problem: "is empty", Fix: "write a name, or remove the entry"})
+		case slices.Contains(list[:i], word):
+			b.faultAt(at, Fault{Text: word, Problem: "is given twice", Fix: "remove one of the two"})
+		}
+	}
+}
+
+// silentChannels warns of schedules and workloads that nobody made: a channel for them alone is never told anything.
+func (b *builder) silentChannels() {
+	warn := func(at, name, thing string, known []string) {
+		if !slices.Contains(known, name) {
+			b.warnAt(at, Fault{Text: name, Problem: "is not a " + thing + " that is known now", Fix: cmp.Or(didYouMean(name, known), "correct it, or make the "+thing)})
+		}
+	}
+	schedules, workloads := sortedKeys(b.l.Book.Schedules), sortedKeys(b.workloads)
+	for _, name := range sortedKeys(b.c.Channels) {
+		path := join("channels", name)
+		for i, schedule := range b.c.Channels[name].Schedules {
+			warn(index(path+".schedules", i), schedule, "schedule", schedules)
+		}
+		for i, workload := range b.c.Channels[name].Workloads {
+			warn(index(path+".workloads", i), workload, "workload", workloads)
+		}
+	}
+}

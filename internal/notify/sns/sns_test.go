@@ -1,0 +1,144 @@
+package sns
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"dayshift/internal/cloud"
+	"dayshift/internal/notify"
+)
+
+const topic = "arn:aws:sns:ap-northeast-2:111122223333:dayshift"
+
+// publisher answers as it is told and remembers what it was given.
+type publisher struct {
+	err                     error
+	hangs                   bool
+	calls                   int
+	topic, subject, message string
+}
+
+func (p *publisher) Publish(ctx context.Context, topic, subject, message string) error {
+	p.calls++
+	p.topic, p.subject, p.message = topic, subject, message
+	if p.hangs {
+		<-ctx.Done()
+		return fmt.Errorf("%w: %w", cloud.ErrTransient, ctx.Err())
+	}
+	return p.err
+}
+
+var example = notify.Message{
+	ID: "IXJV", Kind: notify.Failed, Schedule: "office", Count: 2, Title: "Could not act on 2 resources (schedule office)",
+	Lines: []string{"db-1 i-0a1: start: no capacity", "결제 i-0a2:\x1b[31m refused"},
+}
+
+func TestSend(t *testing.T) {
+	p := &publisher{}
+	c := &Channel{Label: "ops", Publisher: p, Topic: topic}
+	if err := c.Send(t.Context(), example); err != nil || c.Name() != "ops" {
+		t.Fatal(err)
+	}
+	want := "Could not act on 2 resources (schedule office)\n\ndb-1 i-0a1: start: no capacity\n결제 i-0a2:[31m refused\n\nDayshift IXJV"
+	if p.topic != topic || p.subject != example.Title || p.message != want {
+		t.Errorf("%q, %q, %q", p.topic, p.subject, p.message)
+	}
+}
+
+func TestSubject(t *testing.T) {
+	for title, want := range map[string]string{
+		"Stopping 1 resource":               "Stopping 1 resource",
+		"Stopping 1 resource (schedule 서울)": "Stopping 1 resource (schedule ??)",
+		"서울\r\nBcc: x":                      "Bcc: x",
+		"":                                  "Dayshift",
+		"서울":                                "Dayshift",
+		"Stopping (schedule " + strings.Repeat("x", 99) + ")": "Stopping (schedule " + strings.Repeat("x", 77) + "...",
+	} {
+		if got := subject(title); got != want || len(got) > maxSubject {
+			t.Errorf("%q: %q, want %q", title, got, want)
+		}
+	}
+}
+
+// asking says when to come back.
+type asking struct{ error }
+
+func (asking) RetryAfter() time.Duration { return 40 * time.Second }
+func (a asking) Unwrap() error           { return a.error }
+
+func TestErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		err   error
+		again bool
+		after time.Duration
+	}{
+		"too many calls":    {fmt.Errorf("sns:Publish: %w", cloud.ErrThrottled), true, 0},
+		"asks for time":     {asking{cloud.ErrThrottled}, true, 40 * time.Second},
+		"no answer":         {cloud.ErrTransient, true, 0},
+		"keys that are old": {cloud.ErrCredentials, true, 0},
+		"no permission":     {cloud.ErrUnauthorized, false, 0},
+		"no such topic":     {cloud.ErrNotFound, false, 0},
+		"refused":           {cloud.ErrInvalid, false, 0},
+	} {
+		c := &Channel{Label: "ops", Publisher: &publisher{err: test.err}, Topic: topic}
+		err := c.Send(t.Context(), example)
+		var again *notify.RetryError
+		if !errors.Is(err, test.err) || errors.As(err, &again) != test.again || again != nil && again.After != test.after || !strings.Contains(err.Error(), topic) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestFault61ATopicThatIsDownBlocksNothing: behind its outbox a topic that hangs costs its sender nothing, and what was said
+// meanwhile comes in few messages.
+func TestFault61ATopicThatIsDownBlocksNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &publisher{hangs: true}
+		var log bytes.Buffer
+		outbox := notify.NewOutbox("ops", &Channel{Label: "ops", Publisher: p, Topic: topic}, notify.Filter{}, notify.OutboxOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		began := time.Now()
+		for range 1000 {
+			if err := outbox.Send(t.Context(), example); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the sender waited %s", took)
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		tried := p.calls
+		p.hangs = false
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if sent := p.calls - tried; sent > 55 || sent < 50 || !strings.Contains(p.message, "db-1") {
+			t.Errorf("%d messages were published, the last: %s", sent, p.message)
+		}
+		outbox.Close(t.Context())
+		if strings.Contains(log.String(), "was not delivered") {
+			t.Error(log.String())
+		}
+	})
+}
+
+func FuzzMessage(f *testing.F) {
+	f.Add("Stopping", "web-1")
+	f.Add("\xff\x00", "\x1b]0;x\x07\r\n")
+	f.Fuzz(func(t *testing.T, title, line string) {
+		m := text(notify.Message{Title: title, Lines: []string{line}})
+		if !utf8.ValidString(m) || strings.ContainsAny(m, "\x00\x1b\r\x07") || strings.Count(m, "\n") != 4 {
+			t.Fatalf("%q", m)
+		}
+		if s := subject(title); s == "" || len(s) > maxSubject || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Fatalf("%q", s)
+		}
+	})
+}
