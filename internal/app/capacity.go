@@ -16,8 +16,8 @@ const (
 	leastNap = time.Second
 )
 
-// look is a look at all reservations of the configuration, complete but for the lease.
-func (a *App) look() *capacity.Look {
+// lookAtCapacity is a look at all reservations of the configuration, complete but for the lease.
+func (a *App) lookAtCapacity() *capacity.Look {
 	reserver := a.Cloud.Reserver()
 	return &capacity.Look{
 		Cloud: reserver, Types: reserver, Store: a.Store, Clock: a.Clock, Log: a.Log, Senders: a.Senders,
@@ -29,7 +29,7 @@ func (a *App) look() *capacity.Look {
 // ends, every capacity.interval while something is short, at every resync, and when people have changed something.
 func (d *Daemon) capacity(ctx context.Context) {
 	for ctx.Err() == nil {
-		look := d.present().look()
+		look := d.present().lookAtCapacity()
 		look.Lease, look.MayAct = d.leader.Lease, d.leader.MayAct
 		report, err := look.Run(ctx)
 		now := d.Clock.Now()
@@ -86,7 +86,7 @@ func (d *Daemon) changedReservations() {
 
 // reserveOnce looks after reservations once.
 func (a *App) reserveOnce(ctx context.Context, complete func(*capacity.Look)) ([]capacity.Outcome, error) {
-	look := a.look()
+	look := a.lookAtCapacity()
 	complete(look)
 	report, err := look.Run(ctx)
 	return report.Outcomes, err
