@@ -72,6 +72,15 @@ func (d *Driver) ask(m *move, setting Setting, asked Request, now time.Time) (ve
 	return verdict, why
 }
 
+// refused records what became of a request that does not take place.
+func (m *move) refused(asked Request, now time.Time) func(verdict workload.Verdict, why string) {
+	return func(verdict workload.Verdict, why string) {
+		if verdict == workload.SkipIt || verdict == workload.JoinIt {
+			m.rows = append(m.rows, refusedRow(asked, now, string(verdict), why))
+		}
+	}
+}
+
 // unable says why no run of a workload can begin now; empty: one can.
 func unable(w *workload.Workload, name string, book *policy.Book, asked Request) string {
 	switch {
@@ -103,9 +112,7 @@ func (m *move) decided(r workload.Run) { m.run, m.touched = &r, true }
 func (d *Driver) hear(m *move, setting Setting, requests []Request, now time.Time) {
 	if waiting := m.memory.Waiting; waiting != nil && m.memory.Active == "" && !m.ends {
 		m.memory.Waiting = nil
-		if verdict, why := d.ask(m, setting, *waiting, now); verdict != workload.BeginNow {
-			m.rows = append(m.rows, refusedRow(*waiting, now, string(verdict), why))
-		}
+		m.refused(*waiting, now)(d.ask(m, setting, *waiting, now))
 	}
 	for _, asked := range requests {
 		m.gone = append(m.gone, asked)
@@ -114,10 +121,7 @@ func (d *Driver) hear(m *move, setting Setting, requests []Request, now time.Tim
 		}
 		m.memory.take(asked.ID)
 		if asked.Asks.begins() {
-			if verdict, why := d.ask(m, setting, asked, now); why != "" {
-				reason := string(verdict)
-				m.rows = append(m.rows, refusedRow(asked, now, reason, why))
-			}
+			m.refused(asked, now)(d.ask(m, setting, asked, now))
 			continue
 		}
 		if why := m.order(asked, now); why != "" {

@@ -12,7 +12,6 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/clock"
-	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
 	"dayshift/internal/run"
@@ -39,6 +38,17 @@ type site struct {
 	mu     sync.Mutex
 	told   []run.Notice
 	scopes []fleet.Scope
+	next   *policy.Book // in place of book from now on; nil: book stays
+}
+
+// now is the book in force.
+func (s *site) now() *policy.Book {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil {
+		s.book, s.next = s.next, nil
+	}
+	return s.book
 }
 
 func newSite(t *testing.T, list ...*workload.Workload) *site {
@@ -75,7 +85,7 @@ func (s *site) life(kill int, after bool) (*process, *run.Driver) {
 		return nil
 	}
 	d := &run.Driver{
-		Setting: func() run.Setting { return run.Setting{Book: s.book, Scopes: s.scopes, Cloud: p} },
+		Setting: func() run.Setting { return run.Setting{Book: s.now(), Scopes: s.scopes, Cloud: p} },
 		Probe:   p, Store: p, Clock: clock.Real{}, Lease: func() store.Lease { return lease }, MayAct: may, Log: slog.New(slog.DiscardHandler),
 		Tell: func(_ context.Context, n run.Notice) {
 			s.mu.Lock()
@@ -238,5 +248,3 @@ func TestAWorkloadStartsTierByTier(t *testing.T) {
 		}
 	})
 }
-
-var _ cloud.Lister = (*process)(nil)
