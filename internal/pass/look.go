@@ -224,6 +224,8 @@ const writtenAhead = 1000
 
 // writeAhead writes what is remembered of resources about which nothing is done or
 // recorded. What is recorded of one is written together with what is remembered.
+// Scopes write one after the other: a store writes one thing at a time, and the time
+// that one waits for the others is not the store's, for which it would count as down.
 func (r *running) writeAhead(ctx context.Context, l *look) error {
 	recorded := make(map[fleet.Ref]bool, len(l.settled))
 	for i := range l.settled {
@@ -232,6 +234,12 @@ func (r *running) writeAhead(ctx context.Context, l *look) error {
 	kept := slices.DeleteFunc(slices.Clone(l.changed), func(m decide.Memory) bool { return !recorded[m.Ref] })
 	plain := slices.DeleteFunc(l.changed, func(m decide.Memory) bool { return recorded[m.Ref] })
 	l.changed = kept
+	select {
+	case r.ahead <- struct{}{}:
+		defer func() { <-r.ahead }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	return r.recorder.Before(ctx, store.Changes{Memories: plain})
 }
 

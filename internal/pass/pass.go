@@ -263,6 +263,7 @@ type running struct {
 	slow     map[fleet.Scope]bool // were not waited for
 	lost     []decide.Memory      // absent, with alarms that are muted for it
 	ended    int                  // overrides, whose rows name the run
+	ahead    chan struct{}        // holds one token while a scope writes ahead
 
 	mu     sync.Mutex // guards what outcomes change while lanes run side by side
 	report Report
@@ -277,6 +278,7 @@ func newRunning(p *Pass, now time.Time) *running {
 		Pass: p, now: now, term: anyTerm, book: p.Book,
 		scopes: make(map[fleet.Scope]*scopeState, len(p.Scopes)), looks: make(map[fleet.Scope]*look, len(p.Scopes)), ruled: map[fleet.Scope]bool{},
 		fires: map[fleet.Ref][]decide.Fire{}, runs: map[fleet.Scope]int{}, places: map[fleet.Scope][]int{},
+		ahead: make(chan struct{}, 1),
 	}
 	if !p.At.IsZero() {
 		r.now = p.At

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -367,6 +368,50 @@ func TestWithoutTheTaggingAPIEverythingIsListed(t *testing.T) {
 		calls, report := w.listings(false)
 		if calls["rds:DescribeDBInstances"] != 1 || report.Run.Counts.Resources != 1 {
 			t.Errorf("%v, %d resources", calls, report.Run.Counts.Resources)
+		}
+	})
+}
+
+// slowWriter is a store that takes ten seconds for a large write, one at a time.
+type slowWriter struct {
+	pass.Store
+	turn chan struct{}
+	n    atomic.Int32
+}
+
+func (w *slowWriter) SaveChanges(ctx context.Context, lease store.Lease, changes store.Changes) error {
+	if len(changes.Memories) >= 1000 {
+		w.turn <- struct{}{}
+		time.Sleep(10 * time.Second)
+		<-w.turn
+		w.n.Add(1)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return w.Store.SaveChanges(ctx, lease, changes)
+}
+
+// The first look at large scopes has much to write in each. A store that is slow
+// is not down because one scope waits for the others.
+func TestScopesThatWriteMuchDoNotTimeEachOtherOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-01T10:00:00+08:00")
+		var all []awssim.Resource
+		for _, scope := range scopes {
+			r := at(string(scope.Region), string(scope.Account), "ec2", "worker-#", "running", nil)
+			r.Count = 1000
+			all = append(all, r)
+		}
+		w := newWorld(t, office(t, nil), all...)
+		slow := &slowWriter{Store: w.store, turn: make(chan struct{}, 1)}
+		p := w.pass()
+		p.Store = slow
+		if _, err := pass.Run(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		if n := int(slow.n.Load()); n != len(scopes) || n < 4 {
+			t.Errorf("%d large writes of %d scopes", n, len(scopes))
 		}
 	})
 }
