@@ -6,7 +6,7 @@
 //
 // A Workload has tiers, each with a filter over resources of any kinds. Check says
 // what is wrong with it, Order in which order its tiers go, Select who the members
-// of a tier are. Describe shows a run before it is begun.
+// of a tier are.
 //
 // # The run
 //

@@ -255,8 +255,11 @@ func (p *planet) observe(run *Run, look Look) World {
 // crashEvery is how often a run is written and read again, in rounds: a prime, so that it comes between all steps in the end.
 const crashEvery = 7
 
-// play carries a run out until it is over or held, at most for a week.
-func (p *planet) play(run Run) Run {
+// play carries a run out until it is over or held, at most for a week of its world.
+func (p *planet) play(run Run) Run { return p.until(run, time.Time{}) }
+
+// until carries a run out up to an instant; the zero instant is never.
+func (p *planet) until(run Run, end time.Time) Run {
 	stop := p.now.Add(7 * 24 * time.Hour)
 	var world World
 	for round := 0; ; round++ {
@@ -299,7 +302,9 @@ func (p *planet) play(run Run) Run {
 			p.faultf("it is stuck: %s", text(run))
 			return run
 		}
-		p.now = at
+		if p.now = at; !end.IsZero() && p.now.After(end) {
+			return run
+		}
 	}
 }
 
