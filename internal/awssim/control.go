@@ -102,7 +102,7 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		c.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, messages, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, capacity, messages, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
 	}
 }
 

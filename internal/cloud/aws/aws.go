@@ -57,6 +57,8 @@ type Config struct {
 	Windows bool
 	// Alarms: schedules mute alarms, so Probe tries that.
 	Alarms bool
+	// Balancers, Commands and Backups: workloads need them, so Probe tries what of them can be tried.
+	Balancers, Commands, Backups bool
 	// Reservations: the configuration holds capacity, so Probe tries that.
 	Reservations bool
 	// Endpoint is the URL that takes the place of AWS's own addresses, for a

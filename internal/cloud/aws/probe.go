@@ -12,7 +12,7 @@ import (
 )
 
 // Probe implements cloud.Prober: credentials first, then every kind, and SSM
-// maintenance windows, alarms and reservations where the configuration says that they are used. What
+// maintenance windows, alarms, reservations and what workloads need where the configuration says that they are used. What
 // cannot be tried because something before it failed is not reported.
 func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 	a, err := c.account(scope)
@@ -52,6 +52,24 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 			return append(findings, cloud.Finding{Ability: "list CloudWatch alarms", Detail: err.Error()})
 		}
 		findings = append(findings, alarms.Probe(ctx)...)
+	}
+	for _, ability := range []struct {
+		needed  bool
+		ability string
+		probe   func(kinds.Env) []cloud.Finding
+	}{
+		{c.config.Balancers, "list load balancers", func(env kinds.Env) []cloud.Finding { return kinds.OpenBalancers(env).Probe(ctx) }},
+		{c.config.Commands, "list commands in instances", func(env kinds.Env) []cloud.Finding { return kinds.OpenCommands(env).Probe(ctx) }},
+		{c.config.Backups, "list backups", func(env kinds.Env) []cloud.Finding { return kinds.OpenBackups(env).Probe(ctx) }},
+	} {
+		if !ability.needed {
+			continue
+		}
+		found, err := opened(ctx, c, scope, ability.probe)
+		if err != nil {
+			return append(findings, cloud.Finding{Ability: ability.ability, Detail: err.Error()})
+		}
+		findings = append(findings, found...)
 	}
 	if c.config.Reservations {
 		reservations, err := c.openReservations(ctx, scope)

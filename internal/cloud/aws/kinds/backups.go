@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
 )
 
@@ -23,6 +24,8 @@ const (
 const (
 	// backupPage is the largest page of snapshots and of backup jobs.
 	backupPage = 1000
+	// leastSnapshots is the smallest page of snapshots.
+	leastSnapshots = 5
 	// volumesOfFilter is the most values that a filter of EC2 takes.
 	volumesOfFilter = 200
 )
@@ -160,4 +163,17 @@ func BackupARN(scope fleet.Scope, kind fleet.Kind, id string) string {
 		return arn(scope, "redshift", "cluster:"+id)
 	}
 	return ""
+}
+
+// Probe tries to list what is being backed up.
+func (b *Backups) Probe(ctx context.Context) []cloud.Finding {
+	snapshots := b.Read(ctx, describeSnapshots, func(ctx context.Context) error {
+		_, err := b.api.snapshots(ctx, &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"}, MaxResults: sdk.Int32(leastSnapshots)})
+		return err
+	})
+	jobs := b.Read(ctx, listBackupJobs, func(ctx context.Context) error {
+		_, err := b.api.jobs(ctx, &backup.ListBackupJobsInput{MaxResults: sdk.Int32(1)})
+		return err
+	})
+	return []cloud.Finding{probeFinding("list snapshots", describeSnapshots, snapshots), probeFinding("list backup jobs", listBackupJobs, jobs)}
 }

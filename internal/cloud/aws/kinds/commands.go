@@ -56,16 +56,12 @@ const (
 var CommandPermissions = []Permission{
 	{Action: sendCommand, For: "run commands in instances: gates, vetoes and hooks of workloads", Resource: "document/" + shellDocument, Optional: true},
 	{Action: sendCommand, For: "the same on Windows", Resource: "document/" + powerShellDocument, Optional: true},
-	{Action: sendCommand, For: "the same: the instances that they run in", Resource: "instance/*", Optional: true, Conditions: []Condition{taggedNode}},
+	{Action: sendCommand, For: "the same: the instances that they run in", Resource: "instance/*", Of: "ec2", Optional: true, Conditions: []Condition{onlyTagged}},
 	{Action: listCommands, For: "find a command again after a restart, instead of sending it twice", Resource: "*", Optional: true},
 	{Action: listCommandInvocations, For: "see how a command ended", Resource: "*", Optional: true},
 	{Action: describeInformation, For: "see which instances have an agent that answers", Resource: "*", Optional: true},
 	{Action: describeSessions, For: "see the open sessions of Session Manager", Resource: "*", Optional: true},
 }
-
-// taggedNode is onlyTagged as Systems Manager knows it.
-// https://docs.aws.amazon.com/systems-manager/latest/userguide/run-command-setting-up.html
-var taggedNode = Condition{"Null", "ssm:resourceTag/" + ScheduleTagPlaceholder, []string{"false"}}
 
 // Commands are commands in the instances of a scope, and their sessions.
 type Commands struct {

@@ -77,6 +77,17 @@ var policyKinds = []struct {
 		"secret", "The table's secret", "Only where the [table of capacity](configuration.md) has its credentials in Secrets Manager: reading that one secret. Replace `SECRET_NAME`; the six question marks stand for what Secrets Manager appends. A secret with a key of your own needs `kms:Decrypt` on it as well.",
 		secretPolicy,
 	},
+	{
+		"balancers", "Load balancers", "Only where a tier of a workload says `balancers: true`, or waits for `target-health`: finding the target groups and Classic load balancers that instances are in, taking instances out before they are stopped and putting them back. They carry no schedule tag, and AWS asks nothing about the instance; to narrow that, put the ARNs of yours in the place of `targetgroup/*/*` and `loadbalancer/*`.",
+		workloadPolicy("balancers"),
+	},
+	{
+		"commands", "Commands in instances", "Only where workloads have gates, vetoes or hooks of the type `command`, or vetoes of the types `file` and `sessions`: running AWS's own two documents for scripts, in instances that carry the schedule tag. What a script may do inside is decided there: it runs as root or SYSTEM. Whoever may write workloads may run commands in these instances.",
+		workloadPolicy("commands"),
+	},
+	{"backups", "Backups", "Only where workloads have vetoes of the type `backup`: seeing which snapshots and which jobs of AWS Backup are under way.", workloadPolicy("backups")},
+	{"functions", "Functions", "Only where workloads have hooks of the type `lambda`: calling the functions that they name. Put their ARNs in the place of `function:dayshift-*`.", workloadPolicy("functions")},
+	{"topics", "Topics", "Only where workloads name a `topic`: publishing to it. Put its ARN in the place of `dayshift-*`. A topic with a key of your own needs `kms:GenerateDataKey*` and `kms:Decrypt` on that key too.", workloadPolicy("topics")},
 	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
 	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
@@ -120,7 +131,24 @@ func secretPolicy(partition string) policyDocument {
 }
 
 // beside are the rows that stand behind the kinds.
-var beside = []Kind{alarmRow, reservationRow, secretRow}
+var beside = append([]Kind{alarmRow, reservationRow, secretRow}, workloadRows...)
+
+// workloadRows stand for what workloads need, a policy each.
+var workloadRows = []Kind{
+	{Kind: "balancers", Title: "load balancers", Permissions: BalancerPermissions},
+	{Kind: "commands", Title: "commands in instances", Permissions: CommandPermissions},
+	{Kind: "backups", Title: "backups (veto)", Permissions: BackupPermissions},
+	{Kind: "functions", Title: "functions (hooks)", Permissions: FunctionPermissions},
+	{Kind: "topics", Title: "topics", Permissions: TopicPermissions},
+}
+
+// workloadPolicy is the one of a row of workloads.
+func workloadPolicy(row fleet.Kind) func(partition string) policyDocument {
+	return func(partition string) policyDocument {
+		at := slices.IndexFunc(workloadRows, func(k Kind) bool { return k.Kind == row })
+		return compose(partition, workloadRows[at:at+1], func(Permission) bool { return true })
+	}
+}
 
 // actPolicy is everything that changes something: with keys, or without.
 func actPolicy(partition string, keys bool) policyDocument {
@@ -138,7 +166,11 @@ func compose(partition string, rows []Kind, choose func(Permission) bool) policy
 			}
 			next := statement{Effect: "Allow", Action: []string{string(permission.Action)}, Resource: []string{"*"}}
 			if permission.Resource != "*" {
-				next.Resource[0] = fmt.Sprintf("arn:%s:%s:*:*:%s", partition, service(permission.Action), permission.Resource)
+				of := service(permission.Action)
+				if permission.Of != "" {
+					of = permission.Of
+				}
+				next.Resource[0] = fmt.Sprintf("arn:%s:%s:*:*:%s", partition, of, permission.Resource)
 			}
 			for _, condition := range permission.Conditions {
 				if next.Condition == nil {
@@ -162,6 +194,9 @@ func compose(partition string, rows []Kind, choose func(Permission) bool) policy
 			next.Sid = sid(kind.Kind, permission.Action)
 			if ours(next) {
 				next.Sid += "Snapshot"
+			}
+			if permission.Of != "" {
+				next.Sid += "In" + strings.ToUpper(permission.Of)
 			}
 			document.Statement = append(document.Statement, next)
 		}
@@ -393,6 +428,24 @@ func judge(partition string, s statement) (complaints []string) {
 			if !has("Bool", "kms:GrantIsForAWSResource", "true") || len(s.Condition["StringLike"]["kms:ViaService"]) != 1 {
 				complain("%s is granted to more than AWS's own services", action)
 			}
+		case service(operation) == "elasticloadbalancing": // these have no tags of what is behind them
+			if slices.ContainsFunc(s.Resource, func(resource string) bool {
+				return !strings.Contains(resource, ":targetgroup/") && !strings.Contains(resource, ":loadbalancer/")
+			}) {
+				complain("%s is granted on more than target groups and load balancers", action)
+			}
+		case operation == sendCommand:
+			for _, resource := range s.Resource {
+				ofAWS := strings.HasSuffix(resource, ":document/"+shellDocument) || strings.HasSuffix(resource, ":document/"+powerShellDocument)
+				instances := strings.HasSuffix(resource, ":instance/*") && has("Null", "aws:ResourceTag/"+defaultTag, "false")
+				if !ofAWS && !instances {
+					complain("%s may run other documents, or in instances without a schedule tag", action)
+				}
+			}
+		case operation == InvokeFunction || operation == PublishMessage: // by names, which people replace
+			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.HasSuffix(resource, ":dayshift-*") }) {
+				complain("%s is granted on anybody's functions or topics", action)
+			}
 		case operation == disableAlarms || operation == enableAlarms: // an alarm has no tags of what it watches
 			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.Contains(resource, ":alarm:") }) {
 				complain("%s is granted on more than alarms", action)
@@ -466,6 +519,11 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"any reservation":        {Action: []string{"ec2:CancelCapacityReservation"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}},
 		"tags of reservations":   {Action: []string{"ec2:CreateTags"}, Resource: []string{"arn:aws:ec2:*:*:capacity-reservation/*"}, Condition: map[string]map[string][]string{"Null": {"aws:RequestTag/" + ReservationTag: {"false"}}}},
 		"any secret":             {Action: []string{"secretsmanager:GetSecretValue"}, Resource: []string{"*"}},
+		"any document":           {Action: []string{string(sendCommand)}, Resource: []string{"arn:aws:ssm:*:*:document/*"}},
+		"commands anywhere":      {Action: []string{string(sendCommand)}, Resource: []string{"arn:aws:ec2:*:*:instance/*"}},
+		"listeners":              {Action: []string{string(registerTargets)}, Resource: []string{"arn:aws:elasticloadbalancing:*:*:*"}},
+		"any function":           {Action: []string{string(InvokeFunction)}, Resource: []string{"arn:aws:lambda:*:*:function:*"}},
+		"any topic":              {Action: []string{string(PublishMessage)}, Resource: []string{"arn:aws:sns:*:*:*"}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
 		"a role of any account":  {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/dayshift"}},

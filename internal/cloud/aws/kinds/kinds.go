@@ -108,7 +108,9 @@ type Permission struct {
 	Optional bool
 	// Resource is the last part of the ARN pattern: "instance/*" of the
 	// service, or "*" where IAM knows no resources for the action.
-	Resource   string
+	Resource string
+	// Of is the service whose resource it is; empty: the action's.
+	Of         string
 	Conditions []Condition
 }
 
