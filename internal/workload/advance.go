@@ -425,7 +425,7 @@ func (t *turn) status() {
 	}
 	for i := range r.Tiers {
 		tr := &r.Tiers[i]
-		if !tr.Phase.Over() || slices.ContainsFunc(tr.Members, func(m Member) bool { return m.Effect != "" || m.owes(r.Direction) }) {
+		if !tr.Phase.Over() || slices.ContainsFunc(tr.Members, func(m Member) bool { return m.Effect != "" || m.owes() }) {
 			return
 		}
 	}
@@ -525,7 +525,7 @@ func (m *Member) done(d Direction) bool {
 // back is the member as the undo begins with it.
 func (m *Member) back(d Direction, now time.Time) Member {
 	b := Member{
-		Ref: m.Ref, Name: m.Name, Step: StepSettle, Since: now, State: m.State, Type: m.Type, Seen: m.Seen, Next: now, Was: m.State, WasType: m.Type,
+		Ref: m.Ref, Name: m.Name, Step: StepSettle, Since: now, State: m.State, Type: m.Type, Seen: m.Seen, Next: m.certain(now), Was: m.State, WasType: m.Type,
 		Out: slices.Clone(m.Out), Issued: m.Issued,
 	}
 	if d == Stop {

@@ -176,12 +176,12 @@ func (t *turn) dueVeto(tr *TierRun, m *Member, i int, v *Veto, q *Question) {
 
 // dueBack says what a member waits for that has to be put back.
 func (t *turn) dueBack(m *Member) {
-	if !m.owes(t.r.Direction) || m.Effect != "" {
+	if !m.owes() || m.Effect != "" {
 		return
 	}
 	t.wake(m.EndedAt.Add(PutBackLimit))
 	t.wake(m.Next)
-	if m.State != fleet.Running || m.Seen.Before(m.certain(t.r.Direction)) {
-		t.state(m, m.certain(t.r.Direction))
+	if m.State != fleet.Running || m.Seen.Before(m.certain(m.EndedAt)) {
+		t.state(m, m.certain(m.EndedAt))
 	}
 }

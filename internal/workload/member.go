@@ -532,33 +532,31 @@ func (t *turn) left(m *Member) {
 }
 
 // owes tells whether the member may go on running outside of its load balancers, and nobody has given up on that.
-func (m *Member) owes(d Direction) bool {
+func (m *Member) owes() bool {
 	if m.End != EndFailed && m.End != EndKept && m.End != EndLeft || len(m.Out) == 0 || m.GaveUp || m.Gone || m.Why == LeftProtected {
 		return false
 	}
-	return m.State != fleet.Stopped || m.Seen.Before(m.certain(d))
+	return m.State != fleet.Stopped || m.Seen.Before(m.certain(m.EndedAt))
 }
 
-// certain is when a listing of the member that ended shows what became of it.
-func (m *Member) certain(d Direction) time.Time {
-	if d == Stop && m.Acted {
-		if after := m.ActedAt.Add(settleGrace); after.After(m.EndedAt) {
-			return after
-		}
+// certain is from when on a listing shows what became of a member, at the earliest at an instant.
+func (m *Member) certain(from time.Time) time.Time {
+	if after := m.ActedAt.Add(settleGrace); m.Acted && after.After(from) {
+		return after
 	}
-	return m.EndedAt
+	return from
 }
 
 // putBack puts a member that stays back where it was taken out.
 func (t *turn) putBack(tr *TierRun, m *Member) {
-	if !m.owes(t.r.Direction) || m.Effect != "" {
+	if !m.owes() || m.Effect != "" {
 		return
 	}
 	if !t.now.Before(m.EndedAt.Add(PutBackLimit)) {
 		t.leftOut(tr, m, m.Said)
 		return
 	}
-	if m.State == fleet.Running && !m.Seen.Before(m.certain(t.r.Direction)) && !t.now.Before(m.Next) {
+	if m.State == fleet.Running && !m.Seen.Before(m.certain(m.EndedAt)) && !t.now.Before(m.Next) {
 		why := m.Why
 		t.issue(tr, m, StepPutBack, Effect{Kind: Register, Places: slices.Clone(m.Out)})
 		m.Why = why

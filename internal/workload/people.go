@@ -52,7 +52,7 @@ func (tr *TierRun) resume(run *Run, now time.Time) {
 			m.Remark = ""
 		}
 		m.Step, m.Since, m.Why, m.Detail, m.Said = StepSettle, now, "", "", ""
-		m.Next = now // its state is looked at anew
+		m.Next = m.certain(now) // its state is looked at anew
 		m.Marks = append(m.Marks, Mark{StepSettle, now})
 		for j := range m.Asked {
 			if q := &m.Asked[j]; q.Answer != AnswerYes { // the gates that have passed have passed

@@ -29,6 +29,7 @@ func drawn(r *rapid.T, fair bool) (*Workload, *planet, Memory) {
 		p.hooks["https://hooks.example/hard"] = Failed
 	}
 	p.gaps = rapid.IntRange(0, 2).Draw(r, "gaps")
+	p.stale = time.Duration(rapid.SampledFrom([]int{0, 0, 5, 20}).Draw(r, "stale")) * time.Second
 	for i, name := range names {
 		one := tier(name)
 		if sequenced {
@@ -91,6 +92,7 @@ func drawn(r *rapid.T, fair bool) (*Workload, *planet, Memory) {
 			b.stopLag = time.Duration(rapid.IntRange(5, 200).Draw(r, "stop lag")) * time.Second
 			b.opens = time.Duration(rapid.IntRange(0, 120).Draw(r, "opens")) * time.Second
 			b.busy = rapid.IntRange(0, 2).Draw(r, "busy")
+			b.lost = rapid.SliceOfN(rapid.Bool(), 0, 2).Draw(r, "lost")
 			if !fair {
 				b.falls = rapid.SampledFrom([]int{0, 0, 1, 5}).Draw(r, "falls")
 				b.veto = rapid.IntRange(0, 5).Draw(r, "veto") == 0

@@ -35,6 +35,9 @@ type body struct {
 	in                map[Place]time.Time // registered since
 	drains            map[Place]time.Time // out, its connections end then
 	busy              int                 // that many calls are throttled
+	lost              []bool              // of so many calls the answer is lost; true: they were carried out all the same
+	was               fleet.State         // before its last change …
+	changed           time.Time           // … at this instant
 	hops              []string            // what was done with it, in order
 }
 
@@ -45,7 +48,8 @@ type planet struct {
 	lag    time.Duration // until a result is known
 	warm   time.Duration // until a registered member is healthy
 	drain  time.Duration
-	gaps   int // that many listings have a gap
+	gaps   int           // that many listings have a gap
+	stale  time.Duration // listings show a change so much later
 	hooks  map[string]Outcome
 	called []string
 	told   []Message
@@ -86,9 +90,10 @@ func (p *planet) tick() {
 		switch {
 		case b.next == fleet.Running && b.falls > 0:
 			b.falls--
-			b.State, b.StateReason = fleet.Stopped, "Client.VolumeLimitExceeded"
+			p.become(b, fleet.Stopped)
+			b.StateReason = "Client.VolumeLimitExceeded"
 		default:
-			if b.State = b.next; b.next == fleet.Running {
+			if p.become(b, b.next); b.next == fleet.Running {
 				b.ranAt = b.at
 			}
 		}
@@ -149,6 +154,31 @@ func (p *planet) carry(e Effect) {
 
 func (p *planet) act(e Effect, b *body) MemberResult {
 	b.hops = append(b.hops, string(e.Kind))
+	if len(b.lost) > 0 {
+		did := b.lost[0]
+		if b.lost = b.lost[1:]; did {
+			p.move(e, b)
+		}
+		return MemberResult{Lost, "connection reset"}
+	}
+	return p.move(e, b)
+}
+
+// become changes the state of a member.
+func (p *planet) become(b *body, state fleet.State) {
+	b.was, b.State, b.changed = b.State, state, p.now
+}
+
+// shown is a member as a listing shows it.
+func (p *planet) shown(b *body) fleet.Resource {
+	r := b.Resource
+	if b.was != "" && p.now.Before(b.changed.Add(p.stale)) {
+		r.State = b.was
+	}
+	return r
+}
+
+func (p *planet) move(e Effect, b *body) MemberResult {
 	switch {
 	case p.gone(b):
 		return MemberResult{Failed, "InvalidInstanceID.NotFound"}
@@ -163,12 +193,14 @@ func (p *planet) act(e Effect, b *body) MemberResult {
 		if b.State != e.State {
 			return MemberResult{Again, "is " + string(b.State)}
 		}
-		b.State, b.next, b.at = fleet.Starting, fleet.Running, p.now.Add(b.startLag)
+		p.become(b, fleet.Starting)
+		b.next, b.at = fleet.Running, p.now.Add(b.startLag)
 	case StopMember:
 		if b.State != e.State {
 			return MemberResult{Again, "is " + string(b.State)}
 		}
-		b.State, b.next, b.at = fleet.Stopping, fleet.Stopped, p.now.Add(b.stopLag)
+		p.become(b, fleet.Stopping)
+		b.next, b.at = fleet.Stopped, p.now.Add(b.stopLag)
 	case ResizeMember:
 		if b.State != e.State {
 			return MemberResult{Again, "is " + string(b.State)}
@@ -198,7 +230,7 @@ func (p *planet) observe(run *Run, look Look) World {
 		var all []fleet.Resource
 		for _, b := range p.bodies {
 			if !p.gone(b) {
-				all = append(all, b.Resource)
+				all = append(all, p.shown(b))
 			}
 		}
 		var gaps []string
@@ -211,7 +243,7 @@ func (p *planet) observe(run *Run, look Look) World {
 	}
 	for _, ref := range look.Members {
 		b := p.body(ref)
-		s := Sighting{At: p.now, Gone: p.gone(b), Resource: b.Resource}
+		s := Sighting{At: p.now, Gone: p.gone(b), Resource: p.shown(b)}
 		if slices.Contains(look.Health, ref) {
 			if s.Resource.Health = fleet.Checking; p.open(b) {
 				s.Resource.Health = fleet.Healthy
