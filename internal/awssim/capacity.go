@@ -526,6 +526,7 @@ func (c *Cloud) forget(i *instance) {
 func (c *Cloud) prefer(list []*instance, want preference) {
 	c.poolMu.Lock()
 	defer c.poolMu.Unlock()
+	c.reserved.Store(true)
 	for _, i := range list {
 		c.ledger.prefer(i, want)
 	}
@@ -533,6 +534,9 @@ func (c *Cloud) prefer(list []*instance, want preference) {
 
 // standing tells what an instance says of reservations, and which it runs in.
 func (c *Cloud) standing(i *instance) (want preference, in string) {
+	if !c.reserved.Load() { // a page of a thousand asks a thousand times
+		return preference{how: preferOpen}, ""
+	}
 	c.poolMu.Lock()
 	defer c.poolMu.Unlock()
 	if r := c.ledger.users[i]; r != nil {

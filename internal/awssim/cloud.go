@@ -83,9 +83,11 @@ type Cloud struct {
 	faultMu sync.Mutex
 	faults  []*faultState
 
-	poolMu  sync.Mutex
-	ledger  ledger
-	reasons []reason
+	poolMu sync.Mutex
+	ledger ledger
+	// reserved: some instance may run in a reservation, or says something of them.
+	reserved atomic.Bool
+	reasons  []reason
 }
 
 type scopeKey struct{ account, region string }

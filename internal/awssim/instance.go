@@ -588,9 +588,14 @@ func runInstances(k *call, w *xw) *Error {
 		i.id, i.group, i.index, i.tags = k.c.instanceID(), l.group, int32(j), slices.Clone(tags)
 		list[j] = &i
 	}
-	k.c.prefer(list, want)
+	plain := want == preference{how: preferOpen}
+	if !plain {
+		k.c.prefer(list, want)
+	}
 	if e := k.c.place(k.scope, list, now); e != nil {
-		k.c.prefer(list, preference{})
+		if !plain {
+			k.c.prefer(list, preference{})
+		}
 		return e
 	}
 	for _, i := range list {

@@ -185,6 +185,7 @@ func (c *Cloud) enlist(r *odcr, now int64) *Error {
 		}
 	}
 	l.list(r, now)
+	c.reserved.Store(true)
 	return nil
 }
 

@@ -109,6 +109,7 @@ func (c *Cloud) odcrOf(s *scope, f *Reserved, now int64) (*odcr, error) {
 func (c *Cloud) hold(r *odcr, now int64) {
 	c.poolMu.Lock()
 	defer c.poolMu.Unlock()
+	c.reserved.Store(true)
 	c.ledger.list(r, now)
 	c.ledger.move(r, c.ledger.beside(r, r.free()))
 }
