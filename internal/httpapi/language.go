@@ -133,7 +133,7 @@ func translate(language say.Language, value reflect.Value) {
 
 // said is what an error says: in the language of the reader where it can be.
 func said(err error) say.Text {
-	if sayer, ok := err.(say.Sayer); ok { //nolint:errorlint // what wraps an error says more than that error does
+	if sayer, ok := err.(say.Sayer); ok { // not of an error within: what wraps it says more
 		return sayer.Said()
 	}
 	return say.Raw(strings.TrimSpace(err.Error()))
