@@ -460,15 +460,15 @@ func (t *turn) finish(s Status, why string) {
 	if t.r != t.root {
 		return
 	}
-	text := fmt.Sprintf("%s is %s%s", t.r.title(), strings.ReplaceAll(string(s), "-", " "), colon(why))
+	parts := []string{fmt.Sprintf("%s is %s%s", t.r.title(), strings.ReplaceAll(string(s), "-", " "), colon(why))}
 	for i, e := range t.r.Exceptions() {
 		if i == maxTold {
-			text += "; and more"
+			parts = append(parts, "and more")
 			break
 		}
-		text += "; " + e.String()
+		parts = append(parts, e.String())
 	}
-	t.r.tell(ToldEnded, text, t.now)
+	t.r.tell(ToldEnded, strings.Join(parts, "; "), t.now)
 }
 
 // maxTold is how many exceptions a message names: a screen of a chat.

@@ -1,4 +1,4 @@
-package workload_test
+package workload
 
 import (
 	"slices"
@@ -9,10 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dayshift/internal/fleet"
-	. "dayshift/internal/workload"
 )
-
-func number(n int) *int { return &n }
 
 // faults are what Check says of a workload, a line each.
 func faults(w *Workload) string {
@@ -161,10 +158,10 @@ func TestFault49Overlap(t *testing.T) {
 func TestPeers14SequencesAreNumbersNotPlaces(t *testing.T) {
 	w := shop(tier("db"), tier("cache"), tier("web"), tier("app"))
 	for name, n := range map[string]int{"db": 0, "cache": 0, "app": 10, "web": 400} {
-		w.Tier(name).Start.Sequence = number(n)
+		w.Tier(name).Start.Sequence = new(n)
 	}
 	for name, n := range map[string]int{"db": 7, "cache": 3, "app": 3, "web": 0} {
-		w.Tier(name).Stop.Sequence = number(n)
+		w.Tier(name).Stop.Sequence = new(n)
 	}
 	if got := faults(w); got != "" {
 		t.Fatal(got)
@@ -187,7 +184,7 @@ func TestPeers14SequencesAreNumbersNotPlaces(t *testing.T) {
 // Every tier needed both directions; a sequence in one direction alone orders the other too.
 func TestPeers14AStopWithoutNumbersIsTheStartReversed(t *testing.T) {
 	w := shop(tier("db"), tier("web"))
-	w.Tier("db").Start.Sequence, w.Tier("web").Start.Sequence = number(0), number(2)
+	w.Tier("db").Start.Sequence, w.Tier("web").Start.Sequence = new(0), new(2)
 	if _, stop := w.Order(Stop); !slices.Equal(stop["db"], []string{"web"}) || stop["web"] != nil {
 		t.Errorf("the stop is %v", stop)
 	}

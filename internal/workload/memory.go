@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -63,9 +64,7 @@ func (m Memory) clone() Memory {
 	for key, places := range m.Out {
 		c.Out[key] = slices.Clone(places)
 	}
-	for key, at := range m.Kept {
-		c.Kept[key] = at
-	}
+	maps.Copy(c.Kept, m.Kept)
 	return c
 }
 
@@ -74,8 +73,8 @@ func (m *Memory) add(p Past) {
 	m.Past = slices.DeleteFunc(m.Past, func(o Past) bool { return o.Direction == p.Direction && o.Began.Equal(p.Began) })
 	m.Past = append(m.Past, p)
 	same := 0
-	for i := len(m.Past) - 1; i >= 0; i-- {
-		if m.Past[i].Direction != p.Direction {
+	for i, past := range slices.Backward(m.Past) {
+		if past.Direction != p.Direction {
 			continue
 		}
 		if same++; same > PastRuns {

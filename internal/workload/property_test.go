@@ -1,4 +1,4 @@
-package workload_test
+package workload
 
 import (
 	"fmt"
@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"dayshift/internal/fleet"
-	. "dayshift/internal/workload"
 )
 
 // drawn is a workload, its members and their world as rapid draws them.

@@ -1,4 +1,4 @@
-package workload_test
+package workload
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
-	. "dayshift/internal/workload"
 )
 
 var home = fleet.Scope{Account: "111122223333", Region: "eu-central-1"}
