@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 
 	"dayshift/internal/buildinfo"
-	"dayshift/internal/cloud"
-	"dayshift/internal/cloud/aws"
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
+	"dayshift/internal/notify/webhook"
 	"dayshift/internal/outbound"
 	"dayshift/internal/probe"
 	"dayshift/internal/run"
@@ -25,19 +25,19 @@ import (
 // driver makes what carries the runs of workloads out, by the configuration that now gives at each time.
 func (a *App) driver(now func() *App, lease func() store.Lease, mayAct func() error) *run.Driver {
 	return &run.Driver{
-		Setting: func() run.Setting { return now().setting() }, Probe: a.prober(), Store: a.Store, Clock: a.Clock, Lease: lease, MayAct: mayAct, Log: a.Log,
+		Setting: func() run.Setting { return now().setting() }, Probe: a.prober(now), Store: a.Store, Clock: a.Clock, Lease: lease, MayAct: mayAct, Log: a.Log,
 		Tell: func(ctx context.Context, n run.Notice) { now().tellWorkload(ctx, n) },
 	}
 }
 
 // setting is what runs go by now.
 func (a *App) setting() run.Setting {
-	return run.Setting{Book: &a.Config.Book, Scopes: a.Config.Scopes, Cloud: runCloud(a.Cloud)}
+	return run.Setting{Book: &a.Config.Book, Scopes: a.Config.Scopes, Cloud: a.Cloud}
 }
 
 // prober looks at members: they are at private addresses, which AWS's own listings tell. This machine is none of
 // them, unless the cloud is a simulated one that runs in it.
-func (a *App) prober() *probe.Prober {
+func (a *App) prober(now func() *App) *probe.Prober {
 	simulated := a.transport != nil
 	members := outbound.Guard{Private: true}
 	return &probe.Prober{
@@ -49,7 +49,18 @@ func (a *App) prober() *probe.Prober {
 			return members.Control(network, address, conn)
 		},
 		Calls: outbound.Guard{Private: simulated, Web: true}.Control,
+		Sign:  func(id string, body []byte) map[string]string { return now().sign(id, body) },
 	}
+}
+
+// sign gives the headers by which whoever is called by a hook or a veto knows that it is Dayshift: those of messages to webhooks.
+func (a *App) sign(id string, body []byte) map[string]string {
+	now := a.Clock.Now().Unix()
+	headers := map[string]string{webhook.IDHeader: id, webhook.TimestampHeader: strconv.FormatInt(now, 10)}
+	if secret := a.Config.Config.HookSecret.Reveal(); secret != "" {
+		headers[webhook.SignatureHeader] = webhook.Sign(secret, now, body)
+	}
+	return headers
 }
 
 // workloadKinds are the kinds of the messages of runs.
@@ -80,32 +91,7 @@ func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 
 // publish sends a message to the SNS topic of a workload.
 func (a *App) publish(ctx context.Context, n run.Notice) error {
-	publisher, ok := any(a.Cloud).(cloud.Publisher)
-	if !ok {
-		return fmt.Errorf("publish to %s: %w", n.Topic, cloud.ErrUnsupported)
-	}
-	return publisher.Publish(ctx, n.Topic, fmt.Sprintf("Dayshift: workload %s", n.Workload), n.Text)
-}
-
-// runCloud is the cloud with all that runs need of one.
-func runCloud(c *aws.Cloud) run.Cloud {
-	if whole, ok := any(c).(run.Cloud); ok {
-		return whole
-	}
-	return partCloud{c}
-}
-
-// partCloud refuses what the cloud does not offer.
-type partCloud struct{ *aws.Cloud }
-
-// Invoke implements cloud.Invoker.
-func (partCloud) Invoke(context.Context, fleet.Scope, string, []byte, time.Duration) ([]byte, error) {
-	return nil, cloud.ErrUnsupported
-}
-
-// BackingUp implements cloud.BackupLister.
-func (partCloud) BackingUp(context.Context, fleet.Scope, fleet.Kind, []string) (map[string]string, error) {
-	return nil, cloud.ErrUnsupported
+	return a.Cloud.Publish(ctx, n.Topic, fmt.Sprintf("Dayshift: workload %s", n.Workload), n.Text)
 }
 
 // Foresee implements service.Foreseer.

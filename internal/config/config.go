@@ -35,6 +35,8 @@ type Config struct {
 	Exceptions []Exception `yaml:"exceptions"`
 	// Workloads by name: tiers of resources that start and stop in an order, as a whole.
 	Workloads map[string]Workload `yaml:"workloads" form:"workloadname"`
+	// The secret that calls of workloads' hooks and vetoes to webhooks are signed with, 16 characters or more. Absent: they are not signed.
+	HookSecret Secret `yaml:"hook_secret" example:"${DAYSHIFT_HOOK_SECRET}" form:"externalid"`
 	// Rules by name: at the instants of an expression, do something with what a filter matches.
 	Rules map[string]Rule `yaml:"rules" form:"rulename"`
 	// Reservations by name: EC2 capacity that is held while it is wanted, and given back after. [Capacity](capacity.md) tells how.
@@ -541,6 +543,39 @@ type Capacity struct {
 	IdleAfter Duration `yaml:"idle_after" default:"1h" min:"5m" max:"30d"`
 	// The end that is set in AWS is so much after the end of the window, so that a Dayshift that is down leaves nothing behind. What is wanted without an end gets one a day and so much ahead, which is moved as long as it is wanted.
 	SafetyEnd Duration `yaml:"safety_end" default:"1h" min:"10m" max:"30d"`
+	// A table of MySQL or PostgreSQL in which people write how much is to be held, as the ODCR loop has it.
+	Table CapacityTable `yaml:"table"`
+}
+
+// CapacityTable is the table odcr_capacity(InstanceType, AvailabilityZone,
+// Target_Capacity, Current_Capacity). Each row is a reservation without an end; Current_Capacity is kept at what is held.
+type CapacityTable struct {
+	// The account in which the capacity is held, and the secret is read.
+	Account fleet.AccountID `yaml:"account" required:"true" example:"\"111122223333\"" form:"account"`
+	// The region, likewise.
+	Region fleet.Region `yaml:"region" required:"true" example:"ap-northeast-1" form:"region"`
+	// The database: `mysql`, MariaDB and Aurora too, or `postgres`.
+	Driver string `yaml:"driver" default:"mysql" enum:"mysql,postgres"`
+	// The name or ARN of a secret in Secrets Manager with username, password, host, port and dbname. Absent: the keys below say it.
+	Secret string `yaml:"secret" example:"odcr/database" form:"text"`
+	// The server, for what the secret does not say.
+	Host string `yaml:"host" example:"db.example.com" form:"text"`
+	// Its port. 0: that of the driver.
+	Port int `yaml:"port" default:"0" min:"0" max:"65535"`
+	// The database.
+	Database string `yaml:"database" example:"capacity" form:"text"`
+	// The user.
+	User string `yaml:"user" example:"dayshift" form:"text"`
+	// The password, written as an external_id.
+	Password Secret `yaml:"password" example:"${DAYSHIFT_TABLE_PASSWORD}" form:"externalid"`
+	// The table, or SCHEMA.TABLE.
+	Table string `yaml:"table" default:"odcr_capacity" form:"text"`
+	// `required`: the connection is encrypted and the server's certificate verified. `off`: it is not encrypted.
+	TLS string `yaml:"tls" default:"required" enum:"required,off"`
+	// The certificates that the server's has to come from, in PEM; relative to the working directory. Absent: those that the system trusts, which those of RDS are not among.
+	CAFile string `yaml:"ca_file" example:"/etc/dayshift/rds-ca.pem" form:"path"`
+	// The platform that is reserved, in AWS's words.
+	Platform string `yaml:"platform" default:"Linux/UNIX" example:"Windows" form:"text"`
 }
 
 // Overrides bounds what people decide for a while: running or stopped, against

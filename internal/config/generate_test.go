@@ -138,6 +138,7 @@ var sections = []struct {
 	{reflect.TypeFor[Reservation](), "reservations"},
 	{reflect.TypeFor[Alternative](), "alternatives"},
 	{reflect.TypeFor[Capacity](), "capacity"},
+	{reflect.TypeFor[CapacityTable](), "table"},
 	{reflect.TypeFor[Channel](), "channels"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},

@@ -116,6 +116,9 @@ func (b *builder) file() {
 	for _, name := range sortedKeys(b.c.Schedules) {
 		b.l.Book.Schedules[name] = b.schedule(name, b.c.Schedules[name])
 	}
+	if b.c.HookSecret.value != "" {
+		b.c.HookSecret = b.hookSecret("hook_secret", b.c.HookSecret)
+	}
 	for _, name := range sortedKeys(b.c.Workloads) {
 		b.workloads[name] = b.workload(name, b.c.Workloads[name])
 	}

@@ -44,6 +44,8 @@ type Prober struct {
 	Calls   Guard         // of calls (Post); required for them
 	Timeout time.Duration // of one probe; 0: Timeout
 	Version string        // of the program, for who is asked
+	// Sign gives the headers of a call that tell whoever is called when it was made and by whom; nil: none.
+	Sign func(id string, body []byte) map[string]string
 
 	// Dial, when not nil, connects in place of the network: a simulated cloud has members of its own.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -165,6 +167,11 @@ func (p *Prober) Post(ctx context.Context, address, id string, body []byte, time
 	req.Header.Set("User-Agent", "dayshift/"+p.Version)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", id)
+	if p.Sign != nil {
+		for name, value := range p.Sign(id, body) {
+			req.Header.Set(name, value)
+		}
+	}
 	transport := p.transport(p.Calls.dial)
 	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)

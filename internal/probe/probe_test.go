@@ -195,7 +195,7 @@ func TestPost(t *testing.T) {
 	var got []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got = append(got, r.Method+" "+r.Header.Get("Idempotency-Key")+" "+r.Header.Get("Content-Type")+" "+string(body))
+		got = append(got, r.Method+" "+r.Header.Get("Idempotency-Key")+" "+r.Header.Get("Content-Type")+" "+string(body)+" "+r.Header.Get("Signature"))
 		switch r.URL.Path {
 		case "/no":
 			w.WriteHeader(http.StatusConflict)
@@ -213,7 +213,9 @@ func TestPost(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	p := &Prober{Calls: anywhere, Version: "test"}
+	p := &Prober{Calls: anywhere, Version: "test", Sign: func(id string, body []byte) map[string]string {
+		return map[string]string{"Signature": id + " " + string(body)}
+	}}
 	for _, c := range []struct {
 		path   string
 		status int
@@ -223,7 +225,7 @@ func TestPost(t *testing.T) {
 			t.Errorf("%s: %d %q %v", c.path, status, said, err)
 		}
 	}
-	if len(got) != 4 || got[0] != `POST run-1 application/json {"a":1}` {
+	if len(got) != 4 || got[0] != `POST run-1 application/json {"a":1} run-1 {"a":1}` {
 		t.Errorf("it was sent %q", got)
 	}
 	_, _, err := p.Post(t.Context(), server.URL+"/slow?secret", "run-1", nil, 20*time.Millisecond)
