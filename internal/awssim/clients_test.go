@@ -78,8 +78,10 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"ec2 stop-instances --instance-ids i-00000000000000001", "", "(InvalidInstanceID.NotFound) when calling the StopInstances operation: The instance ID 'i-00000000000000001' does not exist"},
 		{"ec2 create-capacity-reservation --instance-type r5b.2xlarge --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 10 --client-token sale-1 --end-date-type limited --end-date 2100-01-01T00:00:00Z " +
 			"--tag-specifications ResourceType=capacity-reservation,Tags=[{Key=dayshift:reservation,Value=sale}] --query CapacityReservation.[State,TotalInstanceCount,EndDateType,Tags[0].Value] --output text", "active\t10\tlimited\tsale", ""},
-		{"ec2 create-capacity-reservation --instance-type r5b.2xlarge --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 11 --client-token sale-1 --end-date-type limited --end-date 2100-01-01T00:00:00Z",
-			"", "(IdempotentParameterMismatch) when calling the CreateCapacityReservation operation"},
+		{
+			"ec2 create-capacity-reservation --instance-type r5b.2xlarge --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 11 --client-token sale-1 --end-date-type limited --end-date 2100-01-01T00:00:00Z",
+			"", "(IdempotentParameterMismatch) when calling the CreateCapacityReservation operation",
+		},
 		{"ec2 create-capacity-reservation --instance-type c5.large --instance-platform Linux/UNIX --availability-zone cn-north-1a --instance-count 3", "", "(InsufficientInstanceCapacity) when calling the CreateCapacityReservation operation"},
 		{"ec2 describe-capacity-reservations --filters Name=tag:dayshift:reservation,Values=sale --query CapacityReservations[].[InstanceType,AvailabilityZone,AvailableInstanceCount,InstanceMatchCriteria] --output text", "r5b.2xlarge\tcn-north-1a\t10\topen", ""},
 		{"ec2 cancel-capacity-reservation --capacity-reservation-id cr-00000000000000001", "", "(InvalidCapacityReservationId.NotFound) when calling the CancelCapacityReservation operation"},

@@ -13,10 +13,10 @@ import (
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateCapacityReservation.html
 const (
 	maxReserved = 1000 // in one request
-	// A future-dated one begins so much later than it is asked for,
+	// A future-dated one begins so much later than it is asked for.
 	earliestStart, latestStart = 5 * 24 * time.Hour, 120 * 24 * time.Hour
-	// is of one of these families, and of so many vCPUs at least. That it is for two
-	// weeks at least only the console says.
+	// It is of one of these families, and of so many vCPUs at least. How long the commitment
+	// has to be, the page of the API leaves open.
 	datedFamilies  = "cmritg"
 	datedVCPUs     = 32
 	leastCommitted = 14 * 24 * time.Hour

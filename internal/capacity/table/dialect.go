@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +77,7 @@ func openMySQL(s Settings, l login) (*sql.DB, error) {
 	config.User, config.Passwd, config.Net, config.Addr, config.DBName = l.user, l.password, "tcp", l.address(), l.database
 	config.Timeout, config.ReadTimeout, config.WriteTimeout = patience/3, patience, patience
 	config.Params = map[string]string{"innodb_lock_wait_timeout": strconv.Itoa(int(s.lockWait / time.Second))}
-	config.Logger = log.New(io.Discard, "", 0) // what it says is in the errors too
+	config.Logger = &mysql.NopLogger{} // what it says is in the errors too
 	var err error
 	if config.TLS, err = s.tls(l.host); err != nil {
 		return nil, err
@@ -96,7 +95,7 @@ func openPostgreSQL(s Settings, l login) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	config.Host, config.Port, config.Database, config.User, config.Password = l.host, uint16(l.port), l.database, l.user, l.password //nolint:gosec // a port was checked
+	config.Host, config.Port, config.Database, config.User, config.Password = l.host, uint16(l.port), l.database, l.user, l.password
 	config.Fallbacks = nil
 	config.RuntimeParams = map[string]string{
 		"application_name": "dayshift", "lock_timeout": strconv.FormatInt(s.lockWait.Milliseconds(), 10), "statement_timeout": strconv.FormatInt(patience.Milliseconds(), 10),

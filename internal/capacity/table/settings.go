@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dayshift/internal/clock"
 )
 
 // Settings say where the table is and how to get to it.
@@ -68,7 +70,7 @@ func (s Settings) withDefaults() Settings {
 	s.SecretEvery = cmp.Or(s.SecretEvery, 15*time.Minute)
 	s.lockWait = cmp.Or(s.lockWait, lockPatience)
 	if s.Now == nil {
-		s.Now = time.Now
+		s.Now = clock.Real{}.Now
 	}
 	return s
 }

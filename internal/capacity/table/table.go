@@ -144,9 +144,10 @@ func (t *Table) SetCurrent(ctx context.Context, row Row, held int) error {
 		if err != nil {
 			return err
 		}
+		defer func() { _ = update.Close() }()
 		count := strconv.Itoa(held) // whatever the column's type is
 		_, err = update.ExecContext(ctx, count, row.Type, row.Zone, count)
-		return errors.Join(err, update.Close())
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("write %d of %s in %s into the %s: %w", held, printable(row.Type), printable(row.Zone), t, err)
@@ -260,7 +261,7 @@ func (t *Table) learn(ctx context.Context, db *sql.DB) (*statements, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer find.Close()
+	defer func() { _ = find.Close() }()
 	found, err := find.QueryContext(ctx, schema, table)
 	if err != nil {
 		return nil, err
@@ -329,7 +330,7 @@ func read(ctx context.Context, db *sql.DB, s *statements) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer statement.Close()
+	defer func() { _ = statement.Close() }()
 	found, err := statement.QueryContext(ctx)
 	if err != nil {
 		return nil, err

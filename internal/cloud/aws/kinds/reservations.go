@@ -150,7 +150,7 @@ func (r *Reservations) Reserve(ctx context.Context, order cloud.Order, token str
 		return cloud.Reservation{}, err
 	}
 	in := &ec2.CreateCapacityReservationInput{
-		ClientToken: sdk.String(token), InstanceType: sdk.String(order.Type), AvailabilityZone: sdk.String(order.Zone), InstanceCount: sdk.Int32(int32(order.Count)), //nolint:gosec // at most a thousand
+		ClientToken: sdk.String(token), InstanceType: sdk.String(order.Type), AvailabilityZone: sdk.String(order.Zone), InstanceCount: sdk.Int32(int32(order.Count)),
 		InstancePlatform: types.CapacityReservationInstancePlatform(order.Platform), Tenancy: types.CapacityReservationTenancy(order.Tenancy),
 		InstanceMatchCriteria: types.InstanceMatchCriteria(order.Match), EbsOptimized: sdk.Bool(order.EBSOptimized), EndDateType: types.EndDateTypeUnlimited,
 	}
@@ -215,7 +215,7 @@ func (r *Reservations) Modify(ctx context.Context, id string, change cloud.Chang
 		return fmt.Errorf("modify capacity reservation %s: to a count of %d and no other end: %w", id, change.Count, cloud.ErrInvalid)
 	}
 	if change.Count > 0 {
-		in.InstanceCount = sdk.Int32(int32(min(change.Count, 1<<30))) //nolint:gosec // bounded
+		in.InstanceCount = sdk.Int32(int32(min(change.Count, 1<<30)))
 	}
 	if !change.End.IsZero() {
 		in.EndDateType, in.EndDate = types.EndDateTypeLimited, sdk.Time(change.End)
