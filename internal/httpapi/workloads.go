@@ -33,8 +33,8 @@ type WorkloadResume struct {
 	WorkloadOrder
 }
 
-// workloadPath names a workload.
-type workloadPath struct {
+// WorkloadPath names a workload.
+type WorkloadPath struct {
 	Name string `path:"name" maxLength:"200" doc:"The name of the workload."`
 }
 
@@ -57,7 +57,7 @@ func (s *Surface) workloads() {
 	})
 	op(s, toRead, operation{
 		id: "getWorkloadStatus", method: http.MethodGet, path: "/workloads/{name}/status", tag: "Workloads", summary: "How a workload stands, with the timeline of its run",
-	}, func(ctx context.Context, in *workloadPath) (*answer[service.WorkloadStatus], error) {
+	}, func(ctx context.Context, in *WorkloadPath) (*answer[service.WorkloadStatus], error) {
 		sees, err := s.visibleWorkload(ctx, in.Name)
 		if err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func (s *Surface) workloads() {
 	op(s, toRead, operation{
 		id: "listWorkloadRuns", method: http.MethodGet, path: "/workloads/{name}/runs", tag: "Workloads", summary: "List the runs of a workload, the newest first",
 	}, func(ctx context.Context, in *struct {
-		workloadPath
+		WorkloadPath
 		Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"How many at most."`
 	},
 	) (*answer[service.WorkloadRuns], error) {
@@ -88,7 +88,7 @@ func (s *Surface) workloads() {
 	op(s, toRead, operation{
 		id: "getWorkloadRun", method: http.MethodGet, path: "/workloads/{name}/runs/{id}", tag: "Workloads", summary: "Show a run of a workload with its timeline",
 	}, func(ctx context.Context, in *struct {
-		workloadPath
+		WorkloadPath
 		ID string `path:"id" maxLength:"100" doc:"The ID of the run."`
 	},
 	) (*answer[service.WorkloadRun], error) {
@@ -115,7 +115,7 @@ func (s *Surface) workloadActions() {
 		id: "startWorkload", method: http.MethodPost, path: "/workloads/{name}/start", tag: "Workloads", summary: "Start a workload, tier by tier", status: http.StatusAccepted,
 		doc: "The answer comes at once; the run can be followed at its address. With dry_run it says what the run would do, and nothing is done.", example: map[string]any{"profile": "performant", "reason": "load test"},
 	}, func(ctx context.Context, in *struct {
-		workloadPath
+		WorkloadPath
 		DryRun bool `query:"dry_run" doc:"Say what would happen, and change nothing."`
 		Body   WorkloadStart
 	},
@@ -127,7 +127,7 @@ func (s *Surface) workloadActions() {
 		id: "stopWorkload", method: http.MethodPost, path: "/workloads/{name}/stop", tag: "Workloads", summary: "Stop a workload, tier by tier", status: http.StatusAccepted,
 		doc: "The answer comes at once; the run can be followed at its address. With dry_run it says what the run would do, and nothing is done.", example: map[string]any{"reason": "done for today"},
 	}, func(ctx context.Context, in *struct {
-		workloadPath
+		WorkloadPath
 		DryRun bool `query:"dry_run" doc:"Say what would happen, and change nothing."`
 		Body   WorkloadStop
 	},
@@ -138,7 +138,7 @@ func (s *Surface) workloadActions() {
 		id: "cancelWorkload", method: http.MethodPost, path: "/workloads/{name}/cancel", tag: "Workloads", summary: "Cancel the run that is under way", status: http.StatusAccepted,
 		doc: "What was begun ends, nothing else begins, and what was taken out of a load balancer is put back.", example: map[string]any{"reason": "wrong workload"},
 	}, func(ctx context.Context, in *struct {
-		workloadPath
+		WorkloadPath
 		Body WorkloadOrder
 	},
 	) (*created[service.WorkloadAnswer], error) {
@@ -148,7 +148,7 @@ func (s *Surface) workloadActions() {
 		id: "resumeWorkload", method: http.MethodPost, path: "/workloads/{name}/resume", tag: "Workloads", summary: "Say how the run that is under way goes on", status: http.StatusAccepted,
 		example: map[string]any{"mode": "retry"},
 	}, func(ctx context.Context, in *struct {
-		workloadPath
+		WorkloadPath
 		Body WorkloadResume
 	},
 	) (*created[service.WorkloadAnswer], error) {
