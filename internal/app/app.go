@@ -83,7 +83,7 @@ func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error)
 			Credentials: a.credentials[account.ID],
 		})
 	}
-	return aws.New(aws.Config{
+	asked := aws.Config{
 		Accounts: accounts, Organizations: directories(loaded), Kinds: loaded.Config.Kinds, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, SessionDuration: time.Duration(loaded.Config.AWS.SessionDuration), Pacer: pacer,
 		Windows: len(loaded.Book.SSMWindowNames()) > 0, Alarms: loaded.Book.MutesAlarms(), Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
 		Observer: aws.Observer{
@@ -91,7 +91,9 @@ func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error)
 				a.Metrics.Call(string(scope.Account), string(scope.Region), string(operation), errors.Is(err, cloud.ErrThrottled))
 			},
 		},
-	})
+	}
+	needs(loaded.Book.Workloads.All(), &asked)
+	return aws.New(asked)
 }
 
 func openStore(ctx context.Context, where config.Store, access Access) (store.Store, error) {

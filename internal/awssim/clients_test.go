@@ -28,9 +28,15 @@ func clientFleet(t *testing.T) *Server {
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "orders", Engine: "docdb", Members: 1, Tags: map[string]string{"Schedule": "cn-office-hours"}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "rds_cluster", Name: "ledger", Members: 2},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "redshift", Name: "sales", Tags: map[string]string{"Schedule": "cn-office-hours"}},
+			{Account: "444455556666", Region: "cn-north-1", Kind: "ec2", ID: "i-0123456789abcdef2", Guest: &Guest{Sessions: 1, Commands: []GuestCommand{{Contains: "backup", Exit: 3, Output: "busy"}}}},
 			{Account: "444455556666", Region: "cn-north-1", Kind: "notebook", Name: "Study", Tags: map[string]string{"Schedule": "cn-office-hours"}},
 		},
-		Capacity: []Capacity{{Zone: "cn-north-1a", Type: "c5.large", Free: 2}},
+		Capacity:         []Capacity{{Zone: "cn-north-1a", Type: "c5.large", Free: 2}},
+		TargetGroups:     []TargetGroup{{Account: "444455556666", Region: "cn-north-1", Name: "web", Balancer: "front", Targets: []string{"i-0123456789abcdef2"}, Draining: new(Duration)}},
+		ClassicBalancers: []ClassicBalancer{{Account: "444455556666", Region: "cn-north-1", Name: "old", Targets: []string{"i-0123456789abcdef2"}, Draining: new(Duration)}},
+		Functions:        []Function{{Account: "444455556666", Region: "cn-north-1", Name: "warm", Answer: `{"ok": true}`}, {Account: "444455556666", Region: "cn-north-1", Name: "broken", Error: "no"}},
+		Topics:           []Topic{{Account: "444455556666", Region: "cn-north-1", Name: "alerts"}},
+		Backups:          []Backup{{Account: "444455556666", Region: "cn-north-1", Of: "i-0123456789abcdef2", Kind: "job", For: Duration(1000 * time.Hour)}},
 		Windows: []Window{
 			{Account: "444455556666", Region: "cn-north-1", Name: "patch", Cron: "cron(0 2 ? * SUN *)", Timezone: "Asia/Shanghai", Hours: 3},
 			{Account: "444455556666", Region: "cn-north-1", Name: "night", Cron: "cron(0 1 * * ? *)", Hours: 1},
@@ -90,6 +96,20 @@ func TestTheAWSCommandLine(t *testing.T) {
 		{"secretsmanager get-secret-value --secret-id db --query SecretString --output text", "{\"username\":\"a\"}", ""},
 		{"secretsmanager get-secret-value --secret-id nothing", "", "(ResourceNotFoundException) when calling the GetSecretValue operation"},
 		{"ssm describe-maintenance-windows --filters Key=Name,Values=patch --query WindowIdentities[].[Name,Enabled,Duration,ScheduleTimezone] --output text", "patch\tTrue\t3\tAsia/Shanghai", ""},
+		{"elbv2 describe-target-groups --names web --query TargetGroups[].[TargetGroupName,TargetType,Port] --output text", "web\tinstance\t80", ""},
+		{"elbv2 describe-target-groups --names ghost", "", "(TargetGroupNotFound) when calling the DescribeTargetGroups operation"},
+		{"elb describe-load-balancers --query LoadBalancerDescriptions[].[LoadBalancerName,Instances[0].InstanceId] --output text", "old\ti-0123456789abcdef2", ""},
+		{"elb deregister-instances-from-load-balancer --load-balancer-name old --instances i-0123456789abcdef2 --query length(Instances)", "0", ""},
+		{"elb describe-instance-health --load-balancer-name old --instances i-0123456789abcdef2 --query InstanceStates[].Description --output text", "Instance is not currently registered with the LoadBalancer.", ""},
+		{"elb register-instances-with-load-balancer --load-balancer-name old --instances i-00000000000000001", "", "(InvalidInstance) when calling the RegisterInstancesWithLoadBalancer operation"},
+		{"ssm send-command --document-name AWS-RunShellScript --instance-ids i-0123456789abcdef2 --parameters commands=hostname --comment me --query Command.[Comment,TargetCount] --output text", "me\t1", ""},
+		{"ssm send-command --document-name AWS-RunShellScript --instance-ids i-0123456789abcdef0 --parameters commands=hostname", "", "(InvalidInstanceId) when calling the SendCommand operation: Instances [[i-0123456789abcdef0]] not in a valid state for account 444455556666"},
+		{"ssm describe-instance-information --filters Key=InstanceIds,Values=i-0123456789abcdef2 --query InstanceInformationList[].[PingStatus,PlatformType] --output text", "Online\tLinux", ""},
+		{"ssm describe-sessions --state Active --query Sessions[].[Target,Status] --output text", "i-0123456789abcdef2\tConnected", ""},
+		{"sns publish --topic-arn arn:aws-cn:sns:cn-north-1:444455556666:alerts --subject Info --message hello --query length(MessageId)", "36", ""},
+		{"sns publish --topic-arn arn:aws-cn:sns:cn-north-1:444455556666:ghost --message hello", "", "(NotFound) when calling the Publish operation: Topic does not exist"},
+		{"backup list-backup-jobs --by-state RUNNING --query BackupJobs[].ResourceArn --output text", "arn:aws-cn:ec2:cn-north-1:444455556666:instance/i-0123456789abcdef2", ""},
+		{"ec2 describe-snapshots --owner-ids self --filters Name=status,Values=pending --query length(Snapshots)", "0", ""},
 		{"organizations list-accounts --query Accounts[].[Id,Name,State] --output text", "444455556666\tshop\tACTIVE", ""},
 		{"organizations list-accounts-for-parent --parent-id r-else1", "", "(ParentNotFoundException) when calling the ListAccountsForParent operation"},
 		{"ssm describe-maintenance-windows --filters Key=Colour,Values=red", "", "(ValidationException) when calling the DescribeMaintenanceWindows operation"},
@@ -122,6 +142,7 @@ func TestTheAWSCommandLine(t *testing.T) {
 }
 
 const botoScript = `
+import time
 import boto3
 from botocore.exceptions import ClientError
 ec2, rds, sts = boto3.client("ec2"), boto3.client("rds"), boto3.client("sts")
@@ -186,6 +207,24 @@ try:
     ec2.modify_capacity_reservation(CapacityReservationId=cr, InstanceCount=38)
 except ClientError as e:
     print(e.response["Error"]["Code"])
+elb, web = boto3.client("elbv2"), [{"Id": "i-0123456789abcdef2"}]
+arn = elb.describe_target_groups(PageSize=1)["TargetGroups"][0]["TargetGroupArn"]
+elb.deregister_targets(TargetGroupArn=arn, Targets=web)
+elb.get_waiter("target_deregistered").wait(TargetGroupArn=arn, Targets=web, WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+out = elb.describe_target_health(TargetGroupArn=arn, Targets=web)["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"]
+elb.register_targets(TargetGroupArn=arn, Targets=web)
+elb.get_waiter("target_in_service").wait(TargetGroupArn=arn, Targets=web, WaiterConfig={"Delay": 1, "MaxAttempts": 15})
+print(out, {a["Key"]: a["Value"] for a in elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]}["deregistration_delay.timeout_seconds"])
+sent = ssm.send_command(InstanceIds=[web[0]["Id"]], DocumentName="AWS-RunShellScript", Comment="a token", Parameters={"commands": ["set -e", "backup --check"], "executionTimeout": ["60"]}, TimeoutSeconds=60)["Command"]["CommandId"]
+for _ in range(20):
+    done = [i for p in ssm.get_paginator("list_command_invocations").paginate(CommandId=sent, Details=True) for i in p["CommandInvocations"]][0]
+    if done["Status"] not in ("Pending", "InProgress"): break
+    time.sleep(0.2)
+print(done["Status"], done["CommandPlugins"][0]["ResponseCode"], done["CommandPlugins"][0]["Output"], ssm.list_commands(CommandId=sent)["Commands"][0]["Comment"], ssm.get_command_invocation(CommandId=sent, InstanceId=web[0]["Id"])["ResponseCode"])
+fn = boto3.client("lambda")
+print(fn.invoke(FunctionName="warm", Payload=b"[1]")["Payload"].read().decode(), fn.invoke(FunctionName="broken").get("FunctionError"))
+sns = boto3.client("sns")
+print(len(sns.publish(TopicArn=sns.create_topic(Name="new")["TopicArn"], Message="hello", Subject="Info")["MessageId"]))
 try:
     ec2.describe_volumes()
 except ClientError as e:
@@ -201,7 +240,7 @@ func TestBoto3(t *testing.T) {
 		t.Skip("no python3 with boto3")
 	}
 	out, errs, err := program(t, clientFleet(t), "python3", "-c", botoScript)
-	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\n12 3 1-2-4 suspended=in+out MISSING\n1 4 True 12\nInvalidParameterException 1\n0 [(37, 2100, 'active')] 37 True\nInvalidCapacityReservationState\nInvalidAction"
+	want := "3 12\nme & <you>\navailable 2\n[('ledger', 'stopping', 2), ('orders', 'available', 1)]\narn:aws-cn:sts::444455556666:assumed-role/dayshift/me\n[('patch', 'T02:00')]\n3 3 ['AZRebalance'] 1-2-4\n12 3 1-2-4 suspended=in+out MISSING\n1 4 True 12\nInvalidParameterException 1\n0 [(37, 2100, 'active')] 37 True\nInvalidCapacityReservationState\nTarget.NotRegistered 0\nFailed 3 busy a token 3\n{\"ok\": true} Unhandled\n36\nInvalidAction"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\n%s", err, out, errs)
 	}
