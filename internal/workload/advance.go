@@ -495,7 +495,7 @@ func (t *turn) takeBack() {
 		tr := &r.Tiers[i]
 		b := TierRun{Name: tr.Name, Phase: PhaseWaiting, Since: t.now, Listed: t.now}
 		for j := range tr.Members {
-			if m := &tr.Members[j]; m.done(r.Direction) && !m.Gone {
+			if m := &tr.Members[j]; (m.Acted || m.Resized) && !m.Gone {
 				b.Members = append(b.Members, m.back(r.Direction, t.now))
 			}
 		}
@@ -517,11 +517,6 @@ func (t *turn) takeBack() {
 	t.moved = true
 }
 
-// done tells whether the run changed the member, so that there is something to be taken back.
-func (m *Member) done(d Direction) bool {
-	return m.Acted || d == Start && m.WasType != "" && m.Type != m.WasType && m.Want == m.Type
-}
-
 // back is the member as the undo begins with it.
 func (m *Member) back(d Direction, now time.Time) Member {
 	b := Member{
@@ -530,7 +525,7 @@ func (m *Member) back(d Direction, now time.Time) Member {
 	}
 	if d == Stop {
 		b.Step = StepWait
-	} else if m.Type != m.WasType {
+	} else if m.Resized {
 		b.Want = m.WasType
 	}
 	return b

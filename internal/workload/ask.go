@@ -352,6 +352,7 @@ func (t *turn) outcome(tr *TierRun, m *Member, e *Effect, o MemberResult) {
 		if o.Outcome == Done {
 			m.Type = e.Type
 		}
+		m.Resized = m.Resized || o.Outcome == Done || o.Outcome == Lost
 	case StepRegister, StepPutBack:
 		t.registered(tr, m, e, o)
 		return

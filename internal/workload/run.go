@@ -153,6 +153,8 @@ type Member struct {
 	Effect string `json:"effect,omitempty"`
 	Issued int    `json:"issued,omitempty"`
 	Falls  int    `json:"falls,omitempty"`
+	// Resized: its type was changed, or may have been by a call whose answer was lost.
+	Resized bool `json:"resized,omitempty"`
 	// EndedAt is when it ended.
 	EndedAt time.Time `json:"ended_at,omitzero"`
 	// Remark is what people should know of it however it ended, in Said.
