@@ -39,6 +39,8 @@ const recentRows = 10
 const (
 	stepRules = "rules" // the rules that act on it, and when next
 	stepLimit = "limit" // the limit that holds the action back
+	// stepWorkload is what the run of its workload does with it.
+	stepWorkload = "workload"
 )
 
 // pastFrom is how long ago an instant has to be for the record to be asked: "now" takes a moment to arrive.
@@ -98,6 +100,13 @@ func (s *Service) explain(ctx context.Context, book *policy.Book, report *pass.R
 	if fact := rulesFact(book, &d.Resource, report.At); !fact.Empty() {
 		// Before the last step, which is the decision itself.
 		e.Chain = slices.Insert(e.Chain, max(len(e.Chain)-1, 0), decide.Step{Rule: stepRules, Fact: fact})
+	}
+	fact, err := s.workloadFact(ctx, book, d)
+	if err != nil {
+		return Explanation{}, err
+	}
+	if !fact.Empty() {
+		e.Chain = slices.Insert(e.Chain, max(len(e.Chain)-1, 0), decide.Step{Rule: stepWorkload, Fact: fact})
 	}
 	for i := range report.Plan.Held {
 		if held := &report.Plan.Held[i]; held.Resource.Ref == ref {
