@@ -103,9 +103,29 @@ export interface paths {
         put?: never;
         /**
          * Make the objects of the store those of a file
-         * @description The file has the sections periods, holidays, schedules, exceptions and rules. Everything is checked first, and its effect is told as one; where something is wrong, nothing is written.
+         * @description The file has the sections periods, holidays, schedules, exceptions, rules and reservations. Everything is checked first, and its effect is told as one; where something is wrong, nothing is written.
          */
         post: operations["apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/capacity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How every reservation stands, and what all of them cost
+         * @description As they were last looked at. Those of the SQL table and those whose capacity is being given back are among them.
+         */
+        get: operations["getCapacity"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -559,6 +579,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reservations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List reservations
+         * @description Those of the configuration file (file: true, changed there alone) and those of the store.
+         */
+        get: operations["listReservations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reservations/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one, with what it does now and next */
+        get: operations["getReservation"];
+        /**
+         * Make or change one
+         * @description The answer says what it does to the fleet. With dry_run it says so beforehand and changes nothing. A change that would stop far more than the day before is refused as unconfirmed until it comes with confirm.
+         */
+        put: operations["putReservation"];
+        post?: never;
+        /**
+         * Delete one
+         * @description What other objects name is not deleted. The answer says what that does to the fleet.
+         */
+        delete: operations["deleteReservation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reservations/{name}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve what a reservation costs
+         * @description Somebody else than who changed it last has to. The approval is for the reservation as it is: when what it costs money by changes, it is needed anew.
+         */
+        post: operations["approveReservation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reservations/{name}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a reservation stands: wanted, held, used, what it costs and what it waits for
+         * @description As it was last looked at. A reservation of the SQL table is named table/ZONE/TYPE, with its slashes written %2F.
+         */
+        get: operations["getReservationStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/resources": {
         parameters: {
             query?: never;
@@ -890,6 +995,199 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workload-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How every workload stands: what is wanted of it, the run that is under way, the one that ended last
+         * @description Runs are without their members.
+         */
+        get: operations["listWorkloadStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List workloads
+         * @description Those of the configuration file (file: true, changed there alone) and those of the store.
+         */
+        get: operations["listWorkloads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one, with what it does now and next */
+        get: operations["getWorkload"];
+        /**
+         * Make or change one
+         * @description The answer says what it does to the fleet. With dry_run it says so beforehand and changes nothing. A change that would stop far more than the day before is refused as unconfirmed until it comes with confirm.
+         */
+        put: operations["putWorkload"];
+        post?: never;
+        /**
+         * Delete one
+         * @description What other objects name is not deleted. The answer says what that does to the fleet.
+         */
+        delete: operations["deleteWorkload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel the run that is under way
+         * @description What was begun ends, nothing else begins, and what was taken out of a load balancer is put back.
+         */
+        post: operations["cancelWorkload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say how the run that is under way goes on */
+        post: operations["resumeWorkload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the runs of a workload, the newest first */
+        get: operations["listWorkloadRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a run of a workload with its timeline */
+        get: operations["getWorkloadRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a workload, tier by tier
+         * @description The answer comes at once; the run can be followed at its address. With dry_run it says what the run would do, and nothing is done.
+         */
+        post: operations["startWorkload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a workload stands, with the timeline of its run */
+        get: operations["getWorkloadStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workloads/{name}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a workload, tier by tier
+         * @description The answer comes at once; the run can be followed at its address. With dry_run it says what the run would do, and nothing is done.
+         */
+        post: operations["stopWorkload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -990,6 +1288,18 @@ export interface components {
              */
             version?: number;
         };
+        /** @description What was approved. */
+        ApprovalAnswer: {
+            /** @description Why it had to be. */
+            approval: string;
+            author: string;
+            cost: components["schemas"]["Cost"];
+            /** Format: int64 */
+            count: number;
+            name: string;
+            /** @description false: it was approved already. */
+            saved: boolean;
+        };
         /** @description Something that needs a person. */
         Attention: {
             kind: string;
@@ -1000,6 +1310,28 @@ export interface components {
             /** Format: date-time */
             since?: string;
             text: string;
+        };
+        /** @description All reservations, and what they may cost. */
+        Capacity: {
+            /** Format: double */
+            approve_above: number;
+            basis: string;
+            /**
+             * Format: double
+             * @description Hourly is what everything held costs for an hour by list price, in USD; Unknown is how many are held whose price is not in the list.
+             */
+            hourly: number;
+            /**
+             * Format: double
+             * @description The limits, in USD per hour; 0: none.
+             */
+            max_hourly: number;
+            /** Format: double */
+            max_hourly_per_account: number;
+            /** @description Reservations are ordered by name, those of the table and those that are being given back included. */
+            reservations: components["schemas"]["ReservationStatus"][];
+            /** Format: int64 */
+            unknown: number;
         };
         /** @description When what is wanted changes next. */
         Change: {
@@ -1080,6 +1412,24 @@ export interface components {
             text: string;
             /** @description Rule NAME or schedule NAME. */
             with: string;
+        };
+        /** @description What a reservation costs by list price, in USD. */
+        Cost: {
+            basis: string;
+            /** Format: double */
+            full: number;
+            /**
+             * Format: double
+             * @description Held is what is held costs for an hour, Full what all of it would.
+             */
+            held: number;
+            /** @description Known: the price of every type is in the list. Basis says what prices these are. */
+            known: boolean;
+            /**
+             * Format: double
+             * @description UntilEnd is what all of it costs from now, or its begin, to its end; 0 where it has no end.
+             */
+            until_end: number;
         };
         /** @description What another file would change. */
         DiffAnswer: {
@@ -1292,10 +1642,50 @@ export interface components {
              */
             total: number;
         };
+        ForeseenMember: {
+            does: string;
+            name: string;
+            ref: string;
+            state: string;
+            to?: string;
+            type?: string;
+            vetoes?: string[];
+            why?: string;
+        };
+        ForeseenTier: {
+            after: string[];
+            members: components["schemas"]["ForeseenMember"][];
+            name: string;
+            waits: string[];
+        };
+        Foresight: {
+            /** Format: date-time */
+            at: string;
+            direction: string;
+            gaps: string[];
+            profile?: string;
+            tiers: components["schemas"]["ForeseenTier"][];
+            /** Format: double */
+            usually_seconds?: number;
+            workload: string;
+        };
         /** @description A part of the fleet that could not be listed. */
         Gap: {
             scope: components["schemas"]["Scope"];
             text: string;
+        };
+        /** @description A Capacity Reservation in AWS. */
+        HeldReservation: {
+            /** Format: date-time */
+            end?: string;
+            id: string;
+            state: string;
+            /** Format: int64 */
+            total: number;
+            type: string;
+            /** Format: int64 */
+            used: number;
+            zone: string;
         };
         Holiday: {
             /**
@@ -1836,6 +2226,10 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        Part: {
+            type: string;
+            zone: string;
+        };
         /** @description What the record says of a resource at an instant that is over. Nothing in it is computed from the present rules, but for Today. */
         PastExplanation: {
             /** @description After is the next row about it. */
@@ -2044,6 +2438,137 @@ export interface components {
             kind: string;
             scope: components["schemas"]["Scope"];
         };
+        Reservation: {
+            /** @description The account in which it is held. */
+            account: string;
+            /** @description Where else to ask, in this order, for what AWS has no room for in zones. */
+            alternatives?: {
+                /** Format: date */
+                date: string;
+                name?: string;
+            }[];
+            /** @description How many instances are held in all. */
+            count: number;
+            /** @description So long after its begin asking ends, and people are told what is missing. Absent: as long as it is wanted. */
+            deadline?: string;
+            /** @description A note for people. */
+            description?: string;
+            /** @description Whether the instances are optimised for EBS. Absent: where the type is at no charge. */
+            ebs_optimized?: boolean;
+            /** @description false: nothing is wanted; what is held is given back. Default: true. */
+            enabled?: boolean;
+            /** @description When it begins: a local time of its time zone, or an instant with its offset from UTC. Absent: at once. */
+            from?: string;
+            /** @description true: made as a future-dated reservation when its begin is 5 to 120 days away, where AWS takes it. That binds for 14 days from its begin, so that the window has to be as long. Default: false. */
+            future?: boolean;
+            /** @description The instance type. */
+            instance_type: string;
+            /** @description Begin this much earlier. Default: 0s. */
+            lead?: string;
+            /**
+             * @description Who uses the capacity: `open`, every instance that fits, or `targeted`, instances that name the reservation. Default: open.
+             * @enum {string}
+             */
+            match?: "open" | "targeted";
+            /** @description The ARN of the placement group in which the capacity is. */
+            placement_group?: string;
+            /**
+             * @description The platform, in AWS's words. Default: Linux/UNIX.
+             * @enum {string}
+             */
+            platform?: "Linux/UNIX" | "Red Hat Enterprise Linux" | "SUSE Linux" | "Windows" | "Windows with SQL Server" | "Windows with SQL Server Enterprise" | "Windows with SQL Server Standard" | "Windows with SQL Server Web" | "Linux with SQL Server Standard" | "Linux with SQL Server Web" | "Linux with SQL Server Enterprise" | "RHEL with SQL Server Standard" | "RHEL with SQL Server Enterprise" | "RHEL with SQL Server Web" | "RHEL with HA" | "RHEL with HA and SQL Server Standard" | "RHEL with HA and SQL Server Enterprise" | "Ubuntu Pro";
+            /** @description The region in which it is held. */
+            region: string;
+            /** @description true: what running instances use is given back too when less is wanted. They run on. Default: false. */
+            release_used?: boolean;
+            /** @description A schedule instead of from and to: capacity is held while it wants running. */
+            schedule?: string;
+            /** @description How many are asked for at once. When AWS refuses, half of it is asked for, down to one. Default: 10. */
+            step?: number;
+            /** @description Tags that the reservations get in AWS, beside those of Dayshift. */
+            tags?: string;
+            /**
+             * @description Whether the hardware is shared with other customers of AWS. Default: default.
+             * @enum {string}
+             */
+            tenancy?: "default" | "dedicated";
+            /** @description The time zone of from and to, as an IANA name. Absent: the timezone of the file. */
+            timezone?: string;
+            /** @description When it ends, and everything is given back. Absent: never. */
+            to?: string;
+            /** @description The availability zones in which count is held, in all of them together, spread as evenly as can be. */
+            zones: string[] | string;
+        };
+        /** @description One instance type in one zone. */
+        ReservationPlace: {
+            alternative: boolean;
+            /** @description Full: AWS had no room there when it was last asked. */
+            full: boolean;
+            /** Format: int64 */
+            held: number;
+            type: string;
+            /** Format: int64 */
+            used: number;
+            zone: string;
+        };
+        /** @description How a reservation stands: what is wanted, held and used, what it costs, and what comes next. It is as it was last looked at. */
+        ReservationStatus: {
+            also: components["schemas"]["HeldReservation"][];
+            /** @description Approval says why a second person has to approve it; empty: nobody has to. Approved: somebody has. */
+            approval?: string;
+            approved: boolean;
+            approved_by?: string;
+            cost: components["schemas"]["Cost"];
+            /**
+             * Format: int64
+             * @description Count is the target, Wanted is how many are wanted now, Held how many are held or coming, Used how many of them are used by running instances, Short how many of Wanted are missing.
+             */
+            count: number;
+            /** Format: date-time */
+            due?: string;
+            /**
+             * Format: date-time
+             * @description From and Until bound the window that is open, or comes next; Next is when what is wanted changes.
+             */
+            from?: string;
+            /** @description Gone: it is no longer in the configuration, and what it holds is given back. */
+            gone: boolean;
+            /** Format: int64 */
+            held: number;
+            name: string;
+            /** Format: date-time */
+            next?: string;
+            /** @description Places are the zones and types it may be held in, those of the reservation first, then the alternatives. */
+            places: components["schemas"]["ReservationPlace"][];
+            /** @description Reservations are those in AWS, ended ones included as long as AWS shows them; Also is what others hold that the same instances could use. */
+            reservations: components["schemas"]["HeldReservation"][];
+            /** @description Samples are how it stood over time, each from its instant on. */
+            samples: components["schemas"]["Sample"][];
+            scope: components["schemas"]["Scope"];
+            /**
+             * Format: date-time
+             * @description Seen is when what is held was last listed; zero: never.
+             */
+            seen?: string;
+            /** Format: int64 */
+            short: number;
+            /** @description Table: it is a row of the SQL table. */
+            table: boolean;
+            text?: string;
+            /** Format: date-time */
+            until?: string;
+            /**
+             * Format: date-time
+             * @description Unused is since when some of it has not been used; zero: all of it is.
+             */
+            unused?: string;
+            /** Format: int64 */
+            used: number;
+            /** Format: int64 */
+            wanted: number;
+            /** @description Why is a word for what it does or waits for, Text a sentence; Due is when it is looked at again. */
+            why: string;
+        };
         /** @description One line of the fleet. */
         Resource: {
             account: string;
@@ -2082,7 +2607,7 @@ export interface components {
         Rule: {
             /** @description The accounts in which it acts. Absent: all. */
             accounts?: string[] | string;
-            /** @description What it does: `start`, `stop`, `hibernate`, `reboot` or `resize:TYPE`. */
+            /** @description What it does: `start`, `stop`, `hibernate`, `reboot` or `resize:TYPE`; or `workload:NAME:start`, `workload:NAME:stop` for a workload as a whole. */
             action: string;
             /** @description How long after its instant it still fires when the daemon was not running; older instants are recorded as missed. Default: 10m. */
             catch_up?: string;
@@ -2094,8 +2619,8 @@ export interface components {
             enabled?: boolean;
             /** @description When it fires: `cron(min hour day month weekday year)` and `rate(n minutes|hours|days)` as EventBridge has them, `at(yyyy-mm-ddThh:mm:ss)`, or the five fields of Unix cron. */
             expression: string;
-            /** @description What it acts on: `key=value` with commas between; different keys must all match, of one key given twice either. */
-            filters: string;
+            /** @description What it acts on: `key=value` with commas between; different keys must all match, of one key given twice either. An action on a workload takes none. */
+            filters?: string;
             /** @description true: the CloudWatch alarms of what it stops have their actions disabled until that runs again, as they have where the schedule of a resource says so. Absent: the mute_alarms of the file. */
             mute_alarms?: boolean;
             /** @description The regions in which it acts. Absent: all. */
@@ -2130,7 +2655,7 @@ export interface components {
             name: string;
             rule: components["schemas"]["Rule"];
         };
-        /** @description One pass, or later one durable sequence. */
+        /** @description One pass. */
         Run: {
             counts: components["schemas"]["RunCounts"];
             error?: string;
@@ -2184,6 +2709,17 @@ export interface components {
         /** @description A run that goes on, to be followed at its address. */
         RunStarted: {
             id: string;
+        };
+        Sample: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            held: number;
+            /** Format: int64 */
+            used: number;
+            /** Format: int64 */
+            wanted: number;
+            zones?: components["schemas"]["ZoneSample"][];
         };
         /** @description The time that scheduled resources did not run in the last seven days. */
         Saved: {
@@ -2459,6 +2995,193 @@ export interface components {
             uncovered: string[];
             weekday: string;
         };
+        Workload: {
+            /** @description The accounts of its members. Absent: all. */
+            accounts?: string[] | string;
+            /** @description A note for people. */
+            description?: string;
+            /** @description false: the kill switch. Nothing of it is started or stopped, by whomever; a run that is under way is cancelled. Default: true. */
+            enabled?: boolean;
+            /** @description Narrows every tier: a member has to match both filters. Absent: it narrows nothing. */
+            filters?: string;
+            /**
+             * @description What becomes of a run of which a tier fails: it goes on as if it had not, it waits for a person, or what it did is undone. Default: hold.
+             * @enum {string}
+             */
+            on_failure?: "continue" | "hold" | "undo";
+            /**
+             * @description What becomes of a run that is asked for while another one is under way: it does not take place, it waits, or the other one is cancelled first. Default: skip.
+             * @enum {string}
+             */
+            overlap?: "skip" | "queue" | "replace";
+            /** @description The scaling profile of a start that names none. Absent: nothing is resized. */
+            profile?: string;
+            /** @description The regions of its members. Absent: all. */
+            regions?: string[] | string;
+            /** @description The schedule that drives the workload as a whole; the schedule tags of its members do not count. Absent: rules and people alone. */
+            schedule?: string;
+            /** @description Its tiers by name. */
+            tiers: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+            /** @description The ARN of an SNS topic that gets its messages. */
+            topic?: string;
+        };
+        WorkloadAnswer: {
+            /** Format: date-time */
+            at: string;
+            dry_run: boolean;
+            plan?: components["schemas"]["Foresight"];
+            run: string;
+            text: string;
+            verdict: string;
+        };
+        WorkloadAsked: {
+            asks: string;
+            /** Format: date-time */
+            at: string;
+            by: string;
+            id: string;
+            profile?: string;
+            reason?: string;
+        };
+        WorkloadList: {
+            /** Format: date-time */
+            at: string;
+            workloads: components["schemas"]["Workload"][];
+        };
+        WorkloadMark: {
+            /** Format: date-time */
+            at: string;
+            step: string;
+        };
+        WorkloadOrder: {
+            /** @description Why, for whoever reads the activity. */
+            reason?: string;
+            /** @description The run that is meant; when another is under way, the order is refused. Absent: whichever is. */
+            run?: string;
+        };
+        WorkloadResume: {
+            /**
+             * @description retry: what failed is tried again; continue: as if it had not failed; undo: what was done is taken back.
+             * @enum {string}
+             */
+            mode: "retry" | "continue" | "undo";
+            /** @description Why, for whoever reads the activity. */
+            reason?: string;
+            /** @description The run that is meant; when another is under way, the order is refused. Absent: whichever is. */
+            run?: string;
+        };
+        WorkloadRun: {
+            back?: components["schemas"]["WorkloadRun"];
+            /** Format: date-time */
+            began: string;
+            by: string;
+            can: string[];
+            direction: string;
+            /** Format: date-time */
+            ended?: string;
+            exceptions: string[];
+            /** Format: date-time */
+            expected?: string;
+            id: string;
+            on_failure: string;
+            profile?: string;
+            reason?: string;
+            status: string;
+            tiers: components["schemas"]["WorkloadRunTier"][];
+            trigger: string;
+            why?: string;
+            workload: string;
+        };
+        WorkloadRunMember: {
+            detail?: string;
+            end?: string;
+            name: string;
+            ref: string;
+            /** Format: date-time */
+            since?: string;
+            state: string;
+            step: string;
+            steps: components["schemas"]["WorkloadMark"][];
+            type?: string;
+            why?: string;
+        };
+        WorkloadRuns: {
+            /** Format: date-time */
+            at: string;
+            runs: components["schemas"]["WorkloadRun"][];
+        };
+        WorkloadRunTier: {
+            after: string[];
+            /** Format: date-time */
+            began?: string;
+            detail?: string;
+            /** Format: date-time */
+            ended?: string;
+            /** Format: int64 */
+            failed: number;
+            members: components["schemas"]["WorkloadRunMember"][];
+            name: string;
+            phase: string;
+            /** Format: int64 */
+            ready: number;
+            why?: string;
+        };
+        WorkloadStart: {
+            /** @description The scaling profile; absent: the workload's own. */
+            profile?: string;
+            /** @description Why, for whoever reads the activity. */
+            reason?: string;
+        };
+        WorkloadStatus: {
+            /** Format: date-time */
+            at: string;
+            description?: string;
+            enabled: boolean;
+            fault?: string;
+            last?: components["schemas"]["WorkloadRun"];
+            name: string;
+            next?: components["schemas"]["Change"];
+            on_failure: string;
+            overlap: string;
+            override?: components["schemas"]["InForce"];
+            profile?: string;
+            profiles: string[];
+            run?: components["schemas"]["WorkloadRun"];
+            schedule?: string;
+            state: string;
+            tiers: components["schemas"]["WorkloadTier"][];
+            timeline?: components["schemas"]["WorkloadRun"];
+            topic?: string;
+            waiting?: components["schemas"]["WorkloadAsked"];
+            wanted: string;
+        };
+        WorkloadStop: {
+            /** @description Why, for whoever reads the activity. */
+            reason?: string;
+        };
+        WorkloadTier: {
+            balancers: boolean;
+            filters: string;
+            name: string;
+            profiles?: {
+                [key: string]: string;
+            };
+            ready: string[];
+            starts_after: string[];
+            stops_after: string[];
+            vetoes: string[];
+        };
+        ZoneSample: {
+            /** Format: int64 */
+            held: number;
+            part: components["schemas"]["Part"];
+            /** Format: int64 */
+            used: number;
+        };
     };
     responses: {
         /** @description A problem, see its type. */
@@ -2706,6 +3429,34 @@ export interface operations {
             409: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getCapacity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capacity"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
@@ -3083,7 +3834,7 @@ export interface operations {
                 /** @description The objects of the configuration file too. */
                 all?: boolean;
                 /** @description Only these kinds; several with commas between. */
-                kind?: ("schedule" | "period" | "exception" | "holiday" | "rule")[];
+                kind?: ("schedule" | "period" | "exception" | "holiday" | "rule" | "reservation")[];
             };
             header?: never;
             path?: never;
@@ -4117,6 +4868,257 @@ export interface operations {
             504: components["responses"]["Problem"];
         };
     };
+    listReservations: {
+        parameters: {
+            query?: {
+                /** @description The next of the page before. */
+                cursor?: string;
+                /** @description At most this many. */
+                limit?: number;
+                /** @description Only those with this text in their name, description or note. */
+                q?: string;
+                /** @description Only those of this schedule: its exceptions, the periods and holiday calendars that it names. */
+                schedule?: string;
+                /** @description The field to order by; with - before it from the last to the first. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListObject"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getReservation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectView"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    putReservation: {
+        parameters: {
+            query?: {
+                /** @description A person has seen why the change is to be confirmed. */
+                confirm?: boolean;
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The ETag of the version that is changed, or * for whichever there is. */
+                "If-Match"?: string;
+                /** @description * makes a new object. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "account": "111122223333",
+                 *       "count": 15,
+                 *       "from": "2026-11-26T18:00",
+                 *       "instance_type": "r5b.2xlarge",
+                 *       "region": "ap-northeast-1",
+                 *       "to": "2026-11-30T12:00",
+                 *       "zones": [
+                 *         "ap-northeast-1c"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["Reservation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    deleteReservation: {
+        parameters: {
+            query?: {
+                /** @description A person has seen why the change is to be confirmed. */
+                confirm?: boolean;
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The ETag of the version that is changed, or * for whichever there is. */
+                "If-Match"?: string;
+                /** @description * makes a new object. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    approveReservation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getReservationStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReservationStatus"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
     listResources: {
         parameters: {
             query?: {
@@ -5059,6 +6061,514 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Validity"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    listWorkloadStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadList"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    listWorkloads: {
+        parameters: {
+            query?: {
+                /** @description The next of the page before. */
+                cursor?: string;
+                /** @description At most this many. */
+                limit?: number;
+                /** @description Only those with this text in their name, description or note. */
+                q?: string;
+                /** @description Only those of this schedule: its exceptions, the periods and holiday calendars that it names. */
+                schedule?: string;
+                /** @description The field to order by; with - before it from the last to the first. */
+                sort?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListObject"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectView"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    putWorkload: {
+        parameters: {
+            query?: {
+                /** @description A person has seen why the change is to be confirmed. */
+                confirm?: boolean;
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The ETag of the version that is changed, or * for whichever there is. */
+                "If-Match"?: string;
+                /** @description * makes a new object. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "schedule": "seoul-office",
+                 *       "tiers": {
+                 *         "db": {
+                 *           "filters": "tag:Role=DB"
+                 *         },
+                 *         "web": {
+                 *           "depends_on": [
+                 *             "db"
+                 *           ],
+                 *           "filters": "tag:Role=Web"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Workload"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    deleteWorkload: {
+        parameters: {
+            query?: {
+                /** @description A person has seen why the change is to be confirmed. */
+                confirm?: boolean;
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The ETag of the version that is changed, or * for whichever there is. */
+                "If-Match"?: string;
+                /** @description * makes a new object. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    cancelWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "wrong workload"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkloadOrder"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    resumeWorkload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mode": "retry"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkloadResume"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    listWorkloadRuns: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadRuns"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getWorkloadRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the run. */
+                id: string;
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadRun"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    startWorkload: {
+        parameters: {
+            query?: {
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "profile": "performant",
+                 *       "reason": "load test"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkloadStart"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getWorkloadStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadStatus"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    stopWorkload: {
+        parameters: {
+            query?: {
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the workload. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "done for today"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkloadStop"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    ETag?: string;
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkloadAnswer"];
                 };
             };
             400: components["responses"]["Problem"];
