@@ -33,10 +33,12 @@ type App struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Metrics *metrics.Set
+	// Senders are told everything, beside the channels of the configuration.
 	Senders []notify.Sender
 
-	text        []byte // the configuration, where it is built in and no file
-	revision    int64  // of the objects in Config
+	boxes       *outboxes // of the channels of the configuration
+	text        []byte    // the configuration, where it is built in and no file
+	revision    int64     // of the objects in Config
 	transport   http.RoundTripper
 	credentials map[fleet.AccountID]aws.Credentials
 	serving     bool // a daemon lists the accounts of organizations itself
@@ -54,7 +56,7 @@ const (
 // Open wires the program for a configuration: its store and its cloud. It makes
 // no call to AWS. The caller closes the App.
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access Access) (*App, error) {
-	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}}
+	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}, boxes: &outboxes{}}
 	var err error
 	if a.Store, err = openStore(ctx, loaded.Store, access); err != nil {
 		return nil, err
@@ -63,14 +65,22 @@ func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access A
 	if err == nil {
 		a.Cloud, err = a.cloud(a.Config, nil)
 	}
+	var channels map[string]made
+	if err == nil {
+		channels, err = a.channels(a.Config, a.Cloud)
+	}
 	if err != nil {
 		return nil, errors.Join(err, a.Store.Close())
 	}
+	a.boxes.use(channels, a.outboxOptions())
 	return a, nil
 }
 
-// Close gives back the store.
-func (a *App) Close() error { return a.Store.Close() }
+// Close tries what waits for channels once more, and gives back the store.
+func (a *App) Close() error {
+	a.boxes.close()
+	return a.Store.Close()
+}
 
 // cloud makes the AWS of a configuration; pacer, when not nil, carries on what
 // is known of AWS's buckets.
@@ -122,7 +132,7 @@ func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
 		Scopes: scopes, All: len(scopes) == len(a.Config.Scopes), Trigger: trigger, Log: a.Log,
 		Resync:  time.Duration(a.Config.Config.ResyncInterval),
 		Tags:    pass.TagOptions{LastAction: a.Config.Config.Tags.LastAction, Error: a.Config.Config.Tags.Error},
-		Senders: a.Senders,
+		Senders: a.senders(),
 	}
 }
 

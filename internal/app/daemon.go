@@ -606,6 +606,10 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	if err == nil {
 		cloud, err = d.cloud(next, cloud.Pacer())
 	}
+	var channels map[string]made
+	if err == nil {
+		channels, err = d.channels(next, cloud)
+	}
 	if err != nil {
 		// What people decide counts all the same.
 		stays := *before
@@ -628,6 +632,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.mu.Lock()
 	d.Config, d.Cloud, d.revision, d.refused, d.waits = next, cloud, revision, say.Text{}, waiting{}
 	d.mu.Unlock()
+	d.boxes.use(channels, d.outboxOptions())
 	for _, warning := range next.Warnings {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
 	}

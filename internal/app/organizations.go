@@ -344,13 +344,18 @@ func (a *App) learn(ctx context.Context) ([]discover.Gap, error) {
 	return gaps, a.take(loaded)
 }
 
-// take makes a configuration the present one, with a cloud for its accounts.
+// take makes a configuration the present one, with a cloud for its accounts and its channels.
 func (a *App) take(loaded *config.Loaded) error {
 	made, err := a.cloud(loaded, a.Cloud.Pacer())
 	if err != nil {
 		return err
 	}
+	channels, err := a.channels(loaded, made)
+	if err != nil {
+		return err
+	}
 	a.Config, a.Cloud = loaded, made
+	a.boxes.use(channels, a.outboxOptions())
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 	limited, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
 	messages := notify.Group([]notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, Text: n.Text, At: n.At}})
-	if err := notify.Send(limited, a.Senders, messages); err != nil {
+	if err := notify.Send(limited, a.senders(), messages); err != nil {
 		a.Log.WarnContext(ctx, "a message about a workload could not be sent", slog.String("workload", n.Workload), slog.Any("error", err))
 	}
 	if n.Topic == "" {

@@ -66,7 +66,7 @@ func (d *Daemon) weigh(ctx context.Context, before, next *config.Loaded, file bo
 	d.Log.WarnContext(ctx, "the changed configuration waits until somebody confirms it", slog.String("why", effect.Confirm.String()))
 	d.event(ctx, store.EventHeld, "surge", why.String())
 	messages := notify.Group([]notify.Event{{Kind: notify.ConfigWaits, Text: why.String(), At: now}})
-	if err := notify.Send(ctx, d.Senders, messages); err != nil {
+	if err := notify.Send(ctx, d.senders(), messages); err != nil {
 		d.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
 	}
 	return true

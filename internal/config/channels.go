@@ -211,7 +211,8 @@ func (b *builder) chosen(path string, list, known []string) {
 	}
 }
 
-// silentChannels warns of schedules and workloads that nobody made: a channel for them alone is never told anything.
+// silentChannels warns of channels that are never told anything: their schedules and workloads nobody made, or the account
+// of their topic is none of the configuration.
 func (b *builder) silentChannels() {
 	warn := func(at, name, thing string, known []string) {
 		if !slices.Contains(known, name) {
@@ -221,6 +222,12 @@ func (b *builder) silentChannels() {
 	schedules, workloads := sortedKeys(b.l.Book.Schedules), sortedKeys(b.workloads)
 	for _, name := range sortedKeys(b.c.Channels) {
 		path := join("channels", name)
+		if topic := b.c.Channels[name].Topic; topic != "" {
+			account := strings.Split(topic, ":")[4] // an ARN, as was checked
+			if !slices.ContainsFunc(b.l.Accounts, func(a Account) bool { return string(a.ID) == account }) {
+				b.warnAt(path+".topic", Fault{Text: topic, Problem: "is in an account that is not known now: nothing can be published to it", Fix: "add the account " + account})
+			}
+		}
 		for i, schedule := range b.c.Channels[name].Schedules {
 			warn(index(path+".schedules", i), schedule, "schedule", schedules)
 		}

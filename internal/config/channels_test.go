@@ -60,8 +60,15 @@ func TestChannels(t *testing.T) {
 	for _, w := range loaded.Warnings {
 		warned = append(warned, w.Summary())
 	}
-	want := `channels.pager.schedules[1]: "seoul-offices" is not a schedule that is known now`
-	if !slices.Contains(warned, want) || strings.Contains(fmt.Sprint(loaded.Warnings), "schedules[0]") {
+	for _, want := range []string{
+		`channels.pager.schedules[1]: "seoul-offices" is not a schedule that is known now`, `channels.pager.workloads[0]: "shop" is not a workload that is known now`,
+		`channels.ops.topic: "arn:aws-cn:sns:cn-north-1:111122223333:day_shift-1" is in an account that is not known now: nothing can be published to it`,
+	} {
+		if !slices.Contains(warned, want) {
+			t.Errorf("not warned: %s", want)
+		}
+	}
+	if strings.Contains(fmt.Sprint(loaded.Warnings), "schedules[0]") {
 		t.Errorf("warnings %q", warned)
 	}
 	if got := loaded.Origin("channels.pager.url"); got.Line != 8 {

@@ -32,6 +32,7 @@ type Set struct {
 	reloads      *prometheus.CounterVec
 	events       *prometheus.CounterVec
 	refusals     *prometheus.CounterVec
+	notified     *prometheus.CounterVec
 	eventQueue   prometheus.Gauge
 	newestEvent  prometheus.Gauge
 	configLoaded prometheus.Gauge
@@ -49,6 +50,7 @@ func New() *Set {
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
 		events:       counter("dayshift_events_total", "Messages from the queue of events, by what became of them: heard (the scope is looked at), echo (Dayshift itself did that), duplicate, foreign (a scope that is not looked after), unknown (tells nothing), malformed.", "result"),
 		refusals:     counter("dayshift_refusals_total", "Requests that were refused for who made them, by reason (unknown, expired, revoked, rate, quota, guessing, forbidden, sign-in).", "reason"),
+		notified:     counter("dayshift_notifications_total", "Messages to the channels of the configuration, by what became of them: sent, retried (not taken, sent again), merged (put together with one that waits), lost (given up).", "channel", "result"),
 		eventQueue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_event_queue_up", Help: "1 while the queue of events can be read; 0 also where none is configured, or another process holds the lease."}),
 		newestEvent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_newest_event_timestamp_seconds", Help: "When the newest event that was read came to be, by its own words; its age is time() minus this."}),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
@@ -67,7 +69,7 @@ func New() *Set {
 		}),
 	}
 	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps, s.quarantined,
-		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.eventQueue, s.newestEvent,
+		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.notified, s.eventQueue, s.newestEvent,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
@@ -158,6 +160,11 @@ func (s *Set) Event(result string) { s.events.WithLabelValues(result).Inc() }
 
 // Refused counts a request that was refused for who made it.
 func (s *Set) Refused(reason string) { s.refusals.WithLabelValues(reason).Inc() }
+
+// Notification counts what became of a message to a channel.
+func (s *Set) Notification(channel, result string) {
+	s.notified.WithLabelValues(channel, result).Inc()
+}
 
 // NewestEvent says when the newest event came to be.
 func (s *Set) NewestEvent(at time.Time) { s.newestEvent.Set(float64(at.Unix())) }

@@ -26,6 +26,9 @@ func fill(s *Set) {
 	s.Held(2)
 	s.Leader(true)
 	s.Refused("guessing")
+	s.Notification("ops", "sent")
+	s.Notification("ops", "sent")
+	s.Notification("ops", "lost")
 	s.Event("heard")
 	s.Event("heard")
 	s.NewestEvent(time.Unix(1_790_000_000, 0))
@@ -63,6 +66,8 @@ func TestValues(t *testing.T) {
 		`dayshift_leader 1`,
 		`dayshift_events_total{result="heard"} 2`,
 		`dayshift_refusals_total{reason="guessing"} 1`,
+		`dayshift_notifications_total{channel="ops",result="sent"} 2`,
+		`dayshift_notifications_total{channel="ops",result="lost"} 1`,
 		`dayshift_newest_event_timestamp_seconds 1.79e+09`,
 		`dayshift_event_queue_up 1`,
 		`dayshift_config_reloads_total{result="done"} 1`,

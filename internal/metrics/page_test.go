@@ -35,6 +35,7 @@ var watch = map[string]string{
 	"dayshift_event_queue_up":                  "Over all processes of a store the sum is 1 where a queue is configured. 0 for longer than some minutes: see [when the queue fails](events.md#when-the-queue-fails).",
 	"dayshift_newest_event_timestamp_seconds":  "",
 	"dayshift_refusals_total":                  "`unknown` or `guessing` growing: somebody tries keys. `sign-in` growing: the identity provider is down, or somebody tries it. `forbidden` growing: a key has too small a role, or somebody tries its bounds. The addresses are in the record: `dayshift activity --event refused`, and [keys and access](access.md#what-is-refused).",
+	"dayshift_notifications_total":             "`lost` growing: somebody is not told; the log says what and why. [When a channel is down](notifications.md#when-a-channel-is-down).",
 	"dayshift_config_reloads_total":            "`result=\"refused\"` means that the running configuration is not the one in the file.",
 	"dayshift_config_loaded_timestamp_seconds": "",
 }
@@ -44,7 +45,7 @@ const pageIntro = `# Metrics
 <!-- Generated from internal/metrics by go generate ./internal/metrics. Do not edit. -->
 
 ` + "`dayshift serve` serves these at `/metrics`" + ` in Prometheus's form, beside the usual metrics of the Go runtime and the process
-(` + "`go_*`, `process_*`" + `). A series appears with its first value. Labels hold accounts, regions, states, verbs, reasons and operations, never
+(` + "`go_*`, `process_*`" + `). A series appears with its first value. Labels hold accounts, regions, states, verbs, reasons, operations and names of channels, never
 the name of a resource.
 
 | metric | kind | labels | meaning |
@@ -63,6 +64,7 @@ func table(t *testing.T) string {
 	s.Pass("resync", "done", time.Second)
 	s.Late(time.Second)
 	s.Refused("guessing")
+	s.Notification("ops", "sent")
 	s.Event("heard")
 	s.Decisions("manual-stop", 1)
 	s.Action("start", "accepted")

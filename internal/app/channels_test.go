@@ -1,0 +1,155 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dayshift/internal/config"
+	"dayshift/internal/fleet"
+	"dayshift/internal/notify"
+	"dayshift/internal/store/memory"
+)
+
+// receiver takes posts, or refuses them for now.
+type receiver struct {
+	*httptest.Server
+	mu    sync.Mutex
+	down  bool
+	posts []notify.Message
+}
+
+func newReceiver(t *testing.T, down bool) *receiver {
+	t.Helper()
+	r := &receiver{down: down}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		var m notify.Message
+		if err := json.Unmarshal(body, &m); err != nil {
+			t.Error(err)
+		}
+		if r.down {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		r.posts = append(r.posts, m)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *receiver) took() []notify.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]notify.Message{}, r.posts...)
+}
+
+// awaits waits for as many posts.
+func (r *receiver) awaits(t *testing.T, count int) []notify.Message {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if took := r.took(); len(took) >= count {
+			return took
+		}
+	}
+	t.Fatalf("%d posts came, want %d", len(r.took()), count)
+	return nil
+}
+
+func hook(name, url, more string) string {
+	return fmt.Sprintf("  %s: {type: webhook, url: %q, secret: an-example-of-a-secret, allow_private: true%s}\n", name, url, more)
+}
+
+var aStop = notify.Group([]notify.Event{{Kind: notify.Stopping, Schedule: "office", Ref: fleet.Ref{ID: "i-1"}}, {Kind: notify.Failed, Schedule: "shop", Text: "no"}})
+
+// TestChannelsOfTheConfiguration: each gets what it asks for, and the end of the program does not lose what waits.
+func TestChannelsOfTheConfiguration(t *testing.T) {
+	all, failures, down := newReceiver(t, false), newReceiver(t, false), newReceiver(t, true)
+	path := filepath.Join(t.TempDir(), "dayshift.yaml")
+	text := "store: \"memory:\"\naccounts: [{id: \"111122223333\", regions: [us-east-1]}]\nchannels:\n" + hook("all", all.URL, "") + hook("failures", failures.URL, ", kinds: [failed]") + hook("down", down.URL, ", schedules: [office]")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	a, err := Open(t.Context(), loaded, slog.New(slog.NewTextHandler(&log, nil)), Act)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if senders := a.senders(); len(senders) != 4 || senders[0].Name() != "log" || senders[1].Name() != "all" {
+		t.Fatalf("senders %v", senders)
+	}
+	began := time.Now()
+	if err := notify.Send(t.Context(), a.senders(), aStop); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %s", err, time.Since(began))
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if took := all.took(); len(took) != 2 || took[0].Kind != notify.Failed || took[1].Schedule != "office" || took[1].ID == "" {
+		t.Errorf("all: %+v", took)
+	}
+	if took := failures.took(); len(took) != 1 || took[0].Kind != notify.Failed {
+		t.Errorf("failures: %+v", took)
+	}
+	if said := log.String(); strings.Count(said, "a message was not delivered") != 1 || !strings.Contains(said, "channel=down") || strings.Contains(said, "an-example-of-a-secret") {
+		t.Errorf("logged: %s", said)
+	}
+	page := httptest.NewRecorder()
+	a.Metrics.Handler().ServeHTTP(page, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	for _, line := range []string{
+		`dayshift_notifications_total{channel="all",result="sent"} 2`, `dayshift_notifications_total{channel="failures",result="sent"} 1`, `dayshift_notifications_total{channel="down",result="lost"} 1`,
+	} {
+		if !strings.Contains(page.Body.String(), line) {
+			t.Errorf("not counted: %s", line)
+		}
+	}
+}
+
+// TestReloadReplacesChannels: what waits goes to the new address at once, and what left the configuration is told nothing.
+func TestReloadReplacesChannels(t *testing.T) {
+	before, after, other := newReceiver(t, true), newReceiver(t, false), newReceiver(t, false)
+	text := officeConfig + "channels:\n" + hook("ops", before.URL, "") + hook("other", other.URL, "")
+	d := newDaemon(t, text, memory.New(), officeSim(t))
+	d.boxes = &outboxes{}
+	t.Cleanup(d.boxes.close)
+	if err := d.take(d.Config); err != nil {
+		t.Fatal(err)
+	}
+	if err := notify.Send(t.Context(), d.senders(), aStop); err != nil {
+		t.Fatal(err)
+	}
+	other.awaits(t, 2)
+	d.text = []byte(officeConfig + "channels:\n" + hook("ops", after.URL, ", kinds: [stopping]") + "  topic: {type: sns, topic: \"arn:aws:sns:us-east-1:111122223333:x\"}\n")
+	if !d.reload(t.Context(), true) || len(d.Config.Config.Channels) != 2 {
+		t.Fatalf("not taken: %s", d.Ready().Detail)
+	}
+	after.awaits(t, 2)
+	if senders := d.senders(); len(senders) != 2 || senders[0].Name() != "ops" || senders[1].Name() != "topic" {
+		t.Errorf("senders %v", senders)
+	}
+	if err := notify.Send(t.Context(), d.senders()[:1], aStop); err != nil {
+		t.Fatal(err)
+	}
+	if took := after.awaits(t, 3); len(took) != 3 || took[2].Kind != notify.Stopping {
+		t.Errorf("%+v", took)
+	}
+	if took := other.took(); len(took) != 2 {
+		t.Errorf("the one that was removed: %+v", took)
+	}
+}
