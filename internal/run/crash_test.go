@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -115,6 +116,9 @@ func (s *site) arrived(id, verb string, want fleet.State) {
 	}
 }
 
+// everyContact kills at each contact and not at a sample of them: minutes.
+var everyContact = flag.Bool("every-contact", false, "kill the program at every contact of a run")
+
 // TestFault47ACrashAnywhereEndsAsWithoutOne kills the program at every contact with the outside, before the contact has an
 // effect and after it, and lets another go on.
 func TestFault47ACrashAnywhereEndsAsWithoutOne(t *testing.T) {
@@ -153,9 +157,9 @@ func TestFault47ACrashAnywhereEndsAsWithoutOne(t *testing.T) {
 				t.Fatalf("only %d contacts", contacts)
 			}
 			t.Logf("%d contacts", contacts)
-			step := 1
-			if testing.Short() {
-				step = 7 // both kinds of death at contacts of every sort
+			step := 11 // contacts of every sort; looks, which are most, are alike
+			if *everyContact {
+				step = 1
 			}
 			for n := 1; n <= contacts; n += step {
 				for _, after := range []bool{false, true} {
