@@ -41,6 +41,7 @@ type App struct {
 	revision    int64     // of the objects in Config
 	transport   http.RoundTripper
 	credentials map[fleet.AccountID]aws.Credentials
+	tables      *tables
 	serving     bool // a daemon lists the accounts of organizations itself
 }
 
@@ -56,7 +57,7 @@ const (
 // Open wires the program for a configuration: its store and its cloud. It makes
 // no call to AWS. The caller closes the App.
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access Access) (*App, error) {
-	a := &App{Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}, boxes: &outboxes{}}
+	a := &App{tables: &tables{}, Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}, boxes: &outboxes{}}
 	var err error
 	if a.Store, err = openStore(ctx, loaded.Store, access); err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access A
 // Close tries what waits for channels once more, and gives back the store.
 func (a *App) Close() error {
 	a.boxes.close()
-	return a.Store.Close()
+	return errors.Join(a.tables.Close(), a.Store.Close())
 }
 
 // cloud makes the AWS of a configuration; pacer, when not nil, carries on what

@@ -9,9 +9,6 @@ import (
 	"dayshift/internal/reservation"
 )
 
-// TablePrefix begins the names of the reservations that are rows of the table: PREFIX ZONE/TYPE.
-const TablePrefix = "table/"
-
 // Table is a table of a database in which people write how much is to be held.
 type Table interface {
 	// Read gives every row. The answer is whole or it is an error.
@@ -26,6 +23,8 @@ type Table interface {
 type Row struct {
 	Type, Zone      string
 	Target, Current int
+	// Err says what is wrong with the row: then what it holds is left as it is.
+	Err error
 }
 
 type tableRow struct {
@@ -35,7 +34,7 @@ type tableRow struct {
 }
 
 // RowName is the name of the reservation that a row is.
-func RowName(row Row) string { return TablePrefix + row.Zone + "/" + row.Type }
+func RowName(row Row) string { return reservation.TablePrefix + row.Zone + "/" + row.Type }
 
 // readTable reads the table. One that can not be read changes nothing of what was bought.
 func (l *Look) readTable(ctx context.Context, report *Report) []tableRow {
@@ -62,7 +61,7 @@ func (l *Look) readTable(ctx context.Context, report *Report) []tableRow {
 // lastRead is the reservation of a row while the table can not be read: what was
 // wanted last stays as it is, and nothing more is bought. nil: it is no row, or the table was read.
 func (l *Look) lastRead(name string, wanted int) *reservation.Reservation {
-	key, isRow := strings.CutPrefix(name, TablePrefix)
+	key, isRow := strings.CutPrefix(name, reservation.TablePrefix)
 	if !l.unread || !isRow {
 		return nil
 	}
@@ -85,7 +84,7 @@ func (l *Look) writeTable(ctx context.Context, rows []tableRow, works []*work, r
 	}
 	for _, row := range rows {
 		name := row.reservation.Name
-		if !seen[name] || held[name] == row.Current {
+		if row.Err != nil || !seen[name] || held[name] == row.Current {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, callTimeout)

@@ -139,6 +139,7 @@ var sections = []struct {
 	{reflect.TypeFor[Alternative](), "alternatives"},
 	{reflect.TypeFor[Capacity](), "capacity"},
 	{reflect.TypeFor[CapacityTable](), "table"},
+	{reflect.TypeFor[CapacityTable](), "table"},
 	{reflect.TypeFor[Channel](), "channels"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
@@ -404,7 +405,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[Channel](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[Reservation](),
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[Channel](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[CapacityTable](), reflect.TypeFor[Reservation](),
 		reflect.TypeFor[Workload](), reflect.TypeFor[Tier](), reflect.TypeFor[ReadyGate](), reflect.TypeFor[StopVeto](), reflect.TypeFor[TierHook]():
 		schema[1].value = "object"
 	case reflect.TypeFor[Rule](): // a workload says itself what is in it

@@ -43,6 +43,8 @@ type Loaded struct {
 	Limits plan.Limits
 	// Reservations are ordered by name; those that are set aside have an Err.
 	Reservations []*reservation.Reservation
+	// Table is where rows are read that are reservations too; nil: nowhere.
+	Table *CapacityTable
 	// Capacity is what holds for all of them.
 	Capacity reservation.Rules
 	// Accounts are those of the file and, behind them, those that organizations were found to have.

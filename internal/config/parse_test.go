@@ -113,7 +113,7 @@ func TestDefaults(t *testing.T) {
 			NewResourceGrace: Duration(policy.DefaultNewResourceGrace), UseMaintenanceWindow: true, Mode: policy.Both, Verify: policy.VerifyState,
 		}},
 		Overrides:        Overrides{MaxDuration: Duration(7 * 24 * time.Hour)},
-		Capacity:         Capacity{Interval: Duration(5 * time.Minute), IdleAfter: Duration(time.Hour), SafetyEnd: Duration(time.Hour)},
+		Capacity:         Capacity{Interval: Duration(5 * time.Minute), IdleAfter: Duration(time.Hour), SafetyEnd: Duration(time.Hour), Table: CapacityTable{Driver: "mysql", Table: "odcr_capacity", TLS: "required", Platform: "Linux/UNIX"}},
 		CapacityDeadline: Duration(policy.DefaultCapacityDeadline),
 		Limits:           Limits{MaxStops: 5000, MinScopeSize: 10, Surge: 3, SurgeFrom: 10},
 		ResyncInterval:   Duration(5 * time.Minute),

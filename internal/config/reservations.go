@@ -175,6 +175,27 @@ func (b *builder) zoneIn(at, zone string, region fleet.Region) bool {
 	return false
 }
 
+// capacityTable checks where the table is.
+func (b *builder) capacityTable() {
+	const path = "capacity.table"
+	if _, written := b.at[path]; !written {
+		return
+	}
+	t := &b.c.Capacity.Table
+	b.reservationScope(path, Reservation{Account: t.Account, Region: t.Region})
+	if _, written := b.at[path+".password"]; written {
+		value, source, f := b.env.secret(t.Password.value)
+		t.Password = Secret{value: value, source: source}
+		if f != nil {
+			b.faultAt(path+".password", *f)
+		}
+	}
+	if t.Secret == "" && (t.Host == "" || t.Database == "" || t.User == "") {
+		b.faultAt(path, Fault{Problem: "does not say where the database is", Fix: "give secret, or host, database and user"})
+	}
+	b.l.Table = t
+}
+
 // window checks when the capacity is wanted.
 func (b *builder) window(path string, r Reservation, compiled *reservation.Reservation) {
 	zone := b.zone
@@ -275,6 +296,9 @@ func (b *builder) ownTags(path string, tags map[string]string) {
 // of the store can have changed, and what holds for all of them.
 func (b *builder) follow() {
 	for _, r := range b.l.Reservations {
+		if strings.HasPrefix(r.Name, reservation.TablePrefix) && r.Err == nil {
+			r.Err = errors.New("names that begin with " + reservation.TablePrefix + " are those of rows of the table")
+		}
 		if r.Schedule == "" || r.Err != nil {
 			continue
 		}

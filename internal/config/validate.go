@@ -125,6 +125,7 @@ func (b *builder) file() {
 	for _, name := range sortedKeys(b.c.Rules) {
 		b.l.Book.Rules = append(b.l.Book.Rules, b.rule(name, b.c.Rules[name], time.Time{}, time.Time{}))
 	}
+	b.capacityTable()
 	for _, name := range sortedKeys(b.c.Reservations) {
 		b.l.Reservations = append(b.l.Reservations, b.reservation(name, b.c.Reservations[name]))
 	}

@@ -40,6 +40,9 @@ const (
 	TagToken = "dayshift:reservation-token" // what the purchase was asked for with: a listing does not tell the client token
 )
 
+// TablePrefix begins the names of the reservations that are rows of the SQL table: table/ZONE/TYPE.
+const TablePrefix = "table/"
+
 // MaxCount is the most that one reservation can be told to hold; MaxOne is how many instances AWS holds in one Capacity Reservation.
 const (
 	MaxCount = 10_000

@@ -171,7 +171,7 @@ func (s *Service) reservations(ctx context.Context, name string) ([]ReservationS
 	}
 	for other, m := range memories {
 		r := &reservation.Reservation{Name: other, Scope: fleet.Scope{Account: fleet.AccountID(m.Account), Region: fleet.Region(m.Region)}, Count: m.Wanted, Enabled: true}
-		if r.Table = strings.HasPrefix(other, tablePrefix); !r.Table {
+		if r.Table = strings.HasPrefix(other, reservation.TablePrefix); !r.Table {
 			r.Gone = true
 		}
 		for _, zone := range reservation.Zones(m.Held) {
@@ -182,9 +182,6 @@ func (s *Service) reservations(ctx context.Context, name string) ([]ReservationS
 	slices.SortFunc(list, func(a, b ReservationStatus) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
-
-// tablePrefix begins the names of reservations that are rows of the SQL table.
-const tablePrefix = "table/"
 
 func (s *Service) reservationStatus(r *reservation.Reservation, m *reservation.Memory, consents []store.Object) ReservationStatus {
 	now := s.Now()
