@@ -276,7 +276,7 @@ func foresightTable(answer *service.WorkloadAnswer) table {
 	return t
 }
 
-func workloadTable(list []service.Workload) table {
+func workloadTable(list []service.WorkloadView) table {
 	t := table{columns: []string{"NAME", "STATE", "WANTED", "NEXT CHANGE", "RUN", "STATUS", "EXPECTED"}, empty: "There is no workload."}
 	for i := range list {
 		w := &list[i]
@@ -304,7 +304,7 @@ func workloadTable(list []service.Workload) table {
 
 func workloadText(w io.Writer, s *service.WorkloadStatus) error {
 	p := &page{w: w}
-	t := workloadTable([]service.Workload{s.Workload})
+	t := workloadTable([]service.WorkloadView{s.WorkloadView})
 	p.table(t)
 	if s.Override != nil {
 		p.line("%s until %s by %s", s.Override.State, orNever(s.Override.Until), plain(s.Override.Author))

@@ -48,7 +48,7 @@ func (s *Surface) workloads() {
 			return nil, err
 		}
 		body, err := s.program.Service().Workloads(ctx)
-		body.Workloads = slices.DeleteFunc(body.Workloads, func(w service.Workload) bool { return !sees.has(w.Name) })
+		body.Workloads = slices.DeleteFunc(body.Workloads, func(w service.WorkloadView) bool { return !sees.has(w.Name) })
 		for i := range body.Workloads {
 			sees.trim(body.Workloads[i].Run)
 			sees.trim(body.Workloads[i].Last)

@@ -19,8 +19,8 @@ type Foreseer interface {
 	Foresee(ctx context.Context, w *workload.Workload, asked workload.Request, memory workload.Memory) (run.Foresight, error)
 }
 
-// Workload is a workload as people see it.
-type Workload struct {
+// WorkloadView is a workload as people see it.
+type WorkloadView struct {
 	Name        string   `json:"name"`
 	Description string   `json:"description,omitempty"`
 	Schedule    string   `json:"schedule,omitempty"`
@@ -130,14 +130,14 @@ type WorkloadMark struct {
 
 // WorkloadList are all workloads.
 type WorkloadList struct {
-	At        time.Time  `json:"at"`
-	Workloads []Workload `json:"workloads"`
+	At        time.Time      `json:"at"`
+	Workloads []WorkloadView `json:"workloads"`
 }
 
 // WorkloadStatus is one workload with the whole timeline of its present or last run.
 type WorkloadStatus struct {
 	At time.Time `json:"at"`
-	Workload
+	WorkloadView
 	// Timeline is the run that is under way, or else the last one; absent before the first.
 	Timeline *WorkloadRun `json:"timeline,omitempty"`
 }
@@ -197,7 +197,7 @@ type WorkloadAnswer struct {
 
 // Workloads lists all workloads.
 func (s *Service) Workloads(ctx context.Context) (WorkloadList, error) {
-	answer := WorkloadList{At: store.Instant(s.Now()), Workloads: []Workload{}}
+	answer := WorkloadList{At: store.Instant(s.Now()), Workloads: []WorkloadView{}}
 	for _, w := range s.Book.Workloads.All() {
 		view, _, _, err := s.workload(ctx, w, answer.At)
 		if err != nil {
@@ -219,7 +219,7 @@ func (s *Service) WorkloadStatus(ctx context.Context, name string) (WorkloadStat
 	if err != nil {
 		return answer, err
 	}
-	answer.Workload = view
+	answer.WorkloadView = view
 	if shown != nil {
 		whole := runView(shown, memory, answer.At, true)
 		answer.Timeline = &whole
@@ -329,11 +329,11 @@ func (s *Service) workloadRun(ctx context.Context, id string) (*workload.Run, er
 }
 
 // workload describes a workload; shown is the run that its timeline is of.
-func (s *Service) workload(ctx context.Context, w *workload.Workload, at time.Time) (view Workload, memory run.Memory, shown *workload.Run, err error) {
+func (s *Service) workload(ctx context.Context, w *workload.Workload, at time.Time) (view WorkloadView, memory run.Memory, shown *workload.Run, err error) {
 	if memory, _, err = s.workloadMemory(ctx, w.Name); err != nil {
 		return view, memory, nil, err
 	}
-	view = Workload{
+	view = WorkloadView{
 		Name: w.Name, Description: w.Description, Schedule: w.Schedule, Enabled: w.Enabled, Profile: w.Profile, Profiles: append([]string{}, w.Profiles()...),
 		Overlap: string(w.Overlap), OnFailure: string(w.OnFailure), Topic: w.Topic, Tiers: workloadTiers(w), State: "unknown",
 	}
