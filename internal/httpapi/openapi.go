@@ -27,6 +27,8 @@ var tags = []*huma.Tag{
 	{Name: "Schedules", Description: "Schedules, and the periods that they are put together from."},
 	{Name: "Dates", Description: "Exceptions and holiday calendars."},
 	{Name: "Rules", Description: "At the instants of an expression, do something with what a filter matches."},
+	{Name: "Workloads", Description: "Environments that start and stop tier by tier, and their runs."},
+	{Name: "Capacity", Description: "Reservations of EC2 capacity: what is wanted, held and used, and what it costs."},
 	{Name: "Activity", Description: "The record, the passes, and what happens now."},
 	{Name: "Health", Description: "Accounts, and what works in them."},
 	{Name: "Access", Description: "Who asks, keys and sessions."},
