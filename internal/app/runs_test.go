@@ -1,7 +1,9 @@
 package app
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +89,13 @@ func TestTheDaemonDrivesAWorkloadByItsSchedule(t *testing.T) {
 		until(t, "2027-03-05T08:59:50+09:00")
 		if n := len(calls(sim, "StartInstances")) + len(calls(sim, "StartDBInstance")); n != 0 {
 			t.Errorf("%d starts before nine", n)
+		}
+		until(t, "2027-03-05T09:00:30+09:00")
+		for name, says := range map[string]string{"db-1": `it is at "arrive" and waits`, "web-1": `its tier is at "waiting" (tiers: app)`} {
+			explained, err := d.App.Service().Explain(t.Context(), name, time.Time{})
+			if err != nil || len(explained) != 1 || !strings.Contains(fmt.Sprint(explained[0].Chain), says) {
+				t.Errorf("%s is explained by %+v, %v", name, explained, err)
+			}
 		}
 		until(t, "2027-03-05T10:00:00+09:00")
 		nine, _ := time.Parse(time.RFC3339, "2027-03-05T09:00:00+09:00")

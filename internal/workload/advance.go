@@ -26,10 +26,10 @@ const (
 	// listEvery is the time between listings of a tier with a gap, vetoEvery that between tries of a veto without an answer.
 	listEvery = 30 * time.Second
 	vetoEvery = 10 * time.Second
-	// A state that is waited for is looked at after a twentieth of the time that it has been waited for, so that
+	// A state that is waited for is looked at after a thirtieth of the time that it has been waited for, so that
 	// what is waited for is seen at most that much late; within these bounds.
-	lookShare = 20
-	minLook   = 2 * time.Second
+	lookShare = 30
+	minLook   = time.Second
 	maxLook   = 30 * time.Second
 	// backoff doubles from the first to the longest wait between tries.
 	firstBackoff = 5 * time.Second
