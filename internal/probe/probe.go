@@ -181,7 +181,7 @@ func (p *Prober) Post(ctx context.Context, address, id string, body []byte, time
 	defer func() { _ = resp.Body.Close() }() // what counts of it has been read
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxSaid))
 	if err != nil {
-		return resp.StatusCode, "", nil //nolint:nilerr // the status says what became of it
+		return resp.StatusCode, "", nil // the status says what became of it
 	}
 	return resp.StatusCode, strings.ToValidUTF8(strings.TrimSpace(string(answer)), ""), nil
 }

@@ -49,8 +49,13 @@ func (s *site) five(state fleet.State) {
 		kind     fleet.Kind
 		id, role string
 	}{
-		{fleet.RDSInstance, "db-1", "db"}, {fleet.EC2Instance, "cache-1", "cache"}, {fleet.EC2Instance, "queue-1", "queue"},
-		{fleet.EC2Instance, "app-1", "app"}, {fleet.EC2Instance, "app-2", "app"}, {fleet.EC2Instance, "web-1", "web"}, {fleet.EC2Instance, "web-2", "web"},
+		{fleet.RDSInstance, "db-1", "db"},
+		{fleet.EC2Instance, "cache-1", "cache"},
+		{fleet.EC2Instance, "queue-1", "queue"},
+		{fleet.EC2Instance, "app-1", "app"},
+		{fleet.EC2Instance, "app-2", "app"},
+		{fleet.EC2Instance, "web-1", "web"},
+		{fleet.EC2Instance, "web-2", "web"},
 	} {
 		b := s.sky.add(m.kind, m.id, m.role, state)
 		b.PrivateIP = "10.1.0." + fmt.Sprint(len(s.sky.members))

@@ -204,7 +204,7 @@ func (d *Driver) Serve(ctx context.Context) error {
 		wake, err := d.round(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // told to stop
+			return nil // told to stop
 		case errors.Is(err, store.ErrFenced):
 			return err
 		case err != nil:
@@ -524,7 +524,7 @@ func (d *Driver) save(ctx context.Context, moves []*move, now time.Time) error {
 			}
 			records = append(records, memory)
 		}
-		if m.run != nil && (m.begins || !reflect.DeepEqual(*m.run, m.s.live.run)) {
+		if m.run != nil && (m.begins || !reflect.DeepEqual(*m.run, m.s.live.run)) { //nolint:govet // the definition of a run that began has no error
 			saved := *m.run
 			if saved.Status.Over() {
 				saved.Pending = nil // messages, which are on their way

@@ -38,7 +38,6 @@ type sky struct {
 	warm     time.Duration // until a registered target is healthy
 	fault    func(op string, ids []string) error
 	calls    []call
-	told     int
 }
 
 type body struct {

@@ -37,7 +37,6 @@ type look struct {
 	health bool
 	places []workload.Place
 	check  workload.Check
-	tier   *tierLook
 }
 
 // tierLook is a tier that is being listed, scope by scope.
@@ -175,7 +174,7 @@ func (d *Driver) saw(looks []look, err error, take func(l *live, one *look)) {
 
 func (d *Driver) unseen(ctx context.Context, what string, err error) {
 	if err != nil && ctx.Err() == nil {
-		d.Log.WarnContext(ctx, "runs of workloads could not see "+what+"; it is tried again", slog.Any("error", err))
+		d.Log.WarnContext(ctx, "a run of a workload could not see something; it is tried again", slog.String("what", what), slog.Any("error", err))
 	}
 }
 

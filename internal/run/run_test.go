@@ -194,8 +194,6 @@ func dump(r *workload.Run) string {
 	return string(text)
 }
 
-func number(n int) *int { return &n }
-
 // chain is a workload of tiers that start in the order given and stop the other way round.
 func chain(t *testing.T, names ...string) *workload.Workload {
 	t.Helper()
@@ -203,8 +201,8 @@ func chain(t *testing.T, names ...string) *workload.Workload {
 	for i, name := range names {
 		w.Tiers = append(w.Tiers, workload.Tier{
 			Name: name, Filter: filterOf(t, "tag:Role="+name),
-			Start: workload.Half{Sequence: number(i), Timeout: 30 * time.Minute},
-			Stop:  workload.Half{Sequence: number(len(names) - i), Timeout: 30 * time.Minute},
+			Start: workload.Half{Sequence: new(i), Timeout: 30 * time.Minute},
+			Stop:  workload.Half{Sequence: new(len(names) - i), Timeout: 30 * time.Minute},
 		})
 	}
 	return w

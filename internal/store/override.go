@@ -12,9 +12,10 @@ import (
 )
 
 // overrideSpec is how an override is kept in an object. Exactly one of
-// resource, schedule and filter is set.
+// resource, workload, schedule and filter is set.
 type overrideSpec struct {
 	Resource string    `json:"resource,omitempty"` // account/region/kind/id
+	Workload string    `json:"workload,omitempty"`
 	Schedule string    `json:"schedule,omitempty"`
 	Filter   string    `json:"filter,omitempty"`
 	State    string    `json:"state"` // running or stopped
@@ -30,7 +31,7 @@ type overrideSpec struct {
 // override's; whoever saves it says who changed it and when.
 func FromOverride(o *policy.Override) (Object, error) {
 	spec := overrideSpec{
-		Schedule: o.Target.Schedule, State: o.State.String(), From: o.From.UTC(), Until: o.Until.UTC(),
+		Workload: o.Target.Workload, Schedule: o.Target.Schedule, State: o.State.String(), From: o.From.UTC(), Until: o.Until.UTC(),
 		Boundary: o.Boundary, Once: o.Once, Author: o.Author, Reason: o.Reason,
 	}
 	if o.Target.Resource != (fleet.Ref{}) {
@@ -78,6 +79,10 @@ func ToOverride(object Object) (*policy.Override, error) {
 			return fail(err)
 		}
 	}
+	if spec.Workload != "" {
+		targets++
+		o.Target.Workload = spec.Workload
+	}
 	if spec.Schedule != "" {
 		targets++
 		o.Target.Schedule = spec.Schedule
@@ -90,7 +95,7 @@ func ToOverride(object Object) (*policy.Override, error) {
 	}
 	switch {
 	case targets != 1:
-		return fail(fmt.Errorf("it is for %d targets, not for one resource, schedule or filter", targets))
+		return fail(fmt.Errorf("it is for %d targets, not for one resource, workload, schedule or filter", targets))
 	case !spec.From.Before(spec.Until):
 		return fail(fmt.Errorf("it begins at %s and ends at %s", spec.From, spec.Until))
 	}

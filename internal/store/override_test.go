@@ -20,6 +20,7 @@ func TestOverrideComesBack(t *testing.T) {
 	from := time.Date(2026, 8, 3, 9, 10, 0, 0, time.UTC)
 	for _, target := range []policy.Target{
 		{Resource: fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "cn-north-1"}, Kind: fleet.RDSInstance, ID: "orders"}},
+		{Workload: "shop"},
 		{Schedule: "서울"},
 		{Filter: filter},
 	} {
@@ -44,11 +45,11 @@ func TestOverrideComesBack(t *testing.T) {
 func TestHalfAnOverrideIsNone(t *testing.T) {
 	for spec, want := range map[string]string{
 		`{}`: "neither running nor stopped",
-		`{"state":"running","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:                                          "0 targets",
-		`{"state":"running","schedule":"a","filter":"name=b","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:         "2 targets",
-		`{"state":"running","schedule":"a","from":"2026-08-04T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:                           "begins at",
-		`{"state":"running","resource":"i-1","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:                         "account/region/kind/id",
-		`{"state":"running","filter":"","schedule":"","workload":"w","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`: "unknown field",
+		`{"state":"running","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:                                      "0 targets",
+		`{"state":"running","schedule":"a","filter":"name=b","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:     "2 targets",
+		`{"state":"running","schedule":"a","from":"2026-08-04T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:                       "begins at",
+		`{"state":"running","resource":"i-1","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`:                     "account/region/kind/id",
+		`{"state":"running","filter":"","schedule":"","room":"w","from":"2026-08-03T00:00:00Z","until":"2026-08-04T00:00:00Z"}`: "unknown field",
 	} {
 		if _, err := ToOverride(Object{Kind: OverrideObject, Name: "o-1", Spec: []byte(spec)}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", spec, err, want)
