@@ -139,7 +139,6 @@ var sections = []struct {
 	{reflect.TypeFor[Alternative](), "alternatives"},
 	{reflect.TypeFor[Capacity](), "capacity"},
 	{reflect.TypeFor[CapacityTable](), "table"},
-	{reflect.TypeFor[CapacityTable](), "table"},
 	{reflect.TypeFor[Channel](), "channels"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
