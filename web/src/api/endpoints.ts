@@ -47,6 +47,13 @@ export type Step = Schemas['Step']
 export type Upcoming = Schemas['Upcoming']
 export type Verification = Schemas['Verification']
 export type WeekDay = Schemas['WeekDay']
+export type Foresight = Schemas['Foresight']
+export type WorkloadAnswer = Schemas['WorkloadAnswer']
+export type WorkloadRun = Schemas['WorkloadRun']
+export type WorkloadStatus = Schemas['WorkloadStatus']
+export type WorkloadTier = Schemas['WorkloadTier']
+/** A row of the list of workloads: the document names it as it names the object. */
+export type WorkloadRow = Omit<WorkloadStatus, 'at' | 'timeline'>
 
 /** One resource's address: `account/region/kind/id`, where an ID may hold slashes. */
 export type Ref = operations['getResource']['parameters']['path']
@@ -108,6 +115,20 @@ export const checkRule = (body: RuleDraft, signal?: AbortSignal) => request<Rule
 /** What a holiday calendar says of a year, with the dates of a file, an address or a built-in calendar. */
 export const getHolidayYear = (name: string, year: number, signal?: AbortSignal) =>
   get<HolidayYear>(path`/holidays/${name}/dates`, { year }, signal)
+
+// Workloads: how they stand, and their runs
+
+export const listWorkloadStatus = (signal?: AbortSignal) => get<{ at: string; workloads: WorkloadRow[] }>('/workload-status', undefined, signal)
+export const getWorkloadStatus = (name: string, signal?: AbortSignal) => get<WorkloadStatus>(path`/workloads/${name}/status`, undefined, signal)
+export const listWorkloadRuns = (name: string, signal?: AbortSignal) => get<Schemas['WorkloadRuns']>(path`/workloads/${name}/runs`, { limit: 20 }, signal)
+export const getWorkloadRun = (name: string, id: string, signal?: AbortSignal) => get<WorkloadRun>(path`/workloads/${name}/runs/${id}`, undefined, signal)
+export const startWorkload = (name: string, body: Schemas['WorkloadStart'], dryRun: boolean, signal?: AbortSignal) =>
+  request<WorkloadAnswer>('POST', path`/workloads/${name}/start`, { body, query: { dry_run: dryRun || undefined }, signal })
+export const stopWorkload = (name: string, body: Schemas['WorkloadStop'], dryRun: boolean, signal?: AbortSignal) =>
+  request<WorkloadAnswer>('POST', path`/workloads/${name}/stop`, { body, query: { dry_run: dryRun || undefined }, signal })
+export const cancelWorkload = (name: string, run: string) => request<WorkloadAnswer>('POST', path`/workloads/${name}/cancel`, { body: { run } })
+export const resumeWorkload = (name: string, run: string, mode: Schemas['WorkloadResume']['mode']) =>
+  request<WorkloadAnswer>('POST', path`/workloads/${name}/resume`, { body: { run, mode } })
 
 // The record, and how things are
 

@@ -1,12 +1,13 @@
-/** Schedules, periods, exceptions, holidays and rules: the operations that are the same for objects of every kind. */
+/** Schedules, periods, exceptions, holidays, rules and workloads: the operations that are the same for objects of every kind. */
 import type { PeriodSpec } from '@/lib/week'
+import type { WorkloadSpec } from '@/lib/workloadDraft'
 import { request } from './client'
 import type { components } from './types.gen'
 
 type Schemas = components['schemas']
 
 /** The kinds of objects, as the paths of the API name them. */
-export type ObjectKind = 'schedules' | 'periods' | 'exceptions' | 'holidays' | 'rules'
+export type ObjectKind = 'schedules' | 'periods' | 'exceptions' | 'holidays' | 'rules' | 'workloads'
 
 // What stands below the name of an object. The document says what the server takes; in answers it leaves the spec open,
 // which is any JSON object there. What it holds is said here by hand: what was taken, and names as a list also where text
@@ -25,6 +26,7 @@ export interface SpecOf {
   exceptions: ExceptionSpec
   holidays: HolidaysSpec
   rules: RuleSpec
+  workloads: WorkloadSpec
 }
 
 /** What the document has of an object, with the spec that it leaves open. */

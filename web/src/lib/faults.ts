@@ -26,6 +26,11 @@ export class FieldFaults {
     return texts.join(' ')
   }
 
+  /** The faults of a field itself, without those of the places within it. */
+  exactly(field: string): string {
+    return (this.byField.get(field) ?? []).join(' ')
+  }
+
   /** The faults of none of these fields. */
   besides(fields: string[]): string[] {
     return [...this.byField].filter(([path]) => !fields.some((f) => path === f || path.startsWith(`${f}.`) || path.startsWith(`${f}[`))).flatMap(([, messages]) => messages)

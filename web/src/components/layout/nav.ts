@@ -18,6 +18,7 @@ export const nav: NavItem[][] = [
   ],
   [
     { name: 'schedules', title: 'nav.schedules', icon: 'schedules', needs: 'read', bar: true },
+    { name: 'workloads', title: 'nav.workloads', icon: 'workloads', needs: 'read' },
     { name: 'holidays', title: 'nav.holidays', icon: 'holidays', needs: 'read' },
     { name: 'exceptions', title: 'nav.exceptions', icon: 'exceptions', needs: 'read' },
     { name: 'rules', title: 'nav.rules', icon: 'rules', needs: 'read' },
