@@ -26,6 +26,8 @@ const pages = {
   exceptions: '/exceptions',
   rules: '/rules',
   rule: '/rules/notebooks-off',
+  workloads: '/workloads',
+  'workload-new': '/new/workload',
   activity: '/activity',
   health: '/health',
   keys: '/keys',
