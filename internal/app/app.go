@@ -73,7 +73,7 @@ func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access A
 	if err != nil {
 		return nil, errors.Join(err, a.Store.Close())
 	}
-	a.boxes.use(channels, a.outboxOptions())
+	a.boxes.use(channels, a.outboxOptions()) //nolint:contextcheck // a channel that goes has a time of its own to end
 	return a, nil
 }
 

@@ -52,10 +52,7 @@ func (d *Daemon) capacity(ctx context.Context) {
 // the clock again every maxNap: a timer does not see one that is set.
 func (d *Daemon) nap(ctx context.Context, until time.Time) {
 	for {
-		left := until.Sub(d.Clock.Now())
-		if left < leastNap {
-			left = leastNap
-		}
+		left := max(until.Sub(d.Clock.Now()), leastNap)
 		longest := time.Duration(float64(maxNap) * d.Speed())
 		napping, wake := context.WithCancel(ctx)
 		woken := make(chan bool, 1)

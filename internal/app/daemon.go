@@ -632,7 +632,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.mu.Lock()
 	d.Config, d.Cloud, d.revision, d.refused, d.waits = next, cloud, revision, say.Text{}, waiting{}
 	d.mu.Unlock()
-	d.boxes.use(channels, d.outboxOptions())
+	d.boxes.use(channels, d.outboxOptions()) //nolint:contextcheck // a channel that goes has a time of its own to end
 	for _, warning := range next.Warnings {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
 	}

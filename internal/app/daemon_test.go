@@ -399,7 +399,7 @@ func TestMemoryIsGivenBackAfterPasses(t *testing.T) {
 		}
 		before := released()
 		d.tidy(largePass / 10)
-		needed = nil
+		runtime.KeepAlive(needed)
 		time.Sleep(afterPass + time.Second)
 		if got := released(); d.untidy.Load() != 0 || got < before+32<<20 {
 			t.Errorf("%d resources are not accounted for, %d MB were given back", d.untidy.Load(), (got-min(got, before))>>20)

@@ -61,7 +61,7 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	if err := a.adopt(keeping); err != nil {
 		return pass.Report{}, err
 	}
-	if err := a.take(a.Config); err != nil {
+	if err := a.take(a.Config); err != nil { //nolint:contextcheck // a channel that goes has a time of its own to end
 		return pass.Report{}, err
 	}
 	run := func(trigger string, scopes []fleet.Scope) (pass.Report, error) {

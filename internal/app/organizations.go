@@ -341,7 +341,7 @@ func (a *App) learn(ctx context.Context) ([]discover.Gap, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gaps, a.take(loaded)
+	return gaps, a.take(loaded) //nolint:contextcheck // a channel that goes has a time of its own to end
 }
 
 // take makes a configuration the present one, with a cloud for its accounts and its channels.

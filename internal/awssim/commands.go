@@ -225,10 +225,22 @@ func (c *command) shown(now int64) doc {
 		}
 	}
 	return doc{
-		{"CommandId", c.id}, {"DocumentName", c.document}, {"DocumentVersion", "$DEFAULT"}, {"Comment", c.comment},
-		{"ExpiresAfter", instant(c.sent + c.delivery + c.execution)}, {"Parameters", parameters}, {"InstanceIds", ids}, {"Targets", []doc{}},
-		{"RequestedDateTime", instant(c.sent)}, {"Status", status}, {"StatusDetails", status}, {"MaxConcurrency", "50"}, {"MaxErrors", "0"},
-		{"TargetCount", len(ids)}, {"CompletedCount", len(ids) - counts["Pending"] - counts["InProgress"]}, {"ErrorCount", counts["Failed"]},
+		{"CommandId", c.id},
+		{"DocumentName", c.document},
+		{"DocumentVersion", "$DEFAULT"},
+		{"Comment", c.comment},
+		{"ExpiresAfter", instant(c.sent + c.delivery + c.execution)},
+		{"Parameters", parameters},
+		{"InstanceIds", ids},
+		{"Targets", []doc{}},
+		{"RequestedDateTime", instant(c.sent)},
+		{"Status", status},
+		{"StatusDetails", status},
+		{"MaxConcurrency", "50"},
+		{"MaxErrors", "0"},
+		{"TargetCount", len(ids)},
+		{"CompletedCount", len(ids) - counts["Pending"] - counts["InProgress"]},
+		{"ErrorCount", counts["Failed"]},
 		{"TimeoutSeconds", int(time.Duration(c.delivery) / time.Second)},
 	}
 }
@@ -325,14 +337,26 @@ func listCommandInvocations(k *call, w *xw) *Error {
 	for _, v := range found[from:to] {
 		is := v.at(k.ns())
 		one := doc{
-			{"CommandId", v.id}, {"InstanceId", v.i.id}, {"InstanceName", v.i.name()}, {"Comment", v.comment}, {"DocumentName", v.document},
-			{"DocumentVersion", "$DEFAULT"}, {"RequestedDateTime", instant(v.sent)}, {"Status", is.status}, {"StatusDetails", is.details},
+			{"CommandId", v.id},
+			{"InstanceId", v.i.id},
+			{"InstanceName", v.i.name()},
+			{"Comment", v.comment},
+			{"DocumentName", v.document},
+			{"DocumentVersion", "$DEFAULT"},
+			{"RequestedDateTime", instant(v.sent)},
+			{"Status", is.status},
+			{"StatusDetails", is.details},
 		}
 		shown := []doc{}
 		if details && is.details != "Pending" && is.details != "DeliveryTimedOut" && is.details != "InvalidPlatform" {
 			shown = append(shown, doc{
-				{"Name", plugins[v.document].name}, {"Status", is.status}, {"StatusDetails", is.details}, {"ResponseCode", is.exit},
-				{"ResponseStartDateTime", instant(is.began)}, {"ResponseFinishDateTime", instant(is.ended)}, {"Output", cut(is.output)},
+				{"Name", plugins[v.document].name},
+				{"Status", is.status},
+				{"StatusDetails", is.details},
+				{"ResponseCode", is.exit},
+				{"ResponseStartDateTime", instant(is.began)},
+				{"ResponseFinishDateTime", instant(is.ended)},
+				{"Output", cut(is.output)},
 			})
 		}
 		list = append(list, append(one, member{"CommandPlugins", shown}))
@@ -379,9 +403,17 @@ func getCommandInvocation(k *call, w *xw) *Error {
 	}
 	is := c.invocations[at].at(k.ns())
 	return k.answerDoc(w, doc{
-		{"CommandId", c.id}, {"InstanceId", k.p["InstanceId"]}, {"Comment", c.comment}, {"DocumentName", c.document}, {"DocumentVersion", "$DEFAULT"},
-		{"PluginName", plugins[c.document].name}, {"ResponseCode", is.exit}, {"Status", is.status}, {"StatusDetails", is.details},
-		{"StandardOutputContent", is.output}, {"StandardErrorContent", ""},
+		{"CommandId", c.id},
+		{"InstanceId", k.p["InstanceId"]},
+		{"Comment", c.comment},
+		{"DocumentName", c.document},
+		{"DocumentVersion", "$DEFAULT"},
+		{"PluginName", plugins[c.document].name},
+		{"ResponseCode", is.exit},
+		{"Status", is.status},
+		{"StatusDetails", is.details},
+		{"StandardOutputContent", is.output},
+		{"StandardErrorContent", ""},
 	})
 }
 
@@ -447,8 +479,16 @@ func describeInstanceInformation(k *call, w *xw) *Error {
 			platform, name = "Windows", "Microsoft Windows Server 2022 Datacenter"
 		}
 		list = append(list, doc{
-			{"InstanceId", i.id}, {"PingStatus", ping(i)}, {"LastPingDateTime", k.now}, {"AgentVersion", "3.3.2299.0"}, {"IsLatestVersion", true},
-			{"PlatformType", platform}, {"PlatformName", name}, {"ResourceType", "EC2Instance"}, {"IPAddress", i.address()}, {"ComputerName", i.id},
+			{"InstanceId", i.id},
+			{"PingStatus", ping(i)},
+			{"LastPingDateTime", k.now},
+			{"AgentVersion", "3.3.2299.0"},
+			{"IsLatestVersion", true},
+			{"PlatformType", platform},
+			{"PlatformName", name},
+			{"ResourceType", "EC2Instance"},
+			{"IPAddress", i.address()},
+			{"ComputerName", i.id},
 		})
 	}
 	k.log.Items = len(list)
@@ -480,8 +520,11 @@ func describeSessions(k *call, w *xw) *Error {
 		}
 		for n := range i.guest.Sessions {
 			list = append(list, doc{
-				{"SessionId", fmt.Sprintf("someone-%017x", hash(k.c.seed, "session", i.id, n))}, {"Target", i.id}, {"Status", "Connected"},
-				{"StartDate", k.c.start}, {"Owner", "arn:" + k.scope.region.partition + ":iam::" + k.scope.account.id + ":user/someone"},
+				{"SessionId", fmt.Sprintf("someone-%017x", hash(k.c.seed, "session", i.id, n))},
+				{"Target", i.id},
+				{"Status", "Connected"},
+				{"StartDate", k.c.start},
+				{"Owner", "arn:" + k.scope.region.partition + ":iam::" + k.scope.account.id + ":user/someone"},
 			})
 		}
 	}

@@ -463,8 +463,9 @@ func (c *Cloud) TargetGroupARN(account, region, name string) string {
 			continue
 		}
 		s.mu.Lock()
-		defer s.mu.Unlock()
-		if g := s.targetGroups[name]; g != nil {
+		g := s.targetGroups[name]
+		s.mu.Unlock()
+		if g != nil {
 			return s.targetGroupARN(g)
 		}
 	}

@@ -118,9 +118,14 @@ func (c *Cloud) Payloads(account, region, name string) []string {
 	for _, s := range c.allScopes() {
 		if s.account.id == account && s.region.name == region {
 			s.mu.Lock()
-			defer s.mu.Unlock()
-			if f := s.functions[name]; f != nil {
-				return append([]string{}, f.payloads...)
+			f := s.functions[name]
+			var payloads []string
+			if f != nil {
+				payloads = append([]string{}, f.payloads...)
+			}
+			s.mu.Unlock()
+			if f != nil {
+				return payloads
 			}
 		}
 	}

@@ -37,7 +37,7 @@ const (
 var (
 	topicNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 	// subjectForm: ASCII, a letter, digit or mark at its begin, no line breaks or control characters.
-	subjectForm = regexp.MustCompile(`^[!-~][ -~]*$`)
+	subjectForm = regexp.MustCompile(`^[\x21-\x7e][\x20-\x7e]*$`)
 )
 
 // snsService is the row of SNS. Nobody can subscribe; what was published is read

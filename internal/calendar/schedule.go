@@ -53,10 +53,10 @@ const (
 	Any // leave it as it is
 )
 
-// String gives stopped, running or any.
 // Said implements say.Sayer.
 func (s State) Said() say.Text { return say.Word(s.String()) }
 
+// String gives stopped, running or any.
 func (s State) String() string {
 	switch s {
 	case Stopped:

@@ -61,7 +61,6 @@ func (w *world) meet(n int, f fault) {
 // twice, what is wanted is held in the end, and in the end all is given back.
 func TestCrashAtEveryStep(t *testing.T) {
 	for _, lag := range []time.Duration{0, time.Minute} {
-		contacts := 0
 		story := func(t *testing.T, n int, f fault) (count int) {
 			w := newWorld(t)
 			w.lag = lag
@@ -113,7 +112,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			}
 			return 0
 		}
-		contacts = story(t, -1, 0)
+		contacts := story(t, -1, 0)
 		if contacts < 40 {
 			t.Fatalf("the story has %d contacts", contacts)
 		}

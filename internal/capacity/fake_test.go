@@ -61,6 +61,7 @@ var (
 )
 
 func newWorld(t testing.TB) *world {
+	t.Helper()
 	return &world{
 		t: t, now: friday, room: map[reservation.Part]int{}, held: map[string]*cloud.Reservation{}, account: map[string]fleet.Scope{}, tokens: map[string]string{},
 		records: map[string]json.RawMessage{}, term: 1, expires: true,
@@ -141,9 +142,9 @@ func (w *world) do(ctx context.Context, what string, f func() error) error {
 func (w *world) Reservations(ctx context.Context, scope fleet.Scope) (list []cloud.Reservation, err error) {
 	err = w.do(ctx, "list "+string(scope.Account), func() error {
 		if w.lag > 0 {
-			for i := len(w.past) - 1; i >= 0; i-- {
-				if !w.past[i].at.After(w.now.Add(-w.lag)) {
-					list = slices.Clone(w.past[i].held)
+			for _, past := range slices.Backward(w.past) {
+				if !past.at.After(w.now.Add(-w.lag)) {
+					list = slices.Clone(past.held)
 					break
 				}
 			}

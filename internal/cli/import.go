@@ -13,7 +13,7 @@ import (
 	"dayshift/internal/migrate"
 )
 
-func importCommand(c *common) *cobra.Command {
+func importCommand() *cobra.Command {
 	var system, account, zone string
 	cmd := &cobra.Command{
 		Use:   "import --from SYSTEM FILE…",

@@ -181,8 +181,7 @@ places or window change, it is needed anew.`,
 			}
 			defer closing(a, &err)
 			answer, err := a.ApproveReservation(cmd.Context(), service.ApprovalRequest{Name: args[0]})
-			var forbidden *service.ForbiddenError
-			if errors.As(err, &forbidden) {
+			if _, is := errors.AsType[*service.ForbiddenError](err); is {
 				return &exitError{exitUsage, err}
 			}
 			if err != nil {

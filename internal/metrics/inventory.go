@@ -46,7 +46,7 @@ func (v *inventory) set(account, region, kind, state string, n int) {
 	for len(row) <= at {
 		row = append(row, absent)
 	}
-	row[at] = int32(n) //nolint:gosec // no account has two thousand million resources of a kind
+	row[at] = int32(n)
 	v.rows[[2]string{account, region}] = row
 }
 

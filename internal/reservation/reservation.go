@@ -256,7 +256,7 @@ func (r *Reservation) scheduled(now time.Time) Window {
 		}
 	}
 	w := Window{Wanted: r.Count, Why: Within, Until: r.ends(begin)}
-	if begin != now {
+	if !begin.Equal(now) {
 		w.From = begin.Add(-r.Lead)
 	}
 	w.Next = w.Until

@@ -332,7 +332,7 @@ func (a *account) assume(ctx context.Context, caller fleet.Scope, provider sdk.C
 	}
 	lasts := cmp.Or(a.cloud.config.SessionDuration, sessionLasts)
 	chain, role := hourlyKey{profile: a.base.profile}, hourlyKey{a.base.profile, a.RoleARN}
-	if lasts > sessionLasts && (a.cloud.pacer.hourly(chain, role)) {
+	if lasts > sessionLasts && a.cloud.pacer.hourly(chain, role) {
 		lasts = sessionLasts
 	}
 	if lasts != sessionLasts {

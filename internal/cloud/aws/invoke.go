@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -50,7 +51,7 @@ func (c *Cloud) Invoke(ctx context.Context, scope fleet.Scope, function string, 
 	err = c.again(cloud.WithOneTry(ctx), scope, kinds.InvokeFunction, func() error {
 		return c.once(ctx, a, scope, kinds.InvokeFunction, timeout, func(ctx context.Context) (err error) {
 			answer, err = invoke(ctx, &lambda.InvokeInput{FunctionName: sdk.String(function), Payload: payload, InvocationType: types.InvocationTypeRequestResponse})
-			if err == nil && answer.StatusCode != 200 {
+			if err == nil && answer.StatusCode != http.StatusOK {
 				err = errors.New("the answer is not the function's")
 			}
 			return err

@@ -261,7 +261,7 @@ func (g groupOf) targets() []types.TargetDescription {
 	for i, m := range g.members {
 		list[i].Id = sdk.String(m.Instance)
 		if m.Port != 0 {
-			list[i].Port = sdk.Int32(int32(m.Port)) //nolint:gosec // a port of TCP
+			list[i].Port = sdk.Int32(int32(m.Port))
 		}
 	}
 	return list

@@ -130,7 +130,7 @@ func (k *Commands) Send(ctx context.Context, c cloud.Command) (string, error) {
 	if id, err := k.sent(ctx, c); err != nil || id != "" {
 		return id, err
 	}
-	seconds := int32(c.Timeout / time.Second) //nolint:gosec // at most two days
+	seconds := int32(c.Timeout / time.Second)
 	in := &ssm.SendCommandInput{
 		DocumentName: sdk.String(documentOf(c)), InstanceIds: c.IDs, TimeoutSeconds: sdk.Int32(seconds),
 		Parameters: map[string][]string{"commands": c.Lines, "executionTimeout": {strconv.Itoa(int(seconds))}},
