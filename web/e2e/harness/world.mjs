@@ -148,6 +148,14 @@ export class World {
     return { status: answer.status, headers: answer.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
 
+  /** Has the simulated AWS refuse to start an instance, by its name, from now on. */
+  async broken(name) {
+    const answer = await fetch(`${this.simURL}/_sim/faults`, { method: 'PUT', body: JSON.stringify([{ kind: 'cannot-start', resource: name, code: 'Unsupported', message: 'broken for the journey' }]), signal: AbortSignal.timeout(30_000) })
+    if (!answer.ok) {
+      throw new Error(`break ${name}: ${answer.status} ${await answer.text()}`)
+    }
+  }
+
   /** Makes a key of a role and gives its secret. */
   async newKey(role, more = {}) {
     const { body } = await this.ask('POST', '/keys', { label: `${role} of a journey`, role, ...more })
