@@ -731,7 +731,7 @@ func (v *looked) resolve(text string) (subject, error) {
 	case text == "":
 		return subject{}, inputError("which target? %s", howToName)
 	case strings.HasPrefix(text, workloadPrefix):
-		return subject{}, inputError("%q: this version knows no workloads; %s", text, howToName)
+		return subject{}, inputError("%q: a workload can not be overridden; `dayshift workload start|stop %s` begins a run of it, or %s", text, strings.TrimPrefix(text, workloadPrefix), howToName)
 	case strings.HasPrefix(text, schedulePrefix):
 		return v.ofSchedule(strings.TrimPrefix(text, schedulePrefix))
 	case strings.HasPrefix(text, filterPrefix):
