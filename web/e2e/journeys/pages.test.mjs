@@ -16,7 +16,7 @@ async function every({ page, me, world, watch }) {
   await world.ask('POST', '/overrides', { target: `resource:${odd.id}`, state: 'running', for: '2h', reason: hostile })
   await world.ask('PUT', '/schedules/from-the-page', { periods: ['around-now'], description: hostile }, { headers: { 'If-None-Match': '*' } })
 
-  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/new/schedule', '/holidays', '/exceptions', '/rules', '/new/rule', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
+  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/new/schedule', '/holidays', '/exceptions', '/rules', '/new/rule', '/workloads', '/new/workload', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
     try {
       await me.open(path)
       await page.getByRole('heading', { level: 1 }).first().waitFor()

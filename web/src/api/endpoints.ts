@@ -49,11 +49,11 @@ export type Verification = Schemas['Verification']
 export type WeekDay = Schemas['WeekDay']
 export type Foresight = Schemas['Foresight']
 export type WorkloadAnswer = Schemas['WorkloadAnswer']
+export type WorkloadList = Schemas['WorkloadList']
 export type WorkloadRun = Schemas['WorkloadRun']
 export type WorkloadStatus = Schemas['WorkloadStatus']
 export type WorkloadTier = Schemas['WorkloadTier']
-/** A row of the list of workloads: the document names it as it names the object. */
-export type WorkloadRow = Omit<WorkloadStatus, 'at' | 'timeline'>
+export type WorkloadView = Schemas['WorkloadView']
 
 /** One resource's address: `account/region/kind/id`, where an ID may hold slashes. */
 export type Ref = operations['getResource']['parameters']['path']
@@ -118,7 +118,7 @@ export const getHolidayYear = (name: string, year: number, signal?: AbortSignal)
 
 // Workloads: how they stand, and their runs
 
-export const listWorkloadStatus = (signal?: AbortSignal) => get<{ at: string; workloads: WorkloadRow[] }>('/workload-status', undefined, signal)
+export const listWorkloadStatus = (signal?: AbortSignal) => get<WorkloadList>('/workload-status', undefined, signal)
 export const getWorkloadStatus = (name: string, signal?: AbortSignal) => get<WorkloadStatus>(path`/workloads/${name}/status`, undefined, signal)
 export const listWorkloadRuns = (name: string, signal?: AbortSignal) => get<Schemas['WorkloadRuns']>(path`/workloads/${name}/runs`, { limit: 20 }, signal)
 export const getWorkloadRun = (name: string, id: string, signal?: AbortSignal) => get<WorkloadRun>(path`/workloads/${name}/runs/${id}`, undefined, signal)

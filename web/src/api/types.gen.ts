@@ -3029,15 +3029,21 @@ export interface components {
             /** @description The ARN of an SNS topic that gets its messages. */
             topic?: string;
         };
+        /** @description What becomes of a request or an order. */
         WorkloadAnswer: {
             /** Format: date-time */
             at: string;
             dry_run: boolean;
+            /** @description Plan is what the run would do, as things stand; of a dry run, and where the members were looked at. */
             plan?: components["schemas"]["Foresight"];
+            /** @description Run is the ID of the run that is to begin, or that the order is about. */
             run: string;
+            /** @description A sentence for people. */
             text: string;
+            /** @description Verdict is what becomes of it: begin, wait (until the present run has ended), cancel (that first) or join (it does the same). */
             verdict: string;
         };
+        /** @description What somebody asked for. */
         WorkloadAsked: {
             asks: string;
             /** Format: date-time */
@@ -3047,22 +3053,26 @@ export interface components {
             profile?: string;
             reason?: string;
         };
+        /** @description WorkloadList are all workloads. */
         WorkloadList: {
             /** Format: date-time */
             at: string;
-            workloads: components["schemas"]["Workload"][];
+            workloads: components["schemas"]["WorkloadView"][];
         };
+        /** @description When a member came to a step. */
         WorkloadMark: {
             /** Format: date-time */
             at: string;
             step: string;
         };
+        /** @description WorkloadOrder says what is to become of the run that is under way. */
         WorkloadOrder: {
             /** @description Why, for whoever reads the activity. */
             reason?: string;
             /** @description The run that is meant; when another is under way, the order is refused. Absent: whichever is. */
             run?: string;
         };
+        /** @description WorkloadResume says how the run that is under way goes on. */
         WorkloadResume: {
             /**
              * @description retry: what failed is tried again; continue: as if it had not failed; undo: what was done is taken back.
@@ -3074,30 +3084,41 @@ export interface components {
             /** @description The run that is meant; when another is under way, the order is refused. Absent: whichever is. */
             run?: string;
         };
+        /** @description A run with its timeline. */
         WorkloadRun: {
+            /** @description Back is the run that takes this one back. */
             back?: components["schemas"]["WorkloadRun"];
             /** Format: date-time */
             began: string;
             by: string;
+            /** @description Can is what may be asked of it now: cancel, retry, continue, undo. */
             can: string[];
+            /** @description Start or stop. */
             direction: string;
             /** Format: date-time */
             ended?: string;
+            /** @description What it left other than it was to be. */
             exceptions: string[];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Expected is when it ends by what earlier runs took; absent where none tells.
+             */
             expected?: string;
             id: string;
             on_failure: string;
             profile?: string;
             reason?: string;
+            /** @description Running, held, cancelling, undoing, done, done-with-exceptions, failed, cancelled or undone. */
             status: string;
             tiers: components["schemas"]["WorkloadRunTier"][];
             trigger: string;
             why?: string;
             workload: string;
         };
+        /** @description How far a member is. */
         WorkloadRunMember: {
             detail?: string;
+            /** @description Ready, stopped, left, kept, gone or failed; empty: it is on its way. */
             end?: string;
             name: string;
             ref: string;
@@ -3105,16 +3126,21 @@ export interface components {
             since?: string;
             state: string;
             step: string;
+            /** @description That it came through. */
             steps: components["schemas"]["WorkloadMark"][];
             type?: string;
+            /** @description What it waits for, or why it ended so. */
             why?: string;
         };
+        /** @description WorkloadRuns are runs of a workload, the newest first. */
         WorkloadRuns: {
             /** Format: date-time */
             at: string;
             runs: components["schemas"]["WorkloadRun"][];
         };
+        /** @description How far a tier is. */
         WorkloadRunTier: {
+            /** @description The tiers that it waits for. */
             after: string[];
             /** Format: date-time */
             began?: string;
@@ -3126,21 +3152,27 @@ export interface components {
             members: components["schemas"]["WorkloadRunMember"][];
             name: string;
             phase: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Ready is how many of its members have come to a good end, Failed how many failed.
+             */
             ready: number;
             why?: string;
         };
+        /** @description WorkloadStart says how a workload is to be started. */
         WorkloadStart: {
             /** @description The scaling profile; absent: the workload's own. */
             profile?: string;
             /** @description Why, for whoever reads the activity. */
             reason?: string;
         };
+        /** @description One workload with the whole timeline of its present or last run. */
         WorkloadStatus: {
             /** Format: date-time */
             at: string;
             description?: string;
             enabled: boolean;
+            /** @description Fault says why it can not be used; empty for most. */
             fault?: string;
             last?: components["schemas"]["WorkloadRun"];
             name: string;
@@ -3148,21 +3180,30 @@ export interface components {
             on_failure: string;
             overlap: string;
             override?: components["schemas"]["InForce"];
+            /** @description Where a start names none. */
             profile?: string;
             profiles: string[];
+            /** @description Run is the one that is under way, Last the one that ended last; without their members. */
             run?: components["schemas"]["WorkloadRun"];
             schedule?: string;
+            /** @description State is how its last run left it: running, stopped, or unknown before the first and where that did not end well. */
             state: string;
+            /** @description In the order in which they start. */
             tiers: components["schemas"]["WorkloadTier"][];
+            /** @description Timeline is the run that is under way, or else the last one; absent before the first. */
             timeline?: components["schemas"]["WorkloadRun"];
             topic?: string;
+            /** @description Waiting is what begins when the run that is under way has ended. */
             waiting?: components["schemas"]["WorkloadAsked"];
+            /** @description Wanted is what its schedule, or an override for it, wants: running, stopped or any. Next is when that changes. */
             wanted: string;
         };
+        /** @description WorkloadStop says why a workload is to be stopped. */
         WorkloadStop: {
             /** @description Why, for whoever reads the activity. */
             reason?: string;
         };
+        /** @description One tier, and where it stands in both orders. */
         WorkloadTier: {
             balancers: boolean;
             filters: string;
@@ -3170,10 +3211,41 @@ export interface components {
             profiles?: {
                 [key: string]: string;
             };
+            /** @description Its gates, each in words. */
             ready: string[];
+            /** @description StartsAfter and StopsAfter are the tiers that it waits for. */
             starts_after: string[];
             stops_after: string[];
+            /** @description Likewise. */
             vetoes: string[];
+        };
+        /** @description A workload as people see it. */
+        WorkloadView: {
+            description?: string;
+            enabled: boolean;
+            /** @description Fault says why it can not be used; empty for most. */
+            fault?: string;
+            last?: components["schemas"]["WorkloadRun"];
+            name: string;
+            next?: components["schemas"]["Change"];
+            on_failure: string;
+            overlap: string;
+            override?: components["schemas"]["InForce"];
+            /** @description Where a start names none. */
+            profile?: string;
+            profiles: string[];
+            /** @description Run is the one that is under way, Last the one that ended last; without their members. */
+            run?: components["schemas"]["WorkloadRun"];
+            schedule?: string;
+            /** @description State is how its last run left it: running, stopped, or unknown before the first and where that did not end well. */
+            state: string;
+            /** @description In the order in which they start. */
+            tiers: components["schemas"]["WorkloadTier"][];
+            topic?: string;
+            /** @description Waiting is what begins when the run that is under way has ended. */
+            waiting?: components["schemas"]["WorkloadAsked"];
+            /** @description Wanted is what its schedule, or an override for it, wants: running, stopped or any. Next is when that changes. */
+            wanted: string;
         };
         ZoneSample: {
             /** Format: int64 */
