@@ -49,7 +49,7 @@ func daemonRole(ctx context.Context, data json.RawMessage, say func(any) error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.Close()) }()
+	defer func() { err = errors.Join(err, a.Close()) }() //nolint:contextcheck // channels have a time of their own to end
 	prof := profiles{prefix: spec.Profile, left: spec.Scopes}
 	if spec.Profile != "" {
 		if err := prof.begin("whole"); err != nil {

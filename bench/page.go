@@ -41,7 +41,7 @@ func surfaceRole(ctx context.Context, data json.RawMessage, say func(any) error)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.Close()) }()
+	defer func() { err = errors.Join(err, a.Close()) }() //nolint:contextcheck // channels have a time of their own to end
 	address, key := make(chan string, 1), make(chan string, 1)
 	daemon := app.Daemon{App: a, Listening: func(addr string) { address <- addr }, FirstKey: func(secret string) { key <- secret }}
 	go func() {

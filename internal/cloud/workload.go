@@ -133,8 +133,8 @@ type Publisher interface {
 
 // Words with which a script of FileTest tells whether the file is there.
 const (
-	filePresent = "dayshift:present"
-	fileAbsent  = "dayshift:absent"
+	FilePresent = "dayshift:present"
+	FileAbsent  = "dayshift:absent"
 )
 
 // FileTest makes the lines of a script that says whether a file, or anything else,
@@ -152,10 +152,10 @@ func FileTest(path string, windows bool) ([]string, error) {
 	case windows:
 		// PowerShell ends a text in single quotes at any of these, and takes two of them for one.
 		quoted := strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛").Replace(path)
-		return []string{"if (Test-Path -LiteralPath '" + quoted + "') { '" + filePresent + "' } else { '" + fileAbsent + "' }"}, nil
+		return []string{"if (Test-Path -LiteralPath '" + quoted + "') { '" + FilePresent + "' } else { '" + FileAbsent + "' }"}, nil
 	}
 	quoted := strings.ReplaceAll(path, "'", `'\''`)
-	return []string{"if [ -e '" + quoted + "' ] || [ -L '" + quoted + "' ]; then echo " + filePresent + "; else echo " + fileAbsent + "; fi"}, nil
+	return []string{"if [ -e '" + quoted + "' ] || [ -L '" + quoted + "' ]; then echo " + FilePresent + "; else echo " + FileAbsent + "; fi"}, nil
 }
 
 // FileThere reads what a script of FileTest said; known is false where it did not
@@ -165,9 +165,9 @@ func FileThere(result CommandResult) (there, known bool) {
 		return false, false
 	}
 	switch strings.TrimSpace(result.Output) {
-	case filePresent:
+	case FilePresent:
 		return true, true
-	case fileAbsent:
+	case FileAbsent:
 		return false, true
 	}
 	return false, false

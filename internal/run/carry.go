@@ -449,7 +449,7 @@ func (d *Driver) command(ctx context.Context, setting Setting, j *job) {
 		for member, r := range results {
 			if ref, asked := left[member]; asked && r.State != cloud.CommandPending {
 				delete(left, member)
-				result.By[ref] = commandOutcome(r)
+				result.By[ref] = commandOutcome(j, r)
 			}
 		}
 	}
@@ -462,6 +462,7 @@ func (d *Driver) command(ctx context.Context, setting Setting, j *job) {
 			result.Outcome = workload.Failed
 		}
 	}
+	result.At = d.Clock.Now()
 	d.done(j, result, d.calledRow(j.run, &j.Effect, summed(j, result)))
 }
 
@@ -511,18 +512,30 @@ func (d *Driver) trySend(ctx context.Context, setting Setting, j *job, scope fle
 	if len(reached) == 0 {
 		return "", nil, nil
 	}
+	lines := j.Lines
+	if j.File != "" {
+		if lines, err = cloud.FileTest(j.File, j.Windows); err != nil {
+			return "", nil, err
+		}
+	}
 	id, err = setting.Cloud.Send(d.permitted(ctx), scope, cloud.Command{
-		IDs: reached, Windows: j.Windows, Lines: j.Lines, Timeout: max(j.Timeout, leastCommand), Token: j.ID, Since: j.At,
+		IDs: reached, Windows: j.Windows, Lines: lines, Timeout: max(j.Timeout, leastCommand), Token: j.ID, Since: j.At,
 	})
 	return id, left, err
 }
 
 // commandOutcome is how a command ended on a member.
-func commandOutcome(r cloud.CommandResult) workload.MemberResult {
+func commandOutcome(j *job, r cloud.CommandResult) workload.MemberResult {
 	said := strings.TrimSpace(r.Output)
-	switch {
+	switch there, known := cloud.FileThere(r); {
 	case r.State == cloud.CommandFailed:
 		return workload.MemberResult{Outcome: workload.Lost, Detail: cmp.Or(r.Detail, "it could not be run")}
+	case j.File != "" && !known:
+		return workload.MemberResult{Outcome: workload.Lost, Detail: strings.Trim("whether "+j.File+" is there was not said: "+clip(said), ": ")}
+	case j.File != "" && there:
+		return workload.MemberResult{Outcome: workload.Refused, Detail: j.File + " is there"}
+	case j.File != "":
+		return workload.MemberResult{Outcome: workload.Done}
 	case r.Exit != 0:
 		return workload.MemberResult{Outcome: workload.Refused, Detail: strings.Trim(fmt.Sprintf("exit %d: %s", r.Exit, clip(said)), ": ")}
 	}

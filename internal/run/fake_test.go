@@ -408,6 +408,8 @@ func (p *process) Results(_ context.Context, _ fleet.Scope, id string) (results 
 				results[member] = cloud.CommandResult{State: cloud.CommandPending}
 			case answer != nil:
 				results[member] = answer(member)
+			case strings.Contains(c.Lines[0], cloud.FileAbsent):
+				results[member] = cloud.CommandResult{State: cloud.CommandDone, Output: cloud.FileAbsent + "\n"}
 			default:
 				results[member] = cloud.CommandResult{State: cloud.CommandDone}
 			}

@@ -90,7 +90,7 @@ func (t *turn) veto(tr *TierRun, m *Member, i int, v *Veto, q *Question) {
 		case !m.instance():
 			q.Answer, q.Answered = AnswerYes, t.now
 		case q.Effect == "" && !t.now.Before(q.again(vetoEvery)):
-			t.asks = append(t.asks, ask{m, q, StepVeto, i, Effect{Lines: v.script(), Windows: v.Windows, Timeout: v.Timeout}})
+			t.asks = append(t.asks, ask{m, q, StepVeto, i, Effect{Lines: v.Lines, File: v.Path, Windows: v.Windows, Timeout: v.Timeout}})
 		}
 	case VetoWebhook:
 		if q.Effect == "" && !t.now.Before(q.again(vetoEvery)) {
@@ -121,17 +121,6 @@ func (t *turn) veto(tr *TierRun, m *Member, i int, v *Veto, q *Question) {
 			q.Answer = AnswerNo
 		}
 	}
-}
-
-// script is what a veto runs inside a member: its end with 0 means that nothing speaks against the stop.
-func (v *Veto) script() []string {
-	switch {
-	case v.Type == VetoCommand:
-		return v.Lines
-	case v.Windows:
-		return []string{"if (Test-Path -LiteralPath '" + strings.ReplaceAll(v.Path, "'", "''") + "') { exit 1 }", "exit 0"}
-	}
-	return []string{"if [ -e '" + strings.ReplaceAll(v.Path, "'", `'\''`) + "' ]; then exit 1; fi", "exit 0"}
 }
 
 // verdict says what the answers to the vetoes mean for a member.

@@ -129,7 +129,7 @@ func (p *planet) carry(e Effect) {
 		if len(e.Members) > CommandTargets {
 			p.faultf("%s names %d members", e.ID, len(e.Members))
 		}
-		p.called = append(p.called, fmt.Sprintf("%s %s %s on %d", e.Tier, e.Step, e.Lines[0], len(e.Members)))
+		p.called = append(p.called, fmt.Sprintf("%s %s %s on %d", e.Tier, e.Step, strings.Join(append(e.Lines, e.File), ""), len(e.Members)))
 		for _, ref := range e.Members {
 			b := p.body(ref)
 			switch {

@@ -149,9 +149,11 @@ type Effect struct {
 	// Type is what a ResizeMember changes it to.
 	Type string `json:"type,omitempty"`
 	// Places are where Register and Deregister move it in or out.
-	Places   []Place       `json:"places,omitempty"`
-	Windows  bool          `json:"windows,omitempty"`
-	Lines    []string      `json:"lines,omitempty"`
+	Places  []Place  `json:"places,omitempty"`
+	Windows bool     `json:"windows,omitempty"`
+	Lines   []string `json:"lines,omitempty"`
+	// File, instead of Lines: it is asked whether this file is there. Its outcome on a member is Done when it is not, Refused when it is.
+	File     string        `json:"file,omitempty"`
 	URL      string        `json:"url,omitempty"`
 	Function string        `json:"function,omitempty"`
 	Timeout  time.Duration `json:"timeout,omitempty"` // of a command, webhook or function
