@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,7 @@ const topic = "arn:aws:sns:ap-northeast-2:111122223333:dayshift"
 
 // publisher answers as it is told and remembers what it was given.
 type publisher struct {
+	mu                      sync.Mutex
 	err                     error
 	hangs                   bool
 	calls                   int
@@ -27,9 +29,12 @@ type publisher struct {
 }
 
 func (p *publisher) Publish(ctx context.Context, topic, subject, message string) error {
+	p.mu.Lock()
 	p.calls++
 	p.topic, p.subject, p.message = topic, subject, message
-	if p.hangs {
+	hangs := p.hangs
+	p.mu.Unlock()
+	if hangs {
 		<-ctx.Done()
 		return fmt.Errorf("%w: %w", cloud.ErrTransient, ctx.Err())
 	}
@@ -115,12 +120,17 @@ func TestFault61ATopicThatIsDownBlocksNothing(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
+		p.mu.Lock()
 		tried := p.calls
 		p.hangs = false
+		p.mu.Unlock()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if sent := p.calls - tried; sent > 55 || sent < 50 || !strings.Contains(p.message, "db-1") {
-			t.Errorf("%d messages were published, the last: %s", sent, p.message)
+		p.mu.Lock()
+		sent, message := p.calls-tried, p.message
+		p.mu.Unlock()
+		if sent > 55 || sent < 50 || !strings.Contains(message, "db-1") {
+			t.Errorf("%d messages were published, the last: %s", sent, message)
 		}
 		outbox.Close(t.Context())
 		if strings.Contains(log.String(), "was not delivered") {
