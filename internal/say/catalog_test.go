@@ -235,7 +235,7 @@ func handsOn(f *ast.FuncDecl) (at place, hands bool) {
 	}
 	hands = false
 	ast.Inspect(f.Body, func(node ast.Node) bool {
-		if call, ok := node.(*ast.CallExpr); ok && isOf(call.Fun, "F") && len(call.Args) > 0 {
+		if call, ok := node.(*ast.CallExpr); ok && (isOf(call.Fun, "F") || isOf(call.Fun, "Err")) && len(call.Args) > 0 {
 			name, isName := call.Args[0].(*ast.Ident)
 			hands = hands || isName && name.Name == formatParameter
 		}
@@ -256,7 +256,7 @@ func isOf(e ast.Expr, name string) bool {
 
 // sayingOf says which arguments of a call are formats.
 func sayingOf(call *ast.CallExpr, sayers map[string]place) (place, bool) {
-	if isOf(call.Fun, "F") {
+	if isOf(call.Fun, "F") || isOf(call.Fun, "Err") {
 		return place{0, 1}, true
 	}
 	if isOf(call.Fun, "N") {

@@ -23,6 +23,8 @@
 //     language. Everything else is the same in every language: names, IDs,
 //     instants, numbers, what AWS or a person wrote. A word of ours, such as a
 //     state or a verb, goes through Word.
+//   - An error that people read is made by Err, as fmt.Errorf makes others. What
+//     says what an error does not know (a path, what was attempted) is Err too.
 //   - In a catalog an argument can stand at another place: %[2]s. Word a Korean
 //     sentence so that no particle depends on an argument (은/는, 이/가, 을/를).
 //   - A field of an answer that is a Text is a string on the wire.
@@ -85,6 +87,8 @@ func argument(verb string, n int, args []any) string {
 		return arg.code
 	case Sayer:
 		return arg.Said().code
+	case error:
+		return Of(arg).code
 	default:
 		return string(markRaw) + fmt.Sprintf(verb, arg)
 	}
@@ -122,6 +126,7 @@ const (
 	betweenSentences = " "
 	betweenClauses   = "; "
 	betweenItems     = ", "
+	betweenLines     = "\n" // the same in every language
 )
 
 // Sentences says one sentence after the other. Those that say nothing are left out.
@@ -132,6 +137,9 @@ func Clauses(list ...Text) Text { return join(betweenClauses, list) }
 
 // List says items, with commas between.
 func List(list ...Text) Text { return join(betweenItems, list) }
+
+// Lines says one line after the other.
+func Lines(list ...Text) Text { return join(betweenLines, list) }
 
 // Names is List of what is the same in every language.
 func Names[S ~string](names []S) Text {
