@@ -390,7 +390,8 @@ func millionSection(ctx context.Context, l *lab) (string, error) {
 its answers are as long as AWS's, some 3.8 KB for an instance. Processor time, user and system, and memory are those of the daemon's process alone.
 
 It is started three times. The first time its database is new, and it writes down what it saw. The second time everything is listed whole, decoded, decided and compared with what
-is remembered, with nothing to do: that is a full reconcile, and its processor time is that of the process from its very start. The resync is the next look of the same process, %s later.
+is remembered, with nothing to do; its processor time is that of the process from its very start. The full reconcile is the next resync of the same process, %s later: AWS is asked for
+every instance once more, and each is held against what was seen; what is described in the same words, to the last byte, is not decoded again.
 The third time one instance in each account and region has to start: from the start of the process to the first call that starts something.
 
 | accounts × regions × instances | | calls | processor time | for an instance | on the wall | peak memory (RSS) |
@@ -405,13 +406,13 @@ The third time one instance in each account and region has to start: from the st
 		for _, row := range []struct {
 			name string
 			lookedAt
-		}{{"first pass, on a new database", w.first}, {"full reconcile of a steady fleet", w.full}, {"ordinary resync", w.resync}} {
+		}{{"first pass, on a new database", w.first}, {"first look after a start", w.full}, {"full reconcile of a steady fleet", w.resync}} {
 			fmt.Fprintf(&text, "| %s | %s | %d | %s | %s | %s | %s |\n", m.shape, row.name, row.Calls.Calls, short(row.CPU.Seconds()),
 				micro(row.CPU.Seconds()/float64(m.resources())), short(row.Wall.Seconds()), megabytes(float64(row.Peak)))
 		}
 		fmt.Fprintf(&after, "| %s | %d | %s | %s | %s |\n", m.shape, m.resources(), megabytes(float64(w.seen)), megabytes(float64(w.idle)), short(w.action.Seconds()))
 	}
-	fmt.Fprintf(&text, "\n| accounts × regions × instances | tracked | resident memory %s after a full reconcile | %s after a resync | from the start of the process to its first action |\n| --- | ---: | ---: | ---: | ---: |\n%s",
+	fmt.Fprintf(&text, "\n| accounts × regions × instances | tracked | resident memory %s after the first look | %s after a full reconcile | from the start of the process to its first action |\n| --- | ---: | ---: | ---: | ---: |\n%s",
 		fleets[0].rest, fleets[0].rest, after.String())
 	if !l.small && l.scopes == 0 {
 		size, err := binarySize(ctx)
