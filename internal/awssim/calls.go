@@ -18,8 +18,10 @@ type Call struct {
 	Principal string    `json:"principal,omitempty"` // ARN of the caller
 	// Resources are all ids the request named, in its order.
 	Resources []string `json:"resources,omitempty"`
-	Mutating  bool     `json:"mutating,omitempty"`
-	DryRun    bool     `json:"dryRun,omitempty"`
+	// Instances is how many a reservation was to have after the call.
+	Instances int  `json:"instances,omitempty"`
+	Mutating  bool `json:"mutating,omitempty"`
+	DryRun    bool `json:"dryRun,omitempty"`
 	// Status is the HTTP status sent, 0 where no answer was.
 	Status    int    `json:"status"`
 	Code      string `json:"code,omitempty"` // AWS's error code, empty for success

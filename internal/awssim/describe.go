@@ -337,16 +337,7 @@ func writeInstance(w *xw, v sight) {
 	w.some("instanceLifecycle", v.lifecycle())
 	w.some("spotInstanceRequestId", v.request())
 	w.el("clientToken", v.token)
-	if len(v.tags) > 0 {
-		w.raw("<tagSet>")
-		for _, t := range v.tags {
-			w.raw("<item>")
-			w.el("key", t.Key)
-			w.el("value", t.Value)
-			w.raw("</item>")
-		}
-		w.raw("</tagSet>")
-	}
+	writeTags(w, v.tags)
 	w.raw("<hypervisor>xen</hypervisor>")
 	if !dead {
 		w.raw("<networkInterfaceSet><item>")

@@ -161,15 +161,7 @@ func describeClassics(k *call, w *xw) *Error {
 		}
 		w.raw("</AvailabilityZones>")
 		w.el("VPCId", b.vpc)
-		w.open("Instances")
-		for _, m := range b.members {
-			if m.left == 0 {
-				w.open("member")
-				w.el("InstanceId", m.id)
-				w.close("member")
-			}
-		}
-		w.close("Instances")
+		b.writePresent(w)
 		w.time("CreatedTime", s.c.start.Add(-defaultAge))
 		w.raw("<Scheme>internal</Scheme>")
 		w.close("member")

@@ -131,6 +131,7 @@ func createCapacityReservation(k *call, w *xw) *Error {
 	if e != nil {
 		return e
 	}
+	k.log.Instances = r.total
 	if e := k.dryRun(); e != nil {
 		return e
 	}
@@ -321,6 +322,19 @@ func (k *call) readDate(r *odcr) *Error {
 	return nil
 }
 
+// holdReservations keeps the reservations of the scope, brought up to now, to
+// the call until what it returns is called.
+func (k *call) holdReservations() (release func()) {
+	k.scope.mu.Lock()
+	k.scope.sweep(k.ns())
+	k.c.poolMu.Lock()
+	k.c.ledger.adopt(k.scope, k.ns())
+	return func() {
+		k.c.poolMu.Unlock()
+		k.scope.mu.Unlock()
+	}
+}
+
 // onReservation makes an action of what is done to the reservation that a request
 // names; the scope's lock and poolMu are held.
 func onReservation(run func(k *call, w *xw, r *odcr) *Error) func(*call, *xw) *Error {
@@ -328,12 +342,7 @@ func onReservation(run func(k *call, w *xw, r *odcr) *Error) func(*call, *xw) *E
 		if e := k.p.need("CapacityReservationId"); e != nil {
 			return e
 		}
-		k.scope.mu.Lock()
-		defer k.scope.mu.Unlock()
-		k.scope.sweep(k.ns())
-		k.c.poolMu.Lock()
-		defer k.c.poolMu.Unlock()
-		k.c.ledger.adopt(k.scope, k.ns())
+		defer k.holdReservations()()
 		r, e := k.reservation(k.p["CapacityReservationId"])
 		if e != nil {
 			return e
@@ -361,6 +370,9 @@ func modifyCapacityReservation(k *call, w *xw, r *odcr) *Error {
 	count, e := k.p.number("InstanceCount", r.total, 1, maxPerScope)
 	if e != nil {
 		return e
+	}
+	if k.p.has("InstanceCount") {
+		k.log.Instances = count
 	}
 	end, given, e := k.endDate()
 	if e != nil {
@@ -569,12 +581,7 @@ func describeCapacityReservations(k *call, w *xw) *Error {
 	if e := k.dryRun(); e != nil {
 		return e
 	}
-	k.scope.mu.Lock()
-	defer k.scope.mu.Unlock()
-	k.scope.sweep(k.ns())
-	k.c.poolMu.Lock()
-	defer k.c.poolMu.Unlock()
-	k.c.ledger.adopt(k.scope, k.ns())
+	defer k.holdReservations()()
 	list := k.c.ledger.odcrs[k.scope]
 	if len(ids) > 0 {
 		list = nil
@@ -667,16 +674,7 @@ func writeReservation(w *xw, r *odcr, o odcrShape) {
 		w.time("commitmentEndDate", instant(r.start+r.committed))
 		w.raw("</commitmentInfo><deliveryPreference>incremental</deliveryPreference>")
 	}
-	if len(o.tags) > 0 {
-		w.open("tagSet")
-		for _, t := range o.tags {
-			w.open("item")
-			w.el("key", t.Key)
-			w.el("value", t.Value)
-			w.close("item")
-		}
-		w.close("tagSet")
-	}
+	writeTags(w, o.tags)
 }
 
 // writeReservation writes which reservation an instance runs in, and what it says of them.

@@ -272,3 +272,18 @@ func describeTags(k *call, w *xw) *Error {
 	k.log.Items = to - from
 	return nil
 }
+
+// writeTags writes the tags of a resource of EC2, where it has any.
+func writeTags(w *xw, tags []Tag) {
+	if len(tags) == 0 {
+		return
+	}
+	w.raw("<tagSet>")
+	for _, t := range tags {
+		w.raw("<item>")
+		w.el("key", t.Key)
+		w.el("value", t.Value)
+		w.raw("</item>")
+	}
+	w.raw("</tagSet>")
+}
