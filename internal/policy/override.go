@@ -49,17 +49,18 @@ func (t Target) rank() int {
 }
 
 // covers reports whether a resource that names a schedule belongs to the target.
-// None belongs to a workload: that goes as a whole.
+// No resource belongs to a workload: that goes as a whole, see WorkloadRef. A filter
+// is for resources.
 func (t Target) covers(r *fleet.Resource, schedule string) bool {
 	switch t.rank() {
 	case 0:
 		return t.Resource == r.Ref
 	case 1:
-		return false
+		return r.Ref == WorkloadRef(t.Workload)
 	case 2:
 		return t.Schedule == schedule
 	}
-	return t.Filter.Match(*r)
+	return r.Kind != WorkloadKind && t.Filter.Match(*r)
 }
 
 // Override is a person's temporary decision: running or stopped, until an end.

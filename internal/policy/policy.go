@@ -166,7 +166,13 @@ type Policy struct {
 
 // Governs says what governs the resource. Protection comes before everything.
 // A tag's value is taken without blanks around it; case matters, as it does to AWS.
+// What stands for a workload (WorkloadRef) is governed as GovernsWorkload says.
 func (b *Book) Governs(r fleet.Resource) Policy {
+	if r.Kind == WorkloadKind {
+		if w := b.Workloads.Named(r.ID); w != nil {
+			return b.GovernsWorkload(w)
+		}
+	}
 	p := Policy{Name: strings.TrimSpace(r.Tags[b.TagKey]), TagKey: b.TagKey, Observe: b.Observe, book: b}
 	if strings.EqualFold(strings.TrimSpace(r.Tags[fleet.TagProtect]), "true") {
 		p.Why = ProtectedByTag

@@ -54,8 +54,12 @@ func (r *Rule) In(scope fleet.Scope) bool {
 		(len(r.Regions) == 0 || slices.Contains(r.Regions, scope.Region))
 }
 
-// Selects reports whether the rule acts on a resource. tagKey is the key of the schedule tag.
+// Selects reports whether the rule acts on a resource. tagKey is the key of the schedule tag. A rule for a workload acts on
+// no resource, and what stands for a workload is none.
 func (r *Rule) Selects(resource fleet.Resource, tagKey string) bool {
+	if r.Workload != "" || resource.Kind == WorkloadKind {
+		return false
+	}
 	if !r.In(resource.Scope) || !r.Filter.Match(resource) {
 		return false
 	}

@@ -271,7 +271,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 		m.sooner(now) // with what this round saves
 		return
 	}
-	decision := decide.Decide(decide.Input{Now: now, Policy: governs, Memory: m.memory.Wanted, Resource: m.stand(governs, now)})
+	decision := decide.Decide(decide.Input{Now: now, Policy: governs, Memory: m.memory.Wanted, Resource: Stand(governs, &m.memory, m.present(), now)})
 	if decision.Reason != decide.Changing { // a run that ends makes itself heard
 		m.sooner(decision.Recheck)
 	}
@@ -319,26 +319,27 @@ func (m *move) remember(next decide.Memory) {
 	}
 }
 
-// stand is the workload in the place of a resource: as its last run left it, or, where its schedule has come to want
-// something else, as the opposite of that, so that the run that is wanted begins whatever became of the last one.
-func (m *move) stand(governs policy.Policy, now time.Time) fleet.Resource {
-	r := fleet.Resource{Ref: policy.WorkloadRef(m.s.name), Name: m.s.name, SeenAt: now, Tags: map[string]string{governs.TagKey: governs.Name}}
+// Stand is the workload in the place of a resource: as its last run left it, or, where its schedule or a person has come to
+// want something else, as the opposite of that, so that the run that is wanted begins whatever became of the last one.
+// present is the run that is under way; nil: none is.
+func Stand(governs policy.Policy, memory *Memory, present *workload.Run, now time.Time) fleet.Resource {
+	r := fleet.Resource{Ref: policy.WorkloadRef(governs.Workload), Name: governs.Workload, SeenAt: now, Tags: map[string]string{governs.TagKey: governs.Name}}
 	wanted := governs.Wanted(now).State
-	o, _, overridden := governs.Override(now, m.memory.Wanted.Reached)
+	o, _, overridden := governs.Override(now, memory.Wanted.Reached)
 	if overridden {
 		wanted = o.State
 	}
-	last, retains := m.memory.Wanted.Last, governs.Schedule != nil && governs.Schedule.RetainRunning
-	known := m.memory.State
+	last, retains := memory.Wanted.Last, governs.Schedule != nil && governs.Schedule.RetainRunning
+	known := memory.State
 	switch {
-	case overridden && m.memory.Wanted.Override == o.ID, wanted == calendar.Any,
+	case overridden && memory.Wanted.Override == o.ID, wanted == calendar.Any,
 		wanted == calendar.Stopped && last == decide.WasStopped, wanted == calendar.Running && last == decide.WasRunning,
 		wanted == calendar.Running && retains && known == fleet.Running:
 		r.State = cmp.Or(known, settled(wanted))
 	default:
 		r.State = settled(opposite(wanted))
 	}
-	if present := m.present(); present != nil && !present.Status.Over() {
+	if present != nil && !present.Status.Over() {
 		r.State = fleet.Starting
 		if present.Direction == workload.Stop {
 			r.State = fleet.Stopping
