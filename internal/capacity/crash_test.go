@@ -107,7 +107,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			if total := w.total("sale"); total != 0 {
 				t.Errorf("%d are left at the end\n%s", total, strings.Join(w.calls, "\n"))
 			}
-			if m := w.records["sale"]; strings.Contains(string(m), `"intent"`) {
+			if m := w.memory("sale"); strings.Contains(string(m), `"intent"`) {
 				t.Errorf("an intent is left: %s", m)
 			}
 			return 0
@@ -196,7 +196,7 @@ func TestNeverBoughtTwice(t *testing.T) {
 			look()
 		}
 		if total := w.total("sale"); total != r.Count {
-			t.Fatalf("seed %d: %d are held and %d are wanted\n%s\n%s", seed, total, r.Count, strings.Join(w.calls, "\n"), w.records["sale"])
+			t.Fatalf("seed %d: %d are held and %d are wanted\n%s\n%s", seed, total, r.Count, strings.Join(w.calls, "\n"), w.memory("sale"))
 		}
 		bought += len(w.tokens)
 		w.pass(73*time.Hour - w.now.Sub(friday))
@@ -245,7 +245,7 @@ func TestFault41TimeOutAfterCreate(t *testing.T) {
 	}
 	w.run(defaults, sale())
 	var m reservation.Memory
-	if err := json.Unmarshal(w.records["sale"], &m); err != nil || m.Intent == nil || m.Intent.Token == "" {
+	if err := json.Unmarshal(w.memory("sale"), &m); err != nil || m.Intent == nil || m.Intent.Token == "" {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	w.pass(15 * time.Second)

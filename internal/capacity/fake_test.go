@@ -36,7 +36,7 @@ type world struct {
 	calls   []string      // those that changed something, with what came of them
 	fail    func(what string) error
 
-	records map[string]json.RawMessage
+	records map[store.RecordKind]map[string]json.RawMessage
 	objects []store.Object
 	rows    []store.Activity
 	term    int64
@@ -64,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	return &world{
 		t: t, now: friday, room: map[reservation.Part]int{}, held: map[string]*cloud.Reservation{}, account: map[string]fleet.Scope{}, tokens: map[string]string{},
-		records: map[string]json.RawMessage{}, term: 1, expires: true,
+		records: map[store.RecordKind]map[string]json.RawMessage{}, term: 1, expires: true,
 	}
 }
 
@@ -271,13 +271,19 @@ func (w *world) Cancel(ctx context.Context, scope fleet.Scope, id string) error 
 
 func (w *world) Records(ctx context.Context, query store.RecordQuery) (list []store.Record, err error) {
 	err = w.do(ctx, "store read", func() error {
-		for _, name := range slices.Sorted(maps.Keys(w.records)) {
-			list = append(list, store.Record{Kind: query.Kind, Name: name, Data: w.records[name]})
+		from, until := query.Range()
+		for _, name := range slices.Sorted(maps.Keys(w.records[query.Kind])) {
+			if name >= from && (until == "" || name < until) {
+				list = append(list, store.Record{Kind: query.Kind, Name: name, Data: w.records[query.Kind][name]})
+			}
 		}
 		return nil
 	})
 	return list, err
 }
+
+// memory is what is remembered of a reservation, as it is stored.
+func (w *world) memory(name string) json.RawMessage { return w.records[store.ReservationMemory][name] }
 
 func (w *world) SaveRecords(ctx context.Context, lease store.Lease, records []store.Record, rows ...store.Activity) error {
 	return w.do(ctx, "store save", func() error {
@@ -285,10 +291,13 @@ func (w *world) SaveRecords(ctx context.Context, lease store.Lease, records []st
 			return store.ErrFenced
 		}
 		for _, r := range records {
+			if w.records[r.Kind] == nil {
+				w.records[r.Kind] = map[string]json.RawMessage{}
+			}
 			if r.Data == nil {
-				delete(w.records, r.Name)
+				delete(w.records[r.Kind], r.Name)
 			} else {
-				w.records[r.Name] = r.Data
+				w.records[r.Kind][r.Name] = r.Data
 			}
 		}
 		w.rows = append(w.rows, rows...)

@@ -252,19 +252,63 @@ func (l *Look) observe(w *work, book *ledger) reservation.Step {
 // save keeps the memory with the rows that wait for it, where there is something new.
 func (l *Look) save(ctx context.Context, w *work) error {
 	record := store.Record{Kind: store.ReservationMemory, Name: w.Name, Changed: l.Clock.Now()}
+	history, err := l.turn(ctx, w)
+	if err != nil {
+		return err
+	}
 	if total, _ := reservation.Sum(w.memory.Held); !w.Gone || total > 0 || w.memory.Intent != nil || w.memory.Why == "" || w.memory.Why == reservation.Trouble {
 		data, err := json.Marshal(w.memory)
 		if err != nil {
 			return fmt.Errorf("encode what is remembered of %s: %w", w.Name, err)
 		}
 		record.Data = data
+	} else if w.saved != nil { // its history goes with it
+		if history, err = l.pages(ctx, w.Name, time.Time{}); err != nil {
+			return err
+		}
 	}
 	if bytes.Equal(record.Data, w.saved) && len(w.rows) == 0 {
 		return nil
 	}
-	if err := l.Store.SaveRecords(ctx, l.Lease(), []store.Record{record}, w.rows...); err != nil {
+	if err := l.Store.SaveRecords(ctx, l.Lease(), append(history, record), w.rows...); err != nil {
 		return fmt.Errorf("save what is remembered of reservation %s: %w", w.Name, err)
 	}
 	w.saved, w.rows = record.Data, nil
 	return nil
+}
+
+// turn takes a full page out of a memory, as a record to be saved with it, beside those to be dropped that are too old.
+func (l *Look) turn(ctx context.Context, w *work) ([]store.Record, error) {
+	page, full := w.memory.Turn(w.Name)
+	if !full {
+		return nil, nil
+	}
+	data, err := json.Marshal(page)
+	if err != nil {
+		return nil, fmt.Errorf("encode the history of %s: %w", w.Name, err)
+	}
+	records, err := l.pages(ctx, w.Name, l.Clock.Now().Add(-reservation.HistoryKept))
+	if err != nil {
+		return nil, err
+	}
+	if len(records) > 0 {
+		records = records[:len(records)-1] // the last of them may go on past then
+	}
+	return append(records, store.Record{Kind: store.ReservationHistory, Name: reservation.PageKey(w.Name, page.Samples[0].At), Data: data, Changed: l.Clock.Now()}), nil
+}
+
+// pages are the pages of the history that begin before an instant, as records to be dropped; zero: all.
+func (l *Look) pages(ctx context.Context, name string, before time.Time) ([]store.Record, error) {
+	query := store.RecordQuery{Kind: store.ReservationHistory, Prefix: reservation.PagePrefix(name), Limit: reservation.MaxPages}
+	if !before.IsZero() {
+		query.Before = reservation.PageKey(name, before)
+	}
+	records, err := l.Store.Records(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("read the history of reservation %s: %w", name, err)
+	}
+	for i := range records {
+		records[i].Data = nil
+	}
+	return records, nil
 }

@@ -30,7 +30,7 @@ type Memory struct {
 
 	// Also is what others hold that the same instances could use: never changed, only shown.
 	Also []Held `json:"also,omitempty"`
-	// Samples are what was wanted, held and used over time, each until the next, at most MaxSamples.
+	// Samples are what was wanted, held and used of late, each until the next; Turn takes those before.
 	Samples []Sample `json:"samples,omitempty"`
 
 	// Seen is when Held was listed; Wanted and Why are what came of the last look, Until is when the next one is due.
@@ -91,9 +91,6 @@ type Idle struct {
 	Told  bool      `json:"told,omitempty"`
 }
 
-// MaxSamples bounds the samples that are kept: a day that changes at every look.
-const MaxSamples = 288
-
 // Sample is how things stood from an instant on.
 type Sample struct {
 	At     time.Time `json:"at"`
@@ -121,10 +118,7 @@ func (m *Memory) Sampled(now time.Time) {
 			return
 		}
 	}
-	m.Samples = append(m.Samples, s)
-	if over := len(m.Samples) - MaxSamples; over > 0 {
-		m.Samples = slices.Clone(m.Samples[over:])
-	}
+	m.Samples = append(slices.Clone(m.Samples), s)
 }
 
 // Zones sums what is held by zone and type, ordered.

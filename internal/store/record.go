@@ -21,6 +21,8 @@ const (
 	WorkloadMemory RecordKind = "workload"
 	// ReservationMemory is what is remembered of a reservation; its name is the reservation's.
 	ReservationMemory RecordKind = "reservation"
+	// ReservationHistory is a stretch of how a reservation stood; names of one reservation sort by time.
+	ReservationHistory RecordKind = "reservation-history"
 )
 
 // Record is where a durable sequence stands: what it has done, what it is about
