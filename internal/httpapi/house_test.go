@@ -38,6 +38,8 @@ holidays:
 schedules:
   seoul-office: {periods: [office], holidays: [kr]}
   hidden-schedule: {periods: [hidden-period], holidays: [hidden-days]}
+reservations:
+  seoul-office: {account: "111122223333", region: ap-northeast-2, instance_type: m5.large, zones: [ap-northeast-2a], count: 4}
 exceptions:
   - {schedule: seoul-office, date: 2026-12-31, type: stop, value: "15:00"}
   - {schedule: hidden-schedule, date: 2026-12-30, type: stop, value: "15:00"}

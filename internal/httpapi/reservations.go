@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -28,10 +29,25 @@ func (s *Surface) reservations() {
 			return nil, err
 		}
 		body, err := s.program.Service().Reservation(ctx, in.Name)
-		if wrong, is := errors.AsType[*service.InputError](err); is { // there is none of the name
-			return nil, problem(notFound, "%s", wrong.Error())
+		return &answer[service.ReservationStatus]{body}, noReservation(err)
+	})
+	op(s, toRead, operation{
+		id: "getReservationHistory", method: http.MethodGet, path: "/reservations/{name}/history", tag: "Capacity", summary: "How a reservation stood over time: wanted, held and used by zone, and what that cost",
+		doc: "What changed is kept for 90 days. A reservation of the SQL table is named table/ZONE/TYPE, with its slashes written %2F.",
+	}, func(ctx context.Context, in *struct {
+		ObjectPath
+		From time.Time `query:"from" doc:"Absent: a week before to."`
+		To   time.Time `query:"to" doc:"Absent: now."`
+	},
+	) (*answer[service.ReservationHistory], error) {
+		if err := unbound(ctx); err != nil {
+			return nil, err
 		}
-		return &answer[service.ReservationStatus]{body}, err
+		if _, err := s.program.Service().Reservation(ctx, in.Name); err != nil {
+			return nil, noReservation(err)
+		}
+		body, err := s.program.Service().ReservationHistory(ctx, in.Name, in.From, in.To)
+		return &answer[service.ReservationHistory]{body}, err
 	})
 	op(s, toManage, operation{
 		id: "approveReservation", method: http.MethodPost, path: "/reservations/{name}/approve", tag: "Capacity", summary: "Approve what a reservation costs",
@@ -56,4 +72,12 @@ func (s *Surface) reservations() {
 		}
 		return &answer[service.ApprovalAnswer]{body}, err
 	})
+}
+
+// noReservation makes what the service says of a name that there is none of a 404.
+func noReservation(err error) error {
+	if wrong, is := errors.AsType[*service.InputError](err); is {
+		return problem(notFound, "%s", wrong.Error())
+	}
+	return err
 }

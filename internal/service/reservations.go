@@ -47,8 +47,6 @@ type ReservationStatus struct {
 	// Reservations are those in AWS, ended ones included as long as AWS shows them; Also is what others hold that the same instances could use.
 	Reservations []HeldReservation `json:"reservations"`
 	Also         []HeldReservation `json:"also"`
-	// Samples are how it stood over time, each from its instant on.
-	Samples []reservation.Sample `json:"samples"`
 	// Unused is since when some of it has not been used; zero: all of it is.
 	Unused time.Time `json:"unused,omitzero"`
 	// Table: it is a row of the SQL table.
@@ -74,8 +72,10 @@ type ReservationPlace struct {
 	Zone        string `json:"zone"`
 	Type        string `json:"type"`
 	Alternative bool   `json:"alternative"`
-	Held        int    `json:"held"`
-	Used        int    `json:"used"`
+	// Wanted is its even share of what is wanted; what there is no room for is held in the others, then in the alternatives.
+	Wanted int `json:"wanted"`
+	Held   int `json:"held"`
+	Used   int `json:"used"`
 	// Full: AWS had no room there when it was last asked.
 	Full bool `json:"full"`
 }
@@ -188,13 +188,12 @@ func (s *Service) reservationStatus(r *reservation.Reservation, m *reservation.M
 	window := r.Window(now)
 	status := ReservationStatus{
 		Name: r.Name, Scope: r.Scope, Count: r.Count, Wanted: window.Wanted, From: window.From, Until: window.Until, Next: window.Next,
-		Why: string(window.Why), Table: r.Table, Gone: r.Gone, Places: []ReservationPlace{}, Reservations: []HeldReservation{}, Also: []HeldReservation{}, Samples: []reservation.Sample{},
+		Why: string(window.Why), Table: r.Table, Gone: r.Gone, Places: []ReservationPlace{}, Reservations: []HeldReservation{}, Also: []HeldReservation{},
 	}
 	if m == nil {
 		m = &reservation.Memory{}
 	} else {
 		status.Seen, status.Why, status.Text, status.Due, status.Unused = m.Seen, string(m.Why), say.Raw(m.Text), m.Until, m.Idle.Since
-		status.Samples = append(status.Samples, m.Samples...)
 	}
 	if r.Err != nil {
 		status.Why, status.Text = string(reservation.SetAside), say.Raw(r.Err.Error())
@@ -213,6 +212,9 @@ func (s *Service) reservationStatus(r *reservation.Reservation, m *reservation.M
 	zones := reservation.Zones(m.Held)
 	for i, part := range slices.Concat(r.Parts, r.Alternatives) {
 		place := ReservationPlace{Zone: part.Zone, Type: part.Type, Alternative: i >= len(r.Parts)}
+		if !place.Alternative {
+			place.Wanted = (status.Wanted + len(r.Parts) - 1 - i) / len(r.Parts)
+		}
 		if at := slices.IndexFunc(zones, func(z reservation.ZoneSample) bool { return z.Part == part }); at >= 0 {
 			place.Held, place.Used = zones[at].Held, zones[at].Used
 		}

@@ -644,6 +644,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reservations/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a reservation stood over time: wanted, held and used by zone, and what that cost
+         * @description What changed is kept for 90 days. A reservation of the SQL table is named table/ZONE/TYPE, with its slashes written %2F.
+         */
+        get: operations["getReservationHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reservations/{name}/status": {
         parameters: {
             query?: never;
@@ -2226,10 +2246,6 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
-        Part: {
-            type: string;
-            zone: string;
-        };
         /** @description What the record says of a resource at an instant that is over. Nothing in it is computed from the present rules, but for Today. */
         PastExplanation: {
             /** @description After is the next row about it. */
@@ -2499,6 +2515,36 @@ export interface components {
             /** @description The availability zones in which count is held, in all of them together, spread as evenly as can be. */
             zones: string[] | string;
         };
+        /** @description How a reservation stood over time. */
+        ReservationHistory: {
+            basis: string;
+            /**
+             * Format: double
+             * @description Cost is what was held cost in this time by list price, Unused what of it nobody used, in USD; Unknown: there were types whose price is not in the list, which are not in these sums.
+             */
+            cost: number;
+            /** Format: date-time */
+            from: string;
+            name: string;
+            /** @description Points are ordered; each holds until the next, the last until it was looked at last. There are none of the time before the reservation was first looked at. */
+            points: components["schemas"]["ReservationPoint"][];
+            /** @description Thinned: there were more changes than points are given; of each stretch stands what was held least of what was wanted. Ask for a shorter time to see all. */
+            thinned: boolean;
+            /** Format: date-time */
+            to: string;
+            unknown: boolean;
+            /** Format: double */
+            unused: number;
+        };
+        /** @description How many of a type were held and used in a zone. */
+        ReservationInZone: {
+            /** Format: int64 */
+            held: number;
+            type: string;
+            /** Format: int64 */
+            used: number;
+            zone: string;
+        };
         /** @description One instance type in one zone. */
         ReservationPlace: {
             alternative: boolean;
@@ -2509,7 +2555,29 @@ export interface components {
             type: string;
             /** Format: int64 */
             used: number;
+            /**
+             * Format: int64
+             * @description Wanted is its even share of what is wanted; what there is no room for is held in the others, then in the alternatives.
+             */
+            wanted: number;
             zone: string;
+        };
+        /** @description How a reservation stood from an instant on. */
+        ReservationPoint: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            held: number;
+            /**
+             * Format: double
+             * @description Hourly is what was held cost for an hour by list price, in USD.
+             */
+            hourly: number;
+            /** Format: int64 */
+            used: number;
+            /** Format: int64 */
+            wanted: number;
+            zones: components["schemas"]["ReservationInZone"][];
         };
         /** @description How a reservation stands: what is wanted, held and used, what it costs, and what comes next. It is as it was last looked at. */
         ReservationStatus: {
@@ -2542,8 +2610,6 @@ export interface components {
             places: components["schemas"]["ReservationPlace"][];
             /** @description Reservations are those in AWS, ended ones included as long as AWS shows them; Also is what others hold that the same instances could use. */
             reservations: components["schemas"]["HeldReservation"][];
-            /** @description Samples are how it stood over time, each from its instant on. */
-            samples: components["schemas"]["Sample"][];
             scope: components["schemas"]["Scope"];
             /**
              * Format: date-time
@@ -2709,17 +2775,6 @@ export interface components {
         /** @description A run that goes on, to be followed at its address. */
         RunStarted: {
             id: string;
-        };
-        Sample: {
-            /** Format: date-time */
-            at: string;
-            /** Format: int64 */
-            held: number;
-            /** Format: int64 */
-            used: number;
-            /** Format: int64 */
-            wanted: number;
-            zones?: components["schemas"]["ZoneSample"][];
         };
         /** @description The time that scheduled resources did not run in the last seven days. */
         Saved: {
@@ -3246,13 +3301,6 @@ export interface components {
             waiting?: components["schemas"]["WorkloadAsked"];
             /** @description Wanted is what its schedule, or an override for it, wants: running, stopped or any. Next is when that changes. */
             wanted: string;
-        };
-        ZoneSample: {
-            /** Format: int64 */
-            held: number;
-            part: components["schemas"]["Part"];
-            /** Format: int64 */
-            used: number;
         };
     };
     responses: {
@@ -5153,6 +5201,42 @@ export interface operations {
             409: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getReservationHistory: {
+        parameters: {
+            query?: {
+                /** @description Absent: a week before to. */
+                from?: string;
+                /** @description Absent: now. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the object. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReservationHistory"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
