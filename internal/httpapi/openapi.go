@@ -130,6 +130,8 @@ func objectSchema(kind store.ObjectKind) *huma.Schema {
 			property.Type = huma.TypeBoolean
 		case "number":
 			property.Type = huma.TypeNumber
+		case "KEY=TEXT":
+			property = &huma.Schema{Type: huma.TypeObject, Description: field.Doc, AdditionalProperties: &huma.Schema{Type: huma.TypeString}}
 		case "list":
 			property = &huma.Schema{Description: field.Doc, OneOf: []*huma.Schema{
 				{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}}, {Type: huma.TypeString},
@@ -137,6 +139,12 @@ func objectSchema(kind store.ObjectKind) *huma.Schema {
 		case "structure list":
 			if kind == store.WorkloadObject { // tiers by name; docs/configuration.md has their keys
 				property = &huma.Schema{Type: huma.TypeObject, Description: field.Doc, AdditionalProperties: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}}
+				break
+			}
+			if kind == store.ReservationObject {
+				property = &huma.Schema{Type: huma.TypeArray, Description: field.Doc, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Properties: map[string]*huma.Schema{
+					"zone": {Type: huma.TypeString}, "instance_type": {Type: huma.TypeString},
+				}}}
 				break
 			}
 			property = &huma.Schema{Type: huma.TypeArray, Description: field.Doc, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false, Required: []string{"date"}, Properties: map[string]*huma.Schema{

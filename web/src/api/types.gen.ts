@@ -2459,9 +2459,8 @@ export interface components {
             account: string;
             /** @description Where else to ask, in this order, for what AWS has no room for in zones. */
             alternatives?: {
-                /** Format: date */
-                date: string;
-                name?: string;
+                instance_type?: string;
+                zone?: string;
             }[];
             /** @description How many instances are held in all. */
             count: number;
@@ -2502,7 +2501,9 @@ export interface components {
             /** @description How many are asked for at once. When AWS refuses, half of it is asked for, down to one. Default: 10. */
             step?: number;
             /** @description Tags that the reservations get in AWS, beside those of Dayshift. */
-            tags?: string;
+            tags?: {
+                [key: string]: string;
+            };
             /**
              * @description Whether the hardware is shared with other customers of AWS. Default: default.
              * @enum {string}
