@@ -31,6 +31,12 @@ var ourWords = []string{
 	// Days.
 	"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun",
 	"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+	// Kinds of objects, what becomes of them, and what people write with that.
+	"schedule", "period", "exception", "holiday", "rule", "workload", "reservation",
+	"a schedule", "a period", "an exception", "a holiday", "a rule", "a workload", "a reservation",
+	"created", "changed", "deleted", "author", "reason", "label",
+	// Roles and permissions.
+	"viewer", "operator", "editor", "admin", "read", "act", "edit", "manage",
 	// Why a scope is left alone.
 	"credentials", "region-disabled", "unauthorized", "no-answer",
 }

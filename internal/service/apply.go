@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dayshift/internal/config"
@@ -51,8 +50,12 @@ type PartError struct {
 	Err      error
 }
 
-func (e *PartError) Error() string {
-	return fmt.Sprintf("%d of %d objects were written, then: %v; what is left can be done by doing the same again", e.Done, e.Of, e.Err)
+// Error implements error: in English.
+func (e *PartError) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *PartError) Said() say.Text {
+	return say.F("%d of %d objects were written, then: %v; what is left can be done by doing the same again", e.Done, e.Of, e.Err)
 }
 
 // Unwrap gives what stopped it.
@@ -67,7 +70,7 @@ func (s *Service) Apply(ctx context.Context, request ApplyRequest) (ApplyAnswer,
 		return ApplyAnswer{}, err
 	}
 	if author == "" {
-		return ApplyAnswer{}, inputError("who makes this change? it needs an author")
+		return ApplyAnswer{}, inputErrorF("who makes this change? it needs an author")
 	}
 	g, err := s.stage(ctx)
 	if err != nil {
@@ -133,12 +136,12 @@ func (s *Service) Apply(ctx context.Context, request ApplyRequest) (ApplyAnswer,
 
 // request makes the edits of a request, and says everything that can not be.
 func (g *stage) request(ctx context.Context, request *ApplyRequest) error {
-	var refused []string
+	var refused []say.Text
 	wanted := map[string]bool{}
 	for _, o := range request.Objects {
 		name := objectName(o.Kind, o.Name)
 		if wanted[name] {
-			return inputError("%s %q is there twice", o.Kind, o.Name)
+			return inputErrorF("%s %q is there twice", say.Word(o.Kind), o.Name)
 		}
 		wanted[name] = true
 		change := ObjectChange{Kind: o.Kind, Name: o.Name, Spec: o.Spec}
@@ -147,14 +150,14 @@ func (g *stage) request(ctx context.Context, request *ApplyRequest) error {
 		}
 		e, err := g.edit(ctx, change, false)
 		if err != nil {
-			refused = append(refused, err.Error())
+			refused = append(refused, say.F("  %s", err))
 			continue
 		}
 		e.object.Spec = undated(e, g.was[name].Spec)
 		g.edits = append(g.edits, e)
 	}
 	if len(refused) > 0 {
-		return inputError("nothing was changed:\n  %s", strings.Join(refused, "\n  "))
+		return inputErrorF("nothing was changed:\n%s", say.Lines(refused...))
 	}
 	if !request.Prune {
 		return nil
@@ -220,9 +223,9 @@ func (g *stage) stillSo(ctx context.Context) error {
 			continue
 		}
 		if o.Version == 0 {
-			return &StaleError{fmt.Sprintf("nothing was changed: %s %q was deleted in the meantime", e.object.Kind, e.object.Name)}
+			return &StaleError{tellF("nothing was changed: %s %q was deleted in the meantime", say.Word(e.object.Kind), e.object.Name)}
 		}
-		return &StaleError{fmt.Sprintf("nothing was changed: %s %q was changed to version %d by %s at %s in the meantime", o.Kind, o.Name, o.Version, somebody(o.Author), stamp(o.Changed))}
+		return &StaleError{tellF("nothing was changed: %s %q was changed to version %d by %s at %s in the meantime", say.Word(o.Kind), o.Name, o.Version, somebody(o.Author), stamp(o.Changed))}
 	}
 	return nil
 }
@@ -274,7 +277,7 @@ func missingScopes(list, from []fleet.Scope) []fleet.Scope {
 func (s *Service) Export(all bool, kinds ...store.ObjectKind) ([]byte, error) {
 	text, err := s.Config.Export(!all, kinds...)
 	if _, wrong := errors.AsType[config.Faults](err); wrong {
-		return nil, inputError("%v", err)
+		return nil, asInput(err)
 	}
 	return text, err
 }

@@ -330,13 +330,13 @@ func (q *FleetQuery) check() (*listing, error) {
 	l := &listing{sort: cmp.Or(strings.TrimPrefix(q.Sort, "-"), "name"), down: strings.HasPrefix(q.Sort, "-"), limit: cmp.Or(q.Limit, defaultPage), filter: q.Filter, within: q.Within}
 	switch {
 	case !slices.Contains(FleetSorts, l.sort):
-		return nil, inputError("sort %q: order by one of %s, with - before it from the last to the first", q.Sort, strings.Join(FleetSorts, ", "))
+		return nil, inputErrorF("sort %q: order by one of %s, with - before it from the last to the first", q.Sort, strings.Join(FleetSorts, ", "))
 	case l.limit < 1 || l.limit > maxPage:
-		return nil, inputError("limit %d: a page has from 1 to %d", q.Limit, maxPage)
+		return nil, inputErrorF("limit %d: a page has from 1 to %d", q.Limit, maxPage)
 	case len(q.Text) > maxQuery || !utf8.ValidString(q.Text):
-		return nil, inputError("q: at most %d bytes of UTF-8 can be searched for", maxQuery)
+		return nil, inputErrorF("q: at most %d bytes of UTF-8 can be searched for", maxQuery)
 	case q.Override != "" && q.Override != overrideAny && q.Override != overrideNone:
-		return nil, inputError("override %q: write any or none", q.Override)
+		return nil, inputErrorF("override %q: write any or none", q.Override)
 	}
 	for word := range strings.FieldsSeq(strings.ToLower(strings.ReplaceAll(q.Text, "\x00", " "))) {
 		if strings.HasPrefix(word, "arn:") || strings.Count(word, "/") >= 3 {
@@ -346,7 +346,7 @@ func (q *FleetQuery) check() (*listing, error) {
 		}
 	}
 	if len(l.words)+len(l.exact) > maxWords {
-		return nil, inputError("q: at most %d words can be searched for", maxWords)
+		return nil, inputErrorF("q: at most %d words can be searched for", maxWords)
 	}
 	// The longest is the rarest, mostly.
 	slices.SortStableFunc(l.words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
@@ -354,7 +354,7 @@ func (q *FleetQuery) check() (*listing, error) {
 		columnState: q.State, columnKind: q.Kind, columnAccount: q.Account, columnRegion: q.Region, columnSchedule: q.Schedule, columnAction: q.Action, columnWanted: q.Wanted,
 	} {
 		if len(values) > maxValues {
-			return nil, inputError("%s: at most %d values can be asked for", columnNames[c], maxValues)
+			return nil, inputErrorF("%s: at most %d values can be asked for", columnNames[c], maxValues)
 		}
 		if len(values) > 0 {
 			l.wanted[c] = values
@@ -376,7 +376,7 @@ func (q *FleetQuery) check() (*listing, error) {
 			err = json.Unmarshal(text, l.after)
 		}
 		if err != nil || l.after == nil || l.after.Sort != l.order() {
-			return nil, inputError("the cursor is not of a page in this order; begin again without one")
+			return nil, inputErrorF("the cursor is not of a page in this order; begin again without one")
 		}
 	}
 	key, err := json.Marshal([]any{l.words, l.exact, l.filterText, l.withinText, l.wanted, l.order(), l.limit, q.Cursor})

@@ -87,7 +87,7 @@ const draftName = "draft"
 func (s *Service) CheckSchedule(ctx context.Context, draft ScheduleDraft) (ScheduleCheck, error) {
 	answer := ScheduleCheck{Faults: []Fault{}, Weeks: []ScheduleWeek{}, Next: []Change{}}
 	if len(draft.Periods) > draftPeriods {
-		return answer, inputError("periods: at most %d can be written at once", draftPeriods)
+		return answer, inputErrorF("periods: at most %d can be written at once", draftPeriods)
 	}
 	name := draft.Name
 	if name == "" {

@@ -53,7 +53,7 @@ const pastFrom = time.Second
 // record knows it, *InputError without a target.
 func (s *Service) Explain(ctx context.Context, target string, at time.Time) ([]Explanation, error) {
 	if target == "" { // a resource without a name would answer to it
-		return nil, inputError("which resource? give an ID, an ARN, a name or account/region/kind/id")
+		return nil, inputErrorF("which resource? give an ID, an ARN, a name or account/region/kind/id")
 	}
 	past := !at.IsZero() && s.Now().Sub(at) >= pastFrom
 	report, err := s.narrowed(func(r *fleet.Resource) bool { return answersTo(r, target) }, false).Look(ctx, at, true)

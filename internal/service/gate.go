@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -99,7 +98,7 @@ func NewGate(options GateOptions) *Gate {
 }
 
 // errNoGate answers where a service was made without a gate.
-var errNoGate = errors.New("nobody can sign in here: there is no store of keys")
+var errNoGate = say.Err("nobody can sign in here: there is no store of keys")
 
 // Allowance is how much of a limit is left, for the headers of an answer.
 type Allowance struct {
@@ -135,20 +134,14 @@ type DeniedError struct {
 	Reason     DeniedReason
 	RetryAfter time.Duration // rate, quota and guessing: when to come again
 	Grant      Grant         // rate and quota: what is left
-	text       string
+	told
 }
 
-func (e *DeniedError) Error() string { return e.text }
-
 // GoneError says that there is no such key or session, as far as who asks may know.
-type GoneError struct{ text string }
-
-func (e *GoneError) Error() string { return e.text }
+type GoneError struct{ told }
 
 // ForbiddenError says that who asks may not have it done.
-type ForbiddenError struct{ text string }
-
-func (e *ForbiddenError) Error() string { return e.text }
+type ForbiddenError struct{ told }
 
 // keySet is what was read of keys at an instant.
 type keySet struct {
@@ -253,7 +246,7 @@ func (g *Gate) Authenticate(ctx context.Context, token, from string, now time.Ti
 	from = address(from)
 	key, err := access.ParseKey(token)
 	if err != nil { // no look into the store for a typing error
-		denied := g.attempt(from, token, err.Error(), now, func() bool { return false })
+		denied := g.attempt(from, token, say.Of(err), now, func() bool { return false })
 		g.refuse(ctx, denied, nil, "", from)
 		return access.Principal{}, Grant{}, denied
 	}
@@ -269,7 +262,7 @@ func (g *Gate) Authenticate(ctx context.Context, token, from string, now time.Ti
 		}
 		k = set.byID[key.ID]
 	}
-	denied := g.attempt(from, hash, "this API key is not known here", now, func() bool {
+	denied := g.attempt(from, hash, say.F("this API key is not known here"), now, func() bool {
 		at = matching(hash, storedHashes(k))
 		return at >= 0
 	})
@@ -296,8 +289,8 @@ var guessRate = Rate{PerSecond: 1.0 / 6, Burst: 10}
 // attempt lets nobody try more keys from one address than guessRate; nil when
 // the key is right. A key that got in from there before is not held up by what
 // its neighbours try: that would let them lock it out. wrong is what to say.
-func (g *Gate) attempt(from, hash, wrong string, now time.Time, right func() bool) *DeniedError {
-	unknown := &DeniedError{Reason: DeniedUnknown, text: wrong}
+func (g *Gate) attempt(from, hash string, wrong say.Text, now time.Time, right func() bool) *DeniedError {
+	unknown := &DeniedError{Reason: DeniedUnknown, told: told{wrong}}
 	if _, been := g.familiar.get(from + " " + hash); been {
 		if right() {
 			return nil
@@ -308,7 +301,7 @@ func (g *Gate) attempt(from, hash, wrong string, now time.Time, right func() boo
 	b.mu.Lock() // two at once are one after the other, or more than the bound could try
 	defer b.mu.Unlock()
 	if wait := b.wait(now, guessRate); wait > 0 {
-		return &DeniedError{Reason: DeniedGuessing, RetryAfter: wait, text: "too many wrong keys came from this address; try again in " + seconds(wait)}
+		return &DeniedError{Reason: DeniedGuessing, RetryAfter: wait, told: tellF("too many wrong keys came from this address; try again in %s", seconds(wait))}
 	}
 	if right() {
 		g.familiar.put(from+" "+hash, true)
@@ -319,8 +312,8 @@ func (g *Gate) attempt(from, hash, wrong string, now time.Time, right func() boo
 }
 
 // seconds says how long to wait, for people.
-func seconds(d time.Duration) string {
-	return say.N(int((d+time.Second-1)/time.Second), "%d second", "%d seconds").String()
+func seconds(d time.Duration) say.Text {
+	return say.N(int((d+time.Second-1)/time.Second), "%d second", "%d seconds")
 }
 
 // proof names a secret of a key where a session began with it.
@@ -341,17 +334,17 @@ func (k *liveKey) barred(now time.Time, proof string) error {
 	case KeyDamaged:
 		return k.damaged
 	case KeyRevoked:
-		return &DeniedError{Reason: DeniedRevoked, text: "this API key was revoked at " + stamp(*k.spec.Revoked)}
+		return &DeniedError{Reason: DeniedRevoked, told: tellF("this API key was revoked at %s", stamp(*k.spec.Revoked))}
 	case KeyDisabled:
-		return &DeniedError{Reason: DeniedRevoked, text: "this API key is disabled"}
+		return &DeniedError{Reason: DeniedRevoked, told: tellF("this API key is disabled")}
 	case KeyExpired:
-		return &DeniedError{Reason: DeniedExpired, text: "this API key expired at " + stamp(*k.spec.Expires)}
+		return &DeniedError{Reason: DeniedExpired, told: tellF("this API key expired at %s", stamp(*k.spec.Expires))}
 	}
 	switch secret := k.secret(proof); {
 	case secret == nil:
-		return &DeniedError{Reason: DeniedExpired, text: "this API key was rotated: the secret that was shown has ended"}
+		return &DeniedError{Reason: DeniedExpired, told: tellF("this API key was rotated: the secret that was shown has ended")}
 	case ended(secret.Expires, now):
-		return &DeniedError{Reason: DeniedExpired, text: "this API key was rotated: its secret ended at " + stamp(*secret.Expires)}
+		return &DeniedError{Reason: DeniedExpired, told: tellF("this API key was rotated: its secret ended at %s", stamp(*secret.Expires))}
 	}
 	return nil
 }
@@ -375,7 +368,7 @@ func (g *Gate) Anonymous(from string, now time.Time) (access.Principal, Grant, e
 func tooFast(left Allowance, rate Rate, wait time.Duration) *DeniedError {
 	return &DeniedError{
 		Reason: DeniedRate, RetryAfter: wait, Grant: Grant{Rate: left},
-		text: fmt.Sprintf("too many requests at once: %s is allowed; try again in %s", rate, seconds(wait)),
+		told: tellF("too many requests at once: %s is allowed; try again in %s", rate, seconds(wait)),
 	}
 }
 
@@ -393,7 +386,7 @@ func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Princ
 	if g == nil {
 		return errNoGate
 	}
-	forbidden := &ForbiddenError{fmt.Sprintf("%s is %s, which may not %s", by.Actor(), orNone(string(by.Role)), permission)}
+	forbidden := &ForbiddenError{tellF("%s is %s, which may not %s", by.Actor(), orNone(by.Role), say.Word(permission))}
 	if !by.May(permission) {
 		return forbidden
 	}
@@ -418,7 +411,7 @@ func (g *Gate) RecheckSession(ctx context.Context, token string, by access.Princ
 	}
 	k := set.byID[by.KeyID()]
 	if k == nil {
-		return &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
+		return &DeniedError{Reason: DeniedRevoked, told: tellF("this API key is gone")}
 	}
 	if err := k.barred(now, by.Proof); err != nil {
 		return err

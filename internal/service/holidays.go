@@ -39,7 +39,7 @@ func (s *Service) Holidays(name string, year int) (HolidayYear, error) {
 		year = s.Now().UTC().Year()
 	}
 	if year < 1 || year > 9999 {
-		return HolidayYear{}, inputError("year %d: dates have years from 1 to 9999", year)
+		return HolidayYear{}, inputErrorF("year %d: dates have years from 1 to 9999", year)
 	}
 	answer := HolidayYear{Name: name, Year: year, Years: []int{}, Dates: []HolidayDay{}}
 	h := s.Config.Calendar(name)

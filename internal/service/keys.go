@@ -16,6 +16,7 @@ import (
 	"dayshift/internal/clock"
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -193,12 +194,17 @@ func visible(by access.Principal, within string) bool { return by.Within == "" |
 // mayManage refuses whoever may not have anything to do with keys and sessions.
 func mayManage(by access.Principal) error {
 	if !by.May(access.Manage) {
-		return &ForbiddenError{fmt.Sprintf("keys and sessions are for the role %s; %s is %s", access.Admin, by.Actor(), orNone(string(by.Role)))}
+		return &ForbiddenError{tellF("keys and sessions are for the role %s; %s is %s", say.Word(access.Admin), by.Actor(), orNone(by.Role))}
 	}
 	return nil
 }
 
-func orNone(role string) string { return cmp.Or(role, "without a role") }
+func orNone(role access.Role) say.Text {
+	if role == "" {
+		return say.F("without a role")
+	}
+	return say.Word(role)
+}
 
 // Keys lists the keys that the principal may see, by label: a principal with a
 // bound sees those with the very same.
@@ -311,7 +317,7 @@ func (g *Gate) find(ctx context.Context, text string, by access.Principal) (*liv
 	}
 	at := slices.IndexFunc(held, func(k *liveKey) bool { return k.id == id && visible(by, k.spec.Within) })
 	if at < 0 || !access.IsKeyID(id) {
-		return nil, &GoneError{"there is no such key; keys are known by the 8 characters after dsk_"}
+		return nil, &GoneError{tellF("there is no such key; keys are known by the 8 characters after dsk_")}
 	}
 	return held[at], nil
 }
@@ -335,7 +341,7 @@ func (g *Gate) CreateKey(ctx context.Context, request KeyRequest, by access.Prin
 		return KeyAnswer{}, err
 	}
 	if g.forget(ctx, held, now); len(held) >= maxKeys {
-		return KeyAnswer{}, inputError("there are %d keys already; revoke those that nobody needs", len(held))
+		return KeyAnswer{}, inputErrorF("there are %d keys already; revoke those that nobody needs", len(held))
 	}
 	key, err := access.NewKey(rand.Reader, "")
 	if err != nil {
@@ -366,18 +372,18 @@ func (s *keySpec) check(now time.Time, by access.Principal) (err error) {
 		return err
 	}
 	if s.Label == "" {
-		return inputError("what is the key for? it needs a label, such as the program or person that has it")
+		return inputErrorF("what is the key for? it needs a label, such as the program or person that has it")
 	}
 	if s.Role, err = access.ParseRole(string(s.Role)); err != nil {
-		return inputError("%v", err)
+		return asInput(err)
 	}
 	if s.Within = strings.TrimSpace(s.Within); s.Within != "" {
 		if _, err := fleet.ParseFilter(s.Within); err != nil {
-			return inputError("within: %v", err)
+			return inputErrorF("within: %v", err)
 		}
 	}
 	if !visible(by, s.Within) {
-		return &ForbiddenError{fmt.Sprintf("%s is bound to %s, and so are the keys that it makes: give them the very same within", by.Actor(), by.Within)}
+		return &ForbiddenError{tellF("%s is bound to %s, and so are the keys that it makes: give them the very same within", by.Actor(), by.Within)}
 	}
 	if s.Rate != nil {
 		if err := s.Rate.check(); err != nil {
@@ -392,9 +398,9 @@ func (s *keySpec) check(now time.Time, by access.Principal) (err error) {
 	if s.Expires != nil {
 		at := store.Instant(*s.Expires)
 		if s.Expires = &at; !at.After(now) {
-			return inputError("expires: %s has passed; it is %s now", stamp(at), stamp(now))
+			return inputErrorF("expires: %s has passed; it is %s now", stamp(at), stamp(now))
 		} else if at.Year() > 9999 {
-			return inputError("expires: the year %d is beyond 9999", at.Year())
+			return inputErrorF("expires: the year %d is beyond 9999", at.Year())
 		}
 	}
 	return nil
@@ -411,9 +417,9 @@ const (
 func (r Rate) check() error {
 	switch {
 	case math.IsNaN(r.PerSecond) || r.PerSecond < slowestRate || r.PerSecond > fastestRate:
-		return inputError("rate: %v a second; between %v and %v are allowed", r.PerSecond, slowestRate, fastestRate)
+		return inputErrorF("rate: %v a second; between %v and %v are allowed", r.PerSecond, slowestRate, fastestRate)
 	case r.Burst < 1 || r.Burst > largestBurst:
-		return inputError("rate: a burst of %d; between 1 and %d are allowed", r.Burst, largestBurst)
+		return inputErrorF("rate: a burst of %d; between 1 and %d are allowed", r.Burst, largestBurst)
 	}
 	return nil
 }
@@ -424,9 +430,9 @@ func (r Rate) String() string { return fmt.Sprintf("%v/s, burst %d", r.PerSecond
 func (q Quota) check() error {
 	switch {
 	case q.Limit < 1 || q.Limit > largestQuota:
-		return inputError("quota: a limit of %d; between 1 and %d are allowed", q.Limit, int64(largestQuota))
+		return inputErrorF("quota: a limit of %d; between 1 and %d are allowed", q.Limit, int64(largestQuota))
 	case !slices.Contains(quotaWindows, q.Per):
-		return inputError("quota: per %.20q; day, week and month are allowed", q.Per)
+		return inputErrorF("quota: per %.20q; day, week and month are allowed", q.Per)
 	}
 	return nil
 }
@@ -573,7 +579,7 @@ func (s *keySpec) apply(change KeyChange) error {
 		case "within":
 			s.Within = ""
 		default:
-			return inputError("unset: %.40q can not be taken out; rate, quota, expires and within can", name)
+			return inputErrorF("unset: %.40q can not be taken out; rate, quota, expires and within can", name)
 		}
 	}
 	if change.Label != nil {
@@ -601,10 +607,10 @@ func (g *Gate) findLive(ctx context.Context, id string, version int64, by access
 	case k.damaged != nil:
 		return nil, k.damaged
 	case version != 0 && version != k.object.Version:
-		return nil, &StaleError{fmt.Sprintf("key %s is in version %d, changed by %s at %s, not in version %d: look at what was changed, and change that version",
+		return nil, &StaleError{tellF("key %s is in version %d, changed by %s at %s, not in version %d: look at what was changed, and change that version",
 			k.id, k.object.Version, somebody(k.object.Author), stamp(k.object.Changed), version)}
 	case k.spec.Revoked != nil:
-		return nil, inputError("key %s was revoked by %s at %s and does not come back; make a new one", k.id, k.spec.RevokedBy, stamp(*k.spec.Revoked))
+		return nil, inputErrorF("key %s was revoked by %s at %s and does not come back; make a new one", k.id, k.spec.RevokedBy, stamp(*k.spec.Revoked))
 	}
 	return k, nil
 }
@@ -620,9 +626,9 @@ func (g *Gate) RotateKey(ctx context.Context, id string, overlap time.Duration, 
 	now := store.Instant(g.now())
 	switch {
 	case overlap < 0 || overlap > maxOverlap:
-		return KeyAnswer{}, inputError("an overlap of %s; between 0 and %s are allowed", overlap, config.Duration(maxOverlap))
+		return KeyAnswer{}, inputErrorF("an overlap of %s; between 0 and %s are allowed", overlap, config.Duration(maxOverlap))
 	case ended(k.spec.Expires, now):
-		return KeyAnswer{}, inputError("key %s came to its end at %s: give it a later one first", k.id, stamp(*k.spec.Expires))
+		return KeyAnswer{}, inputErrorF("key %s came to its end at %s: give it a later one first", k.id, stamp(*k.spec.Expires))
 	}
 	key, err := access.NewKey(rand.Reader, k.id)
 	if err != nil {

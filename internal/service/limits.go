@@ -190,7 +190,7 @@ func (g *Gate) charge(ctx context.Context, k *liveKey, who access.Principal, fro
 			wait := allowance.Reset.Sub(now)
 			denied := &DeniedError{
 				Reason: DeniedQuota, RetryAfter: wait, Grant: grant,
-				text: fmt.Sprintf("the quota of %s is used up; it begins anew at %s", k.spec.Quota, stamp(allowance.Reset)),
+				told: tellF("the quota of %s is used up; it begins anew at %s", k.spec.Quota, stamp(allowance.Reset)),
 			}
 			g.refuse(ctx, denied, k, who.Actor(), from)
 			return grant, denied

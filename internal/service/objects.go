@@ -95,9 +95,7 @@ func (e *ConfirmError) Said() say.Text {
 }
 
 // StaleError says that an object is not in the version that was to be changed. It is a store.ErrConflict.
-type StaleError struct{ text string }
-
-func (e *StaleError) Error() string { return e.text }
+type StaleError struct{ told }
 
 // Unwrap gives store.ErrConflict.
 func (e *StaleError) Unwrap() error { return store.ErrConflict }
@@ -105,7 +103,7 @@ func (e *StaleError) Unwrap() error { return store.ErrConflict }
 // Objects lists the objects of a kind, those of the file and those of the store, ordered by name.
 func (s *Service) Objects(kind store.ObjectKind) ([]config.Object, error) {
 	if !slices.Contains(ObjectKinds, kind) {
-		return nil, inputError("%q is no kind of object; known are %s", kind, kindNames())
+		return nil, inputErrorF("%q is no kind of object; known are %s", kind, kindNames())
 	}
 	list := s.Config.Objects(kind)
 	if list == nil {
@@ -195,7 +193,7 @@ func noObject(kind store.ObjectKind, name string, list []config.Object) error {
 	for i := range list {
 		names = append(names, list[i].Name)
 	}
-	return inputError("there is no %s %q; %s", kind, name, meant(name, names, "there is none of this kind yet"))
+	return inputErrorF("there is no %s %q; %s", say.Word(kind), name, meant(name, names, say.F("there is none of this kind yet")))
 }
 
 // SaveObject makes an object or changes it. *InputError and *RefusedError where
@@ -219,7 +217,7 @@ func (s *Service) change(ctx context.Context, change ObjectChange, remove bool) 
 		return ObjectAnswer{}, err
 	}
 	if author == "" {
-		return ObjectAnswer{}, inputError("who makes this change? it needs an author")
+		return ObjectAnswer{}, inputErrorF("who makes this change? it needs an author")
 	}
 	g, err := s.stage(ctx)
 	if err != nil {
@@ -320,10 +318,10 @@ func (g *stage) ofStore(loaded *config.Loaded) map[string]config.Object {
 // edit checks that an object may be changed and begins the change.
 func (g *stage) edit(ctx context.Context, change ObjectChange, remove bool) (*edit, error) {
 	if !slices.Contains(ObjectKinds, change.Kind) {
-		return nil, inputError("%q is no kind of object; known are %s", change.Kind, kindNames())
+		return nil, inputErrorF("%q is no kind of object; known are %s", change.Kind, kindNames())
 	}
 	if _, _, err := store.ObjectKey(change.Kind, change.Name); err != nil {
-		return nil, inputError("%v", err)
+		return nil, asInput(err)
 	}
 	var held store.Object
 	place, there := g.places[objectName(change.Kind, change.Name)]
@@ -331,13 +329,13 @@ func (g *stage) edit(ctx context.Context, change ObjectChange, remove bool) (*ed
 		held = g.stored[place]
 	}
 	if o, fixed := g.fixed[objectName(change.Kind, change.Name)]; fixed && (!remove || !there) {
-		return nil, inputError("%s %q belongs to the file, %s: change it there", o.Kind, o.Name, o.Where)
+		return nil, inputErrorF("%s %q belongs to the file, %s: change it there", say.Word(o.Kind), o.Name, o.Where)
 	}
 	switch {
 	case change.Version == 0 && there:
-		return nil, inputError("there is %s %s %q already, version %d by %s of %s; update it instead", Article(change.Kind), change.Kind, change.Name, held.Version, somebody(held.Author), stamp(held.Changed))
+		return nil, inputErrorF("there is %s %q already, version %d by %s of %s; update it instead", say.Word(Article(change.Kind)+" "+string(change.Kind)), change.Name, held.Version, somebody(held.Author), stamp(held.Changed))
 	case change.Version < PresentVersion:
-		return nil, inputError("version %d: versions begin at 1", change.Version)
+		return nil, inputErrorF("version %d: versions begin at 1", change.Version)
 	case change.Version != 0 && !there:
 		if change.Version > 0 {
 			if gone := g.deleted(ctx, change); gone != nil {
@@ -346,8 +344,8 @@ func (g *stage) edit(ctx context.Context, change ObjectChange, remove bool) (*ed
 		}
 		return nil, noObject(change.Kind, change.Name, g.before.Objects(change.Kind))
 	case change.Version > 0 && change.Version != held.Version:
-		return nil, &StaleError{fmt.Sprintf("%s %q is in version %d, changed by %s at %s, not in version %d: look at what was changed, and change that version",
-			change.Kind, change.Name, held.Version, somebody(held.Author), stamp(held.Changed), change.Version)}
+		return nil, &StaleError{tellF("%s %q is in version %d, changed by %s at %s, not in version %d: look at what was changed, and change that version",
+			say.Word(change.Kind), change.Name, held.Version, somebody(held.Author), stamp(held.Changed), change.Version)}
 	}
 	e := &edit{held: held, object: held, did: Deleted}
 	if remove {
@@ -367,17 +365,17 @@ func (g *stage) deleted(ctx context.Context, change ObjectChange) error {
 	if err != nil || len(rows) == 0 || rows[0].Reason != Deleted {
 		return nil //nolint:nilerr // it only adds to an error
 	}
-	return &StaleError{fmt.Sprintf("%s %q was deleted by %s at %s", change.Kind, change.Name, rows[0].Actor, stamp(rows[0].At))}
+	return &StaleError{tellF("%s %q was deleted by %s at %s", say.Word(change.Kind), change.Name, rows[0].Actor, stamp(rows[0].At))}
 }
 
 // objectName names an object in the record.
 func objectName(kind store.ObjectKind, name string) string { return string(kind) + "/" + name }
 
-func somebody(author string) string {
+func somebody(author string) say.Text {
 	if author == "" {
-		return "somebody"
+		return say.F("somebody")
 	}
-	return author
+	return say.Raw(author)
 }
 
 // check tries the edits out: their objects have to be in order, and no other
@@ -405,7 +403,7 @@ func (g *stage) check() error {
 	}
 	g.is = g.ofStore(g.after)
 	var own config.Faults
-	var others []string
+	var others []say.Text
 	for _, name := range slices.Sorted(maps.Keys(g.is)) {
 		o := g.is[name]
 		faults, _ := errors.AsType[config.Faults](o.Fault)
@@ -416,14 +414,14 @@ func (g *stage) check() error {
 		case e != nil:
 			e.object.Spec = o.Spec
 		case len(faults) > 0 && g.was[name].Fault == nil:
-			others = append(others, fmt.Sprintf("%s %q (%s)", o.Kind, o.Name, faults[0].Summary()))
+			others = append(others, say.F("%s %q (%s)", say.Word(o.Kind), o.Name, faults[0].Summary()))
 		}
 	}
 	if len(own) > 0 {
 		return &RefusedError{own}
 	}
 	if len(others) > 0 {
-		return inputError("%s: %s would be set aside: %s", g.asked(), say.N(len(others), "%d other object", "%d other objects"), some(others))
+		return inputErrorF("%s: %s would be set aside: %s", g.asked(), say.N(len(others), "%d other object", "%d other objects"), someOf(others))
 	}
 	for _, e := range g.edits {
 		g.compare(e)
@@ -432,12 +430,12 @@ func (g *stage) check() error {
 }
 
 // asked says what was asked for, as the begin of a refusal.
-func (g *stage) asked() string {
+func (g *stage) asked() say.Text {
 	if len(g.edits) != 1 {
-		return "nothing was changed"
+		return say.F("nothing was changed")
 	}
 	e := g.edits[0]
-	return fmt.Sprintf("%s %q can not be %s", e.object.Kind, e.object.Name, e.did)
+	return say.F("%s %q can not be %s", say.Word(e.object.Kind), e.object.Name, say.Word(e.did))
 }
 
 // compare finds what an edit changes, key by key.
@@ -660,7 +658,7 @@ func (g *stage) save(ctx context.Context, e *edit) error {
 	if e.did == Deleted {
 		err := g.s.Store.DeleteObject(ctx, e.object.Kind, e.object.Name, e.held.Version, row)
 		if errors.Is(err, store.ErrNotFound) {
-			return &StaleError{fmt.Sprintf("%s %q was deleted by somebody else in the meantime", e.object.Kind, e.object.Name)}
+			return &StaleError{tellF("%s %q was deleted by somebody else in the meantime", say.Word(e.object.Kind), e.object.Name)}
 		}
 		return saving(err)
 	}
@@ -678,7 +676,7 @@ func saving(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrConflict):
-		return &StaleError{err.Error()}
+		return &StaleError{told{say.Of(err)}}
 	}
 	return fmt.Errorf("save the change: %w", err)
 }

@@ -76,11 +76,11 @@ func (s *Service) Weeks(name, date string, weeks int) ([]ScheduleWeek, error) {
 	of := calendar.DateAt(s.Now(), c.Location())
 	if date != "" {
 		if of, err = calendar.ParseDate(date); err != nil {
-			return nil, inputError("week %q: %v", date, err)
+			return nil, inputErrorF("week %q: %v", date, err)
 		}
 	}
 	if weeks < 1 || weeks > maxWeeks {
-		return nil, inputError("%d weeks: from 1 to %d can be drawn", weeks, maxWeeks)
+		return nil, inputErrorF("%d weeks: from 1 to %d can be drawn", weeks, maxWeeks)
 	}
 	var list []ScheduleWeek
 	for i := range weeks {

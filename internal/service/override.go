@@ -223,13 +223,13 @@ func (s *Service) checkRequest(request *OverrideRequest) (*policy.Override, erro
 		return nil, err
 	}
 	if o.State != calendar.Running && o.State != calendar.Stopped {
-		return nil, inputError("state %s: an override wants a target running or stopped", o.State)
+		return nil, inputErrorF("state %s: an override wants a target running or stopped", o.State)
 	}
 	if err := request.End.check(o.From); err != nil {
 		return nil, err
 	}
 	if o.Once && request.End.Boundary {
-		return nil, inputError("an override ends either when it has been reached or at the next boundary; ask for one of them")
+		return nil, inputErrorF("an override ends either when it has been reached or at the next boundary; ask for one of them")
 	}
 	return o, nil
 }
@@ -237,7 +237,7 @@ func (s *Service) checkRequest(request *OverrideRequest) (*policy.Override, erro
 func person(author string) (string, error) {
 	author, err := words("author", author, maxAuthor)
 	if err == nil && author == "" {
-		err = inputError("who decides this? an override needs an author")
+		err = inputErrorF("who decides this? an override needs an author")
 	}
 	return author, err
 }
@@ -247,9 +247,9 @@ func person(author string) (string, error) {
 func words(field, text string, most int) (string, error) {
 	switch {
 	case !utf8.ValidString(text):
-		return "", inputError("%s %.100q is not valid UTF-8", field, text)
+		return "", inputErrorF("%s %.100q is not valid UTF-8", say.Word(field), text)
 	case len(text) > most:
-		return "", inputError("the %s is %d bytes long; at most %d are kept", field, len(text), most)
+		return "", inputErrorF("the %s is %d bytes long; at most %d are kept", say.Word(field), len(text), most)
 	}
 	return strings.TrimSpace(Plain(text)), nil
 }
@@ -262,15 +262,15 @@ func Plain(text string) string { return say.Plain(text) }
 func (e End) check(now time.Time) error {
 	switch {
 	case e.given() > 1:
-		return inputError("give one end: a duration, a time or the next boundary")
+		return inputErrorF("give one end: a duration, a time or the next boundary")
 	case e.For < 0:
-		return inputError("a duration of %s is over before it begins", e.For)
+		return inputErrorF("a duration of %s is over before it begins", e.For)
 	case !e.Until.IsZero() && !e.Until.After(now):
-		return inputError("until %s is in the past; it is %s now", stamp(e.Until), stamp(now))
+		return inputErrorF("until %s is in the past; it is %s now", stamp(e.Until), stamp(now))
 	}
 	if e.Clock != "" {
 		if _, err := calendar.ParseTimeOfDay(e.Clock, false); err != nil {
-			return inputError("until %q is no time of day; write H:MM from 0:00 to 23:59", e.Clock)
+			return inputErrorF("until %q is no time of day; write H:MM from 0:00 to 23:59", e.Clock)
 		}
 	}
 	return nil
@@ -287,7 +287,7 @@ func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (n
 	switch {
 	case end.For != 0:
 		if end.For > limits.longest() { // what follows can not be overflowed by it
-			return nil, inputError("an override for %s is too long: %s; %s", config.Duration(end.For), limits.allowance(), remaining(v.now, latest))
+			return nil, inputErrorF("an override for %s is too long: %s; %s", config.Duration(end.For), limits.allowance(), remaining(v.now, latest))
 		}
 		o.Until = v.now.Add(end.For)
 	case !end.Until.IsZero():
@@ -300,7 +300,7 @@ func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (n
 		o.Until = v.now.Add(LongestOverride)
 		boundary, ok, rest := v.boundary(o, on)
 		if !ok {
-			return nil, inputError("there is no next boundary at which %s is wanted of %s%s; say how long instead: --for 2h or --until TIME",
+			return nil, inputErrorF("there is no next boundary at which %s is wanted of %s%s; say how long instead: --for 2h or --until TIME",
 				opposite(o.State), o.Target, rest)
 		}
 		o.Until = boundary
@@ -321,18 +321,18 @@ func (v *looked) end(o *policy.Override, on subject, end End, made time.Time) (n
 	o.Until = store.Instant(o.Until)
 	switch {
 	case o.Until.After(latest):
-		return nil, inputError("an override until %s is too long: %s; %s", stamp(o.Until), limits.allowance(), remaining(v.now, latest))
+		return nil, inputErrorF("an override until %s is too long: %s; %s", stamp(o.Until), limits.allowance(), remaining(v.now, latest))
 	case !o.Until.After(v.now):
-		return nil, inputError("until %s is in the past; it is %s now", stamp(o.Until), stamp(v.now))
+		return nil, inputErrorF("until %s is in the past; it is %s now", stamp(o.Until), stamp(v.now))
 	}
 	return notes, nil
 }
 
-func remaining(now, latest time.Time) string {
+func remaining(now, latest time.Time) say.Text {
 	if !latest.After(now) {
-		return "none of that is left; make a new override"
+		return say.F("none of that is left; make a new override")
 	}
-	return fmt.Sprintf("it may last until %s", stamp(latest))
+	return say.F("it may last until %s", stamp(latest))
 }
 
 func opposite(state calendar.State) calendar.State {
@@ -358,22 +358,22 @@ func (v *looked) clock(on subject, text string) (time.Time, error) {
 		}
 	}
 	if len(zones) > 1 {
-		return time.Time{}, inputError("until %s is at several instants: what %s selects lives in %d time zones; write the date and the zone, such as 2027-02-05T22:00+09:00", text, on.target, len(zones))
+		return time.Time{}, inputErrorF("until %s is at several instants: what %s selects lives in %d time zones; write the date and the zone, such as 2027-02-05T22:00+09:00", text, on.target, len(zones))
 	}
 	for _, zone := range zones {
 		at, err := calendar.ParseTimeOfDay(text, false)
 		if err != nil {
-			return time.Time{}, inputError("until %q is no time of day; write H:MM from 0:00 to 23:59", text)
+			return time.Time{}, inputErrorF("until %q is no time of day; write H:MM from 0:00 to 23:59", text)
 		}
 		every, err := calendar.ParseExpression(fmt.Sprintf("cron(%d %d * * ? *)", int(at)%60, int(at)/60), zone, time.Time{})
 		if err != nil {
-			return time.Time{}, fmt.Errorf("until %s: %w", text, err)
+			return time.Time{}, say.Err("until %s: %w", text, err)
 		}
 		if next, ok := every.Next(v.now); ok {
 			return next, nil
 		}
 	}
-	return time.Time{}, inputError("until %s: the zone of %s is not known, because no schedule that can be used governs it; write the date and the zone, such as 2027-02-05T22:00+09:00", text, on.target)
+	return time.Time{}, inputErrorF("until %s: the zone of %s is not known, because no schedule that can be used governs it; write the date and the zone, such as 2027-02-05T22:00+09:00", text, on.target)
 }
 
 // boundary is when the override has ended for everything that it is for at the
@@ -451,7 +451,7 @@ func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (
 		return say.F("%s may make %d more within 7 days (overrides.max_per_week: %d).", author, most-len(made)-1, most), nil
 	}
 	slices.SortFunc(made, time.Time.Compare)
-	return say.Text{}, inputError("%s has made %s in the last 7 days, and overrides.max_per_week allows %d; none is left before %s; extend one that is in force (dayshift override list), or ask a colleague",
+	return say.Text{}, inputErrorF("%s has made %s in the last 7 days, and overrides.max_per_week allows %d; none is left before %s; extend one that is in force (dayshift override list), or ask a colleague",
 		author, say.N(len(made), "%d override", "%d overrides"), most, stamp(made[len(made)-most].Add(perWeek)))
 }
 
@@ -719,19 +719,22 @@ type subject struct {
 	guarded      []int            // protected resources that it would be for
 }
 
-const howToName = "write an ID, an ARN, a name, account/region/kind/id, schedule:NAME, or a filter such as tag:Env=dev"
+// howToName says what a target is given by.
+func howToName() say.Text {
+	return say.F("write an ID, an ARN, a name, account/region/kind/id, schedule:NAME, or a filter such as tag:Env=dev")
+}
 
 // resolve finds what a person means.
 func (v *looked) resolve(text string) (subject, error) {
 	if !utf8.ValidString(text) {
-		return subject{}, inputError("target %.100q is not valid UTF-8", text)
+		return subject{}, inputErrorF("target %.100q is not valid UTF-8", text)
 	}
 	text = strings.TrimSpace(text)
 	switch {
 	case text == "":
-		return subject{}, inputError("which target? %s", howToName)
+		return subject{}, inputErrorF("which target? %s", howToName())
 	case strings.HasPrefix(text, workloadPrefix):
-		return subject{}, inputError("%q: a workload can not be overridden; `dayshift workload start|stop %s` begins a run of it, or %s", text, strings.TrimPrefix(text, workloadPrefix), howToName)
+		return subject{}, inputErrorF("%q: a workload can not be overridden; `dayshift workload start|stop %s` begins a run of it, or %s", text, strings.TrimPrefix(text, workloadPrefix), howToName())
 	case strings.HasPrefix(text, schedulePrefix):
 		return v.ofSchedule(strings.TrimPrefix(text, schedulePrefix))
 	case strings.HasPrefix(text, filterPrefix):
@@ -739,7 +742,7 @@ func (v *looked) resolve(text string) (subject, error) {
 	case strings.HasPrefix(text, resourcePrefix):
 		name := strings.TrimPrefix(text, resourcePrefix)
 		if name == "" {
-			return subject{}, inputError("which resource? %s", howToName)
+			return subject{}, inputErrorF("which resource? %s", howToName())
 		}
 		return v.ofResource(name, v.named(name))
 	case hasEquals(text):
@@ -748,7 +751,7 @@ func (v *looked) resolve(text string) (subject, error) {
 	found := v.named(text)
 	if _, known := v.s.Book.Schedules[text]; known {
 		if len(found) > 0 {
-			return subject{}, inputError("%q is a schedule and %s; write schedule:%s, or for the resource\n%s", text, say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
+			return subject{}, inputErrorF("%q is a schedule and %s; write schedule:%s, or for the resource\n%s", text, say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
 		}
 		return v.ofSchedule(text)
 	}
@@ -780,17 +783,17 @@ func (v *looked) named(text string) (found []int) {
 }
 
 // refs lists resources, one a line, as a command takes them.
-func (v *looked) refs(found []int) string {
-	var lines []string
+func (v *looked) refs(found []int) say.Text {
+	var lines []say.Text
 	for n, i := range found {
 		if n == namesShown {
-			lines = append(lines, fmt.Sprintf("  and %d more", len(found)-n))
+			lines = append(lines, say.F("  and %d more", len(found)-n))
 			break
 		}
 		r := &v.report.Decisions[i].Resource
-		lines = append(lines, fmt.Sprintf("  %s (%s)", r.Ref, r.Name))
+		lines = append(lines, say.Raw(fmt.Sprintf("  %s (%s)", r.Ref, r.Name)))
 	}
-	return strings.Join(lines, "\n")
+	return say.Lines(lines...)
 }
 
 func (v *looked) ofSchedule(name string) (subject, error) {
@@ -807,35 +810,35 @@ func (v *looked) ofSchedule(name string) (subject, error) {
 func (v *looked) ofFilter(text string) (subject, error) {
 	filter, err := fleet.ParseFilter(text)
 	if err != nil {
-		return subject{}, &InputError{err.Error()}
+		return subject{}, asInput(err)
 	}
 	if strings.Contains(","+filter.String(), ",instance-state-name=") {
-		return subject{}, inputError("filter %q selects by instance-state-name: what the override starts or stops would not be selected any more, and be undone at once; select by tags or names", filter)
+		return subject{}, inputErrorF("filter %q selects by instance-state-name: what the override starts or stops would not be selected any more, and be undone at once; select by tags or names", filter)
 	}
 	on := subject{target: policy.Target{Filter: filter}}
 	v.cover(&on)
 	if len(on.covered) > 0 {
 		return on, nil
 	}
-	reason := fmt.Sprintf("filter %q matches no scheduled resource in %s", filter, say.N(v.report.Run.Counts.Scopes, "%d scope", "%d scopes"))
+	reason := say.F("filter %q matches no scheduled resource in %s", filter, say.N(v.report.Run.Counts.Scopes, "%d scope", "%d scopes"))
 	if len(on.guarded) > 0 {
-		reason = fmt.Sprintf("filter %q matches nothing but %s", filter, say.N(len(on.guarded), "%d protected resource", "%d protected resources"))
+		reason = say.F("filter %q matches nothing but %s", filter, say.N(len(on.guarded), "%d protected resource", "%d protected resources"))
 	}
-	return subject{}, inputError("%s; look with `dayshift resource list --filter`%s", reason, v.gapLines())
+	return subject{}, &InputError{told{say.Lines(say.F("%s; look with `dayshift resource list --filter`", reason), v.gapLines())}}
 }
 
-func (v *looked) gapLines() string {
-	var text strings.Builder
+func (v *looked) gapLines() say.Text {
+	var lines []say.Text
 	for _, gap := range v.report.Gaps {
-		text.WriteString("\n  it may match in a part that could not be listed: " + gap.String())
+		lines = append(lines, say.F("  it may match in a part that could not be listed: %s", gap))
 	}
-	return text.String()
+	return say.Lines(lines...)
 }
 
 func (v *looked) ofResource(text string, found []int) (subject, error) {
 	switch {
 	case len(found) > 1:
-		return subject{}, inputError("%s answer to %q; write one of them, or a filter for all:\n%s", say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
+		return subject{}, inputErrorF("%s answer to %q; write one of them, or a filter for all:\n%s", say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
 	case len(found) == 0:
 		return subject{}, v.notFound(text)
 	}
@@ -843,9 +846,9 @@ func (v *looked) ofResource(text string, found []int) (subject, error) {
 	p := v.s.Book.Governs(r)
 	switch {
 	case p.Protected():
-		return subject{}, inputError("%s (%s) can not be overridden: %s", r.Name, r.Ref, decide.Reason(p.Why).Sentence())
+		return subject{}, inputErrorF("%s (%s) can not be overridden: %s", r.Name, r.Ref, decide.Reason(p.Why))
 	case p.Name == "":
-		return subject{}, inputError("%s (%s) can not be overridden: it carries no %s tag, so Dayshift leaves it alone; tag it with the name of a schedule first", r.Name, r.Ref, p.TagKey)
+		return subject{}, inputErrorF("%s (%s) can not be overridden: it carries no %s tag, so Dayshift leaves it alone; tag it with the name of a schedule first", r.Name, r.Ref, p.TagKey)
 	}
 	return subject{target: policy.Target{Resource: r.Ref}, name: r.Name, schedule: p.Schedule, scheduleName: p.Name, covered: found}, nil
 }
@@ -859,9 +862,7 @@ func (v *looked) notFound(text string) error {
 		names = append(names, name)
 	}
 	near, _ := typo.Nearest(text, names)
-	return fmt.Errorf("there is no schedule %q, and %w", text, &NotFoundError{
-		Target: text, Scopes: v.report.Run.Counts.Scopes, Gaps: gaps(v.report), Near: near,
-	})
+	return &NotFoundError{Target: text, Scopes: v.report.Run.Counts.Scopes, Gaps: gaps(v.report), Near: near, Schedule: true}
 }
 
 // cover finds the resources that a target is for.
@@ -1114,11 +1115,18 @@ func when(t time.Time, zone *time.Location) say.Text {
 // shown bounds the names in a sentence.
 const shown = 5
 
-func first(list []string) []string { return list[:min(len(list), shown)] }
-
 func some(names []string) say.Text {
-	text := say.Names(first(names))
-	if more := len(names) - shown; more > 0 {
+	list := make([]say.Text, len(names))
+	for i, name := range names {
+		list[i] = say.Raw(name)
+	}
+	return someOf(list)
+}
+
+// someOf is some for what is more than a name.
+func someOf(list []say.Text) say.Text {
+	text := say.List(list[:min(len(list), shown)]...)
+	if more := len(list) - shown; more > 0 {
 		text = say.F("%s and %d more", text, more)
 	}
 	return text

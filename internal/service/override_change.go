@@ -78,7 +78,7 @@ func (s *Service) Override(ctx context.Context, idOrTarget string) (OverrideAnsw
 }
 
 func (h *held) unreadable() error {
-	return fmt.Errorf("override %s can not be read and has no effect (%w); clear it: dayshift override clear %s", h.object.Name, h.fault, h.object.Name)
+	return say.Err("override %s can not be read and has no effect (%w); clear it: dayshift override clear %s", h.object.Name, h.fault, h.object.Name)
 }
 
 // Direction is which way the end of an override may move.
@@ -114,7 +114,7 @@ func (s *Service) ChangeOverride(ctx context.Context, change OverrideChange) (Ov
 		return OverrideAnswer{}, err
 	}
 	if change.End.given() == 0 {
-		return OverrideAnswer{}, inputError("until when? give a duration, a time or the next boundary")
+		return OverrideAnswer{}, inputErrorF("until when? give a duration, a time or the next boundary")
 	}
 	if err := change.End.check(s.Now()); err != nil {
 		return OverrideAnswer{}, err
@@ -157,9 +157,9 @@ func (s *Service) changeOverride(ctx context.Context, change OverrideChange, aut
 	}
 	switch {
 	case change.Direction == Later && !o.Until.After(before.Until):
-		return OverrideAnswer{}, inputError("override %s lasts until %s already, and %s is no later; to cut it short: dayshift override cut %s", o.ID, stamp(before.Until), stamp(o.Until), o.ID)
+		return OverrideAnswer{}, inputErrorF("override %s lasts until %s already, and %s is no later; to cut it short: dayshift override cut %s", o.ID, stamp(before.Until), stamp(o.Until), o.ID)
 	case change.Direction == Earlier && !o.Until.Before(before.Until):
-		return OverrideAnswer{}, inputError("override %s ends at %s, and %s is no earlier; to extend it: dayshift override extend %s", o.ID, stamp(before.Until), stamp(o.Until), o.ID)
+		return OverrideAnswer{}, inputErrorF("override %s ends at %s, and %s is no earlier; to extend it: dayshift override extend %s", o.ID, stamp(before.Until), stamp(o.Until), o.ID)
 	}
 	object, err := store.FromOverride(&o)
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *Service) changeOverride(ctx context.Context, change OverrideChange, aut
 		return answer, err
 	}
 	if object, err = s.Store.SaveObject(ctx, object, on.row(&o, author, v.now, reasonChanged)); err != nil {
-		return OverrideAnswer{}, fmt.Errorf("change override %s: %w", o.ID, err)
+		return OverrideAnswer{}, say.Err("change override %s: %w", o.ID, err)
 	}
 	answer.Override.Version = object.Version
 	return answer, nil
@@ -216,9 +216,9 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 	}
 	switch {
 	case clearing.All && clearing.Target != "":
-		return ClearedOverrides{}, inputError("clear either %q or all overrides", clearing.Target)
+		return ClearedOverrides{}, inputErrorF("clear either %q or all overrides", clearing.Target)
 	case clearing.All && clearing.Version != 0:
-		return ClearedOverrides{}, inputError("a version goes with one override, not with all")
+		return ClearedOverrides{}, inputErrorF("a version goes with one override, not with all")
 	}
 	v, err := s.lookingAtHeld(ctx, clearing.Target)
 	if err != nil {
@@ -231,7 +231,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 		}
 	}
 	if clearing.Version != 0 && len(found) > 1 {
-		return ClearedOverrides{}, inputError("a version goes with one override, and %q has %d; name one by its ID:\n%s", clearing.Target, len(found), idLines(found))
+		return ClearedOverrides{}, inputErrorF("a version goes with one override, and %q has %d; name one by its ID:\n%s", clearing.Target, len(found), idLines(found))
 	}
 	for i := range found {
 		on := subject{} // of what can not be read nobody knows what it is for
@@ -250,7 +250,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 		if !clearing.DryRun {
 			gone, err := v.clear(ctx, h, clearing.Version, author)
 			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("clear override %s: %w", h.object.Name, err))
+				failed = errors.Join(failed, say.Err("clear override %s: %w", h.object.Name, err))
 				continue
 			}
 			if gone {
@@ -369,11 +369,11 @@ func clearedSentences(a *ClearedOverrides) (list []say.Text) {
 // target, in the order in which they count. There is at least one without an error.
 func (v *looked) find(text string) ([]held, error) {
 	if !utf8.ValidString(text) {
-		return nil, inputError("%.100q is not valid UTF-8", text)
+		return nil, inputErrorF("%.100q is not valid UTF-8", text)
 	}
 	text = strings.TrimSpace(text)
 	if text == "" {
-		return nil, inputError("which override? give an ID or a target; see `dayshift override list`")
+		return nil, inputErrorF("which override? give an ID or a target; see `dayshift override list`")
 	}
 	byID := func(match func(id string) bool) (found []held) {
 		for _, h := range v.held {
@@ -385,7 +385,7 @@ func (v *looked) find(text string) ([]held, error) {
 	}
 	if exact := byID(func(id string) bool { return id == text }); len(exact) == 1 {
 		if o := exact[0].override; o != nil && !v.inForce(o) {
-			return nil, inputError("override %s ended at %s", o.ID, stamp(o.Until))
+			return nil, inputErrorF("override %s ended at %s", o.ID, stamp(o.Until))
 		}
 		return exact, nil
 	}
@@ -398,13 +398,13 @@ func (v *looked) find(text string) ([]held, error) {
 	case len(part) == 1 && len(on) == 0:
 		return part, nil
 	case len(part) > 0:
-		return nil, inputError("%q is the beginning or end of several overrides, or a target as well; write the whole ID of one:\n%s", text, idLines(append(part, on...)))
+		return nil, inputErrorF("%q is the beginning or end of several overrides, or a target as well; write the whole ID of one:\n%s", text, idLines(append(part, on...)))
 	case len(on) == 0:
 		return nil, v.noOverride(text)
 	}
 	for i := range on {
 		if targetText(on[i].override.Target) != targetText(on[0].override.Target) {
-			return nil, inputError("%q is the target of overrides on different things; write the ID of one:\n%s", text, idLines(on))
+			return nil, inputErrorF("%q is the target of overrides on different things; write the ID of one:\n%s", text, idLines(on))
 		}
 	}
 	return on, nil
@@ -464,26 +464,26 @@ func (v *looked) noOverride(text string) error {
 		}
 	}
 	if len(others) > 0 {
-		return inputError("no override is on %q itself; it is covered by\n%s", text, idLines(others))
+		return inputErrorF("no override is on %q itself; it is covered by\n%s", text, idLines(others))
 	}
 	if len(v.inForceOf(v.held)) == 0 {
-		return inputError("there is no override %q; none is in force", text)
+		return inputErrorF("there is no override %q; none is in force", text)
 	}
-	return inputError("there is no override %q; see `dayshift override list`", text)
+	return inputErrorF("there is no override %q; see `dayshift override list`", text)
 }
 
-func idLines(list []held) string {
-	lines := make([]string, 0, len(list))
+func idLines(list []held) say.Text {
+	lines := make([]say.Text, 0, len(list))
 	for i, h := range list {
 		if i == namesShown {
-			lines = append(lines, fmt.Sprintf("  and %d more", len(list)-i))
+			lines = append(lines, say.F("  and %d more", len(list)-i))
 			break
 		}
-		line := "  " + h.object.Name
+		line := say.F("  %s", h.object.Name)
 		if h.override != nil {
-			line += fmt.Sprintf(" (%s %s %s)", targetText(h.override.Target), h.override.State, ends(h.override))
+			line = say.F("  %s (%s %s %s)", h.object.Name, targetText(h.override.Target), h.override.State, ends(h.override))
 		}
-		lines = append(lines, Plain(line))
+		lines = append(lines, line.Plain())
 	}
-	return strings.Join(lines, "\n")
+	return say.Lines(lines...)
 }

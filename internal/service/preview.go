@@ -178,12 +178,12 @@ func (s *Service) preview(from, to time.Time) (Preview, error) {
 	answer := Preview{From: from.UTC(), To: to.UTC(), Events: []PreviewEvent{}, Estimates: []PreviewEstimate{}, Gaps: []Gap{}, Cost: PreviewCost{Basis: savings.PriceBasis}}
 	switch {
 	case !from.Before(to):
-		return answer, inputError("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return answer, inputErrorF("from %s is not before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	case to.Sub(from) > maxPreview:
-		return answer, inputError("from %s to %s is too long for a preview; ask for at most %d days",
+		return answer, inputErrorF("from %s to %s is too long for a preview; ask for at most %d days",
 			from.Format(time.RFC3339), to.Format(time.RFC3339), int(maxPreview.Hours()/24))
 	case to.After(s.Now().Add(10 * maxPreview)):
-		return answer, inputError("to %s is too far in the future; ask for at most %d days from now", to.Format(time.RFC3339), int(10*maxPreview.Hours()/24))
+		return answer, inputErrorF("to %s is too far in the future; ask for at most %d days from now", to.Format(time.RFC3339), int(10*maxPreview.Hours()/24))
 	}
 	return answer, nil
 }
@@ -217,7 +217,7 @@ func (w *walker) run(ctx context.Context, now time.Time) error {
 		case ctx.Err() != nil:
 			return fmt.Errorf("look ahead: %w", context.Cause(ctx))
 		case step == previewSteps:
-			return inputError("more than can be told happens between %s and %s (%s alone was decided %d times); ask for a shorter time",
+			return inputErrorF("more than can be told happens between %s and %s (%s alone was decided %d times); ask for a shorter time",
 				now.Format(time.RFC3339), w.to.Format(time.RFC3339), w.resource.Ref, step)
 		}
 		d, err := w.look(at)
@@ -395,7 +395,7 @@ func (l *lived) act(d *decide.Decision, at time.Time) error {
 		return nil
 	}
 	if len(l.answer.Events) == previewEvents {
-		return inputError("more than %d starts and stops happen between %s and %s; ask for a shorter time",
+		return inputErrorF("more than %d starts and stops happen between %s and %s; ask for a shorter time",
 			previewEvents, l.answer.From.Format(time.RFC3339), l.answer.To.Format(time.RFC3339))
 	}
 	l.answer.Events = append(l.answer.Events, eventOf(d, at))

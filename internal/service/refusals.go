@@ -126,7 +126,7 @@ func (g *Gate) refuse(ctx context.Context, err error, k *liveKey, who, from stri
 		return
 	}
 	g.counted(string(denied.Reason))
-	row := store.Activity{At: g.stamp(), Actor: "anonymous", Event: store.EventRefused, Reason: string(denied.Reason), Detail: denied.text}
+	row := store.Activity{At: g.stamp(), Actor: "anonymous", Event: store.EventRefused, Reason: string(denied.Reason), Detail: denied.Error()}
 	group := strangers
 	switch denied.Reason {
 	case DeniedUnknown:
@@ -159,7 +159,7 @@ func (g *Gate) Refused(ctx context.Context, by access.Principal, from, what stri
 	g.counted(reason)
 	row := store.Activity{
 		At: g.stamp(), Actor: by.Actor(), Event: store.EventRefused, Reason: reason,
-		Detail: shortTo(Plain(fmt.Sprintf("%s, which is %s, was refused: %s, from %s", by.Actor(), orNone(string(by.Role)), what, address(from))), maxDetail),
+		Detail: shortTo(Plain(fmt.Sprintf("%s, which is %s, was refused: %s, from %s", by.Actor(), orNone(by.Role), what, address(from))), maxDetail),
 	}
 	if id := by.KeyID(); id != "" {
 		row.Name = keyName(id)

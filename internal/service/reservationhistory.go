@@ -65,7 +65,7 @@ func (s *Service) ReservationHistory(ctx context.Context, name string, from, to 
 		from = to.Add(-historyDefault)
 	}
 	if !from.Before(to) {
-		return ReservationHistory{}, inputError("from is %s, which is not before %s: give an earlier from", stamp(from), stamp(to))
+		return ReservationHistory{}, inputErrorF("from is %s, which is not before %s: give an earlier from", stamp(from), stamp(to))
 	}
 	samples, seen, err := s.samples(ctx, name, to)
 	if err != nil {

@@ -275,7 +275,7 @@ func (s *Service) ApproveReservation(ctx context.Context, request ApprovalReques
 		return ApprovalAnswer{}, err
 	}
 	if author == "" {
-		return ApprovalAnswer{}, inputError("who approves this? it needs an author")
+		return ApprovalAnswer{}, inputErrorF("who approves this? it needs an author")
 	}
 	at := slices.IndexFunc(s.Config.Reservations, func(r *reservation.Reservation) bool { return r.Name == request.Name })
 	if at < 0 {
@@ -289,11 +289,11 @@ func (s *Service) ApproveReservation(ctx context.Context, request ApprovalReques
 	why := r.NeedsApproval(s.Config.Capacity)
 	switch {
 	case r.Err != nil:
-		return ApprovalAnswer{}, inputError("reservation %q is set aside: %v", r.Name, r.Err)
+		return ApprovalAnswer{}, inputErrorF("reservation %q is set aside: %v", r.Name, r.Err)
 	case why == "":
-		return ApprovalAnswer{}, inputError("reservation %q needs nobody's approval", r.Name)
+		return ApprovalAnswer{}, inputErrorF("reservation %q needs nobody's approval", r.Name)
 	case r.Author != "" && samePerson(r.Author, author):
-		return ApprovalAnswer{}, &ForbiddenError{fmt.Sprintf("reservation %q was last changed by %s: somebody else has to approve it", r.Name, r.Author)}
+		return ApprovalAnswer{}, &ForbiddenError{tellF("reservation %q was last changed by %s: somebody else has to approve it", r.Name, r.Author)}
 	}
 	now := store.Instant(s.Now())
 	hourly, _ := r.Cost()
@@ -348,7 +348,7 @@ func (g *stage) endings() error {
 		}
 		for _, r := range g.after.Reservations {
 			if r.Name == e.object.Name && !r.To.IsZero() && !r.To.After(g.now) {
-				return inputError("reservation %q ends at %s, which is in the past: nothing would ever be bought; give another to, or delete it", r.Name, stamp(r.To))
+				return inputErrorF("reservation %q ends at %s, which is in the past: nothing would ever be bought; give another to, or delete it", r.Name, stamp(r.To))
 			}
 		}
 	}

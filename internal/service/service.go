@@ -7,9 +7,7 @@ package service
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dayshift/internal/calendar"
@@ -58,14 +56,18 @@ type OutsideError struct {
 	Unseen    bool // parts of the fleet could not be listed, and may have some
 }
 
-func (e *OutsideError) Error() string {
+// Error implements error: in English.
+func (e *OutsideError) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *OutsideError) Said() say.Text {
 	switch {
 	case e.Unseen:
-		return "a part of the fleet can not be listed now, so it is not known whether this affects resources that you may not act on; name a single resource, or try again later"
+		return say.F("a part of the fleet can not be listed now, so it is not known whether this affects resources that you may not act on; name a single resource, or try again later")
 	case e.Resources == 0:
-		return "this is not bound to resources that you may act on; name one of them"
+		return say.F("this is not bound to resources that you may act on; name one of them")
 	}
-	return fmt.Sprintf("this affects %s that you may not act on", say.N(e.Resources, "%d resource", "%d resources"))
+	return say.F("this affects %s that you may not act on", say.N(e.Resources, "%d resource", "%d resources"))
 }
 
 // Service answers.
@@ -93,13 +95,23 @@ type Service struct {
 
 // InputError says that a question can not be answered as it was put: who asked
 // has to put it differently.
-type InputError struct{ text string }
+type InputError struct{ told }
 
-func (e *InputError) Error() string { return e.text }
+func inputErrorF(format string, args ...any) error { return &InputError{told{say.F(format, args...)}} }
 
-func inputError(format string, args ...any) error {
-	return &InputError{fmt.Sprintf(format, args...)}
-}
+// asInput says that what somebody wrote is at fault as an error of the package that reads it says.
+func asInput(err error) error { return &InputError{told{say.Of(err)}} }
+
+// told is what an error says to people.
+type told struct{ text say.Text }
+
+func tellF(format string, args ...any) told { return told{say.F(format, args...)} }
+
+// Error implements error: in English.
+func (t told) Error() string { return t.text.String() }
+
+// Said implements say.Sayer.
+func (t told) Said() say.Text { return t.text }
 
 // Resource is one line of the fleet.
 type Resource struct {
@@ -266,22 +278,26 @@ type NotFoundError struct {
 	Scopes int
 	Gaps   []Gap
 	Near   string // the name that was most likely meant; may be empty
+	// Schedule: it is no name of a schedule either.
+	Schedule bool
 }
 
-func (e *NotFoundError) Error() string {
-	var text strings.Builder
-	scopes := "1 scope"
-	if e.Scopes != 1 {
-		scopes = fmt.Sprintf("%d scopes", e.Scopes)
+// Error implements error: in English.
+func (e *NotFoundError) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *NotFoundError) Said() say.Text {
+	text := say.F("no scheduled resource answers to %q in %s; give an ID, an ARN, a name or account/region/kind/id", e.Target, say.N(e.Scopes, "%d scope", "%d scopes"))
+	if e.Schedule {
+		text = say.F("there is no schedule %q, and %s", e.Target, text)
 	}
-	fmt.Fprintf(&text, "no scheduled resource answers to %q in %s; give an ID, an ARN, a name or account/region/kind/id", e.Target, scopes)
 	if e.Near != "" {
-		fmt.Fprintf(&text, "; did you mean %q?", e.Near)
+		text = say.Clauses(text, say.F("did you mean %q?", e.Near))
 	}
 	for _, gap := range e.Gaps {
-		text.WriteString("\n  it may be in a part that could not be listed: " + gap.Text.String())
+		text = say.Lines(text, say.F("  it may be in a part that could not be listed: %s", gap.Text))
 	}
-	return text.String()
+	return text
 }
 
 // ScheduleExplanation is what a schedule wants at an instant, and after.
@@ -336,15 +352,15 @@ func (s *Service) ExplainSchedule(name string, at time.Time) (ScheduleExplanatio
 const namesShown = 20
 
 // meant says which of the names that there are was probably meant, or which there are.
-func meant(name string, names []string, none string) string {
+func meant(name string, names []string, none say.Text) say.Text {
 	if near, ok := typo.Nearest(name, names); ok {
-		return fmt.Sprintf("did you mean %q?", near)
+		return say.F("did you mean %q?", near)
 	}
 	if more := len(names) - namesShown; more > 0 {
-		return fmt.Sprintf("known are %s and %d more", strings.Join(names[:namesShown], ", "), more)
+		return say.F("known are %s and %d more", say.Names(names[:namesShown]), more)
 	}
 	if len(names) > 0 {
-		return "known are " + strings.Join(names, ", ")
+		return say.F("known are %s", say.Names(names))
 	}
 	return none
 }
@@ -357,10 +373,10 @@ func (s *Service) schedule(name string) (*policy.Schedule, error) {
 			names = append(names, known)
 		}
 		slices.Sort(names)
-		return nil, inputError("there is no schedule %q; %s", name, meant(name, names, "the configuration has none"))
+		return nil, inputErrorF("there is no schedule %q; %s", name, meant(name, names, say.F("the configuration has none")))
 	}
 	if schedule.Err != nil || schedule.Calendar == nil {
-		return nil, inputError("schedule %q can not be used: %v", name, schedule.Err)
+		return nil, inputErrorF("schedule %q can not be used: %v", name, schedule.Err)
 	}
 	return schedule, nil
 }

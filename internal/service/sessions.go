@@ -82,7 +82,7 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 	}
 	user := isUser(principal.ID)
 	if (principal.KeyID() == "" && !user) || !principal.May(access.Read) {
-		return "", Session{}, &ForbiddenError{fmt.Sprintf("%s can not sign in: that is for API keys and people of an identity provider, with a role", principal.Actor())}
+		return "", Session{}, &ForbiddenError{tellF("%s can not sign in: that is for API keys and people of an identity provider, with a role", principal.Actor())}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
@@ -108,7 +108,7 @@ func (g *Gate) SignIn(ctx context.Context, principal access.Principal, now time.
 			}
 		}
 	} else if !user {
-		return "", Session{}, &DeniedError{Reason: DeniedRevoked, text: "this API key is gone"}
+		return "", Session{}, &DeniedError{Reason: DeniedRevoked, told: tellF("this API key is gone")}
 	} else if err := g.outlived(s.Owner, s.Proof); err != nil {
 		return "", Session{}, err
 	}
@@ -131,7 +131,7 @@ func (g *Gate) outlived(id, proof string) error {
 	if !isUser(id) || g.people == nil || proof != "" && proof == g.people() {
 		return nil
 	}
-	return &DeniedError{Reason: DeniedExpired, text: "how people sign in here was changed; sign in again"}
+	return &DeniedError{Reason: DeniedExpired, told: tellF("how people sign in here was changed; sign in again")}
 }
 
 // makeRoom ends the oldest sessions of somebody who has too many.
@@ -182,7 +182,7 @@ func (g *Gate) Session(ctx context.Context, token, from string, now time.Time) (
 		principal = k.principal(access.ViaSession)
 		principal.Proof = s.Proof
 	case principal.KeyID() != "":
-		return access.Principal{}, Grant{}, &DeniedError{Reason: DeniedRevoked, text: "the API key that this session began with is gone"}
+		return access.Principal{}, Grant{}, &DeniedError{Reason: DeniedRevoked, told: tellF("the API key that this session began with is gone")}
 	default:
 		if err := g.outlived(s.Owner, s.Proof); err != nil {
 			g.refuse(ctx, err, nil, "", from)
@@ -200,11 +200,11 @@ func (g *Gate) Session(ctx context.Context, token, from string, now time.Time) (
 
 // noSession answers whatever is no session: which of the reasons it is tells a stranger nothing.
 func noSession() *DeniedError {
-	return &DeniedError{Reason: DeniedUnknown, text: "this session is not known here; sign in again"}
+	return &DeniedError{Reason: DeniedUnknown, told: tellF("this session is not known here; sign in again")}
 }
 
 func sessionEnded() *DeniedError {
-	return &DeniedError{Reason: DeniedExpired, text: "this session has ended; sign in again"}
+	return &DeniedError{Reason: DeniedExpired, told: tellF("this session has ended; sign in again")}
 }
 
 // readSession reads the session of a token from the store.
@@ -234,7 +234,7 @@ func (g *Gate) openSession(ctx context.Context, token, from string, now time.Tim
 		if !known {
 			if wait := g.mayLook(from, now); wait > 0 { // this one may well be there: it is not said to be gone
 				return store.Session{}, &DeniedError{
-					Reason: DeniedRate, RetryAfter: wait, text: "too many sessions that there are not came from this address; try again in " + seconds(wait),
+					Reason: DeniedRate, RetryAfter: wait, told: tellF("too many sessions that there are not came from this address; try again in %s", seconds(wait)),
 				}
 			}
 		}
@@ -413,7 +413,7 @@ func (g *Gate) EndSession(ctx context.Context, id string, by access.Principal) e
 		return err
 	}
 	if !slices.ContainsFunc(views, func(v Session) bool { return v.ID == id }) {
-		return &GoneError{"there is no such session, or it has ended"}
+		return &GoneError{tellF("there is no such session, or it has ended")}
 	}
 	held, err := g.store.Sessions(ctx, "")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dayshift/internal/config"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -35,7 +36,7 @@ func (s *Service) parseSent(text []byte, objects []store.Object) (*config.Loaded
 		Lookup:   func(string) (string, bool) { return standIn, true },
 		ReadFile: func(string) ([]byte, error) { return []byte(standIn), nil },
 		ReadCalendar: func(string) ([]byte, error) {
-			return nil, errors.New("files of the server are not read for this: give the calendar by its days, its address or its builtin name")
+			return nil, say.Err("files of the server are not read for this: give the calendar by its days, its address or its builtin name")
 		},
 		Now: s.Now,
 	}, objects...)
@@ -102,17 +103,17 @@ func ParseEnd(length, until string, boundary bool, now time.Time) (End, error) {
 	case given == 0:
 		return End{}, nil
 	case given > 1:
-		return End{}, inputError("for, until and boundary: give one of them")
+		return End{}, inputErrorF("for, until and boundary: give one of them")
 	case boundary || until == "next":
 		return End{Boundary: true}, nil
 	case length != "" || relative:
 		text := length + distance
 		d, err := config.ParseDuration(text)
 		if err != nil {
-			return End{}, inputError("%q: %v", text, err)
+			return End{}, inputErrorF("%q: %v", text, err)
 		}
 		if d == 0 {
-			return End{}, inputError("%s is over before it begins", text)
+			return End{}, inputErrorF("%s is over before it begins", text)
 		}
 		if relative {
 			return End{Until: now.Add(time.Duration(d))}, nil
@@ -123,7 +124,7 @@ func ParseEnd(length, until string, boundary bool, now time.Time) (End, error) {
 	}
 	at, err := time.Parse(time.RFC3339, until)
 	if err != nil {
-		return End{}, inputError("until %q is not a time: write 2027-02-05T22:00:00+09:00, a time of day such as 22:00, a distance such as +2h, or next", until)
+		return End{}, inputErrorF("until %q is not a time: write 2027-02-05T22:00:00+09:00, a time of day such as 22:00, a distance such as +2h, or next", until)
 	}
 	return End{Until: at.UTC()}, nil
 }

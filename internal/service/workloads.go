@@ -10,6 +10,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
 	"dayshift/internal/run"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -266,7 +267,7 @@ func (s *Service) WorkloadRun(ctx context.Context, id string) (WorkloadRun, erro
 		return WorkloadRun{}, err
 	}
 	if r == nil {
-		return WorkloadRun{}, NewGoneError(fmt.Sprintf("there is no run %s of a workload; the last %d of each are kept", id, run.KeptRuns))
+		return WorkloadRun{}, &GoneError{tellF("there is no run %s of a workload; the last %d of each are kept", id, run.KeptRuns)}
 	}
 	memory, _, err := s.workloadMemory(ctx, r.Workload)
 	if err != nil {
@@ -295,7 +296,7 @@ func (s *Service) CancelWorkload(ctx context.Context, order WorkloadOrder) (Work
 func (s *Service) ResumeWorkload(ctx context.Context, order WorkloadOrder) (WorkloadAnswer, error) {
 	asks, known := map[ResumeMode]run.Asks{ResumeRetry: run.AsksRetry, ResumeContinue: run.AsksOn, ResumeUndo: run.AsksUndo}[order.Mode]
 	if !known {
-		return WorkloadAnswer{}, inputError("%q is no way to resume a run; it is retry, continue or undo", order.Mode)
+		return WorkloadAnswer{}, inputErrorF("%q is no way to resume a run; it is retry, continue or undo", order.Mode)
 	}
 	return s.orderWorkload(ctx, order, asks)
 }
@@ -308,7 +309,7 @@ func (s *Service) workloadNamed(name string) (*workload.Workload, error) {
 	for _, w := range s.Book.Workloads.All() {
 		names = append(names, w.Name)
 	}
-	return nil, inputError("there is no workload %q; %s", name, meant(name, names, "the configuration has none"))
+	return nil, inputErrorF("there is no workload %q; %s", name, meant(name, names, say.F("the configuration has none")))
 }
 
 func (s *Service) workloadMemory(ctx context.Context, name string) (m run.Memory, known bool, err error) {

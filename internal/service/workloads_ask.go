@@ -26,7 +26,7 @@ func (s *Service) askWorkload(ctx context.Context, request WorkloadRequest, asks
 		q.Direction = workload.Stop
 	}
 	if _, err := workload.Begin(w, q, memory.Runs, asked.At); err != nil {
-		return WorkloadAnswer{}, inputError("%v", err)
+		return WorkloadAnswer{}, asInput(err)
 	}
 	var present *workload.Run
 	if memory.Active != "" {
@@ -52,9 +52,9 @@ func (s *Service) askWorkload(ctx context.Context, request WorkloadRequest, asks
 		answer.Run = ""
 		return answer, nil
 	case s.Book.Observe:
-		return WorkloadAnswer{}, inputError("Dayshift only observes (observe: true): workload %s is not touched; --dry-run shows what would be done", w.Name)
+		return WorkloadAnswer{}, inputErrorF("Dayshift only observes (observe: true): workload %s is not touched; --dry-run shows what would be done", w.Name)
 	case verdict == workload.SkipIt:
-		return WorkloadAnswer{}, inputError("workload %s: %s", w.Name, why)
+		return WorkloadAnswer{}, inputErrorF("workload %s: %s", w.Name, why)
 	}
 	return answer, s.leave(ctx, asked)
 }
@@ -70,14 +70,14 @@ func (s *Service) orderWorkload(ctx context.Context, order WorkloadOrder, asks r
 		return WorkloadAnswer{}, err
 	}
 	if memory.Active == "" || order.Run != "" && order.Run != memory.Active {
-		return WorkloadAnswer{}, inputError("no such run of workload %s is under way", w.Name)
+		return WorkloadAnswer{}, inputErrorF("no such run of workload %s is under way", w.Name)
 	}
 	present, err := s.workloadRun(ctx, memory.Active)
 	if err != nil {
 		return WorkloadAnswer{}, err
 	}
 	if asked.Run = memory.Active; present == nil {
-		return WorkloadAnswer{}, inputError("no run of workload %s is under way", w.Name)
+		return WorkloadAnswer{}, inputErrorF("no run of workload %s is under way", w.Name)
 	}
 	if order.Within != nil {
 		q := workload.Request{ID: asked.ID, Direction: present.Direction}
@@ -86,7 +86,7 @@ func (s *Service) orderWorkload(ctx context.Context, order WorkloadOrder, asks r
 		}
 	}
 	if err := run.Allowed(present, asked); err != nil {
-		return WorkloadAnswer{}, inputError("%v", err)
+		return WorkloadAnswer{}, asInput(err)
 	}
 	answer := WorkloadAnswer{At: asked.At, Run: present.ID, Verdict: "begin", Text: fmt.Sprintf("the %s of workload %s: %s", present.Direction, w.Name, asks)}
 	return answer, s.leave(ctx, asked)
@@ -109,7 +109,7 @@ func (s *Service) workloadRequest(name, author, reason string, asks run.Asks) (a
 // foresee looks at what a run would do, and refuses one that concerns what who asks may not act on.
 func (s *Service) foresee(ctx context.Context, w *workload.Workload, q workload.Request, memory run.Memory, within *fleet.Filter) (*run.Foresight, error) {
 	if s.Foreseer == nil {
-		return nil, inputError("nobody here can look at the members of a workload")
+		return nil, inputErrorF("nobody here can look at the members of a workload")
 	}
 	foresight, err := s.Foreseer.Foresee(ctx, w, q, memory.Runs)
 	if err != nil {
