@@ -67,7 +67,7 @@ var house = map[string]row{
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet", "internal/say"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
 	"internal/event":    {word, []string{"internal/fleet"}},
-	"internal/workload": {word, []string{"internal/fleet", "internal/typo"}},
+	"internal/workload": {word, []string{"internal/fleet", "internal/say", "internal/typo"}},
 
 	"internal/reservation": {word, []string{"internal/calendar", "internal/fleet", "internal/savings"}},
 
@@ -112,7 +112,7 @@ var house = map[string]row{
 
 	"internal/run": {program, []string{
 		"internal/act", "internal/calendar", "internal/clock", "internal/cloud", "internal/decide", "internal/discover", "internal/fleet", "internal/plan",
-		"internal/policy", "internal/record", "internal/store", "internal/workload",
+		"internal/policy", "internal/record", "internal/say", "internal/store", "internal/workload",
 	}},
 
 	// Implementations.

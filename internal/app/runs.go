@@ -77,7 +77,7 @@ const tellTimeout = 30 * time.Second
 func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 	limited, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	messages := notify.Group([]notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, Text: n.Text, At: n.At}})
+	messages := notify.Group([]notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, Text: n.Text.String(), At: n.At}})
 	if err := notify.Send(limited, a.senders(), messages); err != nil {
 		a.Log.WarnContext(ctx, "a message about a workload could not be sent", slog.String("workload", n.Workload), slog.Any("error", err))
 	}
@@ -91,7 +91,7 @@ func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 
 // publish sends a message to the SNS topic of a workload.
 func (a *App) publish(ctx context.Context, n run.Notice) error {
-	return a.Cloud.Publish(ctx, n.Topic, fmt.Sprintf("Dayshift: workload %s", n.Workload), n.Text)
+	return a.Cloud.Publish(ctx, n.Topic, fmt.Sprintf("Dayshift: workload %s", n.Workload), n.Text.String())
 }
 
 // Foresee implements service.Foreseer.

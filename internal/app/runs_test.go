@@ -147,7 +147,7 @@ func TestTheDaemonDrivesAWorkloadByItsSchedule(t *testing.T) {
 			t.Errorf("stopped in the wrong order: web %s, app %s, db %+v", webStop, appStop, dbStops)
 		}
 		run, err := d.App.Service().WorkloadRun(t.Context(), answer.Run)
-		if err != nil || run.Status != "done" || run.By != "kim" || run.Reason != "quiet friday" {
+		if err != nil || run.Status != "done" || run.By != "kim" || run.Reason.String() != "quiet friday" {
 			t.Errorf("the run: %+v, %v", run, err)
 		}
 		until(t, "2027-03-05T14:00:00+09:00")

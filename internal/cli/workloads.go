@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
@@ -84,7 +85,7 @@ func workloadRunsCommand(c *common) *cobra.Command {
 				t := table{columns: []string{"RUN", "DIRECTION", "BEGAN", "ENDED", "STATUS", "BY", "WHY"}, empty: "There was no run yet."}
 				for i := range runs.Runs {
 					r := &runs.Runs[i]
-					t.add(r.ID, r.Direction, orNever(r.Began), orNever(r.Ended), r.Status, r.By, r.Why)
+					t.add(r.ID, r.Direction, orNever(r.Began), orNever(r.Ended), r.Status, r.By, r.Why.String())
 				}
 				return t
 			})
@@ -221,9 +222,9 @@ func (c *common) workloadAnswered(cmd *cobra.Command, a asker, name string, answ
 func answerText(w io.Writer, answer *service.WorkloadAnswer) error {
 	p := &page{w: w}
 	if answer.Run != "" {
-		p.line("%s (run %s)", plain(answer.Text), plain(answer.Run))
+		p.line("%s (run %s)", plain(answer.Text.String()), plain(answer.Run))
 	} else {
-		p.line("%s", plain(answer.Text))
+		p.line("%s", plain(answer.Text.String()))
 	}
 	if answer.Plan == nil || p.err != nil {
 		return p.err
@@ -242,23 +243,23 @@ func answerText(w io.Writer, answer *service.WorkloadAnswer) error {
 				does += " to " + m.To
 			}
 			line := fmt.Sprintf("   %-8s %s (%s, %s)", does, m.Name, m.Ref, m.State)
-			if m.Why != "" {
-				line += ": " + m.Why
+			if why := reasonOf(m.Why, m.Detail); why != "" {
+				line += ": " + why
 			}
 			p.line("%s", plain(line))
 			for _, veto := range m.Vetoes {
-				p.line("            speaks against it: %s", plain(veto))
+				p.line("            speaks against it: %s", plain(veto.String()))
 			}
 		}
 		for _, waits := range t.Waits {
-			p.line("   waits    %s", plain(waits))
+			p.line("   waits    %s", plain(waits.String()))
 		}
 	}
 	if answer.Plan.Usually > 0 {
 		p.line("It usually takes %s.", time.Duration(answer.Plan.Usually*float64(time.Second)).Round(time.Second))
 	}
 	for _, gap := range answer.Plan.Gaps {
-		p.line("not seen: %s", plain(gap))
+		p.line("not seen: %s", plain(gap.String()))
 	}
 	return p.err
 }
@@ -270,7 +271,7 @@ func foresightTable(answer *service.WorkloadAnswer) table {
 	}
 	for _, tier := range answer.Plan.Tiers {
 		for _, m := range tier.Members {
-			t.add(tier.Name, strings.Join(tier.After, " "), m.Does, m.Name, m.Ref, m.State, m.To, strings.Join(append([]string{m.Why}, m.Vetoes...), "; "))
+			t.add(tier.Name, strings.Join(tier.After, " "), m.Does, m.Name, m.Ref, m.State, m.To, say.Clauses(append([]say.Text{say.Raw(reasonOf(m.Why, m.Detail))}, m.Vetoes...)...).String())
 		}
 	}
 	return t
@@ -286,8 +287,8 @@ func workloadTable(list []service.WorkloadView) table {
 		}
 		state := w.State
 		switch {
-		case w.Fault != "":
-			state = "at fault: " + w.Fault
+		case !w.Fault.Empty():
+			state = "at fault: " + w.Fault.String()
 		case !w.Enabled:
 			state += " (off)"
 		}
@@ -318,8 +319,8 @@ func workloadText(w io.Writer, s *service.WorkloadStatus) error {
 	}
 	p.line("")
 	p.line("%s %s, begun %s by %s (%s): %s", r.Direction, r.ID, orNever(r.Began), plain(r.By), plain(r.Trigger), r.Status)
-	if r.Why != "" {
-		p.line("  %s", plain(r.Why))
+	if !r.Why.Empty() {
+		p.line("  %s", plain(r.Why.String()))
 	}
 	if len(r.Can) > 0 {
 		p.line("  it can be told: %s", strings.Join(r.Can, ", "))
@@ -327,9 +328,14 @@ func workloadText(w io.Writer, s *service.WorkloadStatus) error {
 	p.line("")
 	p.table(timelineTable(r))
 	for _, e := range r.Exceptions {
-		p.line("left: %s", plain(e))
+		p.line("left: %s", plain(e.String()))
 	}
 	return p.err
+}
+
+// reasonOf is a reason with what is known more closely.
+func reasonOf(why string, detail say.Text) string {
+	return workload.Because(workload.Reason(why), detail).String()
 }
 
 // timelineTable has a line for each tier and below it one for each member.
@@ -340,14 +346,14 @@ func timelineTable(r *service.WorkloadRun) table {
 	}
 	for i := range r.Tiers {
 		tier := &r.Tiers[i]
-		t.add(tier.Name, fmt.Sprintf("%d of %d", tier.Ready, len(tier.Members)), tier.Phase, "", orNever(tier.Began), strings.TrimPrefix(tier.Why+": "+tier.Detail, ": "))
+		t.add(tier.Name, fmt.Sprintf("%d of %d", tier.Ready, len(tier.Members)), tier.Phase, "", orNever(tier.Began), reasonOf(tier.Why, tier.Detail))
 		for j := range tier.Members {
 			m := &tier.Members[j]
 			step := m.Step
 			if m.End != "" {
 				step = m.End
 			}
-			t.add("", m.Name, step, m.State, orNever(m.Since), strings.Trim(m.Why+": "+m.Detail, ": "))
+			t.add("", m.Name, step, m.State, orNever(m.Since), reasonOf(m.Why, m.Detail))
 		}
 	}
 	return t

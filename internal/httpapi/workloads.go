@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -250,10 +251,10 @@ func (v *workloadSight) trim(r *service.WorkloadRun) {
 	if r == nil || !v.bound {
 		return
 	}
-	r.Exceptions, r.Why = []string{}, ""
+	r.Exceptions, r.Why = []say.Text{}, say.Text{}
 	for i := range r.Tiers {
 		t := &r.Tiers[i]
-		t.Detail = ""
+		t.Detail = say.Text{}
 		t.Members = slices.DeleteFunc(slices.Clone(t.Members), func(m service.WorkloadRunMember) bool { return !v.refs[m.Ref] })
 	}
 	v.trim(r.Back)

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -153,16 +153,16 @@ func (d *Driver) act(ctx context.Context, setting Setting, jobs []*job) {
 		r, seen := resources[j.member()]
 		switch {
 		case byRef[j.member()] != nil: // a member of two workloads
-			d.done(j, workload.Result{Outcome: workload.Again, Detail: "another run is at work on it"})
+			d.done(j, workload.Result{Outcome: workload.Again, Detail: say.F("another run is at work on it")})
 			continue
 		case !seen:
-			d.done(j, workload.Result{Outcome: workload.Again, Detail: "it could not be looked at before it was acted on"})
+			d.done(j, workload.Result{Outcome: workload.Again, Detail: say.F("it could not be looked at before it was acted on")})
 			continue
 		case protected(setting.Book, r):
-			d.done(j, workload.Result{Outcome: workload.Failed, Detail: "it is protected"})
+			d.done(j, workload.Result{Outcome: workload.Failed, Detail: say.F("it is protected")})
 			continue
 		case r.State != j.State:
-			d.done(j, workload.Result{Outcome: workload.Again, Detail: fmt.Sprintf("it was %s and is %s by now", j.State, cmp.Or(r.Native, string(r.State)))})
+			d.done(j, workload.Result{Outcome: workload.Again, Detail: say.F("it was %s and is %s by now", say.Word(j.State), say.Raw(r.Native).Or(say.Word(r.State)))})
 			continue
 		}
 		byRef[j.member()] = j
@@ -232,12 +232,12 @@ func sizeOf(r fleet.Resource) string {
 // outcome turns what became of an action into what a run is told, and the row of it.
 func (d *Driver) outcome(j *job, o *plan.Outcome) (workload.Result, []store.Activity) {
 	r := &o.Action.Resource
-	result := workload.Result{At: o.At, Detail: o.Note}
+	result := workload.Result{At: o.At, Detail: say.Raw(o.Note)}
 	row := func(event store.Event, text string) []store.Activity {
 		return []store.Activity{memberRow(j.run, *r, o.At, event, workloadReason(j.run), strings.Trim(text+"; "+o.Note, "; "))}
 	}
 	if o.Err != nil {
-		result.Detail = strings.Trim(o.Note+"; "+o.Err.Error(), "; ")
+		result.Detail = say.Clauses(say.Raw(o.Note), say.Of(o.Err))
 	}
 	failed := func(verb string) []store.Activity { return row(store.EventFailed, fmt.Sprintf("%s: %v", verb, o.Err)) }
 	verb := string(o.Action.Verb)
@@ -377,7 +377,7 @@ func (d *Driver) balance(ctx context.Context, setting Setting, jobs []*job) {
 		text := fmt.Sprintf("%s %s", words, places(j.Places))
 		if err != nil {
 			event, text = store.EventFailed, fmt.Sprintf("could not be %s: %v", text, err)
-			result.Outcome, result.Detail = workload.Failed, err.Error()
+			result.Outcome, result.Detail = workload.Failed, say.Of(err)
 			if again {
 				result.Outcome = workload.Again
 			}
@@ -425,7 +425,7 @@ const (
 func (d *Driver) command(ctx context.Context, setting Setting, j *job) {
 	scope := j.member().Scope
 	end := j.At.Add(max(j.Timeout, leastCommand) + commandSlack)
-	result := workload.Result{Outcome: workload.Lost, Detail: "the command gave no answer in time", By: map[fleet.Ref]workload.MemberResult{}}
+	result := workload.Result{Outcome: workload.Lost, Detail: say.F("the command gave no answer in time"), By: map[fleet.Ref]workload.MemberResult{}}
 	id, left, err := d.send(ctx, setting, j, end, &result)
 	for wait := commandFirst; err == nil && len(left) > 0; wait = min(2*wait, commandLongest) {
 		if !d.Clock.Now().Before(end) {
@@ -457,7 +457,7 @@ func (d *Driver) command(ctx context.Context, setting Setting, j *job) {
 		return // whoever takes the run over sends it again, which gives the same command
 	}
 	if err != nil {
-		result.Detail = err.Error()
+		result.Detail = say.Of(err)
 		if lasts(err) {
 			result.Outcome = workload.Failed
 		}
@@ -502,7 +502,7 @@ func (d *Driver) trySend(ctx context.Context, setting Setting, j *job, scope fle
 	var reached []string
 	for _, id := range ids {
 		if !online[id] {
-			result.By[refs[id]] = workload.MemberResult{Outcome: workload.Lost, Detail: "its Systems Manager agent is not online"}
+			result.By[refs[id]] = workload.MemberResult{Outcome: workload.Lost, Detail: say.F("its Systems Manager agent is not online")}
 			continue
 		}
 		delete(result.By, refs[id])
@@ -526,20 +526,28 @@ func (d *Driver) trySend(ctx context.Context, setting Setting, j *job, scope fle
 
 // commandOutcome is how a command ended on a member.
 func commandOutcome(j *job, r cloud.CommandResult) workload.MemberResult {
-	said := strings.TrimSpace(r.Output)
+	output := say.Raw(clip(strings.TrimSpace(r.Output)))
 	switch there, known := cloud.FileThere(r); {
 	case r.State == cloud.CommandFailed:
-		return workload.MemberResult{Outcome: workload.Lost, Detail: cmp.Or(r.Detail, "it could not be run")}
+		return workload.MemberResult{Outcome: workload.Lost, Detail: say.Raw(r.Detail).Or(say.F("it could not be run"))}
 	case j.File != "" && !known:
-		return workload.MemberResult{Outcome: workload.Lost, Detail: strings.Trim("whether "+j.File+" is there was not said: "+clip(said), ": ")}
+		return workload.MemberResult{Outcome: workload.Lost, Detail: with(say.F("whether %s is there was not said", j.File), output)}
 	case j.File != "" && there:
-		return workload.MemberResult{Outcome: workload.Refused, Detail: j.File + " is there"}
+		return workload.MemberResult{Outcome: workload.Refused, Detail: say.F("%s is there", j.File)}
 	case j.File != "":
 		return workload.MemberResult{Outcome: workload.Done}
 	case r.Exit != 0:
-		return workload.MemberResult{Outcome: workload.Refused, Detail: strings.Trim(fmt.Sprintf("exit %d: %s", r.Exit, clip(said)), ": ")}
+		return workload.MemberResult{Outcome: workload.Refused, Detail: with(say.F("exit %d", r.Exit), output)}
 	}
-	return workload.MemberResult{Outcome: workload.Done, Detail: clip(said)}
+	return workload.MemberResult{Outcome: workload.Done, Detail: output}
+}
+
+// with adds what is known more closely.
+func with(text, detail say.Text) say.Text {
+	if detail.Empty() {
+		return text
+	}
+	return say.F("%s: %s", text, detail)
 }
 
 // clipped bounds what of an answer is kept: the first line tells most.
@@ -561,7 +569,7 @@ func summed(j *job, result workload.Result) workload.Result {
 	}
 	for _, ref := range j.Members {
 		if r, ok := result.By[ref]; ok && r.Outcome != workload.Done {
-			sum.Outcome, sum.Detail = r.Outcome, strings.Trim(ref.ID+": "+r.Detail, ": ")
+			sum.Outcome, sum.Detail = r.Outcome, with(say.Raw(ref.ID), r.Detail)
 			break
 		}
 	}
@@ -613,15 +621,15 @@ func (d *Driver) webhook(ctx context.Context, j *job) {
 	if d.MayAct != nil && d.MayAct() != nil {
 		return
 	}
-	status, said, err := d.Probe.Post(ctx, j.URL, j.ID, j.payload(), j.Timeout)
-	result := workload.Result{At: d.Clock.Now(), Outcome: workload.Done, Detail: clip(said)}
+	status, answer, err := d.Probe.Post(ctx, j.URL, j.ID, j.payload(), j.Timeout)
+	result := workload.Result{At: d.Clock.Now(), Outcome: workload.Done, Detail: say.Raw(clip(answer))}
 	switch {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		result.Outcome, result.Detail = workload.Lost, err.Error()
+		result.Outcome, result.Detail = workload.Lost, say.Of(err)
 	case status < 200 || status > 299:
-		result.Outcome, result.Detail = workload.Refused, strings.Trim(fmt.Sprintf("status %d: %s", status, clip(said)), ": ")
+		result.Outcome, result.Detail = workload.Refused, with(say.F("status %d", status), say.Raw(clip(answer)))
 	}
 	d.done(j, result, d.calledRow(j.run, &j.Effect, result))
 }
@@ -644,11 +652,11 @@ func (d *Driver) invoke(ctx context.Context, setting Setting, j *job) {
 	case ctx.Err() != nil || errors.Is(err, cloud.ErrNotPermitted):
 		return
 	case errors.As(err, &raised):
-		result.Outcome, result.Detail = workload.Refused, clip(err.Error())
+		result.Outcome, result.Detail = workload.Refused, say.Raw(clip(err.Error()))
 	case lasts(err):
-		result.Outcome, result.Detail = workload.Failed, err.Error()
+		result.Outcome, result.Detail = workload.Failed, say.Of(err)
 	default:
-		result.Outcome, result.Detail = workload.Lost, err.Error()
+		result.Outcome, result.Detail = workload.Lost, say.Of(err)
 	}
 	result.At = d.Clock.Now()
 	d.done(j, result, d.calledRow(j.run, &j.Effect, result))

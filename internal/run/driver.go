@@ -16,6 +16,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
 	"dayshift/internal/record"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -416,10 +417,10 @@ func (d *Driver) resume(ctx context.Context, id string) (*live, error) {
 	for _, e := range pending(r) {
 		switch e.Kind {
 		case workload.StartMember, workload.StopMember, workload.ResizeMember:
-			l.world.Results[e.ID] = workload.Result{At: now, Outcome: workload.Lost, Detail: "the process that did it has ended; it is looked at"}
+			l.world.Results[e.ID] = workload.Result{At: now, Outcome: workload.Lost, Detail: say.F("the process that did it has ended; it is looked at")}
 			l.begun[e.ID] = true
 		case workload.CallWebhook, workload.InvokeLambda:
-			l.world.Results[e.ID] = workload.Result{At: now, Outcome: workload.Lost, Detail: "the process that called has ended; whether it was called is not known"}
+			l.world.Results[e.ID] = workload.Result{At: now, Outcome: workload.Lost, Detail: say.F("the process that called has ended; whether it was called is not known")}
 			l.begun[e.ID] = true
 			l.rows = append(l.rows, d.calledRow(&l.run, &e, l.world.Results[e.ID]))
 		case workload.Register, workload.Deregister, workload.SendCommand, workload.Tell: // done again, which changes nothing
@@ -451,7 +452,7 @@ func (d *Driver) advance(m *move, setting Setting, now time.Time) {
 		}
 	}
 	halt := halted(setting.Book.Workloads.Named(m.s.name))
-	if !due && (halt == "" || l.run.Status == workload.StatusCancelling) {
+	if !due && (halt.Empty() || l.run.Status == workload.StatusCancelling) {
 		d.mu.Unlock()
 		return
 	}
@@ -467,14 +468,14 @@ func (d *Driver) advance(m *move, setting Setting, now time.Time) {
 }
 
 // halted says why nothing of a workload may be started or stopped; empty: it may.
-func halted(w *workload.Workload) string {
+func halted(w *workload.Workload) say.Text {
 	switch {
 	case w == nil:
-		return "the workload is no longer in the configuration"
+		return say.F("the workload is no longer in the configuration")
 	case w.Err == nil && !w.Enabled:
-		return "the workload was switched off (enabled: false)"
+		return say.F("the workload was switched off (enabled: false)")
 	}
-	return ""
+	return say.Text{}
 }
 
 // giveBack puts what became known back where a round that was not saved took it from.
@@ -492,7 +493,7 @@ func (d *Driver) giveBack(t *taken) {
 	merge(t.world.Readings, l.world.Readings)
 	merge(t.world.Results, l.world.Results)
 	l.world, l.rows, l.news = t.world, append(t.rows, l.rows...), true
-	l.world.Halt = ""
+	l.world.Halt = say.Text{}
 }
 
 // merge puts what is newer over what is older.

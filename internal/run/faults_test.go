@@ -14,6 +14,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
 	"dayshift/internal/run"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -460,7 +461,7 @@ func TestADryRunAndAnObserverTouchNothing(t *testing.T) {
 		if !slices.Equal(names, []string{"web", "app", "queue", "cache", "db"}) || does["web-2"].Does != "stop" || does["app-2"].Does != "left" {
 			t.Errorf("foreseen: %q %+v", names, does)
 		}
-		if v := strings.Join(does["web-1"].Vetoes, "; "); !strings.Contains(v, "open sessions: 2") {
+		if v := say.List(does["web-1"].Vetoes...).String(); !strings.Contains(v, "2 open sessions") {
 			t.Errorf("vetoes of web-1: %q", v)
 		}
 		s.book.Observe = true

@@ -2,13 +2,13 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"dayshift/internal/clock"
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/workload"
 )
 
@@ -20,7 +20,7 @@ type Foresight struct {
 	Profile   string         `json:"profile,omitempty"`
 	Tiers     []ForeseenTier `json:"tiers"` // in an order in which they may begin
 	// Gaps are parts of the fleet that could not be listed: members there are not known.
-	Gaps []string `json:"gaps"`
+	Gaps []say.Text `json:"gaps"`
 	// Usually is how long earlier runs took in all, in seconds; 0 where none tells.
 	Usually float64 `json:"usually_seconds,omitempty"`
 }
@@ -31,7 +31,7 @@ type ForeseenTier struct {
 	After   []string         `json:"after"` // the tiers that it waits for
 	Members []ForeseenMember `json:"members"`
 	// Waits are what it waits for on its way, in words: hooks, gates, vetoes, load balancers, its delay.
-	Waits []string `json:"waits"`
+	Waits []say.Text `json:"waits"`
 }
 
 // ForeseenMember is a member of it.
@@ -43,9 +43,11 @@ type ForeseenMember struct {
 	// Does is what would be done with it: start, stop, resize (before its start), nothing, or left where it takes no part.
 	Does string `json:"does"`
 	To   string `json:"to,omitempty"` // the type of a resize
-	// Why says why it is left or nothing is done, Vetoes who speaks against its stop now.
-	Why    string   `json:"why,omitempty"`
-	Vetoes []string `json:"vetoes,omitempty"`
+	// Why is one word for why it is left or nothing is done, Detail what is known more closely. Vetoes are who speaks against
+	// its stop now.
+	Why    string     `json:"why,omitempty"`
+	Detail say.Text   `json:"detail,omitzero"`
+	Vetoes []say.Text `json:"vetoes,omitempty"`
 
 	resource fleet.Resource
 }
@@ -61,7 +63,7 @@ func Foresee(ctx context.Context, setting Setting, at clock.Clock, w *workload.W
 	if err != nil {
 		return Foresight{}, err
 	}
-	f := Foresight{At: now.UTC(), Workload: w.Name, Direction: string(begun.Direction), Profile: begun.Profile, Tiers: []ForeseenTier{}, Gaps: []string{}}
+	f := Foresight{At: now.UTC(), Workload: w.Name, Direction: string(begun.Direction), Profile: begun.Profile, Tiers: []ForeseenTier{}, Gaps: []say.Text{}}
 	if end, known := workload.Forecast(memory, &begun, now); known {
 		f.Usually = end.Sub(now).Seconds()
 	}
@@ -78,11 +80,11 @@ func Foresee(ctx context.Context, setting Setting, at clock.Clock, w *workload.W
 	}
 	seen := discover.List(ctx, setting.Cloud, request)
 	for _, gap := range seen.Gaps {
-		f.Gaps = append(f.Gaps, gap.String())
+		f.Gaps = append(f.Gaps, gap.Said())
 	}
 	for i := range begun.Tiers {
 		t := w.Tier(begun.Tiers[i].Name)
-		listing := w.Select(t, begun.Direction, now, seen.Resources, nil, func(r fleet.Resource) (workload.Reason, string) {
+		listing := w.Select(t, begun.Direction, now, seen.Resources, nil, func(r fleet.Resource) (workload.Reason, say.Text) {
 			return leftBy(setting.Book, r, begun.Direction, now)
 		})
 		tier := ForeseenTier{Name: t.Name, After: append([]string{}, begun.After[t.Name]...), Members: []ForeseenMember{}, Waits: waits(t, begun.Direction)}
@@ -103,10 +105,7 @@ func foreseen(c workload.Candidate, t *workload.Tier, direction workload.Directi
 	wanted := t.Profiles[profile]
 	switch {
 	case c.Left != "":
-		m.Does, m.Why = "left", string(c.Left)
-		if c.Detail != "" {
-			m.Why += ": " + c.Detail
-		}
+		m.Does, m.Why, m.Detail = "left", string(c.Left), c.Detail
 	case direction == workload.Stop && r.State != fleet.Stopped:
 		m.Does = "stop"
 	case direction == workload.Start && r.State != fleet.Running:
@@ -127,39 +126,39 @@ func foreseen(c workload.Candidate, t *workload.Tier, direction workload.Directi
 }
 
 // waits says in words what a tier waits for.
-func waits(t *workload.Tier, direction workload.Direction) []string {
-	half, list := t.Half(direction), []string{}
+func waits(t *workload.Tier, direction workload.Direction) []say.Text {
+	half, list := t.Half(direction), []say.Text{}
 	for range half.Before {
-		list = append(list, "hook before")
+		list = append(list, say.F("hook before"))
 	}
 	if half.Synchronous {
-		list = append(list, "one member after the other")
+		list = append(list, say.F("one member after the other"))
 	} else if half.AtOnce > 0 {
-		list = append(list, fmt.Sprintf("%d members at once", half.AtOnce))
+		list = append(list, say.N(half.AtOnce, "%d member at once", "%d members at once"))
 	}
 	if direction == workload.Stop {
 		for i := range t.Vetoes {
-			list = append(list, "veto "+string(t.Vetoes[i].Type))
+			list = append(list, say.F("veto %s", say.Word(t.Vetoes[i].Type)))
 		}
 	}
 	if t.Balancers && direction == workload.Stop {
-		list = append(list, "drained from its load balancers")
+		list = append(list, say.F("drained from its load balancers"))
 	}
 	if direction == workload.Start {
 		for i := range t.Ready {
-			list = append(list, fmt.Sprintf("gate %s, at most %s", t.Ready[i].Type, t.Ready[i].Timeout))
+			list = append(list, say.F("gate %s, at most %s", say.Word(t.Ready[i].Type), t.Ready[i].Timeout))
 		}
 		if t.Balancers {
-			list = append(list, "healthy in its load balancers")
+			list = append(list, say.F("healthy in its load balancers"))
 		}
 	}
 	for range half.After {
-		list = append(list, "hook after")
+		list = append(list, say.F("hook after"))
 	}
 	if half.Delay > 0 {
-		list = append(list, "delay "+half.Delay.String())
+		list = append(list, say.F("delay %s", half.Delay))
 	}
-	return append(list, "at most "+half.Timeout.String())
+	return append(list, say.F("at most %s", half.Timeout))
 }
 
 // askVetoes asks those vetoes that can be asked by looking.
@@ -171,7 +170,7 @@ func askVetoes(ctx context.Context, from Cloud, t *workload.Tier, members []Fore
 			stopping[part{ref.Scope, ref.Kind}] = append(stopping[part{ref.Scope, ref.Kind}], ref.ID)
 		}
 	}
-	note := func(at part, id, text string) {
+	note := func(at part, id string, text say.Text) {
 		i := slices.IndexFunc(members, func(m ForeseenMember) bool {
 			return m.resource.Ref == fleet.Ref{Scope: at.scope, Kind: at.kind, ID: id}
 		})
@@ -183,19 +182,19 @@ func askVetoes(ctx context.Context, from Cloud, t *workload.Tier, members []Fore
 			for _, id := range ids {
 				switch text, spoken := answers[id]; {
 				case err != nil:
-					note(at, id, fmt.Sprintf("%s: not known (%v)", t.Vetoes[i].Type, err))
+					note(at, id, say.F("%s: not known (%v)", say.Word(t.Vetoes[i].Type), err))
 				case spoken:
-					note(at, id, string(t.Vetoes[i].Type)+": "+text)
+					note(at, id, say.F("%s: %s", say.Word(t.Vetoes[i].Type), text))
 				}
 			}
 		}
 	}
 }
 
-func askVeto(ctx context.Context, from Cloud, v *workload.Veto, at part, ids []string) (answers map[string]string, err error) {
+func askVeto(ctx context.Context, from Cloud, v *workload.Veto, at part, ids []string) (answers map[string]say.Text, err error) {
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	answers = map[string]string{}
+	answers = map[string]say.Text{}
 	switch v.Type {
 	case workload.VetoSessions:
 		if at.kind != fleet.EC2Instance {
@@ -204,15 +203,19 @@ func askVeto(ctx context.Context, from Cloud, v *workload.Veto, at part, ids []s
 		open, err := from.Sessions(limited, at.scope, ids)
 		for id, n := range open {
 			if n > 0 {
-				answers[id] = fmt.Sprintf("open sessions: %d", n)
+				answers[id] = sessions(n)
 			}
 		}
 		return answers, err
 	case workload.VetoBackup:
-		return from.BackingUp(limited, at.scope, at.kind, ids)
+		busy, err := from.BackingUp(limited, at.scope, at.kind, ids)
+		for id, what := range busy {
+			answers[id] = say.Raw(what)
+		}
+		return answers, err
 	case workload.VetoFile, workload.VetoCommand, workload.VetoWebhook:
 		for _, id := range ids {
-			answers[id] = "asked when it is stopped"
+			answers[id] = say.F("asked when it is stopped")
 		}
 	}
 	return answers, nil

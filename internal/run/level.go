@@ -12,6 +12,7 @@ import (
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -38,9 +39,9 @@ func left(r *workload.Run) fleet.State {
 }
 
 // ask deals with a run that is asked for: it begins, waits or is refused; the sentence says why it does not begin.
-func (d *Driver) ask(m *move, setting Setting, asked Request, now time.Time) (verdict workload.Verdict, why string) {
+func (d *Driver) ask(m *move, setting Setting, asked Request, now time.Time) (verdict workload.Verdict, why say.Text) {
 	w := setting.Book.Workloads.Named(m.s.name)
-	if why := unable(w, m.s.name, setting.Book, asked); why != "" {
+	if why := unable(w, m.s.name, setting.Book, asked); !why.Empty() {
 		return workload.SkipIt, why
 	}
 	q := asked.run()
@@ -50,18 +51,18 @@ func (d *Driver) ask(m *move, setting Setting, asked Request, now time.Time) (ve
 	case workload.BeginNow:
 		if m.ends || m.begins { // one at a time: it begins as soon as this is saved
 			m.wait(asked, now)
-			return workload.WaitForIt, ""
+			return workload.WaitForIt, say.Text{}
 		}
 		r, err := workload.Begin(w, q, m.memory.Runs, now)
 		if err != nil {
-			return workload.SkipIt, err.Error()
+			return workload.SkipIt, say.Of(err)
 		}
 		m.run, m.begins, m.memory.Active = &r, true, r.ID
 		m.next = workload.Next{}
 	case workload.CancelIt:
-		cancelled, err := workload.Cancel(*present, asked.By, "another run was asked for", now)
+		cancelled, err := workload.Cancel(*present, asked.By, say.F("another run was asked for"), now)
 		if err != nil {
-			return workload.SkipIt, err.Error()
+			return workload.SkipIt, say.Of(err)
 		}
 		m.decided(cancelled)
 		m.wait(asked, now)
@@ -73,8 +74,8 @@ func (d *Driver) ask(m *move, setting Setting, asked Request, now time.Time) (ve
 }
 
 // refused records what became of a request that does not take place.
-func (m *move) refused(asked Request, now time.Time) func(verdict workload.Verdict, why string) {
-	return func(verdict workload.Verdict, why string) {
+func (m *move) refused(asked Request, now time.Time) func(verdict workload.Verdict, why say.Text) {
+	return func(verdict workload.Verdict, why say.Text) {
 		if verdict == workload.SkipIt || verdict == workload.JoinIt {
 			m.rows = append(m.rows, refusedRow(asked, now, string(verdict), why))
 		}
@@ -82,25 +83,25 @@ func (m *move) refused(asked Request, now time.Time) func(verdict workload.Verdi
 }
 
 // unable says why no run of a workload can begin now; empty: one can.
-func unable(w *workload.Workload, name string, book *policy.Book, asked Request) string {
+func unable(w *workload.Workload, name string, book *policy.Book, asked Request) say.Text {
 	switch {
 	case w == nil:
-		return fmt.Sprintf("there is no workload %q in the configuration", name)
+		return say.F("there is no workload %q in the configuration", name)
 	case book.Observe:
-		return fmt.Sprintf("Dayshift only observes: it would %s workload %q", asked.Asks, name)
+		return say.F("Dayshift only observes: it would %s workload %q", say.Word(asked.Asks), name)
 	}
-	return ""
+	return say.Text{}
 }
 
 // run is what the request asks for.
 func (r *Request) run() workload.Request {
-	return workload.Request{ID: r.ID, Direction: r.Asks.direction(), Profile: r.Profile, By: r.By, Reason: r.Reason, Trigger: r.Trigger}
+	return workload.Request{ID: r.ID, Direction: r.Asks.direction(), Profile: r.Profile, By: r.By, Reason: r.Reason.Text, Trigger: r.Trigger}
 }
 
 // wait keeps a request until the run that is under way has ended. The newest counts.
 func (m *move) wait(asked Request, now time.Time) {
 	if before := m.memory.Waiting; before != nil && before.ID != asked.ID {
-		m.rows = append(m.rows, refusedRow(*before, now, "overtaken", "something else was asked for while it waited for its turn"))
+		m.rows = append(m.rows, refusedRow(*before, now, "overtaken", say.F("something else was asked for while it waited for its turn")))
 	}
 	m.memory.Waiting = &asked
 }
@@ -124,37 +125,37 @@ func (d *Driver) hear(m *move, setting Setting, requests []Request, now time.Tim
 			m.refused(asked, now)(d.ask(m, setting, asked, now))
 			continue
 		}
-		if why := m.order(asked, now); why != "" {
+		if why := m.order(asked, now); !why.Empty() {
 			m.rows = append(m.rows, refusedRow(asked, now, "no-such-run", why))
 		}
 	}
 }
 
 // order carries out what somebody decided about the run that is under way; the sentence says why that can not be.
-func (m *move) order(asked Request, now time.Time) (why string) {
+func (m *move) order(asked Request, now time.Time) (why say.Text) {
 	present := m.present()
 	switch {
 	case present == nil || present.Status.Over():
-		return "no run of the workload is under way"
+		return say.F("no run of the workload is under way")
 	case asked.Run != "" && asked.Run != present.ID:
-		return fmt.Sprintf("run %s is over; it is %s that is under way", asked.Run, present.ID)
+		return say.F("run %s is over; it is %s that is under way", asked.Run, present.ID)
 	}
 	moved, err := ordered(present, asked, now)
 	if err != nil {
-		return err.Error()
+		return say.Of(err)
 	}
 	if asked.Asks == AsksCancel {
 		m.memory.Waiting = nil
 	}
 	m.decided(moved)
-	return ""
+	return say.Text{}
 }
 
 // ordered is a run after what somebody decided about it.
 func ordered(r *workload.Run, asked Request, now time.Time) (workload.Run, error) {
 	switch asked.Asks {
 	case AsksCancel:
-		return workload.Cancel(*r, asked.By, asked.Reason, now)
+		return workload.Cancel(*r, asked.By, asked.Reason.Text, now)
 	case AsksUndo:
 		return workload.TakeBack(*r, asked.By, now)
 	case AsksRetry:
@@ -169,9 +170,9 @@ func ordered(r *workload.Run, asked Request, now time.Time) (workload.Run, error
 // goOn goes on with a run that is held as if what failed had not.
 func goOn(r workload.Run, by string, now time.Time) (workload.Run, error) {
 	if r.Status != workload.StatusHeld {
-		return r, fmt.Errorf("run %s can not go on without what failed: it is %s, not held", r.ID, r.Status)
+		return r, say.Err("run %s can not go on without what failed: it is %s, not held", r.ID, say.Word(r.Status))
 	}
-	r.Status, r.Since, r.Why, r.OnFailure = workload.StatusRunning, now, "goes on without what failed, by "+by, workload.Continue
+	r.Status, r.Since, r.Why, r.OnFailure = workload.StatusRunning, now, say.F("goes on without what failed, by %s", by).Kept(), workload.Continue
 	return r, nil
 }
 
@@ -228,10 +229,10 @@ func (m *move) rules(d *Driver, setting Setting, now time.Time) {
 			Detail: fmt.Sprintf("rule %s of %s: %s of workload %s", rule.Name, at.UTC().Format(time.RFC3339), rule.Verb, m.s.name),
 		})
 		if o, _, ok := setting.Book.GovernsWorkload(setting.Book.Workloads.Named(m.s.name)).Override(now, m.memory.Wanted.Reached); ok {
-			m.rows = append(m.rows, refusedRow(asked, now, string(decide.RuleOverridden), fmt.Sprintf("a person's decision is in force: %s", o)))
+			m.rows = append(m.rows, refusedRow(asked, now, string(decide.RuleOverridden), say.F("a person's decision is in force: %s", o)))
 			continue
 		}
-		if verdict, why := d.ask(m, setting, asked, now); why != "" {
+		if verdict, why := d.ask(m, setting, asked, now); !why.Empty() {
 			m.rows = append(m.rows, refusedRow(asked, now, string(verdict), why))
 		}
 	}
@@ -252,7 +253,7 @@ func asks(stop bool) Asks {
 // level begins the run that the schedule, or an override for the workload, has come to want: by the rules for a resource,
 // with the workload in its place.
 func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.Time) {
-	if halted(w) != "" {
+	if !halted(w).Empty() {
 		if !m.memory.Halted && w.Schedule != "" {
 			m.memory.Halted = true
 			m.rows = append(m.rows, store.Activity{
@@ -260,7 +261,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 				Detail: "the workload is switched off (enabled: false): its schedule starts and stops nothing",
 			})
 			m.notice = append(m.notice, Notice{Workload: w.Name, Topic: w.Topic, At: now, Message: workload.Message{
-				About: workload.ToldHalted, Text: fmt.Sprintf("Workload %s is switched off (enabled: false): nothing of it is started or stopped", w.Name),
+				About: workload.ToldHalted, Text: say.F("Workload %s is switched off (enabled: false): nothing of it is started or stopped", w.Name).Kept(),
 			}})
 		}
 		return
@@ -282,7 +283,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 	}
 	asked := Request{
 		ID: store.NewRunID(now), Workload: w.Name, Asks: asks(decision.Verb != fleet.Start), By: "schedule " + w.Schedule, Trigger: "schedule " + w.Schedule,
-		Reason: decision.Sentence(), At: now,
+		Reason: decision.Said().Kept(), At: now,
 	}
 	if o := decision.Override; o != nil {
 		asked.By, asked.Trigger = o.Author, "override "+o.ID
@@ -305,7 +306,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 	case workload.WaitForIt, workload.SkipIt:
 		// A schedule is a level: what it wants stays wanted, and is decided again when the run under way is over.
 		m.remember(decision.Untouched())
-		if why != "" && m.present() == nil {
+		if !why.Empty() && m.present() == nil {
 			m.memory.Wanted = decision.Memory // it can not be, and is said once
 			m.rows = append(m.rows, refusedRow(asked, now, string(verdict), why))
 		}
@@ -371,9 +372,9 @@ func (m *move) announce(decision *decide.Decision, w *workload.Workload, now tim
 		if one == nil {
 			continue
 		}
-		text := fmt.Sprintf("Workload %s will be stopped at %s", w.Name, one.StopAt.UTC().Format(time.RFC3339))
-		m.rows = append(m.rows, store.Activity{At: now, Event: store.EventAnnounced, Name: w.Name, Schedule: w.Schedule, Reason: string(decision.Reason), Detail: text})
-		m.notice = append(m.notice, Notice{Workload: w.Name, Topic: w.Topic, At: now, Message: workload.Message{About: ToldStop, Text: text}})
+		text := say.F("Workload %s will be stopped at %s", w.Name, one.StopAt.UTC().Format(time.RFC3339))
+		m.rows = append(m.rows, store.Activity{At: now, Event: store.EventAnnounced, Name: w.Name, Schedule: w.Schedule, Reason: string(decision.Reason), Detail: text.String()})
+		m.notice = append(m.notice, Notice{Workload: w.Name, Topic: w.Topic, At: now, Message: workload.Message{About: ToldStop, Text: text.Kept()}})
 	}
 }
 
@@ -403,13 +404,13 @@ func (d *Driver) requests(ctx context.Context) (map[string][]Request, error) {
 		r, err := ToRequest(object)
 		if err != nil {
 			r = Request{ID: object.Name, Workload: "", By: object.Author, version: object.Version}
-			if err := d.drop(limited, r, refusedRow(r, d.Clock.Now(), "unreadable", err.Error())); err != nil {
+			if err := d.drop(limited, r, refusedRow(r, d.Clock.Now(), "unreadable", say.Of(err))); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		if d.subjects[r.Workload] == nil {
-			row := refusedRow(r, d.Clock.Now(), "no-such-workload", fmt.Sprintf("there is no workload %q in the configuration", r.Workload))
+			row := refusedRow(r, d.Clock.Now(), "no-such-workload", say.F("there is no workload %q in the configuration", r.Workload))
 			if err := d.drop(limited, r, row); err != nil {
 				return nil, err
 			}

@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/discover"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/workload"
 )
 
@@ -51,7 +52,7 @@ type tierLook struct {
 	left  int
 	began time.Time
 	found []fleet.Resource
-	gaps  []string
+	gaps  []say.Text
 }
 
 // How soon something is looked at again that could not be seen, and how long one look may take.
@@ -222,7 +223,7 @@ func (d *Driver) listScope(ctx context.Context, setting Setting, scope fleet.Sco
 			}
 		}
 		for _, gap := range seen.Gaps {
-			tl.gaps = append(tl.gaps, gap.String())
+			tl.gaps = append(tl.gaps, gap.Said())
 		}
 		tl.left--
 		last := tl.left == 0
@@ -237,8 +238,8 @@ func (d *Driver) listScope(ctx context.Context, setting Setting, scope fleet.Sco
 // listed hands a run the members of a tier.
 func (d *Driver) listed(tl *tierLook, book *policy.Book) {
 	now := d.Clock.Now()
-	slices.Sort(tl.gaps)
-	listing := tl.w.Select(tl.t, tl.direction, tl.began, tl.found, tl.gaps, func(r fleet.Resource) (workload.Reason, string) {
+	slices.SortFunc(tl.gaps, func(a, b say.Text) int { return cmp.Compare(a.String(), b.String()) })
+	listing := tl.w.Select(tl.t, tl.direction, tl.began, tl.found, tl.gaps, func(r fleet.Resource) (workload.Reason, say.Text) {
 		return leftBy(book, r, tl.direction, now)
 	})
 	d.mu.Lock()
@@ -251,17 +252,17 @@ func (d *Driver) listed(tl *tierLook, book *policy.Book) {
 }
 
 // leftBy says why the configuration or a person's decision keeps a member out of a run.
-func leftBy(book *policy.Book, r fleet.Resource, direction workload.Direction, now time.Time) (workload.Reason, string) {
+func leftBy(book *policy.Book, r fleet.Resource, direction workload.Direction, now time.Time) (workload.Reason, say.Text) {
 	p := book.Governs(r)
 	if p.Protected() {
-		return workload.LeftProtected, "filter " + p.Filter.String()
+		return workload.LeftProtected, say.F("filter %q", p.Filter)
 	}
 	for _, o := range book.Overrides {
 		if o.Target.Resource == r.Ref && !now.Before(o.From) && now.Before(o.Until) && o.State != policy.WorkloadState(direction) {
-			return workload.LeftOverridden, o.String()
+			return workload.LeftOverridden, o.Said()
 		}
 	}
-	return "", ""
+	return "", say.Text{}
 }
 
 // lookAt looks at members of one kind in one scope.
@@ -427,7 +428,7 @@ func (d *Driver) read(looks []look, began time.Time, err error, answer func(one 
 	d.saw(looks, nil, func(l *live, one *look) {
 		r := workload.Reading{Unknown: true}
 		if err != nil {
-			r.Detail = err.Error()
+			r.Detail = say.Of(err)
 		} else {
 			r = answer(one)
 		}
@@ -444,16 +445,14 @@ func (d *Driver) countSessions(ctx context.Context, from Cloud, scope fleet.Scop
 		return err
 	})
 	d.read(looks, began, err, func(one *look) workload.Reading {
-		switch n := open[one.ref.ID]; n {
-		case 0:
-			return workload.Reading{OK: true}
-		case 1:
-			return workload.Reading{Detail: "1 open session"}
-		default:
-			return workload.Reading{Detail: fmt.Sprintf("%d open sessions", n)}
+		if n := open[one.ref.ID]; n > 0 {
+			return workload.Reading{Detail: sessions(n)}
 		}
+		return workload.Reading{OK: true}
 	})
 }
+
+func sessions(n int) say.Text { return say.N(n, "%d open session", "%d open sessions") }
 
 func (d *Driver) askBackups(ctx context.Context, from Cloud, at part, looks []look) {
 	began := d.Clock.Now()
@@ -464,7 +463,7 @@ func (d *Driver) askBackups(ctx context.Context, from Cloud, at part, looks []lo
 	})
 	d.read(looks, began, err, func(one *look) workload.Reading {
 		what := busy[one.ref.ID]
-		return workload.Reading{OK: what == "", Detail: what}
+		return workload.Reading{OK: what == "", Detail: say.Raw(what)}
 	})
 }
 
@@ -480,9 +479,10 @@ func (d *Driver) tryGate(ctx context.Context, one look) {
 	r := one.l.seen[one.ref]
 	d.mu.Unlock()
 	reading := workload.Reading{}
-	host, port, err := address(one.check.Gate, r)
+	host, port := address(one.check.Gate, r)
 	switch gate := one.check.Gate; {
-	case err != nil:
+	case host == "":
+		reading.Detail = say.F("its address is not known; give the gate a host")
 	case gate.Type == workload.GateTCP:
 		if err = d.Probe.TCP(ctx, host, port); err == nil {
 			reading.OK = true
@@ -490,20 +490,21 @@ func (d *Driver) tryGate(ctx context.Context, one look) {
 	default:
 		var status int
 		if status, err = d.Probe.HTTP(ctx, httpAddress(gate, host, port)); err == nil {
-			reading.OK, reading.Detail = gate.Expect.Has(status), fmt.Sprintf("status %d", status)
+			reading.OK, reading.Detail = gate.Expect.Has(status), say.F("status %d", status)
 		}
 	}
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		reading.Detail = err.Error()
+		reading.Detail = say.Of(err)
 	}
 	d.read([]look{one}, began, nil, func(*look) workload.Reading { return reading })
 }
 
-// address is where a gate connects to: its own host, or the member's private address, or where the member is reached as a database.
-func address(gate *workload.Gate, r fleet.Resource) (host string, port int, err error) {
+// address is where a gate connects to: its own host, or the member's private address, or where the member is reached as a database; host is
+// empty where none of them is known.
+func address(gate *workload.Gate, r fleet.Resource) (host string, port int) {
 	host, port = cmp.Or(gate.Host, r.PrivateIP), gate.Port
 	if at, text, splitErr := net.SplitHostPort(r.Endpoint); splitErr == nil {
 		host = cmp.Or(host, at)
@@ -514,10 +515,7 @@ func address(gate *workload.Gate, r fleet.Resource) (host string, port int, err 
 	if port == 0 && gate.Type == workload.GateHTTP {
 		port = 80
 	}
-	if host == "" {
-		return "", 0, errors.New("its address is not known; give the gate a host")
-	}
-	return host, port, nil
+	return host, port
 }
 
 // httpsPorts are those at which TLS is spoken.

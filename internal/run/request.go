@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -44,7 +45,7 @@ type Request struct {
 	Run     string    `json:"run,omitempty"`
 	Profile string    `json:"profile,omitempty"` // of a start; empty: the workload's own
 	By      string    `json:"by"`
-	Reason  string    `json:"reason,omitempty"`
+	Reason  say.Kept  `json:"reason,omitzero"`
 	Trigger string    `json:"trigger"`
 	At      time.Time `json:"at"`
 	// version of the object.

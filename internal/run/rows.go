@@ -7,12 +7,13 @@ import (
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/record"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
 
 // refusedRow says that what was asked for does not take place.
-func refusedRow(asked Request, now time.Time, reason, why string) store.Activity {
+func refusedRow(asked Request, now time.Time, reason string, why say.Text) store.Activity {
 	return store.Activity{
 		At: now, Actor: record.Actor, Event: store.EventWorkloadRefused, Name: asked.Workload, Run: asked.Run, Reason: reason,
 		Detail: fmt.Sprintf("%s, asked for by %s: %s", asked.Asks, asked.By, why),
@@ -44,10 +45,10 @@ func (m *move) tell(now time.Time) (rows []store.Activity) {
 		if !named {
 			event = store.EventWorkloadTold
 		}
-		row(event, string(e.Message.About), e.Message.Text)
+		row(event, string(e.Message.About), e.Message.Text.String())
 	}
 	if before := m.s.live; r.Status == workload.StatusHeld && (before == nil || before.run.Status != workload.StatusHeld) {
-		row(store.EventWorkloadHeld, string(r.Status), strings.TrimSpace("it waits for somebody: resume, undo or cancel it. "+r.Why))
+		row(store.EventWorkloadHeld, string(r.Status), strings.TrimSpace("it waits for somebody: resume, undo or cancel it. "+r.Why.String()))
 	}
 	return rows
 }

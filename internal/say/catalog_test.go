@@ -37,6 +37,20 @@ var ourWords = []string{
 	"created", "changed", "deleted", "author", "reason", "label",
 	// Roles and permissions.
 	"viewer", "operator", "editor", "admin", "read", "act", "edit", "manage",
+	// Runs of workloads: steps, phases, statuses, ends, and why something is so.
+	"wait", "settle", "arrive", "gates", "register", "health", "veto", "places", "drain", "leave", "restore", "put-back", "before",
+	"after", "tell", "waiting", "listing", "members", "delay", "done", "kept", "left", "done with exceptions", "cancelling",
+	"undoing", "cancelled", "undone", "ready", "gone", "bypassed", "protected", "overridden", "barred", "tiers", "hooks", "turn",
+	"state", "result", "retry", "vetoes", "somebody", "undo", "already", "other-type", "vetoed", "unanswered", "veto-limit",
+	"needed", "matches-nothing", "timeout", "refused", "fell-back", "stayed-up", "gate", "hook", "left-out", "run-ended", "again",
+	"lost",
+	// Gates, vetoes and hooks, how a member stands, and what can be asked of a run.
+	"status-checks", "target-health", "tcp", "http", "command", "file", "sessions", "backup", "webhook", "lambda", "healthy",
+	"unhealthy", "initial", "draining", "out", "unused", "impaired", "initializing", "cancel", "continue",
+	// Why a resource can not be started or stopped singly.
+	"auto-scaling-group-member", "instance-store-root", "spot-one-time", "stop-protected", "read-replica", "replica-source",
+	"cluster-member", "sqlserver-multi-az", "serverless-v1", "global-database", "multi-az-cluster", "service-managed",
+	"scaling-suspended", "daemon-service", "external-deployer", "hsm-cluster", "no-automated-snapshots",
 	// Why a scope is left alone.
 	"credentials", "region-disabled", "unauthorized", "no-answer",
 }

@@ -38,7 +38,7 @@ func (s *Service) workloadFact(ctx context.Context, book *policy.Book, d *decide
 	}
 	for i := range r.Tiers {
 		if t := &r.Tiers[i]; t.Name == book.Governs(d.Resource).Tier {
-			return say.F("the %s of its workload is under way since %s; its tier is at %q (%s)", say.Word(r.Direction), stamp(r.Began), string(t.Phase), say.Raw(trimmed(string(t.Why), t.Detail))), nil
+			return say.F("the %s of its workload is under way since %s; its tier is at \"%s\" (%s)", say.Word(r.Direction), stamp(r.Began), say.Word(t.Phase), workload.Because(t.Why, t.Detail.Text)), nil
 		}
 	}
 	return say.F("the %s of its workload is under way since %s", say.Word(r.Direction), stamp(r.Began)), nil
@@ -47,18 +47,7 @@ func (s *Service) workloadFact(ctx context.Context, book *policy.Book, d *decide
 // memberFact says how far a member is in a run.
 func memberFact(r *workload.Run, m *workload.Member) say.Text {
 	if m.End != "" {
-		return say.F("the %s of its workload is under way since %s; it ended as %q (%s)", say.Word(r.Direction), stamp(r.Began), string(m.End), say.Raw(trimmed(string(m.Why), m.Detail)))
+		return say.F("the %s of its workload is under way since %s; it ended as \"%s\" (%s)", say.Word(r.Direction), stamp(r.Began), say.Word(m.End), workload.Because(m.Why, m.Detail.Text))
 	}
-	return say.F("the %s of its workload is under way since %s; it is at %q and waits (%s)", say.Word(r.Direction), stamp(r.Began), string(m.Step), say.Raw(trimmed(string(m.Why), m.Detail)))
-}
-
-// trimmed puts a reason and its detail together.
-func trimmed(why, detail string) string {
-	switch {
-	case detail == "":
-		return why
-	case why == "":
-		return detail
-	}
-	return why + ": " + detail
+	return say.F("the %s of its workload is under way since %s; it is at \"%s\" and waits (%s)", say.Word(r.Direction), stamp(r.Began), say.Word(m.Step), workload.Because(m.Why, m.Detail.Text))
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -32,7 +31,7 @@ type WorkloadView struct {
 	OnFailure   string   `json:"on_failure"`
 	Topic       string   `json:"topic,omitempty"`
 	// Fault says why it can not be used; empty for most.
-	Fault string `json:"fault,omitempty"`
+	Fault say.Text `json:"fault,omitzero"`
 	// Wanted is what its schedule, or an override for it, wants: running, stopped or any. Next is when that changes.
 	Wanted   string         `json:"wanted"`
 	Next     *Change        `json:"next,omitempty"`
@@ -55,8 +54,8 @@ type WorkloadTier struct {
 	StartsAfter []string          `json:"starts_after"`
 	StopsAfter  []string          `json:"stops_after"`
 	Profiles    map[string]string `json:"profiles,omitempty"`
-	Ready       []string          `json:"ready"`  // its gates, each in words
-	Vetoes      []string          `json:"vetoes"` // likewise
+	Ready       []say.Text        `json:"ready"`  // its gates, each in words
+	Vetoes      []say.Text        `json:"vetoes"` // likewise
 	Balancers   bool              `json:"balancers"`
 }
 
@@ -66,7 +65,7 @@ type WorkloadAsked struct {
 	Asks    string    `json:"asks"`
 	Profile string    `json:"profile,omitempty"`
 	By      string    `json:"by"`
-	Reason  string    `json:"reason,omitempty"`
+	Reason  say.Text  `json:"reason,omitzero"`
 	At      time.Time `json:"at"`
 }
 
@@ -77,10 +76,10 @@ type WorkloadRun struct {
 	Direction string    `json:"direction"` // start or stop
 	Profile   string    `json:"profile,omitempty"`
 	By        string    `json:"by"`
-	Reason    string    `json:"reason,omitempty"`
+	Reason    say.Text  `json:"reason,omitzero"`
 	Trigger   string    `json:"trigger"`
 	Status    string    `json:"status"` // running, held, cancelling, undoing, done, done-with-exceptions, failed, cancelled or undone
-	Why       string    `json:"why,omitempty"`
+	Why       say.Text  `json:"why,omitzero"`
 	OnFailure string    `json:"on_failure"`
 	Began     time.Time `json:"began"`
 	Ended     time.Time `json:"ended,omitzero"`
@@ -89,7 +88,7 @@ type WorkloadRun struct {
 	// Can is what may be asked of it now: cancel, retry, continue, undo.
 	Can        []string          `json:"can"`
 	Tiers      []WorkloadRunTier `json:"tiers"`
-	Exceptions []string          `json:"exceptions"` // what it left other than it was to be
+	Exceptions []say.Text        `json:"exceptions"` // what it left other than it was to be
 	// Back is the run that takes this one back.
 	Back *WorkloadRun `json:"back,omitempty"`
 }
@@ -100,7 +99,7 @@ type WorkloadRunTier struct {
 	After   []string            `json:"after"` // the tiers that it waits for
 	Phase   string              `json:"phase"`
 	Why     string              `json:"why,omitempty"`
-	Detail  string              `json:"detail,omitempty"`
+	Detail  say.Text            `json:"detail,omitzero"`
 	Began   time.Time           `json:"began,omitzero"`
 	Ended   time.Time           `json:"ended,omitzero"`
 	Members []WorkloadRunMember `json:"members"`
@@ -117,7 +116,7 @@ type WorkloadRunMember struct {
 	Since  time.Time      `json:"since,omitzero"`
 	End    string         `json:"end,omitempty"` // ready, stopped, left, kept, gone or failed; empty: it is on its way
 	Why    string         `json:"why,omitempty"` // what it waits for, or why it ended so
-	Detail string         `json:"detail,omitempty"`
+	Detail say.Text       `json:"detail,omitzero"`
 	State  string         `json:"state"`
 	Type   string         `json:"type,omitempty"`
 	Steps  []WorkloadMark `json:"steps"` // that it came through
@@ -190,8 +189,8 @@ type WorkloadAnswer struct {
 	// Run is the ID of the run that is to begin, or that the order is about.
 	Run string `json:"run"`
 	// Verdict is what becomes of it: begin, wait (until the present run has ended), cancel (that first) or join (it does the same).
-	Verdict string `json:"verdict"`
-	Text    string `json:"text"` // a sentence for people
+	Verdict string   `json:"verdict"`
+	Text    say.Text `json:"text"` // a sentence for people
 	// Plan is what the run would do, as things stand; of a dry run, and where the members were looked at.
 	Plan *run.Foresight `json:"plan,omitempty"`
 }
@@ -339,7 +338,7 @@ func (s *Service) workload(ctx context.Context, w *workload.Workload, at time.Ti
 		Overlap: string(w.Overlap), OnFailure: string(w.OnFailure), Topic: w.Topic, Tiers: workloadTiers(w), State: "unknown",
 	}
 	if w.Err != nil {
-		view.Fault = w.Err.Error()
+		view.Fault = say.Of(w.Err)
 	}
 	governs := s.Book.GovernsWorkload(w)
 	view.Wanted = calendar.Any.String()
@@ -354,7 +353,7 @@ func (s *Service) workload(ctx context.Context, w *workload.Workload, at time.Ti
 		view.State = string(memory.State)
 	}
 	if asked := memory.Waiting; asked != nil {
-		view.Waiting = &WorkloadAsked{ID: asked.ID, Asks: string(asked.Asks), Profile: asked.Profile, By: asked.By, Reason: asked.Reason, At: asked.At}
+		view.Waiting = &WorkloadAsked{ID: asked.ID, Asks: string(asked.Asks), Profile: asked.Profile, By: asked.By, Reason: asked.Reason.Text, At: asked.At}
 	}
 	short := func(id string) (*WorkloadRun, error) {
 		r, err := s.workloadRun(ctx, id)
@@ -391,10 +390,10 @@ func workloadTiers(w *workload.Workload) []WorkloadTier {
 		t := w.Tier(name)
 		view := WorkloadTier{
 			Name: name, Filters: t.Filter.String(), StartsAfter: append([]string{}, starts[name]...), StopsAfter: append([]string{}, stops[name]...),
-			Profiles: t.Profiles, Ready: []string{}, Vetoes: []string{}, Balancers: t.Balancers,
+			Profiles: t.Profiles, Ready: []say.Text{}, Vetoes: []say.Text{}, Balancers: t.Balancers,
 		}
 		for i := range t.Ready {
-			view.Ready = append(view.Ready, gateWords(&t.Ready[i]))
+			view.Ready = append(view.Ready, t.Ready[i].Said())
 		}
 		for i := range t.Vetoes {
 			view.Vetoes = append(view.Vetoes, vetoWords(&t.Vetoes[i]))
@@ -404,44 +403,30 @@ func workloadTiers(w *workload.Workload) []WorkloadTier {
 	return tiers
 }
 
-func gateWords(g *workload.Gate) string {
-	switch g.Type {
-	case workload.GateTCP:
-		return fmt.Sprintf("tcp %s:%d", g.Host, g.Port)
-	case workload.GateHTTP:
-		return fmt.Sprintf("http %s:%d%s", g.Host, g.Port, g.Path)
-	case workload.GateState, workload.GateStatusChecks, workload.GateTargetHealth, workload.GateCommand:
+// vetoWords names a veto. The address of a webhook can carry a secret.
+func vetoWords(v *workload.Veto) say.Text {
+	if v.Type == workload.VetoFile {
+		return say.F("file %s", v.Path)
 	}
-	return string(g.Type)
-}
-
-func vetoWords(v *workload.Veto) string {
-	switch v.Type {
-	case workload.VetoFile:
-		return "file " + v.Path
-	case workload.VetoWebhook:
-		return "webhook" // its address can carry a secret
-	case workload.VetoSessions, workload.VetoBackup, workload.VetoCommand:
-	}
-	return string(v.Type)
+	return say.Word(v.Type)
 }
 
 // runView describes a run, with its members or without.
 func runView(r *workload.Run, memory run.Memory, at time.Time, whole bool) WorkloadRun {
 	view := WorkloadRun{
-		ID: r.ID, Workload: r.Workload, Direction: string(r.Direction), Profile: r.Profile, By: r.By, Reason: r.Reason, Trigger: r.Trigger,
-		Status: string(r.Status), Why: r.Why, OnFailure: string(r.OnFailure), Began: r.Began, Ended: r.Ended, Can: can(r), Tiers: []WorkloadRunTier{}, Exceptions: []string{},
+		ID: r.ID, Workload: r.Workload, Direction: string(r.Direction), Profile: r.Profile, By: r.By, Reason: r.Reason.Text, Trigger: r.Trigger,
+		Status: string(r.Status), Why: r.Why.Text, OnFailure: string(r.OnFailure), Began: r.Began, Ended: r.Ended, Can: can(r), Tiers: []WorkloadRunTier{}, Exceptions: []say.Text{},
 	}
 	if end, ok := workload.Forecast(memory.Runs, r, at); ok && !r.Status.Over() {
 		view.Expected = end
 	}
 	for _, e := range r.Exceptions() {
-		view.Exceptions = append(view.Exceptions, e.String())
+		view.Exceptions = append(view.Exceptions, e.Said())
 	}
 	for i := range r.Tiers {
 		t := &r.Tiers[i]
 		tier := WorkloadRunTier{
-			Name: t.Name, After: append([]string{}, r.After[t.Name]...), Phase: string(t.Phase), Why: string(t.Why), Detail: t.Detail, Began: t.Began, Ended: t.Ended,
+			Name: t.Name, After: append([]string{}, r.After[t.Name]...), Phase: string(t.Phase), Why: string(t.Why), Detail: t.Detail.Text, Began: t.Began, Ended: t.Ended,
 			Members: []WorkloadRunMember{},
 		}
 		for j := range t.Members {
@@ -468,7 +453,7 @@ func runView(r *workload.Run, memory run.Memory, at time.Time, whole bool) Workl
 
 func memberView(m *workload.Member) WorkloadRunMember {
 	view := WorkloadRunMember{
-		Ref: m.Ref.String(), Name: m.Name, Step: string(m.Step), Since: m.Since, End: string(m.End), Why: string(m.Why), Detail: m.Detail,
+		Ref: m.Ref.String(), Name: m.Name, Step: string(m.Step), Since: m.Since, End: string(m.End), Why: string(m.Why), Detail: m.Detail.Text,
 		State: string(m.State), Type: m.Type, Steps: []WorkloadMark{},
 	}
 	for _, mark := range m.Marks {

@@ -6,6 +6,7 @@ import (
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/run"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -21,7 +22,7 @@ func (s *Service) askWorkload(ctx context.Context, request WorkloadRequest, asks
 	if err != nil {
 		return WorkloadAnswer{}, err
 	}
-	q := workload.Request{ID: asked.ID, Direction: workload.Start, Profile: asked.Profile, By: asked.By, Reason: asked.Reason, Trigger: asked.Trigger}
+	q := workload.Request{ID: asked.ID, Direction: workload.Start, Profile: asked.Profile, By: asked.By, Reason: asked.Reason.Text, Trigger: asked.Trigger}
 	if asks == run.AsksStop {
 		q.Direction = workload.Stop
 	}
@@ -37,7 +38,7 @@ func (s *Service) askWorkload(ctx context.Context, request WorkloadRequest, asks
 	verdict, why := workload.Overlapping(w.Overlap, present, q)
 	answer := WorkloadAnswer{At: asked.At, DryRun: request.DryRun, Run: asked.ID, Verdict: string(verdict), Text: why}
 	if verdict == workload.BeginNow {
-		answer.Text = fmt.Sprintf("the %s of workload %s begins", asks, w.Name)
+		answer.Text = say.F("the %s of workload %s begins", say.Word(asks), w.Name)
 	}
 	if request.DryRun || request.Within != nil {
 		if answer.Plan, err = s.foresee(ctx, w, q, memory, request.Within); err != nil {
@@ -88,7 +89,7 @@ func (s *Service) orderWorkload(ctx context.Context, order WorkloadOrder, asks r
 	if err := run.Allowed(present, asked); err != nil {
 		return WorkloadAnswer{}, asInput(err)
 	}
-	answer := WorkloadAnswer{At: asked.At, Run: present.ID, Verdict: "begin", Text: fmt.Sprintf("the %s of workload %s: %s", present.Direction, w.Name, asks)}
+	answer := WorkloadAnswer{At: asked.At, Run: present.ID, Verdict: "begin", Text: say.F("the %s of workload %s: %s", say.Word(present.Direction), w.Name, say.Word(asks))}
 	return answer, s.leave(ctx, asked)
 }
 
@@ -102,7 +103,8 @@ func (s *Service) workloadRequest(name, author, reason string, asks run.Asks) (a
 	if asked.By, err = person(author); err != nil {
 		return asked, nil, err
 	}
-	asked.Reason, err = words("reason", reason, maxReason)
+	reason, err = words("reason", reason, maxReason)
+	asked.Reason = say.Raw(reason).Kept()
 	return asked, w, err
 }
 
@@ -142,7 +144,7 @@ func (s *Service) leave(ctx context.Context, asked run.Request) error {
 		return err
 	}
 	row := store.Activity{
-		At: asked.At, Actor: asked.By, Event: store.EventWorkloadAsked, Name: asked.Workload, Run: asked.Run, Reason: string(asked.Asks), Detail: asked.Reason,
+		At: asked.At, Actor: asked.By, Event: store.EventWorkloadAsked, Name: asked.Workload, Run: asked.Run, Reason: string(asked.Asks), Detail: asked.Reason.String(),
 	}
 	if _, err := s.Store.SaveObject(ctx, object, row); err != nil {
 		return fmt.Errorf("keep what is asked of workload %s: %w", asked.Workload, err)

@@ -1,10 +1,11 @@
 package workload
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // How long things are waited for, where the configuration does not say it.
@@ -48,11 +49,11 @@ func Advance(run Run, world World, now time.Time) (Run, Next) {
 		asked[run.Pending[i].ID] = true
 	}
 	if run.Told == 0 {
-		run.tell(ToldBegan, run.title()+" begins"+because(&run), now)
+		run.tell(ToldBegan, run.begins(), now)
 	}
-	if world.Halt != "" && !run.Status.Over() && run.Status != StatusCancelling {
+	if !world.Halt.Empty() && !run.Status.Over() && run.Status != StatusCancelling {
 		t.cancel(world.Halt)
-		run.tell(ToldHalted, run.title()+" is cancelled: "+world.Halt, now)
+		run.tell(ToldHalted, say.F("%s is cancelled: %s", run.title(), world.Halt), now)
 	}
 	t.results()
 	for t.moved = true; t.moved; {
@@ -68,15 +69,17 @@ func Advance(run Run, world World, now time.Time) (Run, Next) {
 	return run, t.next
 }
 
-func because(r *Run) string {
-	var text string
-	if r.By != "" {
-		text = ", asked for by " + r.By
+// begins says that the run begins, who asked for it and why.
+func (r *Run) begins() say.Text {
+	switch {
+	case r.By != "" && !r.Reason.Empty():
+		return say.F("%s begins, asked for by %s (%s)", r.title(), r.By, r.Reason)
+	case r.By != "":
+		return say.F("%s begins, asked for by %s", r.title(), r.By)
+	case !r.Reason.Empty():
+		return say.F("%s begins (%s)", r.title(), r.Reason)
 	}
-	if r.Reason != "" {
-		text += " (" + r.Reason + ")"
-	}
-	return text
+	return say.F("%s begins", r.title())
 }
 
 // turn is one Advance.
@@ -169,11 +172,7 @@ func (t *turn) tier(tr *TierRun) {
 	case PhaseDone, PhaseFailed, PhaseKept, PhaseNotBegun:
 	}
 	if !tr.Deadline.IsZero() && !t.now.Before(tr.Deadline) && (tr.Phase == PhaseListing || tr.Phase == PhaseBefore || tr.Phase == PhaseAfter) {
-		detail := fmt.Sprintf("%s took longer than the timeout of %s", tr.Phase, half.Timeout)
-		if tr.Detail != "" {
-			detail += ": " + tr.Detail
-		}
-		t.fail(tr, WhyTimeout, detail)
+		t.fail(tr, WhyTimeout, with(say.F("%s took longer than the timeout of %s", say.Word(tr.Phase), half.Timeout), tr.Detail.Text))
 	}
 }
 
@@ -190,7 +189,7 @@ func (t *turn) delay(tr *TierRun) time.Duration {
 }
 
 func (t *turn) phase(tr *TierRun, p Phase) {
-	tr.Phase, tr.Since, tr.Why, tr.Detail, tr.Hooks = p, t.now, "", "", nil
+	tr.Phase, tr.Since, tr.Why, tr.Detail, tr.Hooks = p, t.now, "", say.Kept{}, nil
 	if p.Over() {
 		tr.Ended = t.now
 	}
@@ -200,29 +199,29 @@ func (t *turn) phase(tr *TierRun, p Phase) {
 // begin begins a tier when it is its turn.
 func (t *turn) begin(tr *TierRun) {
 	var waits []string
-	keeps := ""
+	var keeps say.Text
 	for _, name := range t.r.After[tr.Name] {
 		switch before := t.r.tier(name); {
 		case before.Phase == PhaseKept:
-			keeps = "stops after tier " + name + ", which is not stopped"
+			keeps = say.F("stops after tier %s, which is not stopped", name)
 		case before.Phase == PhaseDone, before.Phase == PhaseFailed && t.policy() == Continue:
 		default:
 			waits = append(waits, name)
 		}
 	}
-	tr.Why, tr.Detail = WaitsTiers, strings.Join(waits, ", ")
+	tr.Why, tr.Detail = WaitsTiers, say.Names(waits).Kept()
 	if len(waits) > 0 {
 		return
 	}
 	if who := t.keptBy(tr.Name); who != "" {
-		keeps = "is needed by " + who + ", which stays"
+		keeps = say.F("is needed by %s, which stays", who)
 	}
 	switch {
 	case t.r.Status != StatusRunning:
-		tr.Why, tr.Detail = WaitsSomebody, ""
-	case keeps != "":
+		tr.Why, tr.Detail = WaitsSomebody, say.Kept{}
+	case !keeps.Empty():
 		t.phase(tr, PhaseKept)
-		tr.Why, tr.Detail = WhyNeeded, keeps
+		tr.Why, tr.Detail = WhyNeeded, keeps.Kept()
 	default:
 		tr.Began, tr.Deadline = t.now, t.now.Add(t.half(tr).Timeout)
 		if tr.Listed.IsZero() {
@@ -261,12 +260,12 @@ func (t *turn) listed(tr *TierRun) {
 	}
 	tr.Listed, tr.Why = l.At, WaitsListing
 	if len(l.Gaps) > 0 {
-		tr.Detail = "could not be listed: " + strings.Join(l.Gaps, ", ")
+		tr.Detail = say.F("could not be listed: %s", say.List(l.Gaps...)).Kept()
 		t.moved = true
 		return
 	}
 	tier := t.r.Definition.Tier(tr.Name)
-	tr.Members, tr.Detail = nil, ""
+	tr.Members, tr.Detail = nil, say.Kept{}
 	taking := 0
 	for i := range l.Members {
 		c := &l.Members[i]
@@ -276,7 +275,7 @@ func (t *turn) listed(tr *TierRun) {
 		}
 		switch {
 		case c.Left != "":
-			m.End, m.Why, m.Detail, m.EndedAt = EndLeft, c.Left, c.Detail, t.now
+			m.End, m.Why, m.Detail, m.EndedAt = EndLeft, c.Left, c.Detail.Kept(), t.now
 		case t.r.Direction == Start && c.Kind.Traits().Types:
 			m.Want = tier.Profiles[t.r.Profile]
 			fallthrough
@@ -291,7 +290,7 @@ func (t *turn) listed(tr *TierRun) {
 	slices.SortFunc(tr.Members, func(a, b Member) int { return a.Ref.Compare(b.Ref) })
 	switch {
 	case len(tr.Members) == 0 && t.r.Direction == Start:
-		t.fail(tr, WhyNothing, "its filter matches nothing, so nothing is there for the tiers that need it")
+		t.fail(tr, WhyNothing, say.F("its filter matches nothing, so nothing is there for the tiers that need it"))
 	case taking == 0:
 		t.phase(tr, PhaseDone)
 		if len(tr.Members) == 0 {
@@ -310,14 +309,15 @@ func (t *turn) members(tr *TierRun) {
 		switch {
 		case m.End != "":
 		case m.Gone && m.Effect == "":
-			t.end(m, EndGone, WhyGone, "it is no longer there")
+			t.end(m, EndGone, WhyGone, say.F("it is no longer there"))
 		case t.r.Direction == Start:
 			t.starting(tr, m)
 		default:
 			t.stopping(tr, m)
 		}
 		if late && m.End == "" {
-			t.end(m, EndFailed, WhyTimeout, fmt.Sprintf("at %q when the tier's timeout of %s was over%s", m.Step, t.half(tr).Timeout, colon(m.Detail)))
+			text := say.F(`at "%s" when the tier's timeout of %s was over`, say.Word(m.Step), t.half(tr).Timeout)
+			t.end(m, EndFailed, WhyTimeout, with(text, m.Detail.Text))
 		}
 	}
 	t.flush(tr)
@@ -334,9 +334,9 @@ func (t *turn) members(tr *TierRun) {
 		return
 	case count[EndFailed] > 0:
 		first := tr.Members[slices.IndexFunc(tr.Members, func(m Member) bool { return m.End == EndFailed })]
-		t.fail(tr, WhyMembers, fmt.Sprintf("%d of %d members: %s: %s%s", count[EndFailed], len(tr.Members), first.title(), first.Why, colon(first.Detail)))
+		t.fail(tr, WhyMembers, say.F("%d of %d members: %s: %s", count[EndFailed], len(tr.Members), first.title(), Because(first.Why, first.Detail.Text)))
 	case t.r.Direction == Start && count[EndReady] == 0:
-		t.fail(tr, WhyGone, "none of its members is there any more")
+		t.fail(tr, WhyGone, say.F("none of its members is there any more"))
 	default:
 		t.phase(tr, PhaseAfter)
 	}
@@ -347,12 +347,19 @@ func (t *turn) stuck(tr *TierRun) bool {
 	return t.policy() != Continue && slices.ContainsFunc(tr.Members, func(m Member) bool { return m.End == EndFailed })
 }
 
-func colon(text string) string {
-	if text == "" {
-		return ""
+// with adds what is known more closely.
+func with(text, detail say.Text) say.Text {
+	switch {
+	case detail.Empty():
+		return text
+	case text.Empty():
+		return detail
 	}
-	return ": " + text
+	return say.F("%s: %s", text, detail)
 }
+
+// Because is a reason with what is known more closely.
+func Because(why Reason, detail say.Text) say.Text { return with(say.Word(why), detail) }
 
 // policy is what a failed tier means. What is taken back is taken back as far as it can be.
 func (t *turn) policy() Failure {
@@ -363,32 +370,32 @@ func (t *turn) policy() Failure {
 }
 
 // fail ends a tier, and does what the run's policy says.
-func (t *turn) fail(tr *TierRun, why Reason, detail string) {
+func (t *turn) fail(tr *TierRun, why Reason, detail say.Text) {
 	in := tr.Phase
 	hooks := tr.Hooks
 	t.phase(tr, PhaseFailed)
-	tr.FailedIn, tr.Hooks, tr.Why, tr.Detail = in, hooks, why, detail
-	text := fmt.Sprintf("%s: tier %s failed: %s%s", t.root.title(), tr.Name, why, colon(detail))
-	comes := map[Failure]string{
-		Continue: "; on_failure: continue goes on with the other tiers",
-		Hold:     "; no other tier begins until somebody resumes, undoes or cancels the run",
-		Undo:     "; what was done is undone",
+	tr.FailedIn, tr.Hooks, tr.Why, tr.Detail = in, hooks, why, detail.Kept()
+	failed := say.F("tier %s failed: %s", tr.Name, Because(why, detail))
+	comes := map[Failure]say.Text{
+		Continue: say.F("on_failure: continue goes on with the other tiers"),
+		Hold:     say.F("no other tier begins until somebody resumes, undoes or cancels the run"),
+		Undo:     say.F("what was done is undone"),
 	}
-	t.root.tell(ToldFailed, text+comes[t.policy()], t.now)
+	t.root.tell(ToldFailed, say.Clauses(say.F("%s: %s", t.root.title(), failed), comes[t.policy()]), t.now)
 	if t.r.Status != StatusRunning {
 		return
 	}
 	switch t.policy() {
 	case Hold:
-		t.become(StatusHeld, fmt.Sprintf("tier %s failed: %s%s", tr.Name, why, colon(detail)))
+		t.become(StatusHeld, failed)
 	case Undo:
-		t.become(StatusUndoing, fmt.Sprintf("tier %s failed: %s%s", tr.Name, why, colon(detail)))
+		t.become(StatusUndoing, failed)
 	case Continue:
 	}
 }
 
-func (t *turn) become(s Status, why string) {
-	t.r.Status, t.r.Why, t.r.Since = s, why, t.now
+func (t *turn) become(s Status, why say.Text) {
+	t.r.Status, t.r.Why, t.r.Since = s, why.Kept(), t.now
 	t.moved = true
 }
 
@@ -400,7 +407,7 @@ func (t *turn) leave(tr *TierRun) {
 	}
 	for i := range tr.Members {
 		if m := &tr.Members[i]; m.End == "" && m.Effect == "" {
-			t.end(m, EndLeft, why, "at "+string(m.Step))
+			t.end(m, EndLeft, why, say.F("it was at %s", say.Word(m.Step)))
 		}
 	}
 	if slices.ContainsFunc(tr.Members, func(m Member) bool { return m.End == "" }) {
@@ -431,54 +438,47 @@ func (t *turn) status() {
 	}
 	switch r.Status { //nolint:exhaustive // the others are over, or held
 	case StatusCancelling:
-		t.finish(StatusCancelled, r.Why)
+		t.finish(StatusCancelled, r.Why.Text)
 	case StatusUndoing:
 		t.takeBack()
 	default:
 		failed := slices.ContainsFunc(r.Tiers, func(tr TierRun) bool { return tr.Phase == PhaseFailed })
 		switch exceptions := r.Exceptions(); {
 		case failed:
-			t.finish(StatusFailed, plural(len(exceptions), "exception", "exceptions"))
+			t.finish(StatusFailed, say.N(len(exceptions), "%d exception", "%d exceptions"))
 		case len(exceptions) > 0:
-			t.finish(StatusExceptions, plural(len(exceptions), "exception", "exceptions"))
+			t.finish(StatusExceptions, say.N(len(exceptions), "%d exception", "%d exceptions"))
 		default:
-			t.finish(StatusDone, "")
+			t.finish(StatusDone, say.Text{})
 		}
 	}
 }
 
-func plural(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
-}
-
-func (t *turn) finish(s Status, why string) {
+func (t *turn) finish(s Status, why say.Text) {
 	t.become(s, why)
 	t.r.Ended = t.now
 	if t.r != t.root {
 		return
 	}
-	parts := []string{fmt.Sprintf("%s is %s%s", t.r.title(), strings.ReplaceAll(string(s), "-", " "), colon(why))}
+	parts := []say.Text{with(say.F("%s is %s", t.r.title(), say.Word(strings.ReplaceAll(string(s), "-", " "))), why)}
 	for i, e := range t.r.Exceptions() {
 		if i == maxTold {
-			parts = append(parts, "and more")
+			parts = append(parts, say.F("and more"))
 			break
 		}
-		parts = append(parts, e.String())
+		parts = append(parts, e.Said())
 	}
-	t.r.tell(ToldEnded, strings.Join(parts, "; "), t.now)
+	t.r.tell(ToldEnded, say.Clauses(parts...), t.now)
 }
 
 // maxTold is how many exceptions a message names: a screen of a chat.
 const maxTold = 10
 
 // cancel sends a run to its end.
-func (t *turn) cancel(why string) {
+func (t *turn) cancel(why say.Text) {
 	for _, r := range [...]*Run{t.root, t.root.Back} {
 		if r != nil && !r.Status.Over() {
-			r.Status, r.Why, r.Since = StatusCancelling, why, t.now
+			r.Status, r.Why, r.Since = StatusCancelling, why.Kept(), t.now
 		}
 	}
 }
@@ -536,11 +536,11 @@ func (t *turn) tookBack() {
 	back := t.r.Back
 	switch {
 	case t.r.Status == StatusCancelling:
-		t.finish(StatusCancelled, t.r.Why)
+		t.finish(StatusCancelled, t.r.Why.Text)
 	case back.Status == StatusDone || back.Status == StatusExceptions:
-		t.finish(StatusUndone, t.r.Why)
+		t.finish(StatusUndone, t.r.Why.Text)
 	default:
-		t.finish(StatusFailed, "not everything could be undone: "+t.r.Why)
+		t.finish(StatusFailed, with(say.F("not everything could be undone"), t.r.Why.Text))
 	}
 }
 

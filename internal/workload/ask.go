@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // ask is a question that a command answers; those of one step for several members are one command.
@@ -56,7 +57,7 @@ func (t *turn) vetoes(tr *TierRun, tier *Tier, m *Member) {
 	if len(m.Asked) != len(tier.Vetoes) {
 		m.Asked = make([]Question, len(tier.Vetoes))
 	}
-	var waits []string
+	var waits []say.Text
 	for i := range tier.Vetoes {
 		v, q := &tier.Vetoes[i], &m.Asked[i]
 		if q.Answer != "" {
@@ -67,16 +68,16 @@ func (t *turn) vetoes(tr *TierRun, tier *Tier, m *Member) {
 		}
 		t.veto(tr, m, i, v, q)
 		if q.Answer == "" && !t.now.Before(q.Asked.Add(v.Timeout)) {
-			q.Answer, q.Detail = AnswerUnknown, strings.TrimPrefix(fmt.Sprintf("%s; no answer in %s", q.Detail, v.Timeout), "; ")
+			q.Answer, q.Detail = AnswerUnknown, say.Clauses(q.Detail.Text, say.F("no answer in %s", v.Timeout)).Kept()
 		}
 		if q.Answer == "" {
-			waits = append(waits, string(v.Type))
+			waits = append(waits, say.Word(v.Type))
 		} else {
 			t.moved = true
 		}
 	}
 	if len(waits) > 0 {
-		m.Why, m.Detail = WaitsVetoes, strings.Join(waits, ", ")
+		m.Why, m.Detail = WaitsVetoes, say.List(waits...).Kept()
 		return
 	}
 	t.verdict(tr, tier, m)
@@ -112,7 +113,7 @@ func (t *turn) veto(tr *TierRun, m *Member, i int, v *Veto, q *Question) {
 			return
 		}
 		q.Tries++
-		q.Answered, q.Detail = r.At, r.Detail
+		q.Answered, q.Detail = r.At, r.Detail.Kept()
 		switch {
 		case r.Unknown:
 		case r.OK:
@@ -125,7 +126,7 @@ func (t *turn) veto(tr *TierRun, m *Member, i int, v *Veto, q *Question) {
 
 // verdict says what the answers to the vetoes mean for a member.
 func (t *turn) verdict(tr *TierRun, tier *Tier, m *Member) {
-	var against []string
+	var against []say.Text
 	why, limited := WhyUnanswered, true
 	limit := time.Duration(0)
 	for i := range tier.Vetoes {
@@ -136,7 +137,7 @@ func (t *turn) verdict(tr *TierRun, tier *Tier, m *Member) {
 		if q.Answer == AnswerNo {
 			why = WhyVetoed
 		}
-		against = append(against, string(v.Type)+colon(q.Detail))
+		against = append(against, with(say.Word(v.Type), q.Detail.Text))
 		limited = limited && v.Limit > 0
 		limit = max(limit, v.Limit)
 	}
@@ -148,15 +149,14 @@ func (t *turn) verdict(tr *TierRun, tier *Tier, m *Member) {
 	if m.KeptFrom = t.r.Memory.keptSince(m.Ref); m.KeptFrom.IsZero() {
 		m.KeptFrom = t.now
 	}
-	who := strings.Join(against, "; ")
-	name := fmt.Sprintf("Workload %s: tier %s: %s", t.r.Workload, tr.Name, m.title())
+	who, name := say.Clauses(against...), t.name(tr, m)
 	if limited && !t.now.Before(m.KeptFrom.Add(limit)) {
-		m.remark(WhyForced, fmt.Sprintf("was kept for longer than %s, and is stopped all the same (%s)", limit, who))
-		t.root.tell(ToldForced, name+" "+m.Said, t.now)
+		m.remark(WhyForced, say.F("was kept for longer than %s, and is stopped all the same (%s)", limit, who))
+		t.root.tell(ToldForced, say.F("%s %s", name, m.Said), t.now)
 		t.step(m, StepWait)
 		return
 	}
-	t.root.tell(ToldKept, fmt.Sprintf("%s is not stopped (%s): %s", name, why, who), t.now)
+	t.root.tell(ToldKept, say.F("%s is not stopped (%s): %s", name, say.Word(why), who), t.now)
 	t.end(m, EndKept, why, who)
 }
 
@@ -171,20 +171,21 @@ func (t *turn) hooks(tr *TierRun, s Step, list []Hook) bool {
 			continue
 		}
 		if !h.Asked {
-			h.Asked, h.Failed, h.Detail = true, false, ""
+			h.Asked, h.Failed, h.Detail = true, false, say.Kept{}
 			h.Tries++
 			t.call(tr, s, i, hook, h)
 			t.moved = true
 		}
+		name := say.F("%s hook %d (%s)", say.Word(s), i+1, say.Word(hook.Type))
 		switch {
 		case h.Open > 0:
-			tr.Why, tr.Detail = WaitsHooks, fmt.Sprintf("%s hook %d (%s)", s, i+1, hook.Type)
+			tr.Why, tr.Detail = WaitsHooks, name.Kept()
 			return false
 		case h.Failed && hook.Veto && !t.r.Undoing:
-			t.fail(tr, WhyHook, fmt.Sprintf("%s hook %d (%s)%s", s, i+1, hook.Type, colon(h.Detail)))
+			t.fail(tr, WhyHook, with(name, h.Detail.Text))
 			return false
 		case h.Failed:
-			t.root.tell(ToldWarning, fmt.Sprintf("Workload %s: tier %s: %s hook %d (%s) failed%s", t.r.Workload, tr.Name, s, i+1, hook.Type, colon(h.Detail)), t.now)
+			t.root.tell(ToldWarning, with(say.F("Workload %s: tier %s: %s failed", t.r.Workload, tr.Name, name), h.Detail.Text), t.now)
 		}
 		h.Done, t.moved = true, true
 	}
@@ -219,7 +220,7 @@ func (t *turn) call(tr *TierRun, s Step, i int, hook *Hook, h *HookRun) {
 	case HookCommand:
 		e.Kind, e.Lines, e.Windows = SendCommand, hook.Lines, hook.Windows
 		if len(refs) == 0 {
-			h.Failed, h.Detail = true, "no EC2 instance of the tier runs, so there is nothing to run it on"
+			h.Failed, h.Detail = true, say.F("no EC2 instance of the tier runs, so there is nothing to run it on").Kept()
 			return
 		}
 	}
@@ -307,14 +308,14 @@ func (h *HookRun) answer(e *Effect, res Result) {
 	}
 	for _, o := range outcomes {
 		if o.Outcome != Done && !h.Failed {
-			h.Failed, h.Detail = true, string(o.Outcome)+colon(o.Detail)
+			h.Failed, h.Detail = true, with(say.Word(o.Outcome), o.Detail).Kept()
 		}
 	}
 }
 
 // answer takes in the outcome of a command or webhook that was asked.
 func (q *Question) answer(s Step, o MemberResult, now time.Time) {
-	q.Effect, q.Answered, q.Detail = "", now, o.Detail
+	q.Effect, q.Answered, q.Detail = "", now, o.Detail.Kept()
 	switch {
 	case o.Outcome == Done:
 		q.Answer = AnswerYes
@@ -352,13 +353,13 @@ func (t *turn) outcome(tr *TierRun, m *Member, e *Effect, o MemberResult) {
 	refused := o.Outcome == Failed || o.Outcome == Refused
 	switch {
 	case e.Step == StepResize && refused:
-		m.remark(WhyOtherType, fmt.Sprintf("can not become %s and starts as %s%s", e.Type, m.Type, colon(o.Detail)))
-		t.root.tell(ToldWarning, fmt.Sprintf("Workload %s: tier %s: %s %s", t.r.Workload, tr.Name, m.title(), m.Said), t.now)
+		m.remark(WhyOtherType, with(say.F("can not become %s and starts as %s", e.Type, m.Type), o.Detail))
+		t.root.tell(ToldWarning, say.F("%s %s", t.name(tr, m), m.Said), t.now)
 		m.Want = ""
 		t.step(m, StepStart)
 	case e.Step == StepRestore && refused:
-		m.remark(WhyOtherType, fmt.Sprintf("could not get its former type %s back and is %s%s", e.Type, m.Type, colon(o.Detail)))
-		t.end(m, EndStopped, "", "")
+		m.remark(WhyOtherType, with(say.F("could not get its former type %s back and is %s", e.Type, m.Type), o.Detail))
+		t.end(m, EndStopped, "", say.Text{})
 	case refused:
 		t.end(m, EndFailed, WhyRefused, o.Detail)
 	case o.Outcome == Again, o.Outcome == Lost && e.Step != StepStart && e.Step != StepStop:
@@ -369,11 +370,11 @@ func (t *turn) outcome(tr *TierRun, m *Member, e *Effect, o MemberResult) {
 		t.again(m, back, o.Detail)
 	case e.Step == StepDrain:
 		m.Tries, m.OutAt = 0, t.now
-		m.Why, m.Detail = WaitsDrain, ""
+		m.Why, m.Detail = WaitsDrain, say.Kept{}
 	default:
 		next := map[Step]Step{StepResize: StepStart, StepStart: StepArrive, StepStop: StepLeave}
 		if e.Step == StepRestore {
-			t.end(m, EndStopped, "", "")
+			t.end(m, EndStopped, "", say.Text{})
 			return
 		}
 		t.step(m, next[e.Step])
@@ -406,6 +407,6 @@ func (t *turn) registered(tr *TierRun, m *Member, e *Effect, o MemberResult) {
 			return
 		}
 		m.Tries++
-		m.Next, m.Said = t.now.Add(backoff(m.Tries)), o.Detail
+		m.Next, m.Said = t.now.Add(backoff(m.Tries)), o.Detail.Kept()
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // Request is a run that somebody asks for.
@@ -14,7 +16,9 @@ type Request struct {
 	// Profile is that of a start; empty: the workload's own.
 	Profile string
 	// By is who asks for it, Reason is in their words, Trigger what it comes from: person, schedule NAME, rule NAME.
-	By, Reason, Trigger string
+	By      string
+	Reason  say.Text
+	Trigger string
 }
 
 // Begin makes the run of a workload. Its tiers are listed when their turn
@@ -23,21 +27,24 @@ type Request struct {
 func Begin(w *Workload, q Request, m Memory, now time.Time) (Run, error) {
 	switch {
 	case w.Err != nil:
-		return Run{}, fmt.Errorf("workload %q can not be used: %w", w.Name, w.Err)
+		return Run{}, say.Err("workload %q can not be used: %w", w.Name, w.Err)
 	case !w.Enabled:
 		return Run{}, &DisabledError{w.Name}
 	case q.Direction != Start && q.Direction != Stop:
-		return Run{}, fmt.Errorf("workload %q: %q is no direction; allowed are start and stop", w.Name, q.Direction)
+		return Run{}, say.Err("workload %q: %q is no direction; allowed are start and stop", w.Name, q.Direction)
 	case q.Direction == Stop && q.Profile != "":
-		return Run{}, fmt.Errorf("workload %q: a profile is chosen at a start, not at a stop", w.Name)
+		return Run{}, say.Err("workload %q: a profile is chosen at a start, not at a stop", w.Name)
 	case q.Profile != "" && !slices.Contains(w.Profiles(), q.Profile):
-		return Run{}, fmt.Errorf("workload %q has no profile %q; it has %s", w.Name, q.Profile, listed(w.Profiles()))
+		if profiles := w.Profiles(); len(profiles) > 0 {
+			return Run{}, say.Err("workload %q has no profile %q; it has %s", w.Name, q.Profile, say.Names(profiles))
+		}
+		return Run{}, say.Err("workload %q has no profile %q, nor any other", w.Name, q.Profile)
 	}
 	if faults := w.Check(); len(faults) > 0 {
-		return Run{}, fmt.Errorf("workload %q can not be used: %s: %s", w.Name, faults[0].Path, strings.TrimSpace(faults[0].Text+" "+faults[0].Problem))
+		return Run{}, say.Err("workload %q can not be used: %s: %s", w.Name, faults[0].Path, strings.TrimSpace(faults[0].Text+" "+faults[0].Problem))
 	}
 	r := Run{
-		ID: q.ID, Workload: w.Name, Direction: q.Direction, By: q.By, Reason: q.Reason, Trigger: q.Trigger, Began: now, Since: now,
+		ID: q.ID, Workload: w.Name, Direction: q.Direction, By: q.By, Reason: q.Reason.Kept(), Trigger: q.Trigger, Began: now, Since: now,
 		Definition: w, OnFailure: w.OnFailure, Status: StatusRunning, Memory: m.clone(),
 	}
 	if r.OnFailure == "" {
@@ -56,34 +63,29 @@ func Begin(w *Workload, q Request, m Memory, now time.Time) (Run, error) {
 	return r, nil
 }
 
-func listed(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
-}
-
 // DisabledError says that the kill switch of a workload is thrown.
 type DisabledError struct{ Workload string }
 
-func (e *DisabledError) Error() string {
-	return fmt.Sprintf("workload %q is switched off (enabled: false): nothing of it is started or stopped", e.Workload)
+func (e *DisabledError) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *DisabledError) Said() say.Text {
+	return say.F("workload %q is switched off (enabled: false): nothing of it is started or stopped", e.Workload)
 }
 
 // title names the run at the begin of a sentence.
-func (r *Run) title() string {
-	text := fmt.Sprintf("Workload %s: the %s", r.Workload, r.Direction)
+func (r *Run) title() say.Text {
 	if r.Profile != "" {
-		text += fmt.Sprintf(" with profile %s", r.Profile)
+		return say.F("Workload %s: the %s with profile %s", r.Workload, say.Word(r.Direction), r.Profile)
 	}
-	return text
+	return say.F("Workload %s: the %s", r.Workload, say.Word(r.Direction))
 }
 
 // tell asks for a message.
-func (r *Run) tell(about MessageKind, text string, now time.Time) {
+func (r *Run) tell(about MessageKind, text say.Text, now time.Time) {
 	r.Told++
 	r.Pending = append(r.Pending, Effect{
-		ID: fmt.Sprintf("%s/tell/%d", r.ID, r.Told), Kind: Tell, Step: StepTell, At: now, Message: &Message{about, text},
+		ID: fmt.Sprintf("%s/tell/%d", r.ID, r.Told), Kind: Tell, Step: StepTell, At: now, Message: &Message{about, text.Kept()},
 	})
 }
 
@@ -102,21 +104,21 @@ const (
 // Overlapping says what becomes of a run that is asked for while another may be
 // under way; present is nil when none is. A run that is held is under way. The
 // sentence says why it does not begin now, and is empty when it does.
-func Overlapping(policy Overlap, present *Run, asked Request) (Verdict, string) {
+func Overlapping(policy Overlap, present *Run, asked Request) (Verdict, say.Text) {
 	if present == nil || present.Status.Over() {
-		return BeginNow, ""
+		return BeginNow, say.Text{}
 	}
-	what := fmt.Sprintf("the %s that began at %s is under way (%s)", present.Direction, present.Began.UTC().Format(time.RFC3339), present.Status)
+	what := say.F("the %s that began at %s is under way (%s)", say.Word(present.Direction), present.Began.UTC().Format(time.RFC3339), say.Word(present.Status))
 	same := present.Direction == asked.Direction && (asked.Profile == "" || asked.Profile == present.Profile)
 	switch {
 	case same && present.Status == StatusRunning:
-		return JoinIt, what + " and does the same"
+		return JoinIt, say.F("%s and does the same", what)
 	case policy == Queue, policy == Replace && present.Status == StatusCancelling:
-		return WaitForIt, what + "; this one begins when it has ended"
+		return WaitForIt, say.Clauses(what, say.F("this one begins when it has ended"))
 	case policy == Replace:
-		return CancelIt, what + "; it is cancelled, then this one begins"
+		return CancelIt, say.Clauses(what, say.F("it is cancelled, then this one begins"))
 	case present.Status == StatusHeld:
-		return SkipIt, what + "; resume, undo or cancel it first"
+		return SkipIt, say.Clauses(what, say.F("resume, undo or cancel it first"))
 	}
-	return SkipIt, what + "; overlap: skip lets no other begin beside it"
+	return SkipIt, say.Clauses(what, say.F("overlap: skip lets no other begin beside it"))
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // faults are what Check says of a workload, a line each.
@@ -78,7 +79,7 @@ func TestFault46NeverRuns(t *testing.T) {
 		if m := tierOf(t, run, "db").Members[0]; m.End != EndFailed || m.Why != WhyTimeout || m.EndedAt.Sub(tierOf(t, run, "db").Began) != 30*time.Minute {
 			t.Errorf("%s: the database is %s (%s), after %s", policy, m.End, m.Why, m.EndedAt.Sub(at0))
 		}
-		if !slices.ContainsFunc(p.told, func(m Message) bool { return m.About == ToldFailed && strings.Contains(m.Text, "tier db") }) {
+		if !slices.ContainsFunc(p.told, func(m Message) bool { return m.About == ToldFailed && strings.Contains(m.Text.String(), "tier db") }) {
 			t.Errorf("%s: people were told %v", policy, p.told)
 		}
 	}
@@ -148,7 +149,7 @@ func TestFault49Overlap(t *testing.T) {
 		"another profile is not the same": {Skip, &start, Request{Direction: Start, Profile: "big"}, SkipIt},
 	} {
 		got, why := Overlapping(c.policy, c.present, c.asked)
-		if got != c.want || (why == "") != (got == BeginNow) {
+		if got != c.want || why.Empty() != (got == BeginNow) {
 			t.Errorf("%s: %s (%s), want %s", name, got, why, c.want)
 		}
 	}
@@ -327,7 +328,7 @@ func TestAVetoKeepsWhatItNeeds(t *testing.T) {
 	if db.State != fleet.Running || web.State != fleet.Running || other.State != fleet.Stopped || batch.State != fleet.Stopped {
 		t.Errorf("db %s, web %s and %s, batch %s", db.State, web.State, other.State, batch.State)
 	}
-	if tr := tierOf(t, run, "db"); tr.Phase != PhaseKept || tr.Why != WhyNeeded || !strings.Contains(tr.Detail, "i-web1") {
+	if tr := tierOf(t, run, "db"); tr.Phase != PhaseKept || tr.Why != WhyNeeded || !strings.Contains(tr.Detail.String(), "i-web1") {
 		t.Errorf("db: %s %s %s", tr.Phase, tr.Why, tr.Detail)
 	}
 	// Kept for longer than the limit, stop after stop, it is stopped and people are told.
@@ -389,8 +390,8 @@ func TestTheKillSwitchEndsARun(t *testing.T) {
 	}
 	w.Enabled = true
 	run, _ := Advance(begin(t, w, Start, Memory{}), World{}, at0)
-	run, _ = Advance(run, World{Halt: "workload shop is switched off"}, at0.Add(time.Minute))
-	if run.Status != StatusCancelled || !strings.Contains(run.Why, "switched off") {
+	run, _ = Advance(run, World{Halt: say.Raw("workload shop is switched off")}, at0.Add(time.Minute))
+	if run.Status != StatusCancelled || !strings.Contains(run.Why.String(), "switched off") {
 		t.Errorf("it is %s: %s", run.Status, run.Why)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // title names a member for people.
@@ -16,6 +17,11 @@ func (m *Member) title() string {
 	return m.ID
 }
 
+// name names a member of a tier at the begin of a sentence.
+func (t *turn) name(tr *TierRun, m *Member) say.Text {
+	return say.F("Workload %s: tier %s: %s", t.r.Workload, tr.Name, m.title())
+}
+
 // up tells whether the member was running or coming up when it was seen last.
 func (m *Member) up() bool { return m.State == fleet.Running || m.State == fleet.Starting }
 
@@ -24,7 +30,7 @@ func (m *Member) instance() bool { return m.Kind == fleet.EC2Instance }
 
 // step brings a member to a step.
 func (t *turn) step(m *Member, s Step) {
-	m.Step, m.Since, m.Next, m.Why, m.Detail = s, t.now, time.Time{}, "", ""
+	m.Step, m.Since, m.Next, m.Why, m.Detail = s, t.now, time.Time{}, "", say.Kept{}
 	if mark := (Mark{s, t.now}); len(m.Marks) < maxMarks {
 		m.Marks = append(m.Marks, mark)
 	} else {
@@ -34,10 +40,10 @@ func (t *turn) step(m *Member, s Step) {
 }
 
 // again brings a member to a step once some time has passed, because the last try came to nothing.
-func (t *turn) again(m *Member, s Step, detail string) {
+func (t *turn) again(m *Member, s Step, detail say.Text) {
 	t.step(m, s)
 	m.Tries++
-	m.Next, m.Why, m.Detail = t.now.Add(backoff(m.Tries)), WaitsRetry, detail
+	m.Next, m.Why, m.Detail = t.now.Add(backoff(m.Tries)), WaitsRetry, detail.Kept()
 }
 
 func backoff(tries int) time.Duration {
@@ -50,12 +56,12 @@ func backoff(tries int) time.Duration {
 	return wait
 }
 
-func (t *turn) end(m *Member, e End, why Reason, detail string) {
-	m.End, m.Why, m.Detail, m.EndedAt, m.Next = e, why, detail, t.now, time.Time{}
+func (t *turn) end(m *Member, e End, why Reason, detail say.Text) {
+	m.End, m.Why, m.Detail, m.EndedAt, m.Next = e, why, detail.Kept(), t.now, time.Time{}
 	t.moved = true
 }
 
-func (m *Member) remark(why Reason, said string) { m.Remark, m.Said = why, said }
+func (m *Member) remark(why Reason, said say.Text) { m.Remark, m.Said = why, said.Kept() }
 
 // seen tells whether the member was looked at since it was to be tried again.
 func (t *turn) seen(m *Member) bool { return !t.now.Before(m.Next) && !m.Seen.Before(m.Next) }
@@ -160,7 +166,7 @@ func (t *turn) settle(m *Member) {
 	switch m.State {
 	case fleet.Running:
 		if !m.Acted && m.Want != "" && m.Type != m.Want {
-			m.remark(WhyOtherType, fmt.Sprintf("ran already as %s and was left so; the profile's type is %s", m.Type, m.Want))
+			m.remark(WhyOtherType, say.F("ran already as %s and was left so; the profile's type is %s", m.Type, m.Want))
 		}
 		t.step(m, StepGates)
 	case fleet.Stopped:
@@ -172,7 +178,7 @@ func (t *turn) settle(m *Member) {
 	case fleet.Starting:
 		t.step(m, StepArrive)
 	case fleet.Stopping, fleet.Other:
-		m.Why, m.Detail = WaitsState, string(m.State)
+		m.Why, m.Detail = WaitsState, say.Word(m.State).Kept()
 	default:
 		m.Why = WaitsState
 	}
@@ -180,7 +186,7 @@ func (t *turn) settle(m *Member) {
 
 // arrive waits until a member runs.
 func (t *turn) arrive(m *Member) {
-	m.Why, m.Detail = WaitsState, string(m.State)
+	m.Why, m.Detail = WaitsState, say.Word(m.State).Kept()
 	switch {
 	case m.State == fleet.Running:
 		m.Tries = 0
@@ -195,13 +201,13 @@ func (t *turn) arrive(m *Member) {
 
 // fellBack tries a member again that was started and is stopped.
 func (t *turn) fellBack(m *Member) {
-	reason := m.StateReason
+	reason := say.Raw(m.StateReason)
 	if m.Falls++; m.Falls >= maxFalls {
 		t.end(m, EndFailed, WhyFellBack, reason)
 		return
 	}
 	m.Asked = nil
-	t.again(m, StepSettle, "it fell back to stopped"+colon(reason))
+	t.again(m, StepSettle, with(say.F("it fell back to stopped"), reason))
 }
 
 // gates waits until the gates of a member have passed.
@@ -218,7 +224,7 @@ func (t *turn) gates(tr *TierRun, m *Member) {
 	if len(m.Asked) != len(tier.Ready) {
 		m.Asked = make([]Question, len(tier.Ready))
 	}
-	open, waits := 0, ""
+	var waits []say.Text
 	for i := range tier.Ready {
 		g, q := &tier.Ready[i], &m.Asked[i]
 		if q.Answer == AnswerYes {
@@ -232,14 +238,13 @@ func (t *turn) gates(tr *TierRun, m *Member) {
 			continue
 		}
 		if late := q.Asked.Add(g.Timeout); !t.now.Before(late) {
-			t.end(m, EndFailed, WhyGate, fmt.Sprintf("%s did not pass in %s%s", g, g.Timeout, colon(q.Detail)))
+			t.end(m, EndFailed, WhyGate, with(say.F("%s did not pass in %s", g, g.Timeout), q.Detail.Text))
 			return
 		}
-		open++
-		waits += fmt.Sprintf("; %s%s", g, colon(q.Detail))
+		waits = append(waits, with(g.Said(), q.Detail.Text))
 	}
-	if open > 0 {
-		m.Why, m.Detail = WaitsGates, waits[2:]
+	if len(waits) > 0 {
+		m.Why, m.Detail = WaitsGates, say.Clauses(waits...).Kept()
 		return
 	}
 	switch {
@@ -251,15 +256,18 @@ func (t *turn) gates(tr *TierRun, m *Member) {
 }
 
 // String names a gate for people.
-func (g *Gate) String() string {
+func (g *Gate) String() string { return g.Said().String() }
+
+// Said implements say.Sayer with that name.
+func (g *Gate) Said() say.Text {
 	switch g.Type {
 	case GateTCP:
-		return fmt.Sprintf("tcp %s:%d", g.Host, g.Port)
+		return say.Raw(fmt.Sprintf("tcp %s:%d", g.Host, g.Port))
 	case GateHTTP:
-		return fmt.Sprintf("http %s:%d%s", g.Host, g.Port, g.Path)
+		return say.Raw(fmt.Sprintf("http %s:%d%s", g.Host, g.Port, g.Path))
 	case GateState, GateStatusChecks, GateTargetHealth, GateCommand:
 	}
-	return string(g.Type)
+	return say.Word(g.Type)
 }
 
 // balanced tells whether members of the tier have to be healthy where they are registered.
@@ -275,7 +283,7 @@ func (t *Tier) targets() *Gate {
 
 // gate tries one gate of a member, as far as it can be told now.
 func (t *turn) gate(tr *TierRun, m *Member, i int, g *Gate, q *Question) {
-	pass := func() { q.Answer, q.Answered, q.Detail = AnswerYes, t.now, "" }
+	pass := func() { q.Answer, q.Answered, q.Detail = AnswerYes, t.now, say.Kept{} }
 	switch g.Type {
 	case GateState, GateTargetHealth: // it runs; how it stands comes once it is registered
 		pass()
@@ -284,7 +292,7 @@ func (t *turn) gate(tr *TierRun, m *Member, i int, g *Gate, q *Question) {
 		case !m.Kind.Traits().Checks, m.Health == fleet.Healthy && !m.HealthAt.Before(q.Asked):
 			pass()
 		case !m.HealthAt.Before(q.Asked):
-			q.Answer, q.Answered, q.Detail = AnswerNo, m.HealthAt, string(m.Health)
+			q.Answer, q.Answered, q.Detail = AnswerNo, m.HealthAt, say.Word(m.Health).Kept()
 		}
 	case GateTCP, GateHTTP:
 		r, there := t.world.Readings[t.question(tr, m, StepGates, i)]
@@ -292,7 +300,7 @@ func (t *turn) gate(tr *TierRun, m *Member, i int, g *Gate, q *Question) {
 			return
 		}
 		q.Tries++
-		q.Answer, q.Answered, q.Detail = AnswerNo, r.At, r.Detail
+		q.Answer, q.Answered, q.Detail = AnswerNo, r.At, r.Detail.Kept()
 		if r.OK && !r.Unknown {
 			q.Answer = AnswerYes
 		}
@@ -347,7 +355,7 @@ func (t *turn) up(m *Member) {
 	if !m.Acted {
 		why = WhyAlready
 	}
-	t.end(m, EndReady, why, "")
+	t.end(m, EndReady, why, say.Text{})
 }
 
 // health waits until a member is healthy in its load balancers.
@@ -359,20 +367,20 @@ func (t *turn) health(tr *TierRun, m *Member) {
 	}
 	m.Why = WaitsHealth
 	if s, there := t.world.Standings[m.Ref]; there && !s.At.Before(m.Since) && s.At.After(m.StoodAt) {
-		m.StoodAt, m.Detail = s.At, ""
+		m.StoodAt, m.Detail = s.At, say.Kept{}
 		for _, p := range m.Places {
 			if stands, known := s.By[p]; !known || stands.State != Healthy && stands.State != Unused {
-				m.Detail = fmt.Sprintf("%s is %s%s", p.Group, stands.State, colon(stands.Reason))
+				m.Detail = with(say.F("%s is %s", p.Group, say.Word(stands.State)), say.Raw(stands.Reason)).Kept()
 				break
 			}
 		}
-		if m.Detail == "" {
+		if m.Detail.Empty() {
 			t.up(m)
 			return
 		}
 	}
 	if limit := tier.healthLimit(); !t.now.Before(m.Since.Add(limit)) {
-		t.end(m, EndFailed, WhyGate, fmt.Sprintf("was not healthy in its load balancers in %s%s", limit, colon(m.Detail)))
+		t.end(m, EndFailed, WhyGate, with(say.F("was not healthy in its load balancers in %s", limit), m.Detail.Text))
 	}
 }
 
@@ -429,7 +437,7 @@ func (t *turn) stopping(tr *TierRun, m *Member) {
 		switch {
 		case !t.seen(m):
 		case m.Type == m.Want:
-			t.end(m, EndStopped, "", "")
+			t.end(m, EndStopped, "", say.Text{})
 		default:
 			t.issue(tr, m, StepRestore, Effect{Kind: ResizeMember, State: fleet.Stopped, Type: m.Want})
 		}
@@ -457,7 +465,7 @@ func (t *turn) calm(tier *Tier, m *Member) {
 	case fleet.Stopping:
 		t.step(m, StepLeave)
 	case fleet.Starting, fleet.Other:
-		m.Why, m.Detail = WaitsState, string(m.State)
+		m.Why, m.Detail = WaitsState, say.Word(m.State).Kept()
 	default:
 		m.Why = WaitsState
 	}
@@ -469,9 +477,9 @@ func (t *turn) down(m *Member) {
 	case m.Want != "" && m.Type != m.Want:
 		t.step(m, StepRestore)
 	case m.Acted:
-		t.end(m, EndStopped, "", "")
+		t.end(m, EndStopped, "", say.Text{})
 	default:
-		t.end(m, EndStopped, WhyAlready, "")
+		t.end(m, EndStopped, WhyAlready, say.Text{})
 	}
 }
 
@@ -495,14 +503,14 @@ func (t *turn) drain(tr *TierRun, m *Member) {
 	}
 	m.Why = WaitsDrain
 	if s, there := t.world.Standings[m.Ref]; there && !s.At.Before(m.OutAt) && s.At.After(m.StoodAt) {
-		m.StoodAt, m.Detail = s.At, ""
+		m.StoodAt, m.Detail = s.At, say.Kept{}
 		for _, p := range m.Places {
 			if stands, known := s.By[p]; !known || stands.State != Out && stands.State != Unused {
-				m.Detail = fmt.Sprintf("%s is %s%s", p.Group, stands.State, colon(stands.Reason))
+				m.Detail = with(say.F("%s is %s", p.Group, say.Word(stands.State)), say.Raw(stands.Reason)).Kept()
 				break
 			}
 		}
-		if m.Detail == "" {
+		if m.Detail.Empty() {
 			t.step(m, StepStop)
 			return
 		}
@@ -514,7 +522,7 @@ func (t *turn) drain(tr *TierRun, m *Member) {
 
 // left waits until a member has stopped.
 func (t *turn) left(m *Member) {
-	m.Why, m.Detail = WaitsState, string(m.State)
+	m.Why, m.Detail = WaitsState, say.Word(m.State).Kept()
 	switch {
 	case m.State == fleet.Stopped:
 		m.Tries = 0
@@ -523,11 +531,12 @@ func (t *turn) left(m *Member) {
 	case !m.Acted:
 		t.step(m, StepSettle)
 	case !m.Seen.Before(m.ActedAt.Add(settleGrace)):
+		runs := say.F("its stop was accepted, and it still runs")
 		if m.Falls++; m.Falls >= maxFalls {
-			t.end(m, EndFailed, WhyStayedUp, "its stop was accepted, and it still runs")
+			t.end(m, EndFailed, WhyStayedUp, runs)
 			return
 		}
-		t.again(m, StepStop, "its stop was accepted, and it still runs")
+		t.again(m, StepStop, runs)
 	}
 }
 
@@ -553,7 +562,7 @@ func (t *turn) putBack(tr *TierRun, m *Member) {
 		return
 	}
 	if !t.now.Before(m.EndedAt.Add(PutBackLimit)) {
-		t.leftOut(tr, m, m.Said)
+		t.leftOut(tr, m, m.Said.Text)
 		return
 	}
 	if m.State == fleet.Running && !m.Seen.Before(m.certain(m.EndedAt)) && !t.now.Before(m.Next) {
@@ -564,9 +573,9 @@ func (t *turn) putBack(tr *TierRun, m *Member) {
 }
 
 // leftOut gives up on a member that can not be put back.
-func (t *turn) leftOut(tr *TierRun, m *Member, detail string) {
+func (t *turn) leftOut(tr *TierRun, m *Member, detail say.Text) {
 	m.GaveUp = true
-	m.remark(WhyLeftOut, "runs and could not be put back into its load balancers"+colon(detail)+"; the next run tries again")
-	t.root.tell(ToldWarning, fmt.Sprintf("Workload %s: tier %s: %s %s", t.r.Workload, tr.Name, m.title(), m.Said), t.now)
+	m.remark(WhyLeftOut, say.Clauses(with(say.F("runs and could not be put back into its load balancers"), detail), say.F("the next run tries again")))
+	t.root.tell(ToldWarning, say.F("%s %s", t.name(tr, m), m.Said), t.now)
 	t.moved = true
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 func TestForecastIsTheMedianAlongTheOrder(t *testing.T) {
@@ -111,7 +112,7 @@ func TestWhoTakesPart(t *testing.T) {
 			t.Errorf("%s: %q, want %q", d, got, want)
 		}
 	}
-	l := w.Select(&w.Tiers[0], Stop, at0, []fleet.Resource{plain}, nil, func(fleet.Resource) (Reason, string) { return LeftOverridden, "kim" })
+	l := w.Select(&w.Tiers[0], Stop, at0, []fleet.Resource{plain}, nil, func(fleet.Resource) (Reason, say.Text) { return LeftOverridden, say.Raw("kim") })
 	if l.Members[0].Left != LeftOverridden {
 		t.Errorf("an override of its own: %+v", l.Members[0])
 	}

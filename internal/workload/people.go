@@ -1,21 +1,24 @@
 package workload
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Resume goes on with a run that is held: what has failed is tried again from
 // the step at which it failed, with a new timeout. The run given is not changed. The error says why it can not be resumed.
 func Resume(run Run, by string, now time.Time) (Run, error) {
 	if run.Status != StatusHeld {
-		return Run{}, fmt.Errorf("run %s can not be resumed: it is %s, not held", run.ID, run.Status)
+		return Run{}, say.Err("run %s can not be resumed: it is %s, not held", run.ID, say.Word(run.Status))
 	}
 	run = run.clone()
-	run.Status, run.Since, run.Why = StatusRunning, now, "resumed"+byWhom(by)
+	why := say.F("resumed")
+	if by != "" {
+		why = say.F("resumed by %s", by)
+	}
+	run.Status, run.Since, run.Why = StatusRunning, now, why.Kept()
 	for i := range run.Tiers {
 		if tr := &run.Tiers[i]; tr.Phase == PhaseFailed {
 			tr.resume(&run, now)
@@ -24,16 +27,9 @@ func Resume(run Run, by string, now time.Time) (Run, error) {
 	return run, nil
 }
 
-func byWhom(by string) string {
-	if by == "" {
-		return ""
-	}
-	return " by " + by
-}
-
 // resume puts a failed tier back to where it failed.
 func (tr *TierRun) resume(run *Run, now time.Time) {
-	tr.Phase, tr.Since, tr.Ended, tr.Why, tr.Detail = tr.FailedIn, now, time.Time{}, "", ""
+	tr.Phase, tr.Since, tr.Ended, tr.Why, tr.Detail = tr.FailedIn, now, time.Time{}, "", say.Kept{}
 	tr.FailedIn = ""
 	tr.Retries++
 	tr.Deadline = now.Add(run.Definition.Tier(tr.Name).Half(run.Direction).Timeout)
@@ -51,7 +47,7 @@ func (tr *TierRun) resume(run *Run, now time.Time) {
 		if m.Remark == WhyLeftOut {
 			m.Remark = ""
 		}
-		m.Step, m.Since, m.Why, m.Detail, m.Said = StepSettle, now, "", "", ""
+		m.Step, m.Since, m.Why, m.Detail, m.Said = StepSettle, now, "", say.Kept{}, say.Kept{}
 		m.Next = m.certain(now) // its state is looked at anew
 		m.Marks = append(m.Marks, Mark{StepSettle, now})
 		for j := range m.Asked {
@@ -64,13 +60,16 @@ func (tr *TierRun) resume(run *Run, now time.Time) {
 
 // Cancel ends a run: what is under way ends, nothing else begins, and what
 // goes on running is put back into its load balancers. The run given is not changed.
-func Cancel(run Run, by, reason string, now time.Time) (Run, error) {
+func Cancel(run Run, by string, reason say.Text, now time.Time) (Run, error) {
 	if run.Status.Over() || run.Status == StatusCancelling {
-		return Run{}, fmt.Errorf("run %s can not be cancelled: it is %s", run.ID, run.Status)
+		return Run{}, say.Err("run %s can not be cancelled: it is %s", run.ID, say.Word(run.Status))
 	}
 	run = run.clone()
-	why := "cancelled" + byWhom(by) + colon(reason)
-	(&turn{root: &run, now: now}).cancel(why)
+	why := say.F("cancelled")
+	if by != "" {
+		why = say.F("cancelled by %s", by)
+	}
+	(&turn{root: &run, now: now}).cancel(with(why, reason))
 	return run, nil
 }
 
@@ -78,10 +77,14 @@ func Cancel(run Run, by, reason string, now time.Time) (Run, error) {
 // taken back in the opposite order. The run given is not changed.
 func TakeBack(run Run, by string, now time.Time) (Run, error) {
 	if run.Status != StatusRunning && run.Status != StatusHeld {
-		return Run{}, fmt.Errorf("run %s can not be undone: it is %s", run.ID, run.Status)
+		return Run{}, say.Err("run %s can not be undone: it is %s", run.ID, say.Word(run.Status))
 	}
 	run = run.clone()
-	run.Status, run.Since, run.Why = StatusUndoing, now, "undone"+byWhom(by)
+	why := say.F("undone")
+	if by != "" {
+		why = say.F("undone by %s", by)
+	}
+	run.Status, run.Since, run.Why = StatusUndoing, now, why.Kept()
 	return run, nil
 }
 
@@ -90,16 +93,18 @@ type Exception struct {
 	Tier   string    `json:"tier"`
 	Member fleet.Ref `json:"member,omitzero"` // zero: the tier
 	Why    Reason    `json:"why"`
-	Text   string    `json:"text"` // for people
+	Text   say.Text  `json:"text"` // for people
 }
 
 // String is a line for people.
-func (e Exception) String() string {
-	text := "tier " + e.Tier
+func (e Exception) String() string { return e.Said().String() }
+
+// Said implements say.Sayer with that line.
+func (e Exception) Said() say.Text {
 	if e.Member.ID != "" {
-		text += " " + e.Member.ID
+		return say.F("tier %s %s: %s", e.Tier, e.Member.ID, e.Text)
 	}
-	return fmt.Sprintf("%s: %s", text, strings.TrimSpace(e.Text))
+	return say.F("tier %s: %s", e.Tier, e.Text)
 }
 
 // Exceptions are what the run left other than it was to be, in the order of its tiers; what takes no part is none.
@@ -108,15 +113,15 @@ func (r *Run) Exceptions() []Exception {
 	for i := range r.Tiers {
 		tr := &r.Tiers[i]
 		if tr.Phase == PhaseKept || tr.Phase == PhaseFailed || tr.Why == WhyNothing {
-			list = append(list, Exception{Tier: tr.Name, Why: tr.Why, Text: string(tr.Phase) + ", " + string(tr.Why) + colon(tr.Detail)})
+			list = append(list, Exception{Tier: tr.Name, Why: tr.Why, Text: say.List(say.Word(tr.Phase), Because(tr.Why, tr.Detail.Text))})
 		}
 		for j := range tr.Members {
 			m := &tr.Members[j]
 			if m.End == EndKept || m.End == EndFailed || m.End == EndGone {
-				list = append(list, Exception{tr.Name, m.Ref, m.Why, string(m.End) + ", " + string(m.Why) + colon(m.Detail)})
+				list = append(list, Exception{tr.Name, m.Ref, m.Why, say.List(say.Word(m.End), Because(m.Why, m.Detail.Text))})
 			}
 			if m.Remark != "" {
-				list = append(list, Exception{tr.Name, m.Ref, m.Remark, m.Said})
+				list = append(list, Exception{tr.Name, m.Ref, m.Remark, m.Said.Text})
 			}
 		}
 	}

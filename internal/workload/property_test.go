@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // drawn is a workload, its members and their world as rapid draws them.
@@ -191,7 +192,7 @@ func TestAnyRunKeepsTheOrderAndEnds(t *testing.T) {
 			case 0:
 				run, err = Resume(run, "kim", p.now)
 			case 1:
-				run, err = Cancel(run, "kim", "", p.now)
+				run, err = Cancel(run, "kim", say.Text{}, p.now)
 			default:
 				run, err = TakeBack(run, "kim", p.now)
 			}
@@ -200,7 +201,7 @@ func TestAnyRunKeepsTheOrderAndEnds(t *testing.T) {
 			}
 		}
 		if run = p.play(run); run.Status == StatusHeld {
-			if run, err = Cancel(run, "kim", "", p.now); err != nil {
+			if run, err = Cancel(run, "kim", say.Text{}, p.now); err != nil {
 				r.Fatal(err)
 			}
 			run = p.play(run)

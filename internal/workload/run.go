@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Run is one run of a workload: what it is for, how far it is, and what it
@@ -15,7 +16,7 @@ type Run struct {
 	Direction Direction `json:"direction"`
 	Profile   string    `json:"profile,omitempty"`
 	By        string    `json:"by,omitempty"`      // who asked for it
-	Reason    string    `json:"reason,omitempty"`  // in their words
+	Reason    say.Kept  `json:"reason,omitzero"`   // in their words, or why a schedule wants it
 	Trigger   string    `json:"trigger,omitempty"` // person, schedule SCHEDULE, rule RULE …
 	Began     time.Time `json:"began"`
 	Ended     time.Time `json:"ended,omitzero"`
@@ -25,7 +26,7 @@ type Run struct {
 	OnFailure Failure `json:"on_failure"`
 	Status    Status  `json:"status"`
 	// Why says how it came to its status: a sentence for people.
-	Why string `json:"why,omitempty"`
+	Why say.Kept `json:"why,omitzero"`
 	// Since is when it came to its status.
 	Since time.Time `json:"since"`
 	// After are the tiers that each tier waits for.
@@ -82,8 +83,8 @@ type TierRun struct {
 	Deadline time.Time `json:"deadline,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"` // its delay included
 	// Why and Detail say what it waits for, or why it failed or was left.
-	Why    Reason `json:"why,omitempty"`
-	Detail string `json:"detail,omitempty"`
+	Why    Reason   `json:"why,omitempty"`
+	Detail say.Kept `json:"detail,omitzero"`
 	// Members are ordered by Ref; empty until the tier was listed.
 	Members []Member  `json:"members,omitempty"`
 	Hooks   []HookRun `json:"hooks,omitempty"` // of the phase
@@ -131,9 +132,9 @@ type Member struct {
 	Tries int       `json:"tries,omitempty"`
 	Next  time.Time `json:"next,omitzero"`
 	// End is how it ended; empty: it is on its way. Why and Detail say why, or what it waits for.
-	End    End    `json:"end,omitempty"`
-	Why    Reason `json:"why,omitempty"`
-	Detail string `json:"detail,omitempty"`
+	End    End      `json:"end,omitempty"`
+	Why    Reason   `json:"why,omitempty"`
+	Detail say.Kept `json:"detail,omitzero"`
 	// State, Type and Health are as it was seen last, at Seen.
 	State  fleet.State  `json:"state"`
 	Type   string       `json:"type,omitempty"`
@@ -158,8 +159,8 @@ type Member struct {
 	// EndedAt is when it ended.
 	EndedAt time.Time `json:"ended_at,omitzero"`
 	// Remark is what people should know of it however it ended, in Said.
-	Remark Reason `json:"remark,omitempty"`
-	Said   string `json:"said,omitempty"`
+	Remark Reason   `json:"remark,omitempty"`
+	Said   say.Kept `json:"said,omitzero"`
 	// Gone: a whole listing no longer had it. GaveUp: it could not be put back where it was taken out.
 	Gone   bool `json:"gone,omitempty"`
 	GaveUp bool `json:"gave_up,omitempty"`
@@ -232,7 +233,7 @@ type Question struct {
 	Answered time.Time `json:"answered,omitzero"`
 	Tries    int       `json:"tries,omitempty"`
 	Answer   Answer    `json:"answer,omitempty"`
-	Detail   string    `json:"detail,omitempty"`
+	Detail   say.Kept  `json:"detail,omitzero"`
 	// Effect is the pending effect that asks it.
 	Effect string `json:"effect,omitempty"`
 }
@@ -249,10 +250,10 @@ const (
 
 // HookRun is how far a hook is.
 type HookRun struct {
-	Tries  int    `json:"tries,omitempty"`
-	Asked  bool   `json:"asked,omitempty"`
-	Open   int    `json:"open,omitempty"` // effects without a result
-	Done   bool   `json:"done,omitempty"`
-	Failed bool   `json:"failed,omitempty"`
-	Detail string `json:"detail,omitempty"`
+	Tries  int      `json:"tries,omitempty"`
+	Asked  bool     `json:"asked,omitempty"`
+	Open   int      `json:"open,omitempty"` // effects without a result
+	Done   bool     `json:"done,omitempty"`
+	Failed bool     `json:"failed,omitempty"`
+	Detail say.Kept `json:"detail,omitzero"`
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Selects reports whether a tier of the workload selects a resource.
@@ -34,7 +35,7 @@ func (w *Workload) TierOf(r fleet.Resource) *Tier {
 // and no tier before it by name does (a member of two tiers goes with the first; Overlaps says so). left says what else
 // keeps a resource out (protection by the configuration, an override of its own) and may be nil; At is when
 // the listings began, gaps are scopes of the tier that could not be listed whole.
-func (w *Workload) Select(t *Tier, d Direction, at time.Time, resources []fleet.Resource, gaps []string, left func(fleet.Resource) (Reason, string)) Listing {
+func (w *Workload) Select(t *Tier, d Direction, at time.Time, resources []fleet.Resource, gaps []say.Text, left func(fleet.Resource) (Reason, say.Text)) Listing {
 	l := Listing{At: at, Gaps: gaps}
 	for i := range resources {
 		r := resources[i]
@@ -53,19 +54,19 @@ func (w *Workload) Select(t *Tier, d Direction, at time.Time, resources []fleet.
 }
 
 // left says why a member takes no part, by what it is itself.
-func (t *Tier) left(d Direction, r fleet.Resource) (Reason, string) {
+func (t *Tier) left(d Direction, r fleet.Resource) (Reason, say.Text) {
 	flagged := func(key string) bool { return strings.EqualFold(strings.TrimSpace(r.Tags[key]), "true") }
 	switch {
 	case flagged(fleet.TagProtect):
-		return LeftProtected, "tag " + fleet.TagProtect
+		return LeftProtected, say.F("tag %s", fleet.TagProtect)
 	case flagged(fleet.TagBypass):
-		return LeftBypassed, "tag " + fleet.TagBypass
+		return LeftBypassed, say.F("tag %s", fleet.TagBypass)
 	case t.Bypass.Match(r):
-		return LeftBypassed, "bypass of tier " + t.Name
+		return LeftBypassed, say.F("bypass of tier %s", t.Name)
 	case r.Bar == fleet.NoBar, d == Start && startable(r.Bar):
-		return "", ""
+		return "", say.Text{}
 	}
-	return LeftBarred, string(r.Bar)
+	return LeftBarred, say.Word(r.Bar)
 }
 
 // startable are the bars that forbid a stop alone; what has another is somebody else's to start as well.

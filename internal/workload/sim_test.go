@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // at0 is when everything begins.
@@ -123,7 +124,7 @@ func (p *planet) carry(e Effect) {
 	case CallWebhook, InvokeLambda:
 		p.called = append(p.called, e.Tier+" "+string(e.Step)+" "+e.URL+e.Function)
 		if o, there := p.hooks[e.URL+e.Function]; there {
-			res.Outcome, res.Detail = o, "said "+string(o)
+			res.Outcome, res.Detail = o, say.Raw("said "+string(o))
 		}
 	case SendCommand:
 		if len(e.Members) > CommandTargets {
@@ -135,11 +136,11 @@ func (p *planet) carry(e Effect) {
 			switch {
 			case b.silent:
 				lag = e.Timeout + time.Minute
-				res.By[ref] = MemberResult{Lost, "no agent"}
+				res.By[ref] = MemberResult{Lost, say.Raw("no agent")}
 			case e.Step == StepVeto && b.veto:
-				res.By[ref] = MemberResult{Refused, "exit 1"}
+				res.By[ref] = MemberResult{Refused, say.Raw("exit 1")}
 			case e.Step == StepGates && !p.open(b):
-				res.By[ref] = MemberResult{Refused, "exit 7"}
+				res.By[ref] = MemberResult{Refused, say.Raw("exit 7")}
 			}
 		}
 	default:
@@ -157,7 +158,7 @@ func (p *planet) act(e Effect, b *body) MemberResult {
 		if b.lost = b.lost[1:]; did {
 			p.move(e, b)
 		}
-		return MemberResult{Lost, "connection reset"}
+		return MemberResult{Lost, say.Raw("connection reset")}
 	}
 	return p.move(e, b)
 }
@@ -179,29 +180,29 @@ func (p *planet) shown(b *body) fleet.Resource {
 func (p *planet) move(e Effect, b *body) MemberResult {
 	switch {
 	case p.gone(b):
-		return MemberResult{Failed, "InvalidInstanceID.NotFound"}
+		return MemberResult{Failed, say.Raw("InvalidInstanceID.NotFound")}
 	case b.deaf == string(e.Kind):
-		return MemberResult{Failed, "UnauthorizedOperation"}
+		return MemberResult{Failed, say.Raw("UnauthorizedOperation")}
 	case b.busy > 0:
 		b.busy--
-		return MemberResult{Again, "RequestLimitExceeded"}
+		return MemberResult{Again, say.Raw("RequestLimitExceeded")}
 	}
 	switch e.Kind {
 	case StartMember:
 		if b.State != e.State {
-			return MemberResult{Again, "is " + string(b.State)}
+			return MemberResult{Again, say.Raw("is " + string(b.State))}
 		}
 		p.become(b, fleet.Starting)
 		b.next, b.at = fleet.Running, p.now.Add(b.startLag)
 	case StopMember:
 		if b.State != e.State {
-			return MemberResult{Again, "is " + string(b.State)}
+			return MemberResult{Again, say.Raw("is " + string(b.State))}
 		}
 		p.become(b, fleet.Stopping)
 		b.next, b.at = fleet.Stopped, p.now.Add(b.stopLag)
 	case ResizeMember:
 		if b.State != e.State {
-			return MemberResult{Again, "is " + string(b.State)}
+			return MemberResult{Again, say.Raw("is " + string(b.State))}
 		}
 		b.Type = e.Type
 	case Deregister:
@@ -231,10 +232,10 @@ func (p *planet) observe(run *Run, look Look) World {
 				all = append(all, p.shown(b))
 			}
 		}
-		var gaps []string
+		var gaps []say.Text
 		if p.gaps > 0 {
 			p.gaps--
-			gaps = []string{"111122223333/eu-central-1"}
+			gaps = []say.Text{say.Raw("111122223333/eu-central-1")}
 		}
 		def := run.Definition
 		w.Listings[name] = def.Select(def.Tier(name), run.Direction, p.now, all, gaps, nil)
@@ -274,9 +275,9 @@ func (p *planet) observe(run *Run, look Look) World {
 	for _, c := range look.Checks {
 		b := p.body(c.Member)
 		if c.Gate != nil {
-			w.Readings[c.ID] = Reading{At: p.now, OK: p.open(b), Detail: "connection refused"}
+			w.Readings[c.ID] = Reading{At: p.now, OK: p.open(b), Detail: say.Raw("connection refused")}
 		} else {
-			w.Readings[c.ID] = Reading{At: p.now, OK: !b.veto, Unknown: b.silent, Detail: "1 open session"}
+			w.Readings[c.ID] = Reading{At: p.now, OK: !b.veto, Unknown: b.silent, Detail: say.Raw("1 open session")}
 		}
 	}
 	return w

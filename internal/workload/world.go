@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // World is what was observed, as far as it was: what is absent is not known
@@ -23,7 +24,7 @@ type World struct {
 	// Results are the outcomes of effects, by Effect.ID.
 	Results map[string]Result
 	// Halt says why the workload was switched off meanwhile: the run is cancelled. Empty: it is not.
-	Halt string
+	Halt say.Text
 }
 
 // Listing is the members of a tier, made by Select of fresh listings.
@@ -32,7 +33,7 @@ type Listing struct {
 	// Members are ordered by Ref.
 	Members []Candidate
 	// Gaps are scopes that could not be listed whole: who is missing there is not known, so the tier waits for them.
-	Gaps []string
+	Gaps []say.Text
 }
 
 // Candidate is a resource that a tier selects.
@@ -40,7 +41,7 @@ type Candidate struct {
 	fleet.Resource
 	// Left says why it takes no part; empty: it does.
 	Left   Reason
-	Detail string
+	Detail say.Text
 }
 
 // Sighting is how a member was seen.
@@ -100,7 +101,7 @@ type Reading struct {
 	// Unknown: it could not be found out (a gate then did not pass, a veto got no answer).
 	Unknown bool
 	// Detail says what was found, for people: "connection refused", "2 open sessions".
-	Detail string
+	Detail say.Text
 }
 
 // EffectKind is what is to be done.
@@ -165,14 +166,14 @@ type Result struct {
 	At time.Time
 	// Outcome is that of all Members, but for those that By names.
 	Outcome Outcome
-	Detail  string
+	Detail  say.Text
 	By      map[fleet.Ref]MemberResult
 }
 
 // MemberResult is the outcome of an effect for one member.
 type MemberResult struct {
 	Outcome Outcome
-	Detail  string
+	Detail  say.Text
 }
 
 // of gives the outcome for a member.
@@ -205,8 +206,8 @@ const (
 // Message is something that people are told.
 type Message struct {
 	About MessageKind `json:"about"`
-	// Text is a sentence in English that names workload, tier and member.
-	Text string `json:"text"`
+	// Text is a sentence that names workload, tier and member.
+	Text say.Kept `json:"text"`
 }
 
 // MessageKind is what a message is about.
