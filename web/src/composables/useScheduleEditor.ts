@@ -30,6 +30,7 @@ import {
   threeWay,
 } from '@/lib/scheduleDraft'
 import { type PeriodSpec, type Week, freeName, shapeName, weekShapes } from '@/lib/week'
+import type { Load } from './useAsync'
 
 /** What saving would do, before it is done. */
 export interface Review {
@@ -87,7 +88,7 @@ async function readWorld(name: string, signal?: AbortSignal): Promise<World> {
 
 /** One schedule while it is edited: what is on the server, what was typed and painted, and what saving would do. */
 export function useScheduleEditor() {
-  const load = shallowRef<{ is: 'loading' | 'failed' | 'ready'; error?: unknown; data?: true }>({ is: 'loading' })
+  const load = shallowRef<Load<true>>({ is: 'loading' })
   const world = shallowRef<World>({ schedule: null, periods: new Map(), schedules: [], holidays: [] })
   const isNew = ref(false)
   const name = ref('')
