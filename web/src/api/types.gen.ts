@@ -1663,6 +1663,7 @@ export interface components {
             total: number;
         };
         ForeseenMember: {
+            detail?: string;
             does: string;
             name: string;
             ref: string;
