@@ -56,13 +56,7 @@ type CommanderWorld struct {
 
 // ExerciseCommander examines an implementation of cloud.Commander.
 func ExerciseCommander(t *testing.T, h CommanderHarness) {
-	if h.Within == nil {
-		h.Within = func(t *testing.T, body func(*testing.T)) { body(t) }
-	}
-	for _, test := range []struct {
-		name string
-		run  func(*commanderExam)
-	}{
+	examine(t, h.Within, nil, func(t *testing.T) *commanderExam { return &commanderExam{T: t, CommanderHarness: h, ctx: t.Context()} }, []trial[commanderExam]{
 		{"a command runs on each of its instances and ends as its script does", (*commanderExam).run},
 		{"a command of a token is sent once", (*commanderExam).once},
 		{"who cannot get a command is named and nothing is sent", (*commanderExam).unreachable},
@@ -77,11 +71,7 @@ func ExerciseCommander(t *testing.T, h CommanderHarness) {
 		{"a command that does not exist is not found", (*commanderExam).unknown},
 		{"what cannot be sent is invalid", (*commanderExam).invalid},
 		{"what is not permitted is not sent", (*commanderExam).notPermitted},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			h.Within(t, func(t *testing.T) { test.run(&commanderExam{T: t, CommanderHarness: h, ctx: t.Context()}) })
-		})
-	}
+	})
 }
 
 type commanderExam struct {

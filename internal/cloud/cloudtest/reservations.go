@@ -45,13 +45,9 @@ func ExerciseReserver(t *testing.T, h ReserverHarness) {
 	if len(h.Scopes) < 2 || len(h.Zones) < 2 {
 		t.Fatal("the harness needs two scopes and two zones")
 	}
-	if h.Within == nil {
-		h.Within = func(t *testing.T, body func(*testing.T)) { body(t) }
-	}
-	for _, test := range []struct {
-		name string
-		run  func(*reserverExam)
-	}{
+	examine(t, h.Within, nil, func(t *testing.T) *reserverExam {
+		return &reserverExam{T: t, ReserverHarness: h, ReserverWorld: h.Open(t), ctx: t.Context()}
+	}, []trial[reserverExam]{
 		{"what is reserved is listed as it was ordered", (*reserverExam).listed},
 		{"a reservation grows, shrinks and is given back", (*reserverExam).life},
 		{"the same token gives the same reservation", (*reserverExam).token},
@@ -67,13 +63,7 @@ func ExerciseReserver(t *testing.T, h ReserverHarness) {
 		{"one in the future is shown as coming", (*reserverExam).future},
 		{"a permit that is gone sends nothing", (*reserverExam).permit},
 		{"types tell of the optimisation for EBS", (*reserverExam).types},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			h.Within(t, func(t *testing.T) {
-				test.run(&reserverExam{T: t, ReserverHarness: h, ReserverWorld: h.Open(t), ctx: t.Context()})
-			})
-		})
-	}
+	})
 }
 
 type reserverExam struct {

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,6 +18,7 @@ import (
 	"dayshift/internal/awssim"
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws"
+	"dayshift/internal/cloud/cloudtest"
 	"dayshift/internal/fleet"
 	"dayshift/internal/queue"
 	"dayshift/internal/queue/queuetest"
@@ -72,50 +70,18 @@ func TestConformance(t *testing.T) {
 
 // The same against moto, which nobody here wrote.
 func TestConformanceAgainstMoto(t *testing.T) {
-	if testing.Short() {
-		t.Skip("moto takes some seconds")
-	}
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		if os.Getenv("DAYSHIFT_CI") != "" {
-			t.Fatal("no moto_server on the PATH: in CI it has to be there")
-		}
-		t.Skip("no moto_server on the PATH")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
-	if err := server.Start(); err != nil {
-		t.Skipf("start moto: %v", err)
-	}
-	t.Cleanup(func() { cancel(); _ = server.Wait() })
-	endpoint := fmt.Sprintf("http://127.0.0.1:%d", port)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		response, err := http.Get(endpoint + "/moto-api/data.json")
-		if err == nil {
-			response.Body.Close()
-			break
-		}
-		if time.Now().After(end) {
-			t.Skipf("moto did not begin within a minute: %v", err)
-		}
-	}
+	endpoint := cloudtest.Moto(t)
 	var n atomic.Int64
 	queuetest.Exercise(t, queuetest.Bed{Hidden: hidden, Loose: true, Run: func(t *testing.T, examine func(*testing.T, queue.Queue)) {
 		t.Parallel()
 		// moto's accounts are those of its roles; the credentials at hand are always 123456789012's.
 		c, err := aws.New(aws.Config{Endpoint: endpoint, Accounts: []aws.Account{{
-			ID: "123456789012", Regions: []fleet.Region{scope.Region}, Credentials: aws.StaticKey("any", "any"),
+			ID: cloudtest.MotoAccount, Regions: []fleet.Region{scope.Region}, Credentials: aws.StaticKey("any", "any"),
 		}}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := c.Session(t.Context(), fleet.Scope{Account: "123456789012", Region: scope.Region})
+		s, err := c.Session(t.Context(), fleet.Scope{Account: cloudtest.MotoAccount, Region: scope.Region})
 		if err != nil {
 			t.Fatal(err)
 		}
