@@ -97,6 +97,7 @@ func (a *App) cloud(loaded *config.Loaded, pacer *aws.Pacer) (*aws.Cloud, error)
 	asked := aws.Config{
 		Accounts: accounts, Organizations: directories(loaded), Kinds: loaded.Config.Kinds, TagKey: loaded.Config.Tag, Share: loaded.Config.AWS.APIShare, SessionDuration: time.Duration(loaded.Config.AWS.SessionDuration), Pacer: pacer,
 		Windows: len(loaded.Book.SSMWindowNames()) > 0, Alarms: loaded.Book.MutesAlarms(), Transport: a.transport, Now: a.Clock.Now, Sleep: a.Clock.Sleep,
+		Reservations: reserving(loaded),
 		Observer: aws.Observer{
 			Called: func(scope fleet.Scope, operation kinds.Operation, _ time.Duration, err error) {
 				a.Metrics.Call(string(scope.Account), string(scope.Region), string(operation), errors.Is(err, cloud.ErrThrottled))

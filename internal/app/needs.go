@@ -2,6 +2,8 @@ package app
 
 import (
 	"dayshift/internal/cloud/aws"
+	"dayshift/internal/config"
+	"dayshift/internal/fleet"
 	"dayshift/internal/workload"
 )
 
@@ -30,4 +32,15 @@ func needs(workloads []*workload.Workload, config *aws.Config) {
 			}
 		}
 	}
+}
+
+// reserving lists the scopes in which a configuration holds capacity.
+func reserving(loaded *config.Loaded) (scopes []fleet.Scope) {
+	for _, r := range loaded.Reservations {
+		scopes = append(scopes, r.Scope)
+	}
+	if t := loaded.Table; t != nil {
+		scopes = append(scopes, fleet.Scope{Account: t.Account, Region: t.Region})
+	}
+	return scopes
 }

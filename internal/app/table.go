@@ -12,9 +12,6 @@ import (
 	"dayshift/internal/reservation"
 )
 
-// tableStep is how many are asked for at once of a row of the table, as the system did that it comes from.
-const tableStep = 10
-
 // tables keeps the one connection to the table of capacity. nil has none.
 type tables struct {
 	mu       sync.Mutex
@@ -106,8 +103,7 @@ func (r *rowsOf) SetCurrent(ctx context.Context, row capacity.Row, current int) 
 
 // Reservation implements capacity.Table.
 func (r *rowsOf) Reservation(row capacity.Row) *reservation.Reservation {
-	return &reservation.Reservation{
-		Scope: fleet.Scope{Account: r.settings.Account, Region: r.settings.Region}, Parts: []reservation.Part{{Zone: row.Zone, Type: row.Type}}, Count: row.Target,
-		Attributes: reservation.Attributes{Platform: r.settings.Platform, Tenancy: "default", Match: "open"}, Step: tableStep, Enabled: true, Err: row.Err,
-	}
+	made := r.settings.Reservation(reservation.Part{Zone: row.Zone, Type: row.Type}, row.Target)
+	made.Err = row.Err
+	return made
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"dayshift/internal/reservation"
 )
@@ -15,7 +14,7 @@ type Table interface {
 	Read(ctx context.Context) ([]Row, error)
 	// SetCurrent writes how many are held for a row.
 	SetCurrent(ctx context.Context, row Row, current int) error
-	// Reservation makes a reservation of a row, ready for use but for its name; Err says why the row can not be used.
+	// Reservation makes a reservation of a row, ready for use and named table/ZONE/TYPE; Err says why the row can not be used.
 	Reservation(row Row) *reservation.Reservation
 }
 
@@ -33,9 +32,6 @@ type tableRow struct {
 	reservation *reservation.Reservation
 }
 
-// RowName is the name of the reservation that a row is.
-func RowName(row Row) string { return reservation.TablePrefix + row.Zone + "/" + row.Type }
-
 // readTable reads the table. One that can not be read changes nothing of what was bought.
 func (l *Look) readTable(ctx context.Context, report *Report) []tableRow {
 	if l.Table == nil {
@@ -51,9 +47,7 @@ func (l *Look) readTable(ctx context.Context, report *Report) []tableRow {
 	}
 	list := make([]tableRow, 0, len(rows))
 	for _, row := range rows {
-		r := l.Table.Reservation(row)
-		r.Name, r.Table = RowName(row), true
-		list = append(list, tableRow{row, r})
+		list = append(list, tableRow{row, l.Table.Reservation(row)})
 	}
 	return list
 }
@@ -61,13 +55,12 @@ func (l *Look) readTable(ctx context.Context, report *Report) []tableRow {
 // lastRead is the reservation of a row while the table can not be read: what was
 // wanted last stays as it is, and nothing more is bought. nil: it is no row, or the table was read.
 func (l *Look) lastRead(name string, wanted int) *reservation.Reservation {
-	key, isRow := strings.CutPrefix(name, reservation.TablePrefix)
+	part, isRow := reservation.RowPart(name)
 	if !l.unread || !isRow {
 		return nil
 	}
-	zone, kind, _ := strings.Cut(key, "/")
-	r := l.Table.Reservation(Row{Type: kind, Zone: zone, Target: wanted})
-	r.Name, r.Table, r.Unread = name, true, true
+	r := l.Table.Reservation(Row{Type: part.Type, Zone: part.Zone, Target: wanted})
+	r.Unread = true
 	return r
 }
 

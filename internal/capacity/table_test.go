@@ -38,6 +38,7 @@ func (o *odcr) SetCurrent(_ context.Context, row Row, current int) error {
 func (o *odcr) Reservation(row Row) *reservation.Reservation {
 	r := sale()
 	r.From, r.To = time.Time{}, time.Time{}
+	r.Name, r.Table = reservation.TablePrefix+row.Zone+"/"+row.Type, true
 	r.Parts, r.Count = []reservation.Part{{Zone: row.Zone, Type: row.Type}}, row.Target
 	return r
 }
@@ -55,14 +56,16 @@ func (w *world) runTable(o *odcr) Report {
 
 var row = Row{Type: "r5b.2xlarge", Zone: "ap-northeast-1c"}
 
+const rowName = "table/ap-northeast-1c/r5b.2xlarge"
+
 // TestTable: a row leads to what it says, and Current_Capacity is what is held, also when others cancel.
 func TestTable(t *testing.T) {
 	w := newWorld(t)
 	w.room[zoneC] = 100
 	o := &odcr{rows: map[Row]int{row: 15}, current: map[Row]int{}}
 	w.runTable(o)
-	if o.current[row] != 15 || w.total(RowName(row)) != 15 {
-		t.Errorf("current %d, held %d", o.current[row], w.total(RowName(row)))
+	if o.current[row] != 15 || w.total(rowName) != 15 {
+		t.Errorf("current %d, held %d", o.current[row], w.total(rowName))
 	}
 	w.room[zoneC] = 0
 	w.held["cr-1"].Total, w.held["cr-1"].Free = 9, 9 // somebody made it smaller
@@ -74,7 +77,7 @@ func TestTable(t *testing.T) {
 	delete(o.rows, row)
 	w.pass(5 * time.Minute)
 	w.runTable(o)
-	if w.total(RowName(row)) != 0 {
+	if w.total(rowName) != 0 {
 		t.Error("what no row wants is kept")
 	}
 }
@@ -96,7 +99,7 @@ func TestTableDown(t *testing.T) {
 	want(t, w.took())
 	w.pass(13 * time.Hour)
 	w.runTable(o)
-	if calls := w.took(); len(calls) != 1 || w.total(RowName(row)) != 15 {
+	if calls := w.took(); len(calls) != 1 || w.total(rowName) != 15 {
 		t.Errorf("the end is not moved while the database is down: %q", calls)
 	}
 }

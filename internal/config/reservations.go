@@ -196,6 +196,17 @@ func (b *builder) capacityTable() {
 	b.l.Table = t
 }
 
+// tableStep is how many are asked for at once of a row of the table, as the system did that it comes from.
+const tableStep = 10
+
+// Reservation makes a reservation of a row of the table, which has no end.
+func (t *CapacityTable) Reservation(part reservation.Part, target int) *reservation.Reservation {
+	return &reservation.Reservation{
+		Name: reservation.TablePrefix + part.String(), Table: true, Scope: fleet.Scope{Account: t.Account, Region: t.Region}, Parts: []reservation.Part{part}, Count: target,
+		Attributes: reservation.Attributes{Platform: t.Platform, Tenancy: "default", Match: "open"}, Step: tableStep, Enabled: true,
+	}
+}
+
 // window checks when the capacity is wanted.
 func (b *builder) window(path string, r Reservation, compiled *reservation.Reservation) {
 	zone := b.zone

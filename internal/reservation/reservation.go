@@ -43,6 +43,13 @@ const (
 // TablePrefix begins the names of the reservations that are rows of the SQL table: table/ZONE/TYPE.
 const TablePrefix = "table/"
 
+// RowPart is the part of the row that a name is of; false: it is no row's.
+func RowPart(name string) (Part, bool) {
+	key, isRow := strings.CutPrefix(name, TablePrefix)
+	zone, kind, both := strings.Cut(key, "/")
+	return Part{Zone: zone, Type: kind}, isRow && both
+}
+
 // MaxCount is the most that one reservation can be told to hold; MaxOne is how many instances AWS holds in one Capacity Reservation.
 const (
 	MaxCount = 10_000

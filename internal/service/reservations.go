@@ -170,17 +170,52 @@ func (s *Service) reservations(ctx context.Context, name string) ([]ReservationS
 		list = append(list, s.reservationStatus(r, m, consents))
 	}
 	for other, m := range memories {
-		r := &reservation.Reservation{Name: other, Scope: fleet.Scope{Account: fleet.AccountID(m.Account), Region: fleet.Region(m.Region)}, Count: m.Wanted, Enabled: true}
-		if r.Table = strings.HasPrefix(other, reservation.TablePrefix); !r.Table {
-			r.Gone = true
-		}
-		for _, zone := range reservation.Zones(m.Held) {
-			r.Parts = append(r.Parts, zone.Part)
+		r := s.rowOf(other, m)
+		if r == nil {
+			r = &reservation.Reservation{Name: other, Scope: fleet.Scope{Account: fleet.AccountID(m.Account), Region: fleet.Region(m.Region)}, Count: m.Wanted, Enabled: true, Gone: true}
+			for _, zone := range reservation.Zones(m.Held) {
+				r.Parts = append(r.Parts, zone.Part)
+			}
 		}
 		list = append(list, s.reservationStatus(r, m, consents))
 	}
 	slices.SortFunc(list, func(a, b ReservationStatus) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
+}
+
+// rowOf is the reservation of a row of the table, with the target that it had at
+// the last look; nil: the name is no row's, or there is no table any more.
+func (s *Service) rowOf(name string, m *reservation.Memory) *reservation.Reservation {
+	part, isRow := reservation.RowPart(name)
+	if !isRow || s.Config.Table == nil {
+		return nil
+	}
+	return s.Config.Table.Reservation(part, m.Wanted)
+}
+
+// approvable finds what there is to approve: a reservation of the configuration, or a row of the table that was looked at.
+func (s *Service) approvable(ctx context.Context, name string) (*reservation.Reservation, error) {
+	if at := slices.IndexFunc(s.Config.Reservations, func(r *reservation.Reservation) bool { return r.Name == name }); at >= 0 {
+		return s.Config.Reservations[at], nil
+	}
+	records, err := s.Store.Records(ctx, store.RecordQuery{Kind: store.ReservationMemory, Name: name, Limit: 1})
+	if err != nil {
+		return nil, fmt.Errorf("read what is remembered of the reservation: %w", err)
+	}
+	for i := range records {
+		var m reservation.Memory
+		if json.Unmarshal(records[i].Data, &m) != nil {
+			continue
+		}
+		if r := s.rowOf(name, &m); r != nil {
+			return r, nil
+		}
+	}
+	objects, err := s.Objects(store.ReservationObject)
+	if err != nil {
+		return nil, err
+	}
+	return nil, noObject(store.ReservationObject, name, objects)
 }
 
 func (s *Service) reservationStatus(r *reservation.Reservation, m *reservation.Memory, consents []store.Object) ReservationStatus {
@@ -277,15 +312,10 @@ func (s *Service) ApproveReservation(ctx context.Context, request ApprovalReques
 	if author == "" {
 		return ApprovalAnswer{}, inputErrorF("who approves this? it needs an author")
 	}
-	at := slices.IndexFunc(s.Config.Reservations, func(r *reservation.Reservation) bool { return r.Name == request.Name })
-	if at < 0 {
-		objects, err := s.Objects(store.ReservationObject)
-		if err != nil {
-			return ApprovalAnswer{}, err
-		}
-		return ApprovalAnswer{}, noObject(store.ReservationObject, request.Name, objects)
+	r, err := s.approvable(ctx, request.Name)
+	if err != nil {
+		return ApprovalAnswer{}, err
 	}
-	r := s.Config.Reservations[at]
 	why := r.NeedsApproval(s.Config.Capacity)
 	switch {
 	case r.Err != nil:

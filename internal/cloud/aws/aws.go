@@ -59,8 +59,8 @@ type Config struct {
 	Alarms bool
 	// Balancers, Commands and Backups: workloads need them, so Probe tries what of them can be tried.
 	Balancers, Commands, Backups bool
-	// Reservations: the configuration holds capacity, so Probe tries that.
-	Reservations bool
+	// Reservations are the scopes in which the configuration holds capacity: Probe tries that there.
+	Reservations []fleet.Scope
 	// Endpoint is the URL that takes the place of AWS's own addresses, for a
 	// simulator. Empty: AWS_ENDPOINT_URL and its relatives as in every SDK, else AWS.
 	Endpoint string

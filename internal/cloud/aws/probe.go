@@ -71,7 +71,7 @@ func (c *Cloud) Probe(ctx context.Context, scope fleet.Scope) []cloud.Finding {
 		}
 		findings = append(findings, found...)
 	}
-	if c.config.Reservations {
+	if slices.Contains(c.config.Reservations, scope) {
 		reservations, err := c.openReservations(ctx, scope)
 		if err != nil {
 			return append(findings, cloud.Finding{Ability: "list capacity reservations", Detail: err.Error()})

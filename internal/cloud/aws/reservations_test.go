@@ -179,7 +179,11 @@ func TestTheProbeNamesWhatReservationsLack(t *testing.T) {
 				if _, err := owner.Reserver().Reserve(t.Context(), spokeScope, made, "t"); err != nil {
 					t.Fatal(err)
 				}
-				c := cloudOn(t, sim, Config{Accounts: simAccounts[1:], Kinds: []fleet.Kind{fleet.EC2Instance}, Reservations: tc.uses})
+				holding := []fleet.Scope{{Account: spoke, Region: "eu-central-1"}} // no reason to look elsewhere
+				if tc.uses {
+					holding = append(holding, spokeScope)
+				}
+				c := cloudOn(t, sim, Config{Accounts: simAccounts[1:], Kinds: []fleet.Kind{fleet.EC2Instance}, Reservations: holding})
 				var missing []string
 				lines := 0
 				for _, finding := range c.Probe(t.Context(), spokeScope) {
