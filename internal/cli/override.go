@@ -15,9 +15,9 @@ import (
 )
 
 // targetHelp says what a target can be.
-const targetHelp = `TARGET is a resource (ID, ARN, name or account/region/kind/id), a schedule's name, or
-a filter such as tag:Env=dev,region=eu-*. Where a name could mean several, write
-resource:NAME, schedule:NAME or filter:TEXT.`
+const targetHelp = `TARGET is a resource (ID, ARN, name or account/region/kind/id), the name of a schedule
+or of a workload, or a filter such as tag:Env=dev,region=eu-*. Where a name could
+mean several, write resource:NAME, schedule:NAME, workload:NAME or filter:TEXT.`
 
 // endHelp says what an end can be.
 const endHelp = `TIME is 2027-02-05T22:00+09:00, a distance such as +2h, a time of day such as 22:00
@@ -35,20 +35,22 @@ func forceCommand(c *common, verb string, state calendar.State) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   verb + " TARGET",
-		Short: fmt.Sprintf("Keep a resource, a schedule's resources or what a filter selects %s for a while", state),
+		Short: fmt.Sprintf("Keep a resource, a schedule's resources, a workload or what a filter selects %s for a while", state),
 		Long: fmt.Sprintf(`Makes an override: whatever the schedules say, the target is kept %s until
 the override ends, and nobody's schedule is changed. Without an end it lasts
 until the next instant at which the schedule wants it %s, and on a disabled
 schedule until everything is %s. The newest override of the most specific target
-counts. Protected resources are left alone.
+counts. Protected resources are left alone. A workload goes as a whole, in its order:
+a run brings it there, and no schedule or rule moves it until the override ends.
+"dayshift workload %s" does it once, and leaves what comes next to its schedule.
 
 %s
 
 %s
 
 The dayshift that is at work on the store acts within seconds; the answer says
-whether one is.`, state, other, state, targetHelp, endHelp),
-		Example: fmt.Sprintf("  dayshift %s api-7 --for 2h --reason release\n  dayshift %s schedule:seoul-office --until 22:00 --dry-run\n  dayshift %s tag:Env=dev --until next", verb, verb, verb),
+whether one is.`, state, other, state, verb, targetHelp, endHelp),
+		Example: fmt.Sprintf("  dayshift %s api-7 --for 2h --reason release\n  dayshift %s schedule:seoul-office --until 22:00 --dry-run\n  dayshift %s tag:Env=dev --until next\n  dayshift %s workload:shop --for 3h", verb, verb, verb, verb),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ending, err := end.read(c, cmd)

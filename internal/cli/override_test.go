@@ -203,7 +203,7 @@ func TestOverridesThatAreRefused(t *testing.T) {
 		{exitUsage, "there is no next boundary", []string{"start", "api", "--until", "next"}},
 		{exitUsage, "can not be overridden", []string{"stop", "safe", "--for", "1h"}},
 		{exitUsage, "matches no scheduled resource", []string{"stop", "tag:Env=prod", "--for", "1h"}},
-		{exitUsage, "a workload can not be overridden", []string{"stop", "workload:shop", "--for", "1h"}},
+		{exitUsage, `there is no workload "shop"`, []string{"stop", "workload:shop", "--for", "1h"}},
 		{exitFailed, `did you mean "api"?`, []string{"start", "apl", "--for", "1h"}},
 		{exitUsage, "is not valid UTF-8", []string{"start", "api", "--for", "1h", "--reason", "\xff"}},
 		{exitUsage, "give --for or --until", []string{"override", "extend", "api"}},

@@ -13,7 +13,7 @@ import (
 
 // OverrideRequest is a person's decision for a while.
 type OverrideRequest struct {
-	Target   string `json:"target" minLength:"1" maxLength:"16384" example:"schedule:seoul-office" doc:"A resource (ID, ARN, name or account/region/kind/id), a schedule's name, or a filter; resource:NAME, schedule:NAME and filter:TEXT say which."`
+	Target   string `json:"target" minLength:"1" maxLength:"16384" example:"schedule:seoul-office" doc:"A resource (ID, ARN, name or account/region/kind/id), the name of a schedule or workload, or a filter; resource:NAME, schedule:NAME, workload:NAME and filter:TEXT say which."`
 	State    string `json:"state" enum:"running,stopped" doc:"What it is to be kept in."`
 	For      string `json:"for,omitempty" maxLength:"40" example:"2h" doc:"How long from now."`
 	Until    string `json:"until,omitempty" maxLength:"60" example:"2027-02-05T22:00:00+09:00" doc:"When it ends: a time, a time of day such as 22:00 on the clock of the target's schedule, a distance such as +2h, or next."`
@@ -219,7 +219,7 @@ func (s *Surface) visibleOverrides(ctx context.Context) (service.OverrideList, e
 		return service.OverrideList{}, err
 	}
 	list.Gaps = s.visibleGaps(ctx, list.Gaps)
-	list.Overrides = slices.DeleteFunc(list.Overrides, func(o service.OverrideView) bool { return !seen.seesOverride(&o) })
+	list.Overrides = slices.DeleteFunc(list.Overrides, func(o service.OverrideView) bool { return !s.seesOverride(&seen, &o) })
 	for i := range list.Overrides {
 		list.Overrides[i].Covers, list.Overrides[i].Counts = 0, 0
 	}
@@ -238,7 +238,7 @@ func (s *Surface) keepInside(ctx context.Context, a *service.OverrideAnswer) err
 	a.Resources = slices.DeleteFunc(a.Resources, func(l service.OverrideLine) bool {
 		return !slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return r.Ref == l.Ref })
 	})
-	a.Others = slices.DeleteFunc(a.Others, func(o service.OverrideView) bool { return !seen.seesOverride(&o) })
+	a.Others = slices.DeleteFunc(a.Others, func(o service.OverrideView) bool { return !s.seesOverride(&seen, &o) })
 	a.Gaps = s.visibleGaps(ctx, a.Gaps)
 	a.Matches, a.Override.Covers, a.Override.Counts = len(a.Resources), len(a.Resources), 0
 	a.Sentences, a.Effect = []say.Text{}, service.Effect{At: a.At, Until: a.At}
@@ -247,7 +247,7 @@ func (s *Surface) keepInside(ctx context.Context, a *service.OverrideAnswer) err
 
 // targetOf takes apart the target of an override as it is shown.
 func targetOf(target string) (kind, name string) {
-	for _, kind := range []string{"schedule", "filter"} {
+	for _, kind := range []string{"schedule", "workload", "filter"} {
 		if name, ok := strings.CutPrefix(target, kind+":"); ok {
 			return kind, name
 		}

@@ -121,11 +121,7 @@ func (s *Surface) visibleObjects(ctx context.Context, kind store.ObjectKind) ([]
 
 func (s *Surface) inSight(seen *sight, o *object) bool {
 	if o.Kind == store.WorkloadObject {
-		resources := make([]fleet.Resource, len(seen.resources))
-		for i := range seen.resources {
-			resources[i] = resourceOf(&seen.resources[i])
-		}
-		return s.program.Service().InWorkload(o.Name, resources)
+		return s.inWorkload(seen, o.Name)
 	}
 	if o.Kind != store.RuleObject {
 		return s.partOf(*o, seen.schedules)
@@ -136,6 +132,15 @@ func (s *Surface) inSight(seen *sight, o *object) bool {
 	}
 	filter, err := fleet.ParseFilter(spec.Filters)
 	return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })
+}
+
+// inWorkload reports whether any of what somebody sees is a member of a workload.
+func (s *Surface) inWorkload(seen *sight, name string) bool {
+	resources := make([]fleet.Resource, len(seen.resources))
+	for i := range seen.resources {
+		resources[i] = resourceOf(&seen.resources[i])
+	}
+	return s.program.Service().InWorkload(name, resources)
 }
 
 // sees reports whether somebody who is bound to a filter sees an object.
@@ -184,11 +189,13 @@ func (s *Surface) seesResource(ctx context.Context, ref fleet.Ref) bool {
 }
 
 // seesOverride reports whether an override concerns something that somebody bound to a filter sees.
-func (seen *sight) seesOverride(o *service.OverrideView) bool {
+func (s *Surface) seesOverride(seen *sight, o *service.OverrideView) bool {
 	kind, name := targetOf(o.Target)
 	switch kind {
 	case "schedule":
 		return seen.schedules[name]
+	case "workload":
+		return s.inWorkload(seen, name)
 	case "filter":
 		filter, err := fleet.ParseFilter(name)
 		return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })

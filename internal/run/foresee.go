@@ -52,6 +52,9 @@ type ForeseenMember struct {
 	resource fleet.Resource
 }
 
+// DoesLeft is what is done with a member that takes no part.
+const DoesLeft = "left"
+
 // Resource is the member as it was listed.
 func (m *ForeseenMember) Resource() fleet.Resource { return m.resource }
 
@@ -105,7 +108,7 @@ func foreseen(c workload.Candidate, t *workload.Tier, direction workload.Directi
 	wanted := t.Profiles[profile]
 	switch {
 	case c.Left != "":
-		m.Does, m.Why, m.Detail = "left", string(c.Left), c.Detail
+		m.Does, m.Why, m.Detail = DoesLeft, string(c.Left), c.Detail
 	case direction == workload.Stop && r.State != fleet.Stopped:
 		m.Does = "stop"
 	case direction == workload.Start && r.State != fleet.Running:
@@ -119,7 +122,7 @@ func foreseen(c workload.Candidate, t *workload.Tier, direction workload.Directi
 			m.Why = string(workload.WhyOtherType)
 		}
 	}
-	if m.Does != "left" && !r.State.Settled() {
+	if m.Does != DoesLeft && !r.State.Settled() {
 		m.Why = string(workload.WaitsState)
 	}
 	return m

@@ -682,6 +682,9 @@ func (c *comparison) presentDecisions() []decide.Decision {
 	for i := range c.decisions {
 		d := &c.decisions[i]
 		of := c.place[i]
+		if d.Resource.Kind == policy.WorkloadKind {
+			continue
+		}
 		if of == nil || !of.walked {
 			if d.Verb != "" {
 				list = append(list, *d)
@@ -714,6 +717,9 @@ func (c *comparison) limits(now []decide.Decision, yesterday int) {
 	var others []int // that run and are not concerned
 	for i := range c.decisions {
 		r := &c.decisions[i].Resource
+		if r.Kind == policy.WorkloadKind { // limits are for what is stopped singly
+			continue
+		}
 		if r.State == fleet.Running && c.after.Governs(*r).Why == policy.Governed {
 			running[r.Scope]++
 			if c.place[i] == nil {
@@ -744,7 +750,7 @@ func (c *comparison) limits(now []decide.Decision, yesterday int) {
 func (c *comparison) firstStops() (first time.Time, stops []decide.Decision) {
 	next := func(of *class) *happened {
 		i := slices.IndexFunc(of.lived[1], func(h happened) bool { return h.isStop() && h.at.After(c.answer.At) })
-		if i < 0 || !of.walked {
+		if i < 0 || !of.walked || c.decisions[of.members[0]].Resource.Kind == policy.WorkloadKind {
 			return nil
 		}
 		return &of.lived[1][i]

@@ -17,9 +17,11 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
+	"dayshift/internal/run"
 	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/typo"
+	"dayshift/internal/workload"
 )
 
 // OverrideLimits bound what people may override.
@@ -84,8 +86,8 @@ func (e End) given() (n int) {
 
 // OverrideRequest is what a person wants of a target for a while.
 type OverrideRequest struct {
-	// Target is schedule:NAME, resource:X or filter:TEXT, or without such a word a filter (it has a "="),
-	// account/region/kind/id, the ID, ARN or name of a resource, or the name of a schedule.
+	// Target is schedule:NAME, workload:NAME, resource:X or filter:TEXT, or without such a word a filter (it has a "="),
+	// account/region/kind/id, the ID, ARN or name of a resource, or the name of a schedule or workload.
 	Target string
 	State  calendar.State // Running or Stopped
 	// End; none given is the next boundary, and Once where the schedule is disabled.
@@ -102,7 +104,7 @@ type OverrideRequest struct {
 // OverrideView is an override as people see it.
 type OverrideView struct {
 	ID       string    `json:"id"`
-	Target   string    `json:"target"` // as a command takes it: account/region/kind/id, schedule:NAME or filter:TEXT
+	Target   string    `json:"target"` // as a command takes it: account/region/kind/id, workload:NAME, schedule:NAME or filter:TEXT
 	State    string    `json:"state"`
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until"` // at the latest
@@ -111,7 +113,7 @@ type OverrideView struct {
 	Ends     say.Text  `json:"ends"` // when it ends, as a sentence's part
 	Author   string    `json:"author"`
 	Reason   string    `json:"reason,omitempty"`
-	// Covers is how many resources it is for, Counts for how many of them no other override comes first. 0 where nothing was looked at.
+	// Covers is how many resources it is for, a workload being one, Counts for how many of them no other override comes first. 0 where nothing was looked at.
 	Covers    int       `json:"covers"`
 	Counts    int       `json:"counts"`
 	Version   int64     `json:"version"`
@@ -121,9 +123,9 @@ type OverrideView struct {
 	Fault string `json:"fault,omitempty"`
 }
 
-// OverrideLine is one resource that an override is for.
+// OverrideLine is one resource that an override is for, or a workload as a whole.
 type OverrideLine struct {
-	Ref   string `json:"ref"`
+	Ref   string `json:"ref"` // account/region/kind/id or workload:NAME
 	Name  string `json:"name"`
 	State string `json:"state"`
 	// Counts: it does for this resource; otherwise Why says what comes first.
@@ -151,6 +153,8 @@ type OverrideAnswer struct {
 	Sentences []say.Text `json:"sentences"`
 	// Effect is what becomes different, compared with no such override.
 	Effect Effect `json:"effect"`
+	// Plan is what the run of a workload that begins now would do; absent of any other.
+	Plan *run.Foresight `json:"plan,omitempty"`
 	Gaps   []Gap  `json:"gaps"`
 }
 
@@ -169,7 +173,7 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
-	if err := view.inside(&subject, request.Within); err != nil {
+	if err := view.inside(ctx, &subject, request.Within); err != nil {
 		return OverrideAnswer{}, err
 	}
 	o.Target = subject.target
@@ -379,7 +383,7 @@ func (v *looked) clock(on subject, text string) (time.Time, error) {
 // boundary is when the override has ended for everything that it is for at the
 // next boundary; false where there is none. rest says for what there is none.
 func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool, rest say.Text) {
-	alone := policy.Book{TagKey: v.s.Book.TagKey, Schedules: v.s.Book.Schedules, Overrides: []*policy.Override{o}}
+	alone := policy.Book{TagKey: v.s.Book.TagKey, Schedules: v.s.Book.Schedules, Workloads: v.s.Book.Workloads, Overrides: []*policy.Override{o}}
 	ask := func(p policy.Policy) (time.Time, bool) {
 		_, end, ok := p.Override(o.From, "")
 		return end, ok && p.Why == policy.Governed && end.Before(o.Until)
@@ -417,8 +421,13 @@ func (v *looked) boundary(o *policy.Override, on subject) (at time.Time, ok bool
 
 // whyNone says why a policy has no boundary, where that is not the calendar's doing.
 func whyNone(p policy.Policy) say.Text {
-	if p.Why == policy.Governed {
+	switch {
+	case p.Why == policy.Governed:
 		return say.Text{}
+	case p.Why == policy.WorkloadMember:
+		return say.F(" (it is a member of workload %q)", p.Workload)
+	case p.Workload != "" && p.Name == "":
+		return say.F(" (workload %q has no schedule)", p.Workload)
 	}
 	return say.F(" (schedule %q: %s)", p.Name, decide.Reason(p.Why).Said().Bare())
 }
@@ -521,7 +530,7 @@ func ends(o *policy.Override) say.Text {
 	switch {
 	case o.Once:
 		return say.F("until everything it is for has been %s, %s at the latest", o.State, stamp(o.Until))
-	case o.Boundary && o.Target.Resource == (fleet.Ref{}):
+	case o.Boundary && o.Target.Resource == (fleet.Ref{}) && o.Target.Workload == "":
 		return say.F("until the next boundary of each resource, %s at the latest", stamp(o.Until))
 	case o.Boundary:
 		return say.F("until the next boundary, %s", stamp(o.Until))
@@ -534,6 +543,8 @@ func targetText(t policy.Target) string {
 	switch {
 	case t.Resource != fleet.Ref{}:
 		return t.Resource.String()
+	case t.Workload != "":
+		return workloadPrefix + t.Workload
 	case t.Schedule != "":
 		return schedulePrefix + t.Schedule
 	}
@@ -592,8 +603,9 @@ func (s *Service) allHeld(ctx context.Context) ([]held, error) {
 type looked struct {
 	s      *Service
 	now    time.Time
-	report pass.Report
-	held   []held // also those whose time is over
+	report pass.Report // with what stands for the workloads that are concerned, see addWorkloads
+	held   []held      // also those whose time is over
+	wholes map[string]whole
 }
 
 // looking looks at the part of the fleet that a target can be for.
@@ -607,8 +619,10 @@ func (s *Service) looking(ctx context.Context, target string) (*looked, error) {
 	if concerned, sure := s.targeted(target); concerned != nil {
 		looker = s.narrowed(concerned, sure)
 	}
-	v.report, err = looker.Look(ctx, time.Time{}, false)
-	return v, err
+	if v.report, err = looker.Look(ctx, time.Time{}, false); err != nil {
+		return v, err
+	}
+	return v, v.addWorkloads(ctx, s.driven(target))
 }
 
 // lookingAtHeld looks at the part of the fleet that overrides are for, those in force and that of a target, if there is one.
@@ -624,8 +638,16 @@ func (s *Service) lookingAtHeld(ctx context.Context, target string) (*looked, er
 			return h.override != nil && v.inForce(h.override) && h.override.Covers(*r, s.Book.TagKey)
 		})
 	}, true)
-	v.report, err = looker.Look(ctx, time.Time{}, false)
-	return v, err
+	if v.report, err = looker.Look(ctx, time.Time{}, false); err != nil {
+		return v, err
+	}
+	driven := s.driven(target)
+	return v, v.addWorkloads(ctx, func(w *workload.Workload) bool {
+		return driven(w) || slices.ContainsFunc(v.held, func(h held) bool {
+			return h.override != nil && v.inForce(h.override) &&
+				(h.override.Target.Workload == w.Name || w.Schedule != "" && h.override.Target.Schedule == w.Schedule)
+		})
+	})
 }
 
 // targeted tells which resources a target can be for, as far as that can be told from its text; nil: nobody can tell. sure:
@@ -633,6 +655,9 @@ func (s *Service) lookingAtHeld(ctx context.Context, target string) (*looked, er
 func (s *Service) targeted(text string) (concerned func(*fleet.Resource) bool, sure bool) {
 	text = strings.TrimSpace(text)
 	name, isFilter := strings.CutPrefix(text, filterPrefix)
+	if strings.HasPrefix(text, workloadPrefix) { // its members are looked at by its own run
+		return func(*fleet.Resource) bool { return false }, true
+	}
 	if isFilter || !strings.HasPrefix(text, schedulePrefix) && !strings.HasPrefix(text, resourcePrefix) && hasEquals(text) {
 		filter, err := fleet.ParseFilter(name)
 		if err != nil {
@@ -659,13 +684,18 @@ func (s *Service) carries(schedule string) func(*fleet.Resource) bool {
 
 // inside refuses a subject that is for anything that a filter does not match (nil: everything may be acted on). What could
 // not be listed may be such a thing.
-func (v *looked) inside(on *subject, within *fleet.Filter) error {
+func (v *looked) inside(ctx context.Context, on *subject, within *fleet.Filter) error {
 	if within == nil {
 		return nil
 	}
 	outside := 0
 	for _, i := range slices.Concat(on.covered, on.guarded) {
-		if !within.Match(v.report.Decisions[i].Resource) {
+		switch r := &v.report.Decisions[i].Resource; {
+		case r.Kind == policy.WorkloadKind:
+			if err := v.membersInside(ctx, r.ID, within); err != nil {
+				return err
+			}
+		case !within.Match(*r):
 			outside++
 		}
 	}
@@ -713,15 +743,15 @@ const (
 type subject struct {
 	target       policy.Target
 	name         string           // of a resource
-	schedule     *policy.Schedule // of a schedule or resource; nil for a filter and where there is none
-	scheduleName string           // as the resource's tag names it
+	schedule     *policy.Schedule // of a schedule, workload or resource; nil for a filter and where there is none
+	scheduleName string           // as the resource's tag or the workload names it
 	covered      []int            // places in the report's decisions, protected resources and those without a tag left out
 	guarded      []int            // protected resources that it would be for
 }
 
 // howToName says what a target is given by.
 func howToName() say.Text {
-	return say.F("write an ID, an ARN, a name, account/region/kind/id, schedule:NAME, or a filter such as tag:Env=dev")
+	return say.F("write an ID, an ARN, a name, account/region/kind/id, schedule:NAME, workload:NAME, or a filter such as tag:Env=dev")
 }
 
 // resolve finds what a person means.
@@ -734,7 +764,7 @@ func (v *looked) resolve(text string) (subject, error) {
 	case text == "":
 		return subject{}, inputErrorF("which target? %s", howToName())
 	case strings.HasPrefix(text, workloadPrefix):
-		return subject{}, inputErrorF("%q: a workload can not be overridden; `dayshift workload start|stop %s` begins a run of it, or %s", text, strings.TrimPrefix(text, workloadPrefix), howToName())
+		return v.ofWorkload(strings.TrimPrefix(text, workloadPrefix))
 	case strings.HasPrefix(text, schedulePrefix):
 		return v.ofSchedule(strings.TrimPrefix(text, schedulePrefix))
 	case strings.HasPrefix(text, filterPrefix):
@@ -749,7 +779,14 @@ func (v *looked) resolve(text string) (subject, error) {
 		return v.ofFilter(text)
 	}
 	found := v.named(text)
-	if _, known := v.s.Book.Schedules[text]; known {
+	_, known := v.s.Book.Schedules[text]
+	if v.s.Book.Workloads.Named(text) != nil {
+		if known || len(found) > 0 {
+			return subject{}, inputErrorF("%q is a workload and something else as well; write workload:%s, or schedule:%s or resource:%s", text, text, text, text)
+		}
+		return v.ofWorkload(text)
+	}
+	if known {
 		if len(found) > 0 {
 			return subject{}, inputErrorF("%q is a schedule and %s; write schedule:%s, or for the resource\n%s", text, say.N(len(found), "%d resource", "%d resources"), text, v.refs(found))
 		}
@@ -775,7 +812,7 @@ func hasEquals(text string) bool {
 func (v *looked) named(text string) (found []int) {
 	for i := range v.report.Decisions {
 		r := &v.report.Decisions[i].Resource
-		if answersTo(r, text) {
+		if r.Kind != policy.WorkloadKind && answersTo(r, text) {
 			found = append(found, i)
 		}
 	}
@@ -847,6 +884,8 @@ func (v *looked) ofResource(text string, found []int) (subject, error) {
 	switch {
 	case p.Protected():
 		return subject{}, inputErrorF("%s (%s) can not be overridden: %s", r.Name, r.Ref, decide.Reason(p.Why))
+	case p.Name == "" && p.Why == policy.WorkloadMember:
+		return subject{}, inputErrorF("%s (%s) can not be overridden alone: it is a member of workload %q and carries no %s tag; write workload:%s", r.Name, r.Ref, p.Workload, p.TagKey, p.Workload)
 	case p.Name == "":
 		return subject{}, inputErrorF("%s (%s) can not be overridden: it carries no %s tag, so Dayshift leaves it alone; tag it with the name of a schedule first", r.Name, r.Ref, p.TagKey)
 	}
@@ -875,7 +914,7 @@ func (v *looked) cover(on *subject) {
 		switch p := v.s.Book.Governs(*r); {
 		case p.Protected():
 			on.guarded = append(on.guarded, i)
-		case p.Name != "":
+		case p.Name != "" || r.Kind == policy.WorkloadKind:
 			on.covered = append(on.covered, i)
 		}
 	}
@@ -884,6 +923,9 @@ func (v *looked) cover(on *subject) {
 // subjectOf is the subject of an override that was made before: what it is for now.
 func (v *looked) subjectOf(o *policy.Override) subject {
 	on := subject{target: o.Target, schedule: v.s.Book.Schedules[o.Target.Schedule], scheduleName: o.Target.Schedule}
+	if w := v.s.Book.Workloads.Named(o.Target.Workload); w != nil {
+		on.schedule, on.scheduleName = v.s.Book.Schedules[w.Schedule], w.Schedule
+	}
 	v.cover(&on)
 	if o.Target.Resource != (fleet.Ref{}) && len(on.covered) == 1 {
 		r := v.report.Decisions[on.covered[0]].Resource
@@ -900,6 +942,7 @@ func (v *looked) answer(ctx context.Context, h held, on subject, notes []say.Tex
 		At: v.now, Override: h.view(), Matches: len(on.covered), Resources: []OverrideLine{}, Others: []OverrideView{}, Gaps: gaps(v.report),
 	}
 	book := with(v.book(o), &v.report)
+	v.stand(book)
 	for _, i := range on.covered {
 		d := &v.report.Decisions[i]
 		a.Resources = append(a.Resources, live(book, d, o, v.now))
@@ -918,6 +961,9 @@ func (v *looked) answer(ctx context.Context, h held, on subject, notes []say.Tex
 	}
 	var err error
 	if a.Effect, err = v.effect(ctx, o); err != nil {
+		return a, err
+	}
+	if a.Plan, err = v.foreseen(ctx, &a, o); err != nil {
 		return a, err
 	}
 	a.Sentences = append(v.sentences(o, on, &a), notes...)
@@ -953,7 +999,7 @@ const lifeSteps = 500
 func live(book *policy.Book, d *decide.Decision, o *policy.Override, now time.Time) OverrideLine {
 	r := d.Resource
 	p := book.Governs(r)
-	line := OverrideLine{Ref: r.Ref.String(), Name: r.Name, State: string(r.State), Action: "none"}
+	line := OverrideLine{Ref: refText(r.Ref), Name: r.Name, State: string(r.State), Action: "none"}
 	first := decide.Decide(decide.Input{Now: now, Policy: p, Memory: d.Untouched(), Resource: r})
 	line.Reason, line.Why = string(first.Reason), first.Said()
 	chosen, end, ok := p.Override(now, d.Untouched().Reached)
@@ -1036,6 +1082,9 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 		}
 	}
 	tell := func(text say.Text) { list = append(list, text.Plain()) }
+	if o.Target.Workload != "" {
+		list, acts, already, arriving, unable, overshadowed = v.wholeSentences(o, a), nil, nil, nil, nil, nil
+	}
 	if len(acts) > 0 {
 		tell(say.F("%s %s at the next pass: %s.", say.N(len(acts), "%d resource is", "%d resources are"), say.Word(verb), some(acts)))
 	}
@@ -1059,7 +1108,7 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 	if len(overshadowed) > 0 {
 		tell(say.F("For %s another override comes first: %s.", say.N(len(overshadowed), "%d resource", "%d resources"), some(overshadowed)))
 	}
-	if len(on.covered) == 0 {
+	if len(on.covered) == 0 && o.Target.Workload == "" {
 		tell(say.F("No resource of %s could be seen now; the override holds for those that appear before it ends.", o.Target))
 	}
 	for _, i := range on.covered {
@@ -1077,6 +1126,12 @@ func (v *looked) sentences(o *policy.Override, on subject, a *OverrideAnswer) (l
 		tell(say.F("It ends at the next boundary of the schedule, %s.", when(last, zone)))
 	default:
 		tell(say.F("It ends at %s.", when(o.Until, zone)))
+	}
+	if o.Target.Workload != "" {
+		if text := wholeThen(o, a, zone); !text.Empty() {
+			tell(text)
+		}
+		then = nil
 	}
 	stops := slices.Concat(then[string(fleet.Stop)], then[string(fleet.Hibernate)])
 	if len(stops) > 0 {

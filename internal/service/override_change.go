@@ -148,7 +148,7 @@ func (s *Service) changeOverride(ctx context.Context, change OverrideChange, aut
 		o.From = v.now // the boundary after this instant is meant, and not one that it has outlasted
 	}
 	on := v.subjectOf(&before)
-	if err := v.inside(&on, change.Within); err != nil {
+	if err := v.inside(ctx, &on, change.Within); err != nil {
 		return OverrideAnswer{}, err
 	}
 	notes, err := v.end(&o, on, change.End, h.object.Created)
@@ -238,7 +238,7 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 		if o := found[i].override; o != nil {
 			on = v.subjectOf(o)
 		}
-		if err := v.inside(&on, clearing.Within); err != nil {
+		if err := v.inside(ctx, &on, clearing.Within); err != nil {
 			return ClearedOverrides{}, err
 		}
 	}
@@ -311,6 +311,7 @@ func ignore(err, expected error) error {
 // after says what the next pass does with resources once overrides are gone.
 func (v *looked) after(covered map[int]bool, without []string) []OverrideLine {
 	book := with(v.book(nil, without...), &v.report)
+	v.stand(book)
 	lines := make([]OverrideLine, 0, len(covered))
 	for i := range v.report.Decisions {
 		if !covered[i] {
@@ -320,7 +321,7 @@ func (v *looked) after(covered map[int]bool, without []string) []OverrideLine {
 		r := d.Resource
 		p, m := book.Governs(r), d.Untouched()
 		next := decide.Decide(decide.Input{Now: v.now, Policy: p, Memory: m, Resource: r})
-		line := OverrideLine{Ref: r.Ref.String(), Name: r.Name, State: string(r.State), Action: "none", Reason: string(next.Reason), Why: next.Said()}
+		line := OverrideLine{Ref: refText(r.Ref), Name: r.Name, State: string(r.State), Action: "none", Reason: string(next.Reason), Why: next.Said()}
 		if next.Verb != "" {
 			line.Action = string(next.Verb)
 		}
@@ -420,7 +421,7 @@ func (v *looked) inForceOf(list []held) []held {
 // out of reach, can be cleared.
 func (v *looked) ofTarget(text string) (found []held) {
 	explicit := ""
-	for _, prefix := range [...]string{resourcePrefix, schedulePrefix, filterPrefix} {
+	for _, prefix := range [...]string{resourcePrefix, workloadPrefix, schedulePrefix, filterPrefix} {
 		if rest, ok := strings.CutPrefix(text, prefix); ok {
 			explicit, text = prefix, rest
 			break
@@ -442,6 +443,8 @@ func (v *looked) ofTarget(text string) (found []held) {
 		switch {
 		case t.Resource != fleet.Ref{}:
 			prefix, is = resourcePrefix, refs[t.Resource] || t.Resource.String() == text || t.Resource.ID == text
+		case t.Workload != "":
+			prefix, is = workloadPrefix, t.Workload == text
 		case t.Schedule != "":
 			prefix, is = schedulePrefix, t.Schedule == text
 		default:

@@ -189,7 +189,7 @@ func TestSetOverrideRefused(t *testing.T) {
 		{"no target", ask(" ", calendar.Running, hour), "which target? write an ID"},
 		{"no resource after the word", ask("resource:", calendar.Running, hour), "which resource?"},
 		{"a target of bytes", ask("i-\xff", calendar.Running, hour), "not valid UTF-8"},
-		{"a workload", ask("workload:shop", calendar.Running, hour), "a workload can not be overridden; `dayshift workload start|stop shop`"},
+		{"no such workload", ask("workload:shop", calendar.Running, hour), `there is no workload "shop"`},
 		{"nothing of that name", ask("name-i-l", calendar.Running, hour), `there is no schedule "name-i-l", and no scheduled resource answers to "name-i-l" in 1 scope; give an ID, an ARN, a name or account/region/kind/id; did you mean "name-i-1"?`},
 		{"nearly a schedule", ask("offise", calendar.Running, hour), `did you mean "office"?`},
 		{"no such schedule", ask("schedule:offise", calendar.Running, hour), `there is no schedule "offise"; did you mean "office"?`},

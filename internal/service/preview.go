@@ -414,7 +414,7 @@ func eventOf(d *decide.Decision, at time.Time) PreviewEvent {
 		why = say.Sentences(why, say.F("Override %s: %s.", d.Override.ID, d.Override))
 	}
 	return PreviewEvent{
-		At: at.UTC(), Action: string(d.Verb), Type: d.Type, Ref: d.Resource.Ref.String(), Name: d.Resource.Name,
+		At: at.UTC(), Action: string(d.Verb), Type: d.Type, Ref: refText(d.Resource.Ref), Name: d.Resource.Name,
 		Schedule: d.Schedule, Rule: d.Fire.Rule, Reason: string(d.Reason), Why: why, Observed: d.Observe,
 	}
 }

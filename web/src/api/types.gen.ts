@@ -2093,6 +2093,8 @@ export interface components {
             /** @description Others are the other overrides of the very same target; they count again when this one ends first. */
             others: components["schemas"]["OverrideView"][];
             override: components["schemas"]["OverrideView"];
+            /** @description Plan is what the run of a workload that begins now would do; absent of any other. */
+            plan?: components["schemas"]["Foresight"];
             resources: components["schemas"]["OverrideLine"][];
             /** @description Sentences say what happens when, for people. */
             sentences: string[];
@@ -2117,7 +2119,7 @@ export interface components {
              */
             until?: string;
         };
-        /** @description One resource that an override is for. */
+        /** @description One resource that an override is for, or a workload as a whole. */
         OverrideLine: {
             /** @description What the next pass does: start, stop, hibernate or none. */
             action: string;
@@ -2125,6 +2127,7 @@ export interface components {
             counts: boolean;
             name: string;
             reason: string;
+            /** @description account/region/kind/id or workload:NAME. */
             ref: string;
             state: string;
             then?: string;
@@ -2168,7 +2171,7 @@ export interface components {
              */
             state: "running" | "stopped";
             /**
-             * @description A resource (ID, ARN, name or account/region/kind/id), a schedule's name, or a filter; resource:NAME, schedule:NAME and filter:TEXT say which.
+             * @description A resource (ID, ARN, name or account/region/kind/id), the name of a schedule or workload, or a filter; resource:NAME, schedule:NAME, workload:NAME and filter:TEXT say which.
              * @example schedule:seoul-office
              */
             target: string;
@@ -2190,7 +2193,7 @@ export interface components {
             counts: number;
             /**
              * Format: int64
-             * @description Covers is how many resources it is for, Counts for how many of them no other override comes first. 0 where nothing was looked at.
+             * @description Covers is how many resources it is for, a workload being one, Counts for how many of them no other override comes first. 0 where nothing was looked at.
              */
             covers: number;
             /** @description When it ends, as a sentence's part. */
@@ -2203,7 +2206,7 @@ export interface components {
             once: boolean;
             reason?: string;
             state: string;
-            /** @description As a command takes it: account/region/kind/id, schedule:NAME or filter:TEXT. */
+            /** @description As a command takes it: account/region/kind/id, workload:NAME, schedule:NAME or filter:TEXT. */
             target: string;
             /**
              * Format: date-time
