@@ -79,7 +79,7 @@ var house = map[string]row{
 	"internal/metrics":   {support, nil},
 	"internal/outbound":  {support, nil},
 	"internal/pagepath":  {support, nil},
-	"internal/probe":     {support, nil},
+	"internal/probe":     {support, []string{"internal/outbound"}},
 
 	// For tests alone.
 	"internal/golden": {suite, nil},

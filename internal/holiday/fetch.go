@@ -3,7 +3,6 @@ package holiday
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -29,8 +28,7 @@ const (
 	MaxAddress = outbound.MaxAddress
 	// maxRedirects is how many redirects are followed: http to https, and a move or two.
 	maxRedirects = 3
-	// maxHeader bounds the header of an answer, maxValidator an ETag or a date of which more would be kept than is needed.
-	maxHeader    = 64 << 10
+	// maxValidator bounds an ETag or a date of which more would be kept than is needed.
 	maxValidator = 512
 )
 
@@ -177,12 +175,7 @@ func (f *Fetcher) Fetch(ctx context.Context, address string, last Copy) (Copy, e
 
 func (f *Fetcher) fetch(ctx context.Context, u *url.URL, address string, last Copy) (Copy, error) {
 	guard := outbound.Guard{Private: f.Private, Unless: "only addresses in the configuration file may lead there"}
-	transport := &http.Transport{
-		DialContext:            guard.Dialer().DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12},
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: maxHeader,
-	}
+	transport := outbound.Transport(guard.Dialer().DialContext, f.roots)
 	defer transport.CloseIdleConnections()
 	known := last.URL == address && len(last.Data) > 0
 	for redirects := 0; ; redirects++ {

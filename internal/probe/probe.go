@@ -11,29 +11,26 @@ package probe
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"dayshift/internal/outbound"
 )
 
 // Timeout bounds one probe where Prober does not say: what serves people takes
 // less, and what takes longer is asked again soon.
 const Timeout = 10 * time.Second
 
-// The bounds of an answer: what a health check says fits into both many times over.
-const (
-	maxHeader = 64 << 10
-	maxBody   = 64 << 10
-)
+// maxBody bounds what is read of an answer: what a health check says fits into it many times over.
+const maxBody = 64 << 10
 
 // Guard says whether a connection may go to an address: it is a net.Dialer's Control.
 type Guard func(network, address string, conn syscall.RawConn) error
@@ -111,7 +108,7 @@ func hostPort(host string, port int) (string, error) {
 func (p *Prober) HTTP(ctx context.Context, address string) (status int, err error) {
 	limited, cancel := p.within(ctx)
 	defer cancel()
-	u, err := parse(address)
+	u, err := outbound.ParseAddress(address, anAddress)
 	if err != nil {
 		return 0, err
 	}
@@ -120,7 +117,7 @@ func (p *Prober) HTTP(ctx context.Context, address string) (status int, err erro
 		return 0, errors.New("the address can not be asked for")
 	}
 	req.Header.Set("User-Agent", "dayshift/"+p.Version)
-	transport := p.transport(p.dial)
+	transport := outbound.Transport(p.dial, p.roots)
 	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
@@ -134,18 +131,8 @@ func (p *Prober) HTTP(ctx context.Context, address string) (status int, err erro
 	return resp.StatusCode, nil
 }
 
-func parse(address string) (*url.URL, error) {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Host == "":
-		return nil, errors.New("the address can not be read; it is http://HOST:PORT/PATH")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("scheme %q: expected http or https", u.Scheme)
-	case u.User != nil:
-		return nil, errors.New("the address must not carry a user or a password")
-	}
-	return u, nil
-}
+// anAddress is what an address should be.
+const anAddress = "http://HOST:PORT/PATH or https://HOST/PATH"
 
 // Post sends JSON to an address that somebody wrote down, and returns the status of the answer and its first words. The ID
 // is that of what is sent: whoever gets it twice can tell. A timeout of 0 is that of a probe. What goes wrong
@@ -156,7 +143,7 @@ func (p *Prober) Post(ctx context.Context, address, id string, body []byte, time
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
 	defer cancel()
-	u, err := parse(address)
+	u, err := outbound.ParseAddress(address, anAddress)
 	if err != nil {
 		return 0, "", err
 	}
@@ -172,7 +159,7 @@ func (p *Prober) Post(ctx context.Context, address, id string, body []byte, time
 			req.Header.Set(name, value)
 		}
 	}
-	transport := p.transport(p.Calls.dial)
+	transport := outbound.Transport(p.Calls.dial, p.roots)
 	defer transport.CloseIdleConnections()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
@@ -188,15 +175,6 @@ func (p *Prober) Post(ctx context.Context, address, id string, body []byte, time
 
 // maxSaid bounds what is read of the answer to a call: its first line is shown to people.
 const maxSaid = 1 << 10
-
-func (p *Prober) transport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
-	return &http.Transport{
-		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12},
-		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-}
 
 // failure says whose the end was: a probe's own time is told apart from the caller's.
 func failure(ctx context.Context, err error) error {

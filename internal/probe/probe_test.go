@@ -135,10 +135,10 @@ func TestHTTP(t *testing.T) {
 		t.Error("an answer that breaks off counts")
 	}
 	for address, says := range map[string]string{
-		"ftp://db/":               "expected http or https",
-		"://":                     "can not be read",
-		"/health":                 "can not be read",
-		"http://user:secret@web/": "user or a password",
+		"ftp://db/":               "neither http:// nor https://",
+		"://":                     "cannot be read",
+		"/health":                 "neither http:// nor https://",
+		"http://user:secret@web/": "a user name or a password",
 	} {
 		_, err := prober().HTTP(t.Context(), address)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {

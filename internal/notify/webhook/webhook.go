@@ -18,7 +18,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
@@ -188,13 +187,9 @@ func (c *Channel) post(ctx context.Context, id string, body []byte) error {
 func (c *Channel) transport() *http.Transport {
 	dialer := outbound.Guard{Private: c.options.AllowPrivate, Web: true, Unless: "its channel has no allow_private: true"}.Dialer()
 	dialer.Resolver = c.resolver
-	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12},
-		DisableKeepAlives:      true,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: maxAnswer,
-	}
+	transport := outbound.Transport(dialer.DialContext, c.roots)
+	transport.DisableCompression = true // nothing of the answer is read
+	return transport
 }
 
 // answer says what the status of an answer means.
