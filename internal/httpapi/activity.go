@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -79,7 +80,7 @@ func (s *Surface) selector(ctx context.Context, in *ActivityQuery) (selected, er
 	if in.Ref != "" {
 		ref, err := fleet.ParseRef(in.Ref)
 		if err != nil {
-			return q, problem(invalid, "%v", err)
+			return q, stated(invalid, say.Of(err))
 		}
 		if !s.seesResource(ctx, ref) {
 			return q, noResource(ref)

@@ -20,6 +20,7 @@ import (
 
 	"dayshift/internal/access"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -80,7 +81,7 @@ func (s *Surface) guard(need needs, o operation) func(huma.Context, func(huma.Co
 			err = problem(invalid, "a body of the type %.60q is not read here; send %s", r.Header.Get("Content-Type"), bodyTypes(s.bodies[o.id])).with(http.StatusUnsupportedMediaType)
 		}
 		if err != nil {
-			s.problemOf(r.Context(), o.id, err).write(w)
+			s.problemOf(r.Context(), o.id, err).write(w, r)
 			return
 		}
 		inner := context.WithValue(context.WithValue(context.WithValue(r.Context(), askerKey{}, a), requestKey{}, r), writerKey{}, w)
@@ -154,7 +155,7 @@ func (s *Surface) permit(r *http.Request, a asker, need needs, o operation) erro
 		return problem(unauthenticated, "without a key one may only look: show a key (Authorization: Bearer dsk_…), or sign in").header("WWW-Authenticate", `Bearer realm="dayshift"`)
 	}
 	s.program.Service().Refused(r.Context(), a.Principal, a.from, o.id)
-	return problem(forbidden, "this needs the permission %q, which the role %s does not have", need.word(), a.Role)
+	return problem(forbidden, "this needs the permission %q, which the role %s does not have", need.word(), say.Word(a.Role))
 }
 
 // shownKey is the key that a request shows in its headers.
@@ -229,12 +230,12 @@ func changes(method string) bool {
 func deniedProblem(denied *service.DeniedError, session bool) *Problem {
 	switch denied.Reason {
 	case service.DeniedRate, service.DeniedGuessing:
-		return problem(rate, "%s", denied.Error()).header("Retry-After", seconds(denied.RetryAfter))
+		return stated(rate, denied.Said()).header("Retry-After", seconds(denied.RetryAfter))
 	case service.DeniedQuota:
-		return problem(quota, "%s", denied.Error()).header("Retry-After", seconds(denied.RetryAfter))
+		return stated(quota, denied.Said()).header("Retry-After", seconds(denied.RetryAfter))
 	case service.DeniedUnknown, service.DeniedExpired, service.DeniedRevoked:
 	}
-	p := problem(unauthenticated, "%s", denied.Error()).header("WWW-Authenticate", `Bearer realm="dayshift", error="invalid_token"`)
+	p := stated(unauthenticated, denied.Said()).header("WWW-Authenticate", `Bearer realm="dayshift", error="invalid_token"`)
 	if session {
 		p.headers.Add("Set-Cookie", goneCookie(cookieName).String())
 		p.headers.Add("Set-Cookie", goneCookie(plainCookieName).String())

@@ -72,7 +72,7 @@ func (s *Surface) makeDocs() {
 	slices.SortFunc(types, func(a, b docType) int { return strings.Compare(a.Name, b.Name) })
 	var kinds []docField
 	for word, kind := range problems {
-		kinds = append(kinds, docField{Name: word, Type: fmt.Sprint(kind.status), Description: kind.title})
+		kinds = append(kinds, docField{Name: word, Type: fmt.Sprint(kind.status), Description: kind.title.String()})
 	}
 	slices.SortFunc(kinds, func(a, b docField) int {
 		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Name, b.Name))

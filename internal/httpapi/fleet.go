@@ -64,7 +64,7 @@ func (s *Surface) fleet() {
 			if in.Filter != "" {
 				filter, err := fleet.ParseFilter(in.Filter)
 				if err != nil {
-					return nil, problem(invalid, "%v", err)
+					return nil, stated(invalid, say.Of(err))
 				}
 				query.Filter = &filter
 			}

@@ -26,8 +26,8 @@ var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.Me
 // around puts what holds for every request around the routes.
 func (s *Surface) around(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
-	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		problem(forbidden, "the request comes from another site").write(w)
+	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem(forbidden, "the request comes from another site").write(w, r)
 	}))
 	return s.recovered(s.headed(known(crossOrigin.Handler(next))))
 }
@@ -62,7 +62,7 @@ func known(next http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		problem(invalid, "the method %.20q is not known", r.Method).with(http.StatusMethodNotAllowed).write(w)
+		problem(invalid, "the method %.20q is not known", r.Method).with(http.StatusMethodNotAllowed).write(w, r)
 	})
 }
 
@@ -83,7 +83,7 @@ func (s *Surface) recovered(next http.Handler) http.Handler {
 			if sent.began {
 				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 			}
-			problem(internal, "something went wrong; the log of the server says what").write(w)
+			problem(internal, "something went wrong; the log of the server says what").write(w, r)
 		}()
 		next.ServeHTTP(sent, r)
 	})
@@ -120,9 +120,9 @@ func (s *Surface) unrouted(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allowed == nil {
-		problem(notFound, "there is no %.200q; see /docs", r.URL.Path).write(w)
+		problem(notFound, "there is no %.200q; see /docs", r.URL.Path).write(w, r)
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	problem(invalid, "%s is not a method of %.200q; %s are", r.Method, r.URL.Path, strings.Join(allowed, ", ")).with(http.StatusMethodNotAllowed).write(w)
+	problem(invalid, "%s is not a method of %.200q; %s are", r.Method, r.URL.Path, strings.Join(allowed, ", ")).with(http.StatusMethodNotAllowed).write(w, r)
 }

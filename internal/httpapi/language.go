@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"reflect"
-	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -129,12 +128,4 @@ func translate(language say.Language, value reflect.Value) {
 			}
 		}
 	}
-}
-
-// said is what an error says: in the language of the reader where it can be.
-func said(err error) say.Text {
-	if sayer, ok := err.(say.Sayer); ok { // not of an error within: what wraps it says more
-		return sayer.Said()
-	}
-	return say.Raw(strings.TrimSpace(err.Error()))
 }

@@ -170,12 +170,12 @@ func (s *Surface) changeObject(ctx context.Context, k objectKind, name string, p
 	case err != nil:
 		return nil, err
 	case held == nil && remove:
-		return nil, problem(notFound, "there is no %s %.200q", k.kind, name)
+		return nil, problem(notFound, "there is no %s %.200q", say.Word(k.kind), name)
 	case held == nil:
 	case who(ctx).within != nil && !s.sees(ctx, held):
-		return nil, problem(notFound, "there is no %s %.200q", k.kind, name)
+		return nil, problem(notFound, "there is no %s %.200q", say.Word(k.kind), name)
 	case held.File:
-		return nil, problem(locked, "%s %q belongs to the configuration file, %s: it is changed there", k.kind, name, held.Where)
+		return nil, problem(locked, "%s %q belongs to the configuration file, %s: it is changed there", say.Word(k.kind), name, held.Where)
 	}
 	if remove && version == 0 {
 		return nil, problem(invalid, "a deletion needs If-Match").with(http.StatusPreconditionRequired)

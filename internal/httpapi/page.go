@@ -51,13 +51,13 @@ type file struct {
 func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		problem(invalid, "%s is not a method of a page", r.Method).with(http.StatusMethodNotAllowed).write(w)
+		problem(invalid, "%s is not a method of a page", r.Method).with(http.StatusMethodNotAllowed).write(w, r)
 		return
 	}
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	found, err := f.get(name)
 	if err != nil && !f.isRoute(name) {
-		problem(notFound, "there is no %.200q", r.URL.Path).write(w)
+		problem(notFound, "there is no %.200q", r.URL.Path).write(w, r)
 		return
 	}
 	cache := askAgain
@@ -66,7 +66,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		if found, err = f.get("index.html"); err != nil {
-			problem(notFound, "the page was not built").write(w)
+			problem(notFound, "the page was not built").write(w, r)
 			return
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"dayshift/internal/access"
 	"dayshift/internal/buildinfo"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -237,7 +238,7 @@ func denied(err error) error {
 		gone      *service.GoneError
 		forbid    *service.ForbiddenError
 		notLetIn  *service.DeniedError
-		asProblem = func(kind string) error { return problem(kind, "%s", err.Error()) }
+		asProblem = func(kind string) error { return stated(kind, say.Of(err)) }
 	)
 	switch {
 	case errors.As(err, &gone):

@@ -21,7 +21,7 @@ import (
 // in problems, and what programs tell problems apart by; Detail is for people.
 type Problem struct {
 	Type   string          `json:"type" example:"/problems/stale" doc:"What kind of problem it is: /problems/ and a word."`
-	Title  string          `json:"title" example:"Changed by somebody else" doc:"The kind in words; the same for every problem of the kind."`
+	Title  say.Text        `json:"title" example:"Changed by somebody else" doc:"The kind in words; the same for every problem of the kind."`
 	Status int             `json:"status" example:"409" doc:"The HTTP status."`
 	Detail say.Text        `json:"detail,omitzero" doc:"What is wrong here, and what to do, for people."`
 	Errors []ProblemDetail `json:"errors,omitempty" doc:"What is wrong, field by field."`
@@ -33,9 +33,9 @@ type Problem struct {
 
 // ProblemDetail is one field that is at fault.
 type ProblemDetail struct {
-	Location string `json:"location,omitempty" example:"body.periods[0]" doc:"Where: body.…, query.…, path.… or header.…; of a configuration FILE:LINE:COLUMN and the path of the field."`
-	Message  string `json:"message" doc:"What is wrong, and what is allowed."`
-	Value    any    `json:"value,omitempty" doc:"What was sent."`
+	Location string   `json:"location,omitempty" example:"body.periods[0]" doc:"Where: body.…, query.…, path.… or header.…; of a configuration FILE:LINE:COLUMN and the path of the field."`
+	Message  say.Text `json:"message" doc:"What is wrong, and what is allowed."`
+	Value    any      `json:"value,omitempty" doc:"What was sent."`
 }
 
 // The kinds of problems. Each is /problems/WORD on the wire.
@@ -58,34 +58,30 @@ const (
 // problems are the kinds with their status and what they are called.
 var problems = map[string]struct {
 	status int
-	title  string
+	title  say.Text
 }{
-	invalid:         {http.StatusUnprocessableEntity, "Not understood"},
-	notFound:        {http.StatusNotFound, "Not found"},
-	stale:           {http.StatusConflict, "Changed by somebody else"},
-	locked:          {http.StatusForbidden, "Belongs to the configuration file"},
-	unconfirmed:     {http.StatusConflict, "To be confirmed by a person"},
-	forbidden:       {http.StatusForbidden, "Not allowed"},
-	outside:         {http.StatusForbidden, "Reaches outside of what you may touch"},
-	unauthenticated: {http.StatusUnauthorized, "Not signed in"},
-	rate:            {http.StatusTooManyRequests, "Too many requests"},
-	quota:           {http.StatusTooManyRequests, "Quota used up"},
-	tooLarge:        {http.StatusRequestEntityTooLarge, "Too large"},
-	unavailable:     {http.StatusServiceUnavailable, "Not available now"},
-	internal:        {http.StatusInternalServerError, "Internal error"},
+	invalid:         {http.StatusUnprocessableEntity, say.F("Not understood")},
+	notFound:        {http.StatusNotFound, say.F("Not found")},
+	stale:           {http.StatusConflict, say.F("Changed by somebody else")},
+	locked:          {http.StatusForbidden, say.F("Belongs to the configuration file")},
+	unconfirmed:     {http.StatusConflict, say.F("To be confirmed by a person")},
+	forbidden:       {http.StatusForbidden, say.F("Not allowed")},
+	outside:         {http.StatusForbidden, say.F("Reaches outside of what you may touch")},
+	unauthenticated: {http.StatusUnauthorized, say.F("Not signed in")},
+	rate:            {http.StatusTooManyRequests, say.F("Too many requests")},
+	quota:           {http.StatusTooManyRequests, say.F("Quota used up")},
+	tooLarge:        {http.StatusRequestEntityTooLarge, say.F("Too large")},
+	unavailable:     {http.StatusServiceUnavailable, say.F("Not available now")},
+	internal:        {http.StatusInternalServerError, say.F("Internal error")},
 }
 
-// problem makes a problem of a kind.
-func problem(kind, format string, args ...any) *Problem {
-	of := problems[kind]
-	return &Problem{Type: "/problems/" + kind, Title: of.title, Status: of.status, Detail: say.Raw(fmt.Sprintf(format, args...))}
-}
+// problem makes a problem of a kind, which is said in the language of the reader.
+func problem(kind, format string, args ...any) *Problem { return stated(kind, say.F(format, args...)) }
 
-// stated makes a problem of a kind that is said in the language of the reader.
+// stated makes a problem of a kind of what was said already.
 func stated(kind string, detail say.Text) *Problem {
-	p := problem(kind, "")
-	p.Detail = detail
-	return p
+	of := problems[kind]
+	return &Problem{Type: "/problems/" + kind, Title: of.title, Status: of.status, Detail: detail}
 }
 
 // with says another status than that of the kind.
@@ -95,7 +91,7 @@ func (p *Problem) with(status int) *Problem {
 }
 
 // Error implements error.
-func (p *Problem) Error() string { return p.Title + ": " + p.Detail.String() }
+func (p *Problem) Error() string { return p.Title.String() + ": " + p.Detail.String() }
 
 // GetStatus implements huma.StatusError.
 func (p *Problem) GetStatus() int { return p.Status }
@@ -117,12 +113,15 @@ func (p *Problem) header(name, value string) *Problem {
 }
 
 // write answers a request that no operation answers.
-func (p *Problem) write(w http.ResponseWriter) {
+func (p *Problem) write(w http.ResponseWriter, r *http.Request) {
+	language := say.Best(r.Header.Get("Accept-Language"))
 	maps.Copy(w.Header(), p.headers)
 	w.Header().Set("Content-Type", problemJSON)
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Add("Vary", "Accept-Language")
+	w.Header().Set("Content-Language", string(language))
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client has gone: nobody to tell
+	_ = json.NewEncoder(w).Encode(in(language, p)) // the client has gone: nobody to tell
 }
 
 // shownValue bounds what a problem repeats of what was sent, in bytes.
@@ -142,7 +141,7 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 	case http.StatusInternalServerError:
 		kind = internal
 	}
-	p := problem(kind, "%s", message)
+	p := stated(kind, said(message))
 	p.Status = status
 	if status == 0 { // huma asks for an example of the type
 		return p
@@ -152,9 +151,9 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 		return p
 	}
 	for _, err := range errs {
-		detail := ProblemDetail{Message: err.Error()}
+		detail := ProblemDetail{Message: said(err.Error())}
 		if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
-			detail = ProblemDetail{Location: d.Location, Message: d.Message}
+			detail = ProblemDetail{Location: d.Location, Message: said(d.Message)}
 			if text := fmt.Sprint(d.Value); d.Location != "body" && d.Value != nil && len(text) <= shownValue {
 				detail.Value = d.Value
 			}
@@ -165,7 +164,10 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 		p.Errors = append(p.Errors, detail)
 	}
 	if len(p.Errors) > 0 {
-		p.Detail = say.Raw(strings.TrimPrefix(p.Errors[0].Location+": ", ": ") + p.Errors[0].Message)
+		p.Detail = p.Errors[0].Message
+		if at := p.Errors[0].Location; at != "" {
+			p.Detail = say.F("%s: %s", at, p.Detail)
+		}
 	}
 	return p
 }
@@ -192,17 +194,17 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 		part     *service.PartError
 		reaches  *service.OutsideError
 		tooLong  *http.MaxBytesError
-		asStated = func(kind string) *Problem { return stated(kind, said(err)) }
+		asStated = func(kind string) *Problem { return stated(kind, say.Of(err)) }
 	)
 	switch {
 	case errors.As(denied(err), &already):
 		return already
 	case errors.As(err, &part):
-		return problem(stale, "%s", part.Error())
+		return stated(stale, part.Said())
 	case errors.As(err, &tooLong):
 		return problem(tooLarge, "the body is larger than %d bytes", tooLong.Limit)
 	case errors.As(err, &refused):
-		p := problem(invalid, "%s", "there is a fault in it; nothing was changed")
+		p := problem(invalid, "there is a fault in it; nothing was changed")
 		for _, fault := range refused.Faults {
 			p.fault("body", fault.Path, fault.Summary(), fault.Allowed, fault.Fix)
 		}
@@ -242,7 +244,7 @@ func (p *Problem) fault(at, path, summary, allowed, fix string) {
 	if fix != "" {
 		message += "; " + fix
 	}
-	p.Errors = append(p.Errors, ProblemDetail{Location: cmp.Or(strings.Trim(at+"."+path, "."), "body"), Message: message})
+	p.Errors = append(p.Errors, ProblemDetail{Location: cmp.Or(strings.Trim(at+"."+path, "."), "body"), Message: say.Raw(message)})
 	if len(p.Errors) == 1 {
 		p.Detail = say.Raw(summary)
 	}

@@ -33,14 +33,14 @@ func (s *Surface) identityProvider() OIDC {
 func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 	provider := s.identityProvider()
 	if provider == nil {
-		problem(notFound, "nobody signs in with an identity provider here").write(w)
+		problem(notFound, "nobody signs in with an identity provider here").write(w, r)
 		return
 	}
 	if !s.inTime(w, r) {
 		return
 	}
 	if err := s.inTheClear(r); err != nil {
-		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
+		s.problemOf(r.Context(), "signInWithProvider", err).write(w, r)
 		return
 	}
 	to, state, err := provider.Start(r.Context(), pagepath.Local(r.URL.Query().Get("to")))
@@ -57,7 +57,7 @@ func (s *Surface) provider(w http.ResponseWriter, r *http.Request) {
 func (s *Surface) callback(w http.ResponseWriter, r *http.Request) {
 	provider := s.identityProvider()
 	if provider == nil {
-		problem(notFound, "nobody signs in with an identity provider here").write(w)
+		problem(notFound, "nobody signs in with an identity provider here").write(w, r)
 		return
 	}
 	if !s.inTime(w, r) {
@@ -85,7 +85,7 @@ func (s *Surface) inTime(w http.ResponseWriter, r *http.Request) bool {
 	_, grant, err := s.program.Service().Gate.Anonymous(s.client(r), wall())
 	limits(w.Header(), grant, wall())
 	if err != nil {
-		s.problemOf(r.Context(), "signInWithProvider", err).write(w)
+		s.problemOf(r.Context(), "signInWithProvider", err).write(w, r)
 	}
 	return err == nil
 }

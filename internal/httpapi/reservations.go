@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -64,7 +65,7 @@ func (s *Surface) reservations() {
 			return nil, err
 		}
 		if held == nil {
-			return nil, problem(notFound, "there is no reservation %.200q", in.Name)
+			return nil, problem(notFound, "there is no %s %.200q", say.Word(store.ReservationObject), in.Name)
 		}
 		body, err := s.program.Service().ApproveReservation(ctx, service.ApprovalRequest{Name: in.Name, Author: who(ctx).Actor()})
 		if err == nil && body.Saved {
@@ -77,7 +78,7 @@ func (s *Surface) reservations() {
 // noReservation makes what the service says of a name that there is none of a 404.
 func noReservation(err error) error {
 	if wrong, is := errors.AsType[*service.InputError](err); is {
-		return problem(notFound, "%s", wrong.Error())
+		return stated(notFound, wrong.Said())
 	}
 	return err
 }

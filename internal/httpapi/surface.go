@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"dayshift/internal/access"
+	"dayshift/internal/say"
 )
 
 // base is where the API begins.
@@ -298,11 +298,11 @@ const maxDepth = 32
 // It goes over the bytes once, because a body can have half a million elements.
 func checkJSON(data []byte) error {
 	if !utf8.Valid(data) {
-		return errors.New("it is not UTF-8")
+		return say.Err("it is not UTF-8")
 	}
 	if !json.Valid(data) {
 		var nothing any
-		return fmt.Errorf("it is not JSON: %w", json.Unmarshal(data, &nothing))
+		return say.Err("it is not JSON: %w", json.Unmarshal(data, &nothing))
 	}
 	type level struct {
 		keys  map[string]bool // nil: of a list
@@ -313,7 +313,7 @@ func checkJSON(data []byte) error {
 		switch data[i] {
 		case '{', '[':
 			if len(levels) == maxDepth {
-				return fmt.Errorf("it is nested more than %d deep", maxDepth)
+				return say.Err("it is nested more than %d deep", maxDepth)
 			}
 			of := level{}
 			if data[i] == '{' {
@@ -329,11 +329,11 @@ func checkJSON(data []byte) error {
 			if len(levels) > 0 && levels[len(levels)-1].isKey {
 				var key string
 				if err := json.Unmarshal(data[i:end], &key); err != nil {
-					return fmt.Errorf("it is not JSON: %w", err)
+					return say.Err("it is not JSON: %w", err)
 				}
 				top := &levels[len(levels)-1]
 				if top.keys[key] {
-					return fmt.Errorf("the key %.60q is there twice", key)
+					return say.Err("the key %.60q is there twice", key)
 				}
 				top.keys[key], top.isKey = true, false
 			}

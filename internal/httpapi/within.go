@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -156,7 +157,7 @@ func (s *Surface) visibleObject(ctx context.Context, kind store.ObjectKind, name
 		return err
 	}
 	if held == nil || who(ctx).within != nil && !s.sees(ctx, held) {
-		return problem(notFound, "there is no %s %.200q", kind, name)
+		return problem(notFound, "there is no %s %.200q", say.Word(kind), name)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (s *Surface) workloads() {
 		body, err := s.program.Service().WorkloadRun(ctx, in.ID)
 		sees.trim(&body)
 		if gone, is := errors.AsType[*service.GoneError](err); is {
-			return nil, problem(notFound, "%s", gone.Error())
+			return nil, stated(notFound, gone.Said())
 		}
 		if err == nil && body.Workload != in.Name {
 			return nil, problem(notFound, "workload %.200q has no run %.100q", in.Name, in.ID)
