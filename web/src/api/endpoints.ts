@@ -13,13 +13,16 @@ type QueryOf<K extends Operation> = operations[K]['parameters'] extends { query?
 export type About = Schemas['About']
 export type Activity = Schemas['Activity']
 export type ActivityList = Schemas['ActivityList']
+export type ApprovalAnswer = Schemas['ApprovalAnswer']
 export type Attention = Schemas['Attention']
+export type Capacity = Schemas['Capacity']
 export type Checkup = Schemas['Checkup']
 export type ClearedOverrides = Schemas['ClearedOverrides']
 export type Effect = Schemas['Effect']
 export type Explanation = Schemas['Explanation']
 export type Facet = Schemas['Facet']
 export type FleetPage = Schemas['FleetPage']
+export type HeldReservation = Schemas['HeldReservation']
 export type HolidayYear = Schemas['HolidayYear']
 export type KeyAnswer = Schemas['KeyAnswer']
 export type KeyChange = Schemas['KeyChange']
@@ -31,6 +34,8 @@ export type Me = Schemas['Me']
 export type OverrideAnswer = Schemas['OverrideAnswer']
 export type OverrideRequest = Schemas['OverrideRequest']
 export type Overview = Schemas['Overview']
+export type ReservationHistory = Schemas['ReservationHistory']
+export type ReservationStatus = Schemas['ReservationStatus']
 export type Resource = Schemas['Resource']
 export type RuleCheck = Schemas['RuleCheck']
 export type RuleDraft = Schemas['RuleDraft']
@@ -129,6 +134,14 @@ export const stopWorkload = (name: string, body: Schemas['WorkloadStop'], dryRun
 export const cancelWorkload = (name: string, run: string) => request<WorkloadAnswer>('POST', path`/workloads/${name}/cancel`, { body: { run } })
 export const resumeWorkload = (name: string, run: string, mode: Schemas['WorkloadResume']['mode']) =>
   request<WorkloadAnswer>('POST', path`/workloads/${name}/resume`, { body: { run, mode } })
+
+// Reservations of capacity: what is wanted, held and used
+
+export const getCapacity = (signal?: AbortSignal) => get<Capacity>('/capacity', undefined, signal)
+export const getReservationStatus = (name: string, signal?: AbortSignal) => get<ReservationStatus>(path`/reservations/${name}/status`, undefined, signal)
+export const getReservationHistory = (name: string, query: QueryOf<'getReservationHistory'>, signal?: AbortSignal) =>
+  get<ReservationHistory>(path`/reservations/${name}/history`, query, signal)
+export const approveReservation = (name: string) => request<ApprovalAnswer>('POST', path`/reservations/${name}/approve`)
 
 // The record, and how things are
 

@@ -1,4 +1,4 @@
-/** Schedules, periods, exceptions, holidays, rules and workloads: the operations that are the same for objects of every kind. */
+/** Schedules, periods, exceptions, holidays, rules, workloads and reservations: the operations that are the same for objects of every kind. */
 import type { PeriodSpec } from '@/lib/week'
 import type { WorkloadSpec } from '@/lib/workloadDraft'
 import { request } from './client'
@@ -7,7 +7,7 @@ import type { components } from './types.gen'
 type Schemas = components['schemas']
 
 /** The kinds of objects, as the paths of the API name them. */
-export type ObjectKind = 'schedules' | 'periods' | 'exceptions' | 'holidays' | 'rules' | 'workloads'
+export type ObjectKind = 'schedules' | 'periods' | 'exceptions' | 'holidays' | 'rules' | 'workloads' | 'reservations'
 
 // What stands below the name of an object. The document says what the server takes; in answers it leaves the spec open,
 // which is any JSON object there. What it holds is said here by hand: what was taken, and names as a list also where text
@@ -19,6 +19,7 @@ export type ScheduleSpec = Listed<Schemas['Schedule'], 'holidays'>
 export type ExceptionSpec = Schemas['Exception']
 export type HolidaysSpec = Schemas['Holiday']
 export type RuleSpec = Listed<Schemas['Rule'], 'accounts' | 'regions'>
+export type ReservationSpec = Listed<Schemas['Reservation'], 'zones'>
 
 export interface SpecOf {
   schedules: ScheduleSpec
@@ -27,6 +28,7 @@ export interface SpecOf {
   holidays: HolidaysSpec
   rules: RuleSpec
   workloads: WorkloadSpec
+  reservations: ReservationSpec
 }
 
 /** What the document has of an object, with the spec that it leaves open. */

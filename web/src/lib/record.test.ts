@@ -14,6 +14,9 @@ describe('the link of a row', () => {
     ['a schedule that was changed', { event: 'object', name: 'schedule/office hours', schedule: 'office hours' }, '/schedules/office%20hours'],
     ['an exception', { event: 'object', name: 'exception/2027-02-05', schedule: 'office' }, '/exceptions'],
     ['the override of a schedule', { event: 'override', name: 'ov-1', schedule: 'office' }, '/schedules/office'],
+    ['a reservation, whatever AWS calls it', { event: 'reserved', name: 'black-friday', ref: { scope, id: 'cr-1' } }, '/reservations/black-friday'],
+    ['a row of the table of reservations', { event: 'reservation-short', name: 'table/eu-central-1a/m5.large', ref: { scope } }, '/reservations/table%2Feu-central-1a%2Fm5.large'],
+    ['a reservation that was changed', { event: 'object', name: 'reservation/black-friday' }, '/reservations/black-friday'],
     ['hostile names', { event: 'object', name: 'schedule/../../signin?to=//evil' }, '/schedules/..%2F..%2Fsignin%3Fto%3D%2F%2Fevil'],
   ])('leads to %s', (_, row, link) => {
     expect(linkOf(row)).toBe(link)

@@ -6,12 +6,16 @@ export interface Subject {
   ref?: { scope?: { account?: string; region?: string }; kind?: string; id?: string }
 }
 
-const pages: Record<string, string> = { schedule: '/schedules/', rule: '/rules/' }
+const pages: Record<string, string> = { schedule: '/schedules/', rule: '/rules/', reservation: '/reservations/' }
+
+/** Events that are about a reservation, which is their name. */
+const ofReservations = new Set(['reserved', 'released', 'reservation-short', 'reservation-idle', 'reservation-failed', 'approved'])
 const lists: Record<string, string> = { period: '/schedules', exception: '/exceptions', holiday: '/holidays', key: '/keys' }
 
 /** The page of what a row is about; undefined where it has none. */
 export function linkOf(row: Subject): string | undefined {
   const { scope, kind, id } = row.ref ?? {}
+  if (ofReservations.has(row.event) && (row.name ?? '') !== '') return `/reservations/${encodeURIComponent(row.name ?? '')}`
   if (scope?.account !== undefined && scope.account !== '' && scope.region !== undefined && scope.region !== '') {
     if (kind !== undefined && kind !== '' && id !== undefined && id !== '') {
       return `/fleet/${[scope.account, scope.region, kind, id].map(encodeURIComponent).join('/')}`
@@ -57,6 +61,11 @@ const tones: Record<string, Tone> = {
   announced: 'warn',
   'rule-missed': 'warn',
   denied: 'warn',
+  reserved: 'good',
+  released: 'rest',
+  'reservation-short': 'bad',
+  'reservation-failed': 'bad',
+  'reservation-idle': 'warn',
 }
 
 export function toneOf(event: string): Tone {

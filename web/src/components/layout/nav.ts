@@ -22,6 +22,7 @@ export const nav: NavItem[][] = [
     { name: 'holidays', title: 'nav.holidays', icon: 'holidays', needs: 'read' },
     { name: 'exceptions', title: 'nav.exceptions', icon: 'exceptions', needs: 'read' },
     { name: 'rules', title: 'nav.rules', icon: 'rules', needs: 'read' },
+    { name: 'reservations', title: 'nav.reservations', icon: 'reservations', needs: 'read' },
   ],
   [
     { name: 'activity', title: 'nav.activity', icon: 'activity', needs: 'read', bar: true },
