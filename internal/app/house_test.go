@@ -170,7 +170,7 @@ func (h *house) begin(name string, parts func(d *Daemon) []func(context.Context)
 	h.t.Helper()
 	kept := &mortalStore{Store: h.store}
 	a := h.open(kept)
-	d := &Daemon{App: a, leader: newLeader(kept), agenda: newAgenda(time.Duration(a.Config.Config.ResyncInterval), 1)}
+	d := &Daemon{App: a, leader: newLeader(kept), agenda: newAgenda(time.Duration(a.Config.Config.ResyncInterval), 1), changed: make(chan struct{}, 1)}
 	d.known = pass.Known{Gaps: map[fleet.Scope]string{}, Held: map[fleet.Ref]plan.Guard{}}
 	d.leader.holder += name
 	ctx, cancel := context.WithCancel(h.t.Context())

@@ -547,7 +547,9 @@ func (l *Look) blocked(w *work, step reservation.Step, err error) {
 func (l *Look) trouble(w *work, what string, err error) reservation.Step {
 	now := l.Clock.Now()
 	gap := l.Rules.Interval
-	if errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrTransient) {
+	// One that waited in vain for room in the request limits is as one that was told that there were too many.
+	passing := errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrTransient) || errors.Is(err, context.DeadlineExceeded)
+	if passing {
 		gap = min(gap, retryGap)
 	}
 	var later cloud.RetryAfter
@@ -555,7 +557,7 @@ func (l *Look) trouble(w *work, what string, err error) reservation.Step {
 		gap = max(gap, min(later.RetryAfter(), l.Rules.Interval))
 	}
 	text := fmt.Sprintf("%s: %v", what, err)
-	if !errors.Is(err, cloud.ErrThrottled) && !errors.Is(err, cloud.ErrTransient) && w.memory.Told.Trouble != class(err) {
+	if !passing && w.memory.Told.Trouble != class(err) {
 		w.row(l.row(w, store.EventReservationFailed, string(reservation.Trouble), "", "%s", text+costs(w.memory.Held)))
 		w.tellOnce(class(err), notify.ReservationFailed, now, text+costs(w.memory.Held))
 	}
