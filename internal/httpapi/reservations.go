@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"dayshift/internal/say"
 	"dayshift/internal/service"
-	"dayshift/internal/store"
 )
 
 func (s *Surface) reservations() {
@@ -52,7 +50,7 @@ func (s *Surface) reservations() {
 	})
 	op(s, toManage, operation{
 		id: "approveReservation", method: http.MethodPost, path: "/reservations/{name}/approve", tag: "Capacity", summary: "Approve what a reservation costs",
-		doc: "Somebody else than who changed it last has to. The approval is for the reservation as it is: when what it costs money by changes, it is needed anew.",
+		doc: "Somebody else than who changed it last has to. The approval is for the reservation as it is: when what it costs money by changes, it is needed anew. A row of the SQL table is named table/ZONE/TYPE, with its slashes written %2F.",
 	}, func(ctx context.Context, in *ObjectPath) (*answer[service.ApprovalAnswer], error) {
 		if err := unbound(ctx); err != nil {
 			return nil, err
@@ -60,12 +58,8 @@ func (s *Surface) reservations() {
 		if err := s.recheck(ctx, toManage); err != nil {
 			return nil, err
 		}
-		held, err := s.heldObject(store.ReservationObject, in.Name)
-		if err != nil {
-			return nil, err
-		}
-		if held == nil {
-			return nil, problem(notFound, "there is no %s %.200q", say.Word(store.ReservationObject), in.Name)
+		if _, err := s.program.Service().Reservation(ctx, in.Name); err != nil {
+			return nil, noReservation(err)
 		}
 		body, err := s.program.Service().ApproveReservation(ctx, service.ApprovalRequest{Name: in.Name, Author: who(ctx).Actor()})
 		if err == nil && body.Saved {
