@@ -14,6 +14,7 @@ import (
 	"dayshift/internal/notify"
 	"dayshift/internal/notify/sns"
 	"dayshift/internal/notify/webhook"
+	"dayshift/internal/outbound"
 )
 
 // lastTry is how long channels may take, all of them together, for what waits
@@ -50,8 +51,9 @@ func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[st
 				headers[header] = value.Reveal()
 			}
 			hook, err := webhook.New(webhook.Options{
-				Name: name, URL: c.URL.Reveal(), Secret: c.Secret.Reveal(), Previous: c.PreviousSecret.Reveal(), Headers: headers,
-				AllowPrivate: c.AllowPrivate, Version: buildinfo.Get().Version, Now: wall.Now,
+				Name:        name,
+				PostOptions: outbound.PostOptions{URL: c.URL.Reveal(), AllowPrivate: c.AllowPrivate, Version: buildinfo.Get().Version, Now: wall.Now},
+				Secret:      c.Secret.Reveal(), Previous: c.PreviousSecret.Reveal(), Headers: headers,
 			})
 			if err != nil {
 				return nil, err

@@ -33,7 +33,14 @@ func (f Filter) Takes(m Message) bool {
 	return m.Schedule != "" && slices.Contains(f.Schedules, m.Schedule) || m.Workload != "" && slices.Contains(f.Workloads, m.Workload)
 }
 
-// RetryError says that a message was not taken, and may be sent again.
+// Retryable is an error that says that a message was not taken, and may be sent again.
+type Retryable interface {
+	error
+	// RetryAfter is how long the channel asks to be left alone; 0: it does not say.
+	RetryAfter() time.Duration
+}
+
+// RetryError is a Retryable.
 type RetryError struct {
 	Err error
 	// After is how long the channel asks to be left alone; 0: it does not say.
@@ -44,6 +51,9 @@ func (e *RetryError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the reason.
 func (e *RetryError) Unwrap() error { return e.Err }
+
+// RetryAfter implements Retryable.
+func (e *RetryError) RetryAfter() time.Duration { return e.After }
 
 // Result is what became of a message, or of an attempt to send it.
 type Result string
@@ -223,7 +233,7 @@ func (o *Outbox) settle(e entry, err error) time.Duration {
 		done()
 		return 0
 	}
-	var again *RetryError
+	var again Retryable
 	switch {
 	case o.ctx.Err() != nil: // it stays, for Close to tell
 		return 0
@@ -238,7 +248,7 @@ func (o *Outbox) settle(e entry, err error) time.Duration {
 	}
 	o.failures++
 	gap := firstGap << min(o.failures-1, 20)
-	return max(min(gap, maxGap), min(again.After, maxAfter))
+	return max(min(gap, maxGap), min(again.RetryAfter(), maxAfter))
 }
 
 // nap waits, unless something makes it worth to try at once.

@@ -24,6 +24,7 @@ import (
 	"go.uber.org/goleak"
 
 	"dayshift/internal/notify"
+	"dayshift/internal/outbound"
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +48,9 @@ var example = notify.Message{
 // toHere is a channel to this machine.
 func toHere(t *testing.T, url string, change func(*Options)) *Channel {
 	t.Helper()
-	options := Options{Name: "ops", URL: url, Secret: secret, AllowPrivate: true, Version: "1.2.3", Now: func() time.Time { return time.Unix(sentUnix, 0) }}
+	options := Options{Name: "ops", Secret: secret, PostOptions: outbound.PostOptions{
+		URL: url, AllowPrivate: true, Version: "1.2.3", Now: func() time.Time { return time.Unix(sentUnix, 0) },
+	}}
 	if change != nil {
 		change(&options)
 	}
@@ -201,13 +204,14 @@ func TestAnswers(t *testing.T) {
 		{"hangs up", raw(""), "does not answer as a web server does", true, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := toHere(t, serve(t, test.answer)+"/"+canary, nil)
-			if strings.Contains(test.want, "300ms") {
-				c.timeout = 300 * time.Millisecond
-			}
+			c := toHere(t, serve(t, test.answer)+"/"+canary, func(o *Options) {
+				if strings.Contains(test.want, "300ms") {
+					o.Timeout = 300 * time.Millisecond
+				}
+			})
 			err := c.Send(t.Context(), example)
-			var again *notify.RetryError
-			if (err == nil) != (test.want == "") || errors.As(err, &again) != test.again || again != nil && again.After != test.after {
+			var again notify.Retryable
+			if (err == nil) != (test.want == "") || errors.As(err, &again) != test.again || again != nil && again.RetryAfter() != test.after {
 				t.Fatalf("%v (%+v)", err, again)
 			}
 			if err != nil && (!strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), canary)) {
@@ -220,7 +224,7 @@ func TestAnswers(t *testing.T) {
 func TestSendEndsWithItsCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
-	var again *notify.RetryError
+	var again notify.Retryable
 	if err := toHere(t, url, nil).Send(ctx, example); !errors.Is(err, context.Canceled) || !errors.As(err, &again) {
 		t.Error(err)
 	}
@@ -237,7 +241,7 @@ func TestNewRefuses(t *testing.T) {
 		{"http://hooks.example/s3cret", secret, "not encrypted"},
 		{"https://hooks.example/s3cret", "", "no secret to sign with"},
 	} {
-		_, err := New(Options{Name: "ops", URL: test.url, Secret: test.secret})
+		_, err := New(Options{Name: "ops", Secret: test.secret, PostOptions: outbound.PostOptions{URL: test.url}})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", test.url, err)
 		}
@@ -308,9 +312,7 @@ func TestFault6_30_NoWayIntoPrivateNetworks(t *testing.T) {
 		{"127.0.0.1.", false},
 		{"①②⑦.0.0.1", false},
 	} {
-		c := toHere(t, "https://"+test.host+":"+port+"/", nil)
-		c.options.AllowPrivate = test.private
-		c.timeout = 2 * time.Second
+		c := toHere(t, "https://"+test.host+":"+port+"/", func(o *Options) { o.AllowPrivate, o.Timeout = test.private, 2*time.Second })
 		log, results := deliver(t, c)
 		if asked.Load() || results[notify.Sent] != 0 || results[notify.Lost] != 1 {
 			t.Errorf("%s: asked %v, %v", test.host, asked.Load(), results)
@@ -335,9 +337,10 @@ func TestFault6_30_NoWayIntoPrivateNetworks(t *testing.T) {
 	})
 	t.Run("a name that is moved there", func(t *testing.T) { // rebinding: what a look-up said before does not count
 		for _, ip := range []net.IP{net.IPv4(169, 254, 169, 254), net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)} {
-			c := toHere(t, "https://hooks.example:"+port+"/", nil)
-			c.options.AllowPrivate = false
-			c.resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nameServer(ip), nil }}
+			c := toHere(t, "https://hooks.example:"+port+"/", func(o *Options) {
+				o.AllowPrivate = false
+				o.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nameServer(ip), nil }}
+			})
 			log, results := deliver(t, c)
 			if asked.Load() || results[notify.Lost] != 1 || !strings.Contains(log, "refused to connect") || strings.Contains(log, ip.String()) {
 				t.Errorf("%s: %v: %s", ip, results, log)
@@ -455,9 +458,10 @@ func TestFault6_38_NoSecretIsTold(t *testing.T) {
 func TestOverTLS(t *testing.T) {
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer secure.Close()
-	c := toHere(t, secure.URL, nil)
-	c.roots = x509.NewCertPool()
-	c.roots.AddCert(secure.Certificate())
+	c := toHere(t, secure.URL, func(o *Options) {
+		o.Roots = x509.NewCertPool()
+		o.Roots.AddCert(secure.Certificate())
+	})
 	if err := c.Send(t.Context(), example); err != nil {
 		t.Error(err)
 	}
@@ -476,7 +480,7 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var read post
+		var read content
 		if err := json.Unmarshal(body, &read); err != nil || bytes.ContainsAny(body, "\n\r\x00\x1b") {
 			t.Fatalf("%q: %v", body, err)
 		}
