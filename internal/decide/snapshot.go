@@ -33,15 +33,15 @@ func (x *decider) chooseSnapshot() {
 	}
 	x.Snapshot = before
 	if !snapshotFresh(before, x.s.Snapshot, x.Resource.Ref, x.now) {
-		x.Snapshot, x.SnapshotBegins = snapshotName(x.s.Snapshot, x.Resource.Ref, x.now), true
+		x.Snapshot, x.SnapshotBegins = SnapshotName(x.s.Snapshot, x.Resource.Ref, x.now), true
 	}
 	m.Snapshot = x.Snapshot
 	x.say("snapshot", func() say.Text { return say.F("its snapshot %s is taken first", x.Snapshot) })
 }
 
-// snapshotName is PREFIX-stopped-ID-TIME. An ID that does not fit is cut, and a
+// SnapshotName is the name of the snapshot that a stop begun at an instant takes first, PREFIX-stopped-ID-TIME. An ID that does not fit is cut, and a
 // number in its place tells it from others that begin alike.
-func snapshotName(prefix string, ref fleet.Ref, at time.Time) string {
+func SnapshotName(prefix string, ref fleet.Ref, at time.Time) string {
 	return snapshotFamily(prefix, ref) + at.UTC().Format(snapshotTime)
 }
 

@@ -14,7 +14,7 @@ import (
 func TestSnapshotNamesFitAndTellDatabasesApart(t *testing.T) {
 	at := time.Date(2027, 3, 1, 18, 0, 5, 0, time.FixedZone("KST", 9*60*60))
 	ref := fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "ap-northeast-2"}, Kind: fleet.RDSInstance, ID: "orders"}
-	if got, want := snapshotName("dayshift", ref, at), "dayshift-stopped-orders-20270301090005"; got != want {
+	if got, want := SnapshotName("dayshift", ref, at), "dayshift-stopped-orders-20270301090005"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -25,7 +25,7 @@ func TestSnapshotNamesFitAndTellDatabasesApart(t *testing.T) {
 			return r
 		}
 		a, b := id("one"), id("other")
-		name := snapshotName(prefix, a, at)
+		name := SnapshotName(prefix, a, at)
 		if len(name) > snapshotNameMost || strings.Contains(name, "--") || strings.HasSuffix(name, "-") {
 			t.Errorf("%q is no name of a snapshot", name)
 		}

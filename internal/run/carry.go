@@ -56,6 +56,7 @@ func (d *Driver) carryOut(ctx context.Context, setting Setting, moves []*move) {
 			}
 		}
 		if m.ends {
+			d.letGo(ctx, setting, m.s.live)
 			d.mu.Lock()
 			m.s.live.ended, m.s.live = true, nil
 			d.mu.Unlock()
@@ -166,7 +167,7 @@ func (d *Driver) act(ctx context.Context, setting Setting, jobs []*job) {
 			continue
 		}
 		byRef[j.member()] = j
-		actions = append(actions, action(j, r, now))
+		actions = append(actions, action(j, r, setting.Book, now))
 	}
 	stage := act.Stage{Cloud: setting.Cloud, Clock: d.Clock, MayAct: d.MayAct}
 	stage.Run(ctx, order(actions), func(outcomes []plan.Outcome) {
@@ -198,7 +199,7 @@ func protected(book *policy.Book, r fleet.Resource) bool {
 }
 
 // action is what an effect means for a resource.
-func action(j *job, r fleet.Resource, now time.Time) plan.Action {
+func action(j *job, r fleet.Resource, book *policy.Book, now time.Time) plan.Action {
 	d := decide.Decision{Resource: r, Until: now.Add(actionHolds)}
 	switch j.Kind {
 	case workload.StartMember:
@@ -208,12 +209,54 @@ func action(j *job, r fleet.Resource, now time.Time) plan.Action {
 			d.Types = append([]string{r.Type}, slices.DeleteFunc(others, func(t string) bool { return t == r.Type })...)
 		}
 	case workload.StopMember:
-		d.Verb = fleet.Stop
+		d.Verb, d.Snapshot = fleet.Stop, snapshotOf(book, j.run, r.Ref, j.Since)
 	case workload.ResizeMember:
 		d.Verb, d.Type = fleet.Resize, j.Type
 	case workload.Register, workload.Deregister, workload.SendCommand, workload.CallWebhook, workload.InvokeLambda, workload.Tell:
 	}
 	return plan.Action{Decision: d}
+}
+
+// snapshotOf is the name of the snapshot that a stop takes first, as the schedule that drives the workload says; empty: none.
+func snapshotOf(book *policy.Book, r *workload.Run, ref fleet.Ref, since time.Time) string {
+	s := book.Schedules[r.Definition.Schedule]
+	if s == nil || s.Snapshot == "" || since.IsZero() || !ref.Kind.Traits().Snapshots {
+		return ""
+	}
+	return decide.SnapshotName(s.Snapshot, ref, since)
+}
+
+// letGo deletes the snapshots that those of the stops of a run that is over have replaced. What fails, or is cut off by a
+// crash, the next stop of the same database makes up for.
+func (d *Driver) letGo(ctx context.Context, setting Setting, l *live) {
+	r := &l.run
+	if r.Back != nil {
+		r = r.Back
+	}
+	for i := range r.Tiers {
+		for j := range r.Tiers[i].Members {
+			m := &r.Tiers[i].Members[j]
+			snapshot := snapshotOf(setting.Book, r, m.Ref, m.StopSince)
+			if snapshot == "" || m.End != workload.EndStopped || !m.Acted {
+				continue
+			}
+			d.mu.Lock()
+			resource, known := l.seen[m.Ref]
+			d.mu.Unlock()
+			if !known {
+				continue
+			}
+			d.aside(func() {
+				err := d.within(d.permitted(ctx), func(ctx context.Context) error {
+					return setting.Cloud.Replace(ctx, resource.Scope, resource.Kind, resource, snapshot)
+				})
+				if err != nil && ctx.Err() == nil {
+					d.Log.WarnContext(ctx, "snapshots of earlier stops are still there; the next stop of the database tries again",
+						slog.String("resource", resource.Ref.String()), slog.String("snapshot", snapshot), slog.Any("error", err))
+				}
+			})
+		}
+	}
 }
 
 // sizeOf is what a start of a scaled kind brings back, as its tags say; empty: the kind knows what it was.
@@ -254,7 +297,11 @@ func (d *Driver) outcome(j *job, o *plan.Outcome) (workload.Result, []store.Acti
 		case fleet.Resize:
 			return result, row(store.EventResized, fmt.Sprintf("type changed from %s to %s for workload %s", r.Type, j.Type, j.run.Workload))
 		default:
-			return result, row(store.EventStopAccepted, fmt.Sprintf("stop for workload %s, tier %s", j.run.Workload, j.Tier))
+			text := fmt.Sprintf("stop for workload %s, tier %s", j.run.Workload, j.Tier)
+			if o.Action.Snapshot != "" {
+				text += fmt.Sprintf("; its snapshot %s is taken first", o.Action.Snapshot)
+			}
+			return result, row(store.EventStopAccepted, text)
 		}
 	case plan.Failed:
 		result.Outcome = workload.Failed

@@ -30,6 +30,7 @@ type Cloud interface {
 	cloud.Invoker
 	cloud.BackupLister
 	cloud.HealthLister
+	cloud.SnapshotKeeper
 }
 
 // Prober looks at members from outside and calls addresses that people wrote down. Each of its calls is bounded.

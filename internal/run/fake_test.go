@@ -38,6 +38,8 @@ type sky struct {
 	warm     time.Duration // until a registered target is healthy
 	fault    func(op string, ids []string) error
 	calls    []call
+	shots    map[string]time.Time // when each snapshot was asked for
+	shooting time.Duration        // how long one takes
 }
 
 type body struct {
@@ -70,6 +72,7 @@ func newSky(t *testing.T) *sky {
 		t: t, members: map[fleet.Ref]*body{}, places: map[cloud.Membership]*place{}, commands: map[string]*sent{}, invoked: map[string]int{}, posted: map[string]int{},
 		answers: map[string]func(string) cloud.CommandResult{}, sessions: map[string]int{}, backups: map[string]string{}, health: map[string]fleet.Health{},
 		silent: map[string]bool{}, opens: map[string]time.Time{}, statuses: map[string]int{}, lag: 40 * time.Second, drain: 20 * time.Second, warm: 10 * time.Second,
+		shots: map[string]time.Time{},
 	}
 }
 
@@ -248,6 +251,19 @@ func (p *process) Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, ve
 				return &cloud.MemberError{IDs: []string{id}, Err: cloud.ErrWrongState}
 			}
 		}
+		for i := range targets {
+			name := targets[i].Snapshot
+			if name == "" {
+				continue
+			}
+			if _, asked := p.shots[name]; !asked {
+				p.shots[name] = time.Now()
+				p.calls = append(p.calls, call{time.Now(), "snapshot", []string{name}})
+			}
+			if time.Since(p.shots[name]) < p.shooting {
+				return &cloud.MemberError{IDs: []string{targets[i].ID}, Err: cloud.ErrNotYet}
+			}
+		}
 		if err := p.note(string(verb), ids...); err != nil {
 			return err
 		}
@@ -265,6 +281,18 @@ func (p *process) Do(ctx context.Context, scope fleet.Scope, kind fleet.Kind, ve
 			}
 		}
 		return nil
+	})
+}
+
+// Replace implements cloud.SnapshotKeeper.
+func (p *process) Replace(ctx context.Context, _ fleet.Scope, _ fleet.Kind, resource fleet.Resource, snapshot string) error {
+	if err := cloud.Permitted(ctx); err != nil {
+		return err
+	}
+	return p.contact(func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.note("replace", resource.ID, snapshot)
 	})
 }
 

@@ -539,3 +539,37 @@ func TestARuleBeginsARunOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestAStopTakesTheSnapshotOfItsSchedule: one, under one name however often it is tried and whoever tries it, before the
+// stop; those of earlier stops are let go of once the run is over.
+func TestAStopTakesTheSnapshotOfItsSchedule(t *testing.T) {
+	for _, kill := range []int{0, 8, 12, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			s := three(t, fleet.Running, func(w *workload.Workload) { w.Schedule = "office" })
+			s.schedule("office").Snapshot = "nightly"
+			s.sky.shooting = 3 * time.Minute
+			day := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
+			time.Sleep(time.Until(day.Add(17*time.Hour + 59*time.Minute)))
+			id := s.ask(run.Request{Workload: "shop", Asks: run.AsksStop})
+			s.live(kill, true, 30*time.Minute)
+			s.live(0, false, 30*time.Minute)
+			if r := s.of(id); r.Status != workload.StatusDone {
+				t.Fatalf("the run is %s: %s", r.Status, r.Why)
+			}
+			if len(s.sky.shots) != 1 {
+				t.Errorf("killed at %d: the snapshots are %v", kill, s.sky.shots)
+			}
+			for name, at := range s.sky.shots {
+				if !strings.HasPrefix(name, "nightly-stopped-db-1-") || s.sky.when("stop", "db-1").Before(at.Add(s.sky.shooting)) {
+					t.Errorf("snapshot %s was asked for at %s, and the stop at %s", name, at, s.sky.when("stop", "db-1"))
+				}
+				if s.sky.did("replace", name) != 1 && kill == 0 {
+					t.Errorf("the snapshots before %s were let go of %d times", name, s.sky.did("replace", name))
+				}
+			}
+			if s.sky.did("replace", "web-1") != 0 {
+				t.Error("snapshots of a server without any were let go of")
+			}
+		})
+	}
+}

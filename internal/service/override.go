@@ -155,7 +155,7 @@ type OverrideAnswer struct {
 	Effect Effect `json:"effect"`
 	// Plan is what the run of a workload that begins now would do; absent of any other.
 	Plan *run.Foresight `json:"plan,omitempty"`
-	Gaps   []Gap  `json:"gaps"`
+	Gaps []Gap          `json:"gaps"`
 }
 
 // SetOverride makes an override. *InputError where the request can not be

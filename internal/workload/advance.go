@@ -35,6 +35,9 @@ const (
 	// backoff doubles from the first to the longest wait between tries.
 	firstBackoff = 5 * time.Second
 	maxBackoff   = time.Minute
+	// oneStop is how long tries to stop a member count as one stop: the snapshot of a large database takes hours, and
+	// one of yesterday is not that of today's stop.
+	oneStop = 6 * time.Hour
 	// maxMarks bounds the timeline of a member that is tried over and over.
 	maxMarks = 64
 )

@@ -429,7 +429,10 @@ func (t *turn) stopping(tr *TierRun, m *Member) {
 		case m.State != fleet.Running:
 			t.step(m, StepSettle)
 		default:
-			t.issue(tr, m, StepStop, Effect{Kind: StopMember, State: fleet.Running})
+			if m.StopSince.IsZero() || t.now.Sub(m.StopSince) >= oneStop {
+				m.StopSince = t.now
+			}
+			t.issue(tr, m, StepStop, Effect{Kind: StopMember, State: fleet.Running, Since: m.StopSince})
 		}
 	case StepLeave:
 		t.left(m)

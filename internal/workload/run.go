@@ -150,6 +150,8 @@ type Member struct {
 	// Acted: the run asked for its start or stop, at ActedAt for the last time.
 	Acted   bool      `json:"acted,omitempty"`
 	ActedAt time.Time `json:"acted_at,omitzero"`
+	// StopSince is when its stop was asked for first: a snapshot that is taken before it has one name at every try.
+	StopSince time.Time `json:"stop_since,omitzero"`
 	// Effect is the pending effect that moves it; Issued counts its effects, Falls how often it came to rest in the wrong state.
 	Effect string `json:"effect,omitempty"`
 	Issued int    `json:"issued,omitempty"`

@@ -147,6 +147,8 @@ type Effect struct {
 
 	// State is the one in which StartMember, StopMember and ResizeMember were decided on: they are skipped when it has changed.
 	State fleet.State `json:"state,omitempty"`
+	// Since is when a StopMember was asked for first, however often it was tried since.
+	Since time.Time `json:"since,omitzero"`
 	// Type is what a ResizeMember changes it to.
 	Type string `json:"type,omitempty"`
 	// Places are where Register and Deregister move it in or out.
