@@ -7,9 +7,10 @@
 package access
 
 import (
-	"fmt"
 	"slices"
 	"strings"
+
+	"dayshift/internal/say"
 )
 
 // Permission is what an operation asks of whoever wants it done.
@@ -45,7 +46,7 @@ func ParseRole(text string) (Role, error) {
 	if role := Role(text); slices.Contains(Roles, role) {
 		return role, nil
 	}
-	return "", fmt.Errorf("role %.40q is unknown; roles are viewer, operator, editor and admin", text)
+	return "", say.Err("role %.40q is unknown; roles are viewer, operator, editor and admin", text)
 }
 
 // May reports whether the role has the permission.

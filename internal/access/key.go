@@ -3,11 +3,12 @@ package access
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"strings"
+
+	"dayshift/internal/say"
 )
 
 // The form of a key: dsk_<ID>_<secret>_<checksum>, all of base62.
@@ -58,7 +59,7 @@ func NewKey(random io.Reader, id string) (Key, error) {
 }
 
 // errKey says nothing of what was written: it may be most of a secret.
-var errKey = errors.New("this is no API key: one begins with dsk_ and has an ID, a secret and a checksum; was it copied whole?")
+var errKey = say.Err("this is no API key: one begins with dsk_ and has an ID, a secret and a checksum; was it copied whole?")
 
 // ParseKey reads a key. It refuses what is not whole and, by the checksum, what
 // was mistyped; whether there is such a key it can not know. No error repeats
@@ -72,7 +73,7 @@ func ParseKey(text string) (Key, error) {
 		return Key{}, errKey
 	}
 	if checksum(text[:keyLength-keySumLength-1]) != parts[2] {
-		return Key{}, errors.New("the checksum of this API key does not fit: a character of it is wrong")
+		return Key{}, say.Err("the checksum of this API key does not fit: a character of it is wrong")
 	}
 	return Key{ID: parts[0], text: text}, nil
 }

@@ -145,8 +145,12 @@ func (d *Daemon) Changed() {
 // standbyError says that this process can not do it, because another one acts.
 type standbyError struct{ holder string }
 
-func (e *standbyError) Error() string {
-	return fmt.Sprintf("this process stands by: %s acts, ask that one", e.holder)
+// Error implements error: in English.
+func (e *standbyError) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *standbyError) Said() say.Text {
+	return say.F("this process stands by: %s acts, ask that one", e.holder)
 }
 
 // Unwrap gives store.ErrHeld.

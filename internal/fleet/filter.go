@@ -1,13 +1,13 @@
 package fleet
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"dayshift/internal/say"
 	"dayshift/internal/typo"
 )
 
@@ -61,19 +61,19 @@ type term struct {
 // filter, an unknown key and a value that can never match are refused.
 func ParseFilter(text string) (Filter, error) {
 	if len(text) > maxFilterLength {
-		return Filter{}, fmt.Errorf("filter is %d bytes long; at most %d are allowed", len(text), maxFilterLength)
+		return Filter{}, say.Err("filter is %d bytes long; at most %d are allowed", len(text), maxFilterLength)
 	}
 	if !utf8.ValidString(text) {
-		return Filter{}, fmt.Errorf("filter %q is not valid UTF-8", text)
+		return Filter{}, say.Err("filter %q is not valid UTF-8", text)
 	}
 	if strings.TrimSpace(text) == "" {
-		return Filter{}, fmt.Errorf("filter is empty; write key=value terms with commas between them (keys: %s)", allowedKeys)
+		return Filter{}, say.Err("filter is empty; write key=value terms with commas between them (keys: %s)", allowedKeys)
 	}
 	var filter Filter
 	for _, part := range splitTerms(text) {
 		key, value, err := parseTerm(part)
 		if err != nil {
-			return Filter{}, fmt.Errorf("filter %q: %w", text, err)
+			return Filter{}, say.Err("filter %q: %w", text, err)
 		}
 		filter.add(key, value)
 	}
@@ -113,7 +113,7 @@ func splitTerms(text string) []string {
 // parseTerm reads one key=value.
 func parseTerm(text string) (string, pattern, error) {
 	if strings.TrimSpace(text) == "" {
-		return "", nil, fmt.Errorf("there is nothing between two commas, or after the last; expected key=value")
+		return "", nil, say.Err("there is nothing between two commas, or after the last; expected key=value")
 	}
 	runes, err := unescape(text)
 	if err != nil {
@@ -121,7 +121,7 @@ func parseTerm(text string) (string, pattern, error) {
 	}
 	equals := slices.IndexFunc(runes, func(r char) bool { return !r.escaped && r.rune == '=' })
 	if equals < 0 {
-		return "", nil, fmt.Errorf("%q has no \"=\"; expected key=value (keys: %s)", strings.TrimSpace(text), allowedKeys)
+		return "", nil, say.Err("%q has no \"=\"; expected key=value (keys: %s)", strings.TrimSpace(text), allowedKeys)
 	}
 	key, err := checkKey(plain(trim(runes[:equals])))
 	if err != nil {
@@ -129,7 +129,7 @@ func parseTerm(text string) (string, pattern, error) {
 	}
 	value := compile(trim(runes[equals+1:]))
 	if len(value) == 0 {
-		return "", nil, fmt.Errorf("%q has no value; write %s=* for any value", key, escape(key, true))
+		return "", nil, say.Err("%q has no value; write %s=* for any value", key, escape(key, true))
 	}
 	return key, value, checkValue(key, value)
 }
@@ -147,7 +147,7 @@ func unescape(text string) ([]char, error) {
 	for _, r := range text {
 		switch {
 		case escaped && !strings.ContainsRune(`*?\,=`, r) && !unicode.IsSpace(r):
-			return nil, fmt.Errorf("%q: \"\\%c\" means nothing; \"\\\" may stand before * ? \\ , = and a blank", strings.TrimSpace(text), r)
+			return nil, say.Err("%q: \"\\%c\" means nothing; \"\\\" may stand before * ? \\ , = and a blank", strings.TrimSpace(text), r)
 		case escaped:
 			chars = append(chars, char{r, true})
 			escaped = false
@@ -158,7 +158,7 @@ func unescape(text string) ([]char, error) {
 		}
 	}
 	if escaped {
-		return nil, fmt.Errorf("%q ends in a single \"\\\"; write \"\\\\\" for the character itself", strings.TrimSpace(text))
+		return nil, say.Err("%q ends in a single \"\\\"; write \"\\\\\" for the character itself", strings.TrimSpace(text))
 	}
 	return chars, nil
 }
@@ -191,17 +191,17 @@ func checkKey(key string) (string, error) {
 	}
 	if name, ok := strings.CutPrefix(key, tagPrefix); ok {
 		if name == "" {
-			return "", fmt.Errorf("%q names no tag; write tag:<key>=value, such as tag:Env=dev", key)
+			return "", say.Err("%q names no tag; write tag:<key>=value, such as tag:Env=dev", key)
 		}
 		return key, nil
 	}
 	if name, ok := cutPrefixFold(key, tagPrefix); ok && name != "" {
-		return "", fmt.Errorf("unknown key %q; did you mean %q? (keys: %s)", key, tagPrefix+name, allowedKeys)
+		return "", say.Err("unknown key %q; did you mean %q? (keys: %s)", key, tagPrefix+name, allowedKeys)
 	}
 	if near, ok := typo.Nearest(key, filterKeys); ok {
-		return "", fmt.Errorf("unknown key %q; did you mean %q? (keys: %s)", key, near, allowedKeys)
+		return "", say.Err("unknown key %q; did you mean %q? (keys: %s)", key, near, allowedKeys)
 	}
-	return "", fmt.Errorf("unknown key %q; allowed are %s", key, allowedKeys)
+	return "", say.Err("unknown key %q; allowed are %s", key, allowedKeys)
 }
 
 func cutPrefixFold(text, prefix string) (string, bool) {
@@ -222,23 +222,22 @@ func checkValue(key string, value pattern) error {
 		_, err := ParseRegion(text)
 		return err
 	case key == "vpc-id" && literal && !strings.HasPrefix(text, "vpc-"), key == "subnet-id" && literal && !strings.HasPrefix(text, "subnet-"):
-		return fmt.Errorf("%s %q can match nothing: AWS's begin with %q", key, text, strings.TrimSuffix(key, "id"))
+		return say.Err("%s %q can match nothing: AWS's begin with %q", key, text, strings.TrimSuffix(key, "id"))
 	case key == "private-ip-address" && literal && !addressPattern.MatchString(text):
-		return fmt.Errorf("private-ip-address %q is not an address; write one such as 10.0.3.7, or with wildcards 10.0.3.*", text)
+		return say.Err("private-ip-address %q is not an address; write one such as 10.0.3.7, or with wildcards 10.0.3.*", text)
 	case key == "instance-state-name" && literal && !slices.Contains(stateNames, text):
 		if near, ok := typo.Nearest(text, stateNames); ok {
-			return fmt.Errorf("instance-state-name %q is none of AWS's; did you mean %q?", text, near)
+			return say.Err("instance-state-name %q is none of AWS's; did you mean %q?", text, near)
 		}
 	case key == "resource-type" && !slices.ContainsFunc(Kinds, func(k Kind) bool { return value.match(string(k)) }):
 		names := make([]string, len(Kinds))
 		for i, kind := range Kinds {
 			names[i] = string(kind)
 		}
-		hint := ""
 		if near, ok := typo.Nearest(text, names); ok {
-			hint = fmt.Sprintf("; did you mean %q?", near)
+			return say.Err("resource-type %q matches no kind of resource; did you mean %q? (kinds: %s)", value.String(), near, strings.Join(names, ", "))
 		}
-		return fmt.Errorf("resource-type %q matches no kind of resource%s (kinds: %s)", value.String(), hint, strings.Join(names, ", "))
+		return say.Err("resource-type %q matches no kind of resource (kinds: %s)", value.String(), strings.Join(names, ", "))
 	}
 	return nil
 }

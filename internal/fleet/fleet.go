@@ -9,10 +9,11 @@ package fleet
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // AccountID is an AWS account: exactly twelve digits.
@@ -23,7 +24,7 @@ var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
 // ParseAccountID accepts exactly twelve digits.
 func ParseAccountID(text string) (AccountID, error) {
 	if !accountPattern.MatchString(text) {
-		return "", fmt.Errorf("account %q: an AWS account ID is exactly twelve digits, in quotes, such as \"111122223333\"", text)
+		return "", say.Err("account %q: an AWS account ID is exactly twelve digits, in quotes, such as \"111122223333\"", text)
 	}
 	return AccountID(text), nil
 }
@@ -37,7 +38,7 @@ var regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
 // new regions appear without a new release of this program.
 func ParseRegion(text string) (Region, error) {
 	if len(text) > 32 || !regionPattern.MatchString(text) {
-		return "", fmt.Errorf("region %q: expected an AWS region code such as ap-northeast-2 or cn-north-1", text)
+		return "", say.Err("region %q: expected an AWS region code such as ap-northeast-2 or cn-north-1", text)
 	}
 	return Region(text), nil
 }
@@ -180,15 +181,15 @@ func (r Ref) Hash() uint64 {
 func ParseRef(text string) (Ref, error) {
 	parts := strings.SplitN(text, "/", 4)
 	if len(parts) != 4 || parts[2] == "" || parts[3] == "" {
-		return Ref{}, fmt.Errorf("resource %q: expected account/region/kind/id", text)
+		return Ref{}, say.Err("resource %q: expected account/region/kind/id", text)
 	}
 	account, err := ParseAccountID(parts[0])
 	if err != nil {
-		return Ref{}, fmt.Errorf("resource %q: %w", text, err)
+		return Ref{}, say.Err("resource %q: %w", text, err)
 	}
 	region, err := ParseRegion(parts[1])
 	if err != nil {
-		return Ref{}, fmt.Errorf("resource %q: %w", text, err)
+		return Ref{}, say.Err("resource %q: %w", text, err)
 	}
 	return Ref{Scope: Scope{Account: account, Region: region}, Kind: Kind(parts[2]), ID: parts[3]}, nil
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"regexp"
+	"strings"
 
 	"dayshift/internal/say"
 )
@@ -24,12 +25,16 @@ type form struct {
 	say     func(args []string) say.Text
 }
 
-var formVerb = regexp.MustCompile(`%[a-z]`)
+var formVerb = regexp.MustCompile(`%[.0-9]*[a-z]`)
 
 // formF knows a message by its format.
 func formF(format string) form {
+	parts := formVerb.Split(format, -1)
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
 	return form{
-		pattern: regexp.MustCompile("(?s)^" + formVerb.ReplaceAllString(regexp.QuoteMeta(format), "(.*)") + "$"),
+		pattern: regexp.MustCompile("(?s)^" + strings.Join(parts, "(.*)") + "$"),
 		say: func(args []string) say.Text {
 			list := make([]any, len(args))
 			for i, arg := range args {
@@ -42,6 +47,10 @@ func formF(format string) form {
 
 // forms are huma's messages, the more special before the more general.
 var forms = []form{
+	formF("it is not UTF-8"), // of checkJSON, which huma takes for the reader of bodies
+	formF("it is not JSON: %w"),
+	formF("it is nested more than %d deep"),
+	formF("the key %.60q is there twice"),
 	formF("validation failed"),
 	formF("unexpected property"),
 	formF("unknown query parameter"),

@@ -35,6 +35,7 @@ var ourWords = []string{
 	"schedule", "period", "exception", "holiday", "rule", "workload", "reservation",
 	"a schedule", "a period", "an exception", "a holiday", "a rule", "a workload", "a reservation",
 	"created", "changed", "deleted", "author", "reason", "label",
+	"an object", "a record",
 	// Roles and permissions.
 	"viewer", "operator", "editor", "admin", "read", "act", "edit", "manage",
 	// Runs of workloads: steps, phases, statuses, ends, and why something is so.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // The bounds of an object.
@@ -35,10 +37,10 @@ func CleanObject(object Object) (Object, error) {
 	}
 	spec, err := cleanJSON(object.Spec)
 	if err != nil {
-		return Object{}, fmt.Errorf("%s %q: its spec is not valid JSON: %w", kind, name, err)
+		return Object{}, say.Err("%s %q: its spec is not valid JSON: %w", kind, name, err)
 	}
 	if len(spec) > MaxSpec {
-		return Object{}, fmt.Errorf("%s %q: its spec is %d bytes of JSON, at most %d are kept; make it smaller or split it", kind, name, len(spec), MaxSpec)
+		return Object{}, say.Err("%s %q: its spec is %d bytes of JSON, at most %d are kept; make it smaller or split it", kind, name, len(spec), MaxSpec)
 	}
 	return Object{
 		Kind: kind, Name: name, Version: object.Version, Spec: spec,
@@ -57,11 +59,11 @@ func cleanKey[K ~string](thing string, kind K, name string) (K, string, error) {
 	kind, name = Text(kind), Text(name)
 	switch {
 	case kind == "":
-		return "", "", fmt.Errorf("%.100q: %s needs a kind", name, thing)
+		return "", "", say.Err("%.100q: %s needs a kind", name, say.Word(thing))
 	case name == "":
-		return "", "", fmt.Errorf("%.100s: %s needs a name", kind, thing)
+		return "", "", say.Err("%.100s: %s needs a name", kind, say.Word(thing))
 	case len(name) > MaxName || len(kind) > MaxName:
-		return "", "", fmt.Errorf("%.100s %.100q…: kind and name are %d and %d bytes long, at most %d are allowed", kind, name, len(kind), len(name), MaxName)
+		return "", "", say.Err("%.100s %.100q…: kind and name are %d and %d bytes long, at most %d are allowed", kind, name, len(kind), len(name), MaxName)
 	}
 	return kind, name, nil
 }
@@ -85,11 +87,11 @@ func Revise(held, object Object) (Object, error) {
 	there := held.Spec != nil
 	switch {
 	case object.Version == 0 && there:
-		return Object{}, fmt.Errorf("%s %q exists already, in version %d by %s of %s: %w",
-			held.Kind, held.Name, held.Version, author(held), held.Changed.Format(time.RFC3339), ErrConflict)
+		return Object{}, say.Err("%s %q exists already, in version %d by %s of %s: %w",
+			say.Word(held.Kind), held.Name, held.Version, author(held), held.Changed.Format(time.RFC3339), ErrConflict)
 	case object.Version != 0 && !there:
-		return Object{}, fmt.Errorf("%s %q is not there in version %d, it was deleted or never made: %w",
-			object.Kind, object.Name, object.Version, ErrConflict)
+		return Object{}, say.Err("%s %q is not there in version %d, it was deleted or never made: %w",
+			say.Word(object.Kind), object.Name, object.Version, ErrConflict)
 	case object.Version != 0 && object.Version != held.Version:
 		return Object{}, stale(held, object.Version)
 	}
@@ -114,13 +116,13 @@ func Retire(held Object, kind ObjectKind, name string, version int64) error {
 }
 
 func stale(held Object, version int64) error {
-	return fmt.Errorf("%s %q is in version %d, by %s of %s, not %d: %w",
-		held.Kind, held.Name, held.Version, author(held), held.Changed.Format(time.RFC3339), version, ErrConflict)
+	return say.Err("%s %q is in version %d, by %s of %s, not %d: %w",
+		say.Word(held.Kind), held.Name, held.Version, author(held), held.Changed.Format(time.RFC3339), version, ErrConflict)
 }
 
-func author(object Object) string {
+func author(object Object) say.Text {
 	if object.Author == "" {
-		return "somebody"
+		return say.F("somebody")
 	}
-	return object.Author
+	return say.Raw(object.Author)
 }

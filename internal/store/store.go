@@ -37,12 +37,13 @@ import (
 
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // The errors of the contract.
 var (
 	ErrNotFound = errors.New("not found")
-	ErrConflict = errors.New("changed by somebody else in the meantime")
+	ErrConflict = say.Err("changed by somebody else in the meantime")
 	ErrHeld     = errors.New("lease held by another process")
 	ErrFenced   = errors.New("lease lost: another process has taken over")
 	ErrNewer    = errors.New("database was written by a newer version of dayshift")
