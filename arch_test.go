@@ -85,12 +85,13 @@ var house = map[string]row{
 	"internal/golden": {suite, nil},
 
 	// Contracts and their examinations.
-	"internal/cloud":           {contract, []string{"internal/fleet"}},
-	"internal/cloud/cloudtest": {suite, []string{"internal/cloud", "internal/fleet"}},
-	"internal/queue":           {contract, nil},
-	"internal/queue/queuetest": {suite, []string{"internal/queue"}},
-	"internal/store":           {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy", "internal/say"}},
-	"internal/store/storetest": {suite, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
+	"internal/cloud":                    {contract, []string{"internal/fleet"}},
+	"internal/capacity/table/tabletest": {suite, nil},
+	"internal/cloud/cloudtest":          {suite, []string{"internal/cloud", "internal/fleet"}},
+	"internal/queue":                    {contract, nil},
+	"internal/queue/queuetest":          {suite, []string{"internal/queue"}},
+	"internal/store":                    {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy", "internal/say"}},
+	"internal/store/storetest":          {suite, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
 
 	// Stages.
 	"internal/config": {stage, []string{

@@ -80,7 +80,8 @@ func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access A
 // Close tries what waits for channels once more, and gives back the store.
 func (a *App) Close() error {
 	a.boxes.close()
-	return errors.Join(a.tables.Close(), a.Store.Close())
+	a.tables.Close()
+	return a.Store.Close()
 }
 
 // cloud makes the AWS of a configuration; pacer, when not nil, carries on what

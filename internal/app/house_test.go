@@ -17,6 +17,7 @@ import (
 
 	"dayshift/internal/awssim"
 	"dayshift/internal/calendar"
+	"dayshift/internal/capacity/table/tabletest"
 	"dayshift/internal/clock"
 	"dayshift/internal/cloud/aws"
 	"dayshift/internal/config"
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	// started inside a bubble of virtual time it would never leave it.
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGHUP)
-	code := m.Run()
+	code := tabletest.Run(m)
 	signal.Stop(asked)
 	os.Exit(code)
 }
@@ -99,9 +100,10 @@ func (h *house) open(kept store.Store) *App {
 		h.t.Fatal(err)
 	}
 	a := &App{
-		Config: loaded, Store: kept, Clock: h.clock, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Senders: []notify.Sender{&h.told},
+		tables: &tables{}, Config: loaded, Store: kept, Clock: h.clock, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Senders: []notify.Sender{&h.told},
 		transport: h.sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
+	h.t.Cleanup(a.tables.Close)
 	for _, account := range loaded.Config.Accounts {
 		a.credentials[account.ID] = aws.StaticKey(string(account.ID), "any")
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"dayshift/internal/capacity"
@@ -20,18 +19,21 @@ type tables struct {
 }
 
 // Close ends the connection.
-func (t *tables) Close() error {
+func (t *tables) Close() {
 	if t == nil {
-		return nil
+		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open == nil {
-		return nil
+	t.drop()
+}
+
+// drop ends the connection; mu is held.
+func (t *tables) drop() {
+	if t.open != nil {
+		t.open.Close()
+		t.open = nil
 	}
-	err := t.open.Close()
-	t.open = nil
-	return err
 }
 
 // of gives the table of a configuration; the connection is made anew when its settings have changed.
@@ -47,10 +49,7 @@ func (t *tables) of(a *App) capacity.Table {
 		rows.table = t.open
 		return &rows
 	}
-	var old error
-	if t.open != nil {
-		old, t.open = t.open.Close(), nil
-	}
+	t.drop()
 	s := table.Settings{
 		Driver: settings.Driver, Host: settings.Host, Port: settings.Port, Database: settings.Database, User: settings.User, Password: settings.Password.Reveal(),
 		Table: settings.Table, TLS: settings.TLS, CAFile: settings.CAFile, Now: wall.Now,
@@ -61,7 +60,7 @@ func (t *tables) of(a *App) capacity.Table {
 	}
 	open, err := table.Open(s)
 	if err != nil {
-		rows.err = errors.Join(err, old)
+		rows.err = err
 		return &rows
 	}
 	t.open, t.settings, rows.table = open, *settings, open

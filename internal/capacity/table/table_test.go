@@ -13,7 +13,24 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dayshift/internal/capacity/table/tabletest"
 )
+
+func TestMain(m *testing.M) { os.Exit(tabletest.Run(m)) }
+
+// server is a database under test.
+type server struct{ *tabletest.Server }
+
+func needServer(t *testing.T, driver string) *server {
+	t.Helper()
+	return &server{tabletest.Need(t, driver)}
+}
+
+// settings reach the server without TLS.
+func (s *server) settings() Settings {
+	return Settings{Driver: s.Driver, Host: "127.0.0.1", Port: s.Port, Database: tabletest.Database, User: tabletest.User, Password: tabletest.Password, TLS: TLSOff}
+}
 
 // The statements of the system that the table comes from, as its README has them, but for the placeholder of the database.
 const (
@@ -39,7 +56,7 @@ func onBoth(t *testing.T, body func(t *testing.T, s *server)) {
 
 func fresh(t *testing.T, s *server) {
 	t.Helper()
-	s.sql(t, "DROP TABLE IF EXISTS odcr_capacity",
+	s.SQL(t, "DROP TABLE IF EXISTS odcr_capacity",
 		"CREATE TABLE odcr_capacity (InstanceType varchar(255), AvailabilityZone varchar(255), PRIMARY KEY (InstanceType,AvailabilityZone), Target_Capacity int NOT NULL, Current_Capacity int DEFAULT 0)")
 }
 
@@ -49,11 +66,7 @@ func mustOpen(t *testing.T, settings Settings) *Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := table.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(table.Close)
 	return table
 }
 
@@ -90,7 +103,7 @@ func want(t *testing.T, table *Table, rows ...string) {
 
 func TestTheStatementsOfTheREADMEAsTheyStand(t *testing.T) {
 	s := needServer(t, MySQL)
-	s.sql(t, "DROP TABLE IF EXISTS odcr_db.odcr_capacity", "CREATE DATABASE IF NOT EXISTS odcr_db DEFAULT CHARACTER SET utf8", readmeCreate, readmeInsert)
+	s.SQL(t, "DROP TABLE IF EXISTS odcr_db.odcr_capacity", "CREATE DATABASE IF NOT EXISTS odcr_db DEFAULT CHARACTER SET utf8", readmeCreate, readmeInsert)
 	table := mustOpen(t, s.settings())
 	want(t, table, "ap-northeast-1c r5b.2xlarge 0/15")
 	row := mustRead(t, table)[0]
@@ -98,17 +111,17 @@ func TestTheStatementsOfTheREADMEAsTheyStand(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, table, "ap-northeast-1c r5b.2xlarge 15/15")
-	s.sql(t, "INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1a',5,0)", readmeUpdate)
+	s.SQL(t, "INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1a',5,0)", readmeUpdate)
 	want(t, table, "ap-northeast-1a r5b.2xlarge 5/5", "ap-northeast-1c r5b.2xlarge 15/15")
 }
 
 func TestOnlyTheCurrentOfTheRowIsWritten(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
-		s.sql(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0),('m5.large','us-east-1b',20,3),('c5.large','us-east-1a',30,NULL)")
+		s.SQL(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0),('m5.large','us-east-1b',20,3),('c5.large','us-east-1a',30,NULL)")
 		table := mustOpen(t, s.settings())
 		rows := mustRead(t, table)
 		// A person writes a target between the reading and the writing.
-		s.sql(t, "UPDATE odcr_capacity SET Target_Capacity = 12 WHERE InstanceType = 'm5.large' AND AvailabilityZone = 'us-east-1a'")
+		s.SQL(t, "UPDATE odcr_capacity SET Target_Capacity = 12 WHERE InstanceType = 'm5.large' AND AvailabilityZone = 'us-east-1a'")
 		for i, held := range []int{7, 10} {
 			if err := table.SetCurrent(t.Context(), rows[i], held); err != nil {
 				t.Fatal(err)
@@ -129,7 +142,7 @@ func TestOnlyTheCurrentOfTheRowIsWritten(t *testing.T) {
 func TestWhatIsThereAlreadyIsNotWritten(t *testing.T) {
 	s := needServer(t, MySQL)
 	fresh(t, s)
-	s.sql(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,10)", "DROP TABLE IF EXISTS written", "CREATE TABLE written (n int)",
+	s.SQL(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,10)", "DROP TABLE IF EXISTS written", "CREATE TABLE written (n int)",
 		"CREATE TRIGGER seen BEFORE UPDATE ON odcr_capacity FOR EACH ROW INSERT INTO written VALUES (NEW.Current_Capacity)")
 	table := mustOpen(t, s.settings())
 	row := mustRead(t, table)[0]
@@ -138,7 +151,7 @@ func TestWhatIsThereAlreadyIsNotWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	db, err := s.open(testDatabase)
+	db, err := s.Open(tabletest.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +164,7 @@ func TestWhatIsThereAlreadyIsNotWritten(t *testing.T) {
 
 func TestABadRowHoldsBackNoOther(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
-		s.sql(t, "DROP TABLE odcr_capacity", "CREATE TABLE odcr_capacity (Current_Capacity varchar(50), note varchar(300), AvailabilityZone varchar(300), Target_Capacity varchar(50), InstanceType varchar(300))",
+		s.SQL(t, "DROP TABLE odcr_capacity", "CREATE TABLE odcr_capacity (Current_Capacity varchar(50), note varchar(300), AvailabilityZone varchar(300), Target_Capacity varchar(50), InstanceType varchar(300))",
 			`INSERT INTO odcr_capacity (InstanceType, AvailabilityZone, Target_Capacity, Current_Capacity) VALUES
 			('m5.large','us-east-1a','10','0'), ('m5.large','us-east-1b','-3','0'), ('m5.large','us-east-1c',NULL,'0'), ('m5.large','us-east-1d','many','none'),
 			(NULL,'us-east-1a','1','0'), ('m5.large',NULL,'1','0'), ('m5.large','mars','1','0'), ('''; DROP TABLE odcr_capacity; --','us-east-1a','1','0'),
@@ -187,7 +200,7 @@ func TestABadRowHoldsBackNoOther(t *testing.T) {
 
 func TestATableThatCanNotBeReadSaysWhy(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
-		s.sql(t, "DROP TABLE IF EXISTS missing", "DROP TABLE IF EXISTS narrow", "CREATE TABLE narrow (InstanceType varchar(9), AvailabilityZone varchar(9), Target_Capacity int)")
+		s.SQL(t, "DROP TABLE IF EXISTS missing", "DROP TABLE IF EXISTS narrow", "CREATE TABLE narrow (InstanceType varchar(9), AvailabilityZone varchar(9), Target_Capacity int)")
 		for name, tc := range map[string]struct {
 			change func(*Settings)
 			says   string
@@ -196,7 +209,7 @@ func TestATableThatCanNotBeReadSaysWhy(t *testing.T) {
 			"no schema":         {func(s *Settings) { s.Table = "nowhere.odcr_capacity" }, "there is no table nowhere.odcr_capacity"},
 			"no column":         {func(s *Settings) { s.Table = "narrow" }, "the table has no column Current_Capacity, only "},
 			"no database":       {func(s *Settings) { s.Database = "elsewhere" }, "elsewhere"},
-			"another password":  {func(s *Settings) { s.Password = "wr0ng-canary" }, testUser},
+			"another password":  {func(s *Settings) { s.Password = "wr0ng-canary" }, tabletest.User},
 			"nobody listening":  {func(s *Settings) { s.Port = 1 }, "refused"},
 			"no TLS authority":  {func(s *Settings) { s.TLS = TLSRequired }, "certificate"},
 			"no such authority": {func(s *Settings) { s.TLS, s.CAFile = TLSRequired, "/nowhere/ca.pem" }, "/nowhere/ca.pem"},
@@ -207,7 +220,7 @@ func TestATableThatCanNotBeReadSaysWhy(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tc.says) || !strings.Contains(err.Error(), "read the table") {
 				t.Errorf("%s: %v", name, err)
 			}
-			if err != nil && (strings.Contains(err.Error(), testPassword) || strings.Contains(err.Error(), "canary")) {
+			if err != nil && (strings.Contains(err.Error(), tabletest.Password) || strings.Contains(err.Error(), "canary")) {
 				t.Errorf("%s: the password is in %v", name, err)
 			}
 		}
@@ -216,9 +229,9 @@ func TestATableThatCanNotBeReadSaysWhy(t *testing.T) {
 
 func TestTheConnectionIsEncryptedAndVerified(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
-		s.sql(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0)")
+		s.SQL(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0)")
 		settings := s.settings()
-		settings.TLS, settings.CAFile = "", s.ca
+		settings.TLS, settings.CAFile = "", s.CA
 		want(t, mustOpen(t, settings), "us-east-1a m5.large 0/10")
 		settings.Host = "localhost" // the certificate is for 127.0.0.1
 		if _, err := mustOpen(t, settings).Rows(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") {
@@ -250,28 +263,24 @@ func (s *secret) get(context.Context) (string, error) {
 	return s.text, s.err
 }
 
-func (s *server) secretJSON(user, password string) string {
-	return fmt.Sprintf(`{"username":%q,"password":%q,"host":"127.0.0.1","port":%d,"dbname":%q}`, user, password, s.port, testDatabase)
-}
-
 func TestARotatedPasswordIsReadAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
 		makeUser := map[string][]string{
 			MySQL:      {"DROP USER IF EXISTS rotated", "CREATE USER rotated IDENTIFIED BY 'one'", "GRANT ALL ON odcr_db.* TO rotated"},
 			PostgreSQL: {"DROP OWNED BY CURRENT_USER", "DROP ROLE IF EXISTS rotated", "CREATE ROLE rotated LOGIN PASSWORD 'one'"},
-		}[s.driver]
-		if s.driver == PostgreSQL {
+		}[s.Driver]
+		if s.Driver == PostgreSQL {
 			makeUser = makeUser[1:]
 		}
-		s.sql(t, makeUser...)
-		if s.driver == PostgreSQL {
-			s.sql(t, "GRANT ALL ON odcr_capacity TO rotated")
-			t.Cleanup(func() { s.sql(t, "DROP TABLE odcr_capacity", "DROP ROLE rotated") })
+		s.SQL(t, makeUser...)
+		if s.Driver == PostgreSQL {
+			s.SQL(t, "GRANT ALL ON odcr_capacity TO rotated")
+			t.Cleanup(func() { s.SQL(t, "DROP TABLE odcr_capacity", "DROP ROLE rotated") })
 		}
-		s.sql(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0)")
+		s.SQL(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0)")
 		now := time.Now()
-		kept := &secret{text: s.secretJSON("rotated", "one")}
-		settings := Settings{Driver: s.driver, TLS: TLSOff, Secret: kept.get, Now: func() time.Time { return now }}
+		kept := &secret{text: s.Secret("rotated", "one")}
+		settings := Settings{Driver: s.Driver, TLS: TLSOff, Secret: kept.get, Now: func() time.Time { return now }}
 		table := mustOpen(t, settings)
 		want(t, table, "us-east-1a m5.large 0/10")
 		want(t, table, "us-east-1a m5.large 0/10")
@@ -280,9 +289,9 @@ func TestARotatedPasswordIsReadAgain(t *testing.T) {
 		}
 
 		// The password changes, and the connections break: the refused login makes it read again.
-		s.sql(t, map[string]string{MySQL: "ALTER USER rotated IDENTIFIED BY 'two'", PostgreSQL: "ALTER ROLE rotated PASSWORD 'two'"}[s.driver])
+		s.SQL(t, map[string]string{MySQL: "ALTER USER rotated IDENTIFIED BY 'two'", PostgreSQL: "ALTER ROLE rotated PASSWORD 'two'"}[s.Driver])
 		table.db.SetMaxIdleConns(0)
-		kept.text = s.secretJSON("rotated", "two")
+		kept.text = s.Secret("rotated", "two")
 		want(t, table, "us-east-1a m5.large 0/10")
 		if kept.read != 2 {
 			t.Errorf("the secret was read %d times, want 2", kept.read)
@@ -304,7 +313,7 @@ func TestARotatedPasswordIsReadAgain(t *testing.T) {
 
 		// What the secret says is refused for good: an error, and no loop.
 		before := kept.read
-		kept.text = s.secretJSON("rotated", "three-canary")
+		kept.text = s.Secret("rotated", "three-canary")
 		now = now.Add(16 * time.Minute)
 		if _, err := table.Rows(t.Context()); err == nil || strings.Contains(err.Error(), "canary") || kept.read > before+2 {
 			t.Errorf("after %d readings: %v", kept.read-before, err)
@@ -314,12 +323,12 @@ func TestARotatedPasswordIsReadAgain(t *testing.T) {
 
 func TestADeadlockIsTriedAgain(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *server) {
-		s.sql(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0)")
+		s.SQL(t, "INSERT INTO odcr_capacity VALUES ('m5.large','us-east-1a',10,0)")
 		settings := s.settings()
 		settings.lockWait = time.Second
 		table := mustOpen(t, settings)
 		row := mustRead(t, table)[0]
-		db, err := s.open(testDatabase)
+		db, err := s.Open(tabletest.Database)
 		if err != nil {
 			t.Fatal(err)
 		}

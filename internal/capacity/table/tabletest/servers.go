@@ -1,4 +1,8 @@
-package table
+// Package tabletest starts real databases for tests: a MariaDB and a PostgreSQL,
+// each once in a test program, on temporary folders and loopback, with TLS by a
+// certificate of its own, as the user that Debian made for them where the tests
+// run as root, which they refuse. Run has to be called by TestMain: it ends them.
+package tabletest
 
 import (
 	"bytes"
@@ -23,43 +27,54 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// Both servers are started once, on temporary folders and loopback, as the user
-// that Debian made for them where the tests run as root, which they refuse.
+// The drivers.
+const (
+	MySQL      = "mysql"
+	PostgreSQL = "postgres"
+)
 
-// server is a database under test, with TLS by a certificate of its own.
-type server struct {
-	driver string
-	port   int
-	ca     string // file
+// Server is a database under test.
+type Server struct {
+	Driver string
+	Port   int
+	CA     string // the file with its certificate
 	stop   func()
 	folder string
 }
 
+// The login of an administrator, with a password that needs quoting everywhere, and the database.
 const (
-	testUser     = "odcr"
-	testPassword = `p"a's\s %w@:/?#`
-	testDatabase = "odcr_db"
+	User     = "odcr"
+	Password = `p"a's\s %w@:/?#`
+	Database = "odcr_db"
 )
 
 var servers = struct {
 	sync.Mutex
-	running map[string]*server
+	running map[string]*Server
 	failed  map[string]string
-}{running: map[string]*server{}, failed: map[string]string{}}
+}{running: map[string]*Server{}, failed: map[string]string{}}
 
-func TestMain(m *testing.M) {
-	code := m.Run()
+// Run runs the tests and ends what they started.
+func Run(m *testing.M) (code int) {
+	code = m.Run()
+	servers.Lock()
+	defer servers.Unlock()
 	for _, s := range servers.running {
 		s.stop()
 		_ = os.RemoveAll(s.folder)
 	}
-	os.Exit(code)
+	return code
 }
 
-// needServer gives the server of a driver; without one the test is skipped, in CI it fails.
-func needServer(t *testing.T, driver string) *server {
+// Need gives the server of a driver; without one the test is skipped, in CI it fails.
+func Need(t *testing.T, driver string) *Server {
 	t.Helper()
 	servers.Lock()
 	defer servers.Unlock()
@@ -81,17 +96,17 @@ func needServer(t *testing.T, driver string) *server {
 	return nil
 }
 
-func start(driver string) (*server, error) {
+func start(driver string) (*Server, error) {
 	folder, err := os.MkdirTemp("", "dayshift-"+driver)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{driver: driver, folder: folder, ca: filepath.Join(folder, "ca.pem")}
+	s := &Server{Driver: driver, folder: folder, CA: filepath.Join(folder, "ca.pem")}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s.port = listener.Addr().(*net.TCPAddr).Port
+	s.Port = listener.Addr().(*net.TCPAddr).Port
 	_ = listener.Close()
 	if err := certify(folder); err != nil {
 		return nil, err
@@ -172,7 +187,7 @@ func run(name, folder string, args ...string) error {
 }
 
 // background starts a server, which stop ends.
-func (s *server) background(name string, args ...string) error {
+func (s *Server) background(name string, args ...string) error {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = s.folder
 	var said bytes.Buffer
@@ -208,9 +223,9 @@ func (s *server) background(name string, args ...string) error {
 	return fmt.Errorf("%s does not answer: %s", args[0], said.Bytes())
 }
 
-func (s *server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-func (s *server) startMariaDB() error {
+func (s *Server) startMariaDB() error {
 	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return err
@@ -221,17 +236,17 @@ func (s *server) startMariaDB() error {
 		return err
 	}
 	init := filepath.Join(s.folder, "init.sql")
-	password := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(testPassword)
+	password := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(Password)
 	text := fmt.Sprintf("CREATE DATABASE IF NOT EXISTS %s DEFAULT CHARACTER SET utf8;\nCREATE USER '%s'@'%%' IDENTIFIED BY '%s';\nGRANT ALL ON *.* TO '%s'@'%%' WITH GRANT OPTION;\n",
-		testDatabase, testUser, password, testUser)
+		Database, User, password, User)
 	if err := os.WriteFile(init, []byte(text), 0o600); err != nil {
 		return err
 	}
-	return s.background("mysql", "mariadbd", "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.folder, "s"), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(s.port),
-		"--init-file="+init, "--ssl-cert="+s.ca, "--ssl-key="+filepath.Join(s.folder, "key.pem"), "--skip-name-resolve", "--innodb-buffer-pool-size=16M")
+	return s.background("mysql", "mariadbd", "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.folder, "s"), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(s.Port),
+		"--init-file="+init, "--ssl-cert="+s.CA, "--ssl-key="+filepath.Join(s.folder, "key.pem"), "--skip-name-resolve", "--innodb-buffer-pool-size=16M")
 }
 
-func (s *server) startPostgreSQL() error {
+func (s *Server) startPostgreSQL() error {
 	bin := func(program string) string {
 		if found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + program); err == nil && len(found) > 0 {
 			return found[len(found)-1]
@@ -242,20 +257,20 @@ func (s *server) startPostgreSQL() error {
 		return err
 	}
 	data, password := filepath.Join(s.folder, "data"), filepath.Join(s.folder, "password")
-	if err := os.WriteFile(password, []byte(testPassword), 0o600); err != nil {
+	if err := os.WriteFile(password, []byte(Password), 0o600); err != nil {
 		return err
 	}
-	if err := run("postgres", s.folder, bin("initdb"), "--no-sync", "--username="+testUser, "--pwfile="+password, "--auth=scram-sha-256", "--pgdata="+data); err != nil {
+	if err := run("postgres", s.folder, bin("initdb"), "--no-sync", "--username="+User, "--pwfile="+password, "--auth=scram-sha-256", "--pgdata="+data); err != nil {
 		return err
 	}
-	err := s.background("postgres", bin("postgres"), "-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", s.folder,
-		"-c", "ssl=on", "-c", "ssl_cert_file="+s.ca, "-c", "ssl_key_file="+filepath.Join(s.folder, "key.pem"), "-c", "fsync=off")
+	err := s.background("postgres", bin("postgres"), "-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-k", s.folder,
+		"-c", "ssl=on", "-c", "ssl_cert_file="+s.CA, "-c", "ssl_key_file="+filepath.Join(s.folder, "key.pem"), "-c", "fsync=off")
 	if err != nil {
 		return err
 	}
 	var last error
 	for range 100 {
-		if last = s.admin("postgres", "CREATE DATABASE "+testDatabase); last == nil {
+		if last = s.admin("postgres", "CREATE DATABASE "+Database); last == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -263,17 +278,28 @@ func (s *server) startPostgreSQL() error {
 	return last
 }
 
-// settings reach the server without TLS.
-func (s *server) settings() Settings {
-	return Settings{Driver: s.driver, Host: "127.0.0.1", Port: s.port, Database: testDatabase, User: testUser, Password: testPassword, TLS: TLSOff}
+// Open connects as the administrator, to one of its databases.
+func (s *Server) Open(database string) (*sql.DB, error) {
+	if s.Driver == PostgreSQL {
+		config, err := pgx.ParseConfig("sslmode=disable connect_timeout=5")
+		if err != nil {
+			return nil, err
+		}
+		config.Host, config.Port, config.Database, config.User, config.Password, config.Fallbacks = "127.0.0.1", uint16(s.Port), database, User, Password, nil
+		return stdlib.OpenDB(*config), nil
+	}
+	config := mysql.NewConfig()
+	config.User, config.Passwd, config.Net, config.Addr, config.DBName, config.Timeout = User, Password, "tcp", s.address(), database, 5*time.Second
+	config.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
 }
 
-func (s *server) open(database string) (*sql.DB, error) {
-	return dialects[s.driver].open(s.settings().withDefaults(), login{"127.0.0.1", s.port, database, testUser, testPassword})
-}
-
-func (s *server) admin(database string, statements ...string) error {
-	db, err := s.open(database)
+func (s *Server) admin(database string, statements ...string) error {
+	db, err := s.Open(database)
 	if err != nil {
 		return err
 	}
@@ -288,12 +314,13 @@ func (s *server) admin(database string, statements ...string) error {
 	return nil
 }
 
-// sql makes statements as an administrator.
-func (s *server) sql(t *testing.T, statements ...string) {
+// SQL makes statements as the administrator.
+func (s *Server) SQL(t *testing.T, statements ...string) {
 	t.Helper()
 	var err error
-	for range 50 { // the init file of a fresh server may still be under way
-		if err = s.admin(testDatabase, statements...); err == nil || !dialects[s.driver].refused(err) {
+	for range 50 {
+		// The init file of a fresh server may still be under way.
+		if err = s.admin(Database, statements...); err == nil || !strings.Contains(err.Error(), "1045") {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -301,4 +328,9 @@ func (s *server) sql(t *testing.T, statements ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Secret is a login in the form in which Secrets Manager keeps those of databases.
+func (s *Server) Secret(user, password string) string {
+	return fmt.Sprintf(`{"username":%q,"password":%q,"host":"127.0.0.1","port":%d,"dbname":%q}`, user, password, s.Port, Database)
 }
