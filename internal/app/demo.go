@@ -194,7 +194,7 @@ func (d *demo) run(ctx context.Context) error {
 
 	ticker := time.NewTicker(d.options.Every) //nolint:forbidigo // frames follow the eye, whatever the demo's clock
 	defer ticker.Stop()
-	people := demoPeople()
+	people, rooms := demoPeople(), demoRooms()
 	for {
 		select {
 		case err := <-served:
@@ -205,6 +205,7 @@ func (d *demo) run(ctx context.Context) error {
 		case <-ticker.C:
 			now := d.app.Clock.Now()
 			people = d.people(ctx, people, now)
+			rooms = d.rooms(rooms, now)
 			frame := d.show(now)
 			if frame.Address != "" { // it serves
 				d.daemon.board.Keep()
@@ -406,6 +407,36 @@ func (d *demo) ask(ctx context.Context, deed deed) bool {
 	}
 	d.daemon.reload(ctx, false) // the next look by the wall is half a simulated hour away
 	return true
+}
+
+// room is how much capacity AWS has left for the type of the demo's reservation.
+type room struct {
+	after time.Duration // since the beginning
+	zone  string
+	free  int // negative: as much as anybody wants
+}
+
+// demoRooms make the demo's reservation short at first, so that it is seen to grow.
+func demoRooms() []room {
+	const day = 24 * time.Hour
+	return []room{
+		{zone: "ap-northeast-2a", free: 6},
+		{zone: "ap-northeast-2c", free: 5},
+		{zone: "ap-northeast-2b", free: 2},
+		{after: 8 * time.Hour, zone: "ap-northeast-2c", free: 4},
+		{after: 1*day + 3*time.Hour, zone: "ap-northeast-2a", free: 3},
+		{after: 1*day + 20*time.Hour, zone: "ap-northeast-2c", free: -1},
+		{after: 1*day + 20*time.Hour, zone: "ap-northeast-2a", free: -1},
+	}
+}
+
+// rooms sets what is due and returns what is still to come.
+func (d *demo) rooms(rooms []room, now time.Time) []room {
+	for len(rooms) > 0 && now.Sub(d.began) >= rooms[0].after {
+		d.sim.LimitCapacity(rooms[0].zone, "m6i.large", rooms[0].free)
+		rooms = rooms[1:]
+	}
+	return rooms
 }
 
 // shortException is as much of an exception as a line of the picture has room for.

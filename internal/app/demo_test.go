@@ -2,11 +2,13 @@ package app
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
 	"dayshift/internal/awssim"
 	"dayshift/internal/config"
+	"dayshift/internal/reservation"
 )
 
 // Whatever the week, the demo's dates are in it, and its people act on what is there.
@@ -27,6 +29,19 @@ func TestTheDemosWeek(t *testing.T) {
 		loaded, err := config.Parse("demo.yaml", text, config.Env{Now: func() time.Time { return monday }})
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, r := range loaded.Reservations {
+			if r.Err != nil || !r.From.After(monday) || r.To.After(monday.AddDate(0, 0, 7)) {
+				t.Errorf("reservation %s from %s to %s: %v", r.Name, r.From, r.To, r.Err)
+			}
+			for _, room := range demoRooms() {
+				if !slices.ContainsFunc(slices.Concat(r.Parts, r.Alternatives), func(p reservation.Part) bool { return p.Zone == room.zone && p.Type == "m6i.large" }) {
+					t.Errorf("nothing is reserved in %s", room.zone)
+				}
+			}
+		}
+		if len(loaded.Reservations) == 0 || len(loaded.Config.Workloads) == 0 {
+			t.Error("no workload, or no reservation")
 		}
 		if len(loaded.Config.Exceptions) == 0 || len(loaded.Book.Rules) == 0 {
 			t.Error("nothing is out of the ordinary")

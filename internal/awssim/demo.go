@@ -58,6 +58,11 @@ func DemoFleet() Fleet {
 	add(DemoShop, seoul, "rds", "shop-report-db-replica", 0, "db.m5.large", "seoul-office", "available", env("staging"), func(r *Resource) { r.ReplicaOf = "shop-report-db" })
 	add(DemoShop, seoul, "rds", "shop-prod-db", 0, "db.r6g.2xlarge", "", "available", env("prod"), protect, func(r *Resource) { r.MultiAZ, r.Protected = true, true })
 
+	// Its payment environment, which goes up and down as a whole.
+	add(DemoShop, seoul, "rds", "payments-db", 0, "db.r6g.large", "", "stopped", tag("App", "payments"), tag("Tier", "db"))
+	add(DemoShop, seoul, "ec2", "payments-service-#", 4, "m5.large", "", "stopped", tag("App", "payments"), tag("Tier", "service"))
+	add(DemoShop, seoul, "ec2", "payments-web-#", 3, "t3.medium", "", "stopped", tag("App", "payments"), tag("Tier", "web"))
+
 	// Batch and load tests in Virginia.
 	add(DemoShop, virginia, "ec2", "loadgen-##", 20, "c5.2xlarge", "weekend-loadtest", "stopped", tag("Team", "performance"))
 	add(DemoShop, virginia, "ec2", "loadgen-big-##", 5, "c5.4xlarge", "weekend-loadtest", "stopped", tag("Team", "performance"), func(r *Resource) { r.Zone = "us-east-1b" })

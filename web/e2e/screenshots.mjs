@@ -22,17 +22,36 @@ const pages = {
   resource: null, // the first of the fleet
   schedules: '/schedules',
   schedule: '/schedules/seoul-office',
+  'schedule-new': '/new/schedule',
   holidays: '/holidays',
   exceptions: '/exceptions',
   rules: '/rules',
   rule: '/rules/notebooks-off',
+  'rule-new': '/new/rule',
   workloads: '/workloads',
+  workload: '/workloads/shop-staging',
+  'workload-edit': '/workloads/shop-staging/definition',
+  workload: '/workloads/payments',
   'workload-new': '/new/workload',
+  reservations: '/reservations',
+  reservation: '/reservations/week-of-the-sale',
+  'reservation-edit': '/reservations/week-of-the-sale/definition',
+  'reservation-new': '/new/reservation',
   activity: '/activity',
   health: '/health',
   keys: '/keys',
   about: '/about',
   signin: '/signin',
+}
+
+// The demo has no workload of its own: one that is started while it is pictured.
+const workload = {
+  description: 'the shop, as it is tested',
+  tiers: {
+    db: { filters: 'tag:Name=shop-staging-db' },
+    search: { filters: 'tag:Name=shop-staging-search-*', depends_on: ['db'] },
+    web: { filters: 'tag:Name=shop-staging-web-*', depends_on: ['db', 'search'], start: { at_once: 2 } },
+  },
 }
 
 // What stands in the README, small enough for it.
@@ -46,6 +65,8 @@ try {
   await new Promise((resolve) => setTimeout(resolve, warmUp))
   const { body: fleet } = await world.ask('GET', '/resources?limit=1&state=running')
   pages.resource = `/fleet/${fleet.items[0].ref}`
+  await world.ask('PUT', '/workloads/shop-staging?confirm=true', workload, { headers: { 'If-None-Match': '*' } })
+  await world.ask('POST', '/workloads/shop-staging/start', {})
   mkdirSync(folder, { recursive: true })
   if (docs) mkdirSync(docs, { recursive: true })
   for (const locale of locales) {
