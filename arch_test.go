@@ -95,7 +95,7 @@ var house = map[string]row{
 
 	// Stages.
 	"internal/config": {stage, []string{
-		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/outbound", "internal/plan", "internal/policy", "internal/reservation", "internal/store",
+		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/outbound", "internal/plan", "internal/policy", "internal/reservation", "internal/say", "internal/store",
 		"internal/typo", "internal/workload",
 	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet", "internal/say"}},
@@ -106,7 +106,7 @@ var house = map[string]row{
 	// The program.
 	"internal/pass": {program, []string{
 		"internal/act", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/discover",
-		"internal/fleet", "internal/notify", "internal/plan", "internal/policy", "internal/record", "internal/store",
+		"internal/fleet", "internal/notify", "internal/plan", "internal/policy", "internal/record", "internal/say", "internal/store",
 	}},
 
 	"internal/capacity": {program, []string{"internal/clock", "internal/cloud", "internal/fleet", "internal/notify", "internal/reservation", "internal/store"}},

@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/holiday"
 	"dayshift/internal/policy"
 	"dayshift/internal/record"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -47,7 +48,7 @@ func override(loaded *config.Loaded, objects []store.Object) {
 		}
 		o, err := store.ToOverride(object)
 		if err != nil {
-			loaded.Warnings = append(loaded.Warnings, config.Fault{Problem: err.Error(), Fix: "clear it: dayshift override clear " + object.Name})
+			loaded.Warnings = append(loaded.Warnings, config.Fault{Problem: say.Of(err), Fix: say.F("clear it: dayshift override clear %s", object.Name)})
 			continue
 		}
 		loaded.Book.Overrides = append(loaded.Book.Overrides, o)

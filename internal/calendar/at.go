@@ -1,9 +1,10 @@
 package calendar
 
 import (
-	"fmt"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 const allowedAt = "at(yyyy-mm-ddThh:mm:ss), a local time of the rule's zone in the years 1970 … 2199"
@@ -15,16 +16,16 @@ func (o once) next(after int64) (int64, bool) { return int64(o), int64(o) > afte
 
 // parseAt reads what stands between the parentheses.
 func parseAt(text, inner string, zone *time.Location) (string, firing, error) {
-	fault := func(problem, hint string) (string, firing, error) {
+	fault := func(problem, hint say.Text) (string, firing, error) {
 		return "", nil, &Error{Field: fieldExpression, Text: text, Problem: problem, Allowed: allowedAt, Hint: hint}
 	}
 	const shape = "dddd-dd-ddTdd:dd:dd"
 	s := upperASCII(trimBlank(inner))
 	if len(s) > len(shape) && strings.ContainsAny(s[len(shape):], "Z+-") && shaped(s[:len(shape)], shape) {
-		return fault("carries a zone", "leave it out: the time is read in the rule's timezone")
+		return fault(say.F("carries a zone"), say.F("leave it out: the time is read in the rule's timezone"))
 	}
 	if !shaped(s, shape) {
-		return fault("is not a date and a time", "")
+		return fault(say.F("is not a date and a time"), say.Text{})
 	}
 	part := func(from, to int) int {
 		n, _ := number(s[from:to]) // its shape is checked
@@ -34,13 +35,13 @@ func parseAt(text, inner string, zone *time.Location) (string, firing, error) {
 	hour, minute, second := part(11, 13), part(14, 16), part(17, 19)
 	switch {
 	case year < firstYear || year > lastYear:
-		return fault(fmt.Sprintf("is outside the years %d … %d", firstYear, lastYear), "")
+		return fault(say.F("is outside the years %d … %d", firstYear, lastYear), say.Text{})
 	case mon < 1 || mon > 12 || day < 1 || day > monthOf(year, mon).days:
-		return fault("is on a date that does not exist", "")
+		return fault(say.F("is on a date that does not exist"), say.Text{})
 	case hour == 24:
-		return fault("is not on the clock", "a day begins at 00:00:00")
+		return fault(say.F("is not on the clock"), say.F("a day begins at 00:00:00"))
 	case hour > 23 || minute > 59 || second > 59:
-		return fault("is not on the clock", "")
+		return fault(say.F("is not on the clock"), say.Text{})
 	}
 	local := daysOf(year, mon, day)*daySeconds + int64(hour*60*60+minute*60+second)
 	return "at(" + s + ")", once(localInstant(zone, local)), nil

@@ -396,7 +396,7 @@ func TestLoadZone(t *testing.T) {
 			continue
 		}
 		var fault *Error
-		if !errors.As(err, &fault) || fault.Field != fieldTimezone || hint != "" && fault.Hint != hint {
+		if !errors.As(err, &fault) || fault.Field != fieldTimezone || hint != "" && fault.Hint.String() != hint {
 			t.Errorf("%q: %v, want the hint %q", name, err, hint)
 		}
 	}

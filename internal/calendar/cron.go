@@ -1,12 +1,13 @@
 package calendar
 
 import (
-	"fmt"
 	"math"
 	"math/bits"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // The years of EventBridge's cron. Unix cron and at() stay within them too, so that every search ends.
@@ -216,17 +217,17 @@ func localInstant(loc *time.Location, local int64) int64 {
 }
 
 // parseEventCron reads what stands between the parentheses of cron( ).
-func parseEventCron(inner string, zone *time.Location, fault func(problem, hint string) error) (string, firing, error) {
+func parseEventCron(inner string, zone *time.Location, fault func(problem, hint say.Text) error) (string, firing, error) {
 	words := strings.FieldsFunc(inner, isBlank)
 	if len(words) != 6 {
-		hint := "minutes hours days months weekdays years, as in cron(0 18 ? * MON-FRI *)"
+		hint := say.F("minutes hours days months weekdays years, as in cron(0 18 ? * MON-FRI *)")
 		switch len(words) {
 		case 5:
-			hint = "Unix cron's five fields stand without cron( ); here a year follows, as in cron(0 18 ? * MON-FRI *)"
+			hint = say.F("Unix cron's five fields stand without cron( ); here a year follows, as in cron(0 18 ? * MON-FRI *)")
 		case 7:
-			hint = "there are no seconds: leave the first field out"
+			hint = say.F("there are no seconds: leave the first field out")
 		}
-		return "", nil, fault(fmt.Sprintf("has %d fields, not 6", len(words)), hint)
+		return "", nil, fault(say.F("has %d fields, not 6", len(words)), hint)
 	}
 	var all faults
 	minutes := cronMinutes.parse(words[0], &all)
@@ -236,9 +237,9 @@ func parseEventCron(inner string, zone *time.Location, fault func(problem, hint 
 	weekdays := cronWeekdays.parse(words[4], &all)
 	years := cronYears.parse(words[5], &all)
 	if days.open == weekdays.open {
-		problem, hint := "restricts both the days and the weekdays", "of the two write ? for the one that does not matter"
+		problem, hint := say.F("restricts both the days and the weekdays"), say.F("of the two write ? for the one that does not matter")
 		if days.open {
-			problem, hint = "has ? for both the days and the weekdays", "for every day write * for one of them"
+			problem, hint = say.F("has ? for both the days and the weekdays"), say.F("for every day write * for one of them")
 		}
 		all.add(&Error{
 			Field: fieldExpression, Text: strings.Join(words[2:5], " "), Problem: problem,
@@ -264,21 +265,21 @@ var unixWords = map[string]string{
 }
 
 // parseUnixCron reads the five fields of Unix cron.
-func parseUnixCron(text string, zone *time.Location, fault func(problem, hint string) error) (string, firing, error) {
+func parseUnixCron(text string, zone *time.Location, fault func(problem, hint say.Text) error) (string, firing, error) {
 	words := strings.FieldsFunc(text, isBlank)
 	if len(words) != 5 {
-		hint := ""
+		hint := say.Text{}
 		switch fields, known := unixWords[lowerASCII(words[0])]; {
 		case known && len(words) == 1:
-			hint = "write " + fields
+			hint = say.F("write %s", fields)
 		case strings.HasPrefix(words[0], "@"):
-			hint = "for something in between write rate(5 minutes)"
+			hint = say.F("for something in between write rate(5 minutes)")
 		case strings.Contains(words[0], "="):
-			hint = "the zone is the rule's timezone, not a part of the expression"
+			hint = say.F("the zone is the rule's timezone, not a part of the expression")
 		case len(words) == 6:
-			hint = "six fields, the last one the year, go into cron( )"
+			hint = say.F("six fields, the last one the year, go into cron( )")
 		}
-		return "", nil, fault("is none of the known forms", hint)
+		return "", nil, fault(say.F("is none of the known forms"), hint)
 	}
 	var all faults
 	minutes := cronMinutes.parse(words[0], &all)
@@ -329,11 +330,11 @@ func (c *cron) possible(text string) error {
 		return nil
 	}
 	e := &Error{
-		Field: fieldExpression, Text: text, Problem: "can never fire: none of the months and years it names has such a day",
+		Field: fieldExpression, Text: text, Problem: say.F("can never fire: none of the months and years it names has such a day"),
 		Allowed: "a date that exists in at least one of them",
 	}
 	if c.weekdays.every == everyWeekday {
-		e.Hint = "for the last day of a month write L in the days of cron( )"
+		e.Hint = say.F("for the last day of a month write L in the days of cron( )")
 	}
 	return e
 }

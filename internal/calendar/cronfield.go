@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"dayshift/internal/say"
 )
 
 // cronField is what distinguishes one field of a cron expression from another for the parser.
@@ -82,7 +84,7 @@ type cronSet struct {
 	text     string    // the field's canonical spelling
 }
 
-func (f *cronField) fault(written, problem, hint string) *Error {
+func (f *cronField) fault(written string, problem, hint say.Text) *Error {
 	return &Error{Field: fieldExpression, Text: written, Problem: problem, Allowed: f.allowed, Hint: hint}
 }
 
@@ -106,7 +108,7 @@ func (f *cronField) parse(text string, all *faults) cronSet {
 		}
 		texts = append(texts, printed)
 		if strings.Contains(printed, "#") && len(items) > 1 {
-			all.add(f.fault(text, "has # in a list", "make a rule for each: with # the weekdays are one expression"))
+			all.add(f.fault(text, say.F("has # in a list"), say.F("make a rule for each: with # the weekdays are one expression")))
 			break
 		}
 	}
@@ -119,13 +121,13 @@ func (f *cronField) atom(written string, set *cronSet) (string, error) {
 	s := upperASCII(written)
 	switch {
 	case s == "":
-		return "", f.fault("", "has an empty item in the "+f.noun, "remove the extra comma")
+		return "", f.fault("", say.F("has an empty item in the %s", say.Word(f.noun)), say.F("remove the extra comma"))
 	case s == "?":
-		hint := "write *"
+		hint := say.F("write *")
 		if f.form == formDays || f.form == formWeekdays {
-			hint = "it stands alone"
+			hint = say.F("it stands alone")
 		}
-		return "", f.fault(written, "does not belong in the "+f.noun, hint)
+		return "", f.fault(written, say.F("does not belong in the %s", say.Word(f.noun)), hint)
 	case f.form == formDays && (s == "L" || s == "LW"):
 		set.last = set.last || s == "L"
 		set.lastWork = set.lastWork || s == "LW"
@@ -155,7 +157,7 @@ func (f *cronField) atom(written string, set *cronSet) (string, error) {
 		}
 		n, ok := number(count)
 		if !ok || n < 1 || n > 5 {
-			return "", f.fault(written, "does not end in #1 … #5", fmt.Sprintf("for the last one of a month write %dL", day))
+			return "", f.fault(written, say.F("does not end in #1 … #5"), say.F("for the last one of a month write %dL", day))
 		}
 		set.nth[f.weekday(day)] |= 1 << n
 		return fmt.Sprintf("%d#%d", day, n), nil
@@ -170,7 +172,7 @@ func (f *cronField) span(written, s string, set *cronSet) (string, error) {
 	if stepped {
 		n, ok := number(stepText)
 		if !ok || n < 1 {
-			return "", f.fault(written, "does not end in a step of 1 or more", "write the step as a whole number, as in */2")
+			return "", f.fault(written, say.F("does not end in a step of 1 or more"), say.F("write the step as a whole number, as in */2"))
 		}
 		step, suffix = n, "/"+strconv.Itoa(n)
 	}
@@ -193,11 +195,11 @@ func (f *cronField) span(written, s string, set *cronSet) (string, error) {
 			return "", err
 		}
 		if a > b && !f.wraps {
-			hint := ""
+			hint := say.Text{}
 			if f.lo != firstYear {
-				hint = fmt.Sprintf("over the end write two: %d-%d,%d-%d", a, f.last, f.lo, b)
+				hint = say.F("over the end write two: %d-%d,%d-%d", a, f.last, f.lo, b)
 			}
-			return "", f.fault(written, "is a range that runs backwards", hint)
+			return "", f.fault(written, say.F("is a range that runs backwards"), hint)
 		}
 	case stepped:
 		b = max(a, f.last)
@@ -254,11 +256,11 @@ func (f *cronField) add(set *cronSet, a, b, step int) {
 func (f *cronField) value(written, s string) (int, error) {
 	if n, ok := number(s); ok {
 		if n < f.lo || n > f.hi {
-			hint := ""
+			hint := say.Text{}
 			if f.form == formWeekdays && n == 0 {
-				hint = "Sunday is 1, or SUN"
+				hint = say.F("Sunday is 1, or SUN")
 			}
-			return 0, f.fault(written, fmt.Sprintf("in the %s is outside %d … %d", f.noun, f.lo, f.hi), hint)
+			return 0, f.fault(written, say.F("in the %s is outside %d … %d", say.Word(f.noun), f.lo, f.hi), hint)
 		}
 		return n, nil
 	}
@@ -267,19 +269,19 @@ func (f *cronField) value(written, s string) (int, error) {
 			return f.lo + i, nil
 		}
 	}
-	hint := ""
+	hint := say.Text{}
 	switch {
 	case f.form == formUnixWeekdays && strings.ContainsAny(s, "L#"), f.form == formPlain && f.hi == 31 && strings.ContainsAny(s, "LW"):
-		hint = "L, W and # are known to cron( ) with its six fields"
+		hint = say.F("L, W and # are known to cron( ) with its six fields")
 	case strings.Contains(s, "#"):
-		hint = "# belongs in the weekdays of cron( )"
+		hint = say.F("# belongs in the weekdays of cron( )")
 	}
 	for _, name := range f.names {
 		if strings.HasPrefix(s, name) {
-			hint = "write " + name
+			hint = say.F("write %s", name)
 		}
 	}
-	return 0, f.fault(written, "is not known in the "+f.noun, hint)
+	return 0, f.fault(written, say.F("is not known in the %s", say.Word(f.noun)), hint)
 }
 
 // upperASCII leaves everything but a-z alone: strings.ToUpper would turn the long ſ into an S.

@@ -3,6 +3,8 @@ package calendar
 import (
 	"fmt"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // Date is a date of the calendar by itself, without a zone: days since 1970-01-01.
@@ -19,9 +21,9 @@ func DateOf(year, month, day int) Date { return Date(daysOf(year, month, 1)) + D
 
 // ParseDate reads YYYY-MM-DD, years 0001 to 9999.
 func ParseDate(text string) (Date, error) {
-	e := &Error{Field: fieldDate, Text: text, Problem: "is not a date", Allowed: "YYYY-MM-DD, such as 2027-02-05"}
+	e := &Error{Field: fieldDate, Text: text, Problem: say.F("is not a date"), Allowed: "YYYY-MM-DD, such as 2027-02-05"}
 	if text == "" {
-		e.Problem = "is empty"
+		e.Problem = say.F("is empty")
 		return 0, e
 	}
 	year, okY := digits(text, 0, 4)
@@ -31,7 +33,7 @@ func ParseDate(text string) (Date, error) {
 		return 0, e
 	}
 	if mon < 1 || mon > 12 || day < 1 || day > monthOf(year, mon).days {
-		e.Problem = "is not in the calendar"
+		e.Problem = say.F("is not in the calendar")
 		return 0, e
 	}
 	return DateOf(year, mon, day), nil

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+
+	"dayshift/internal/say"
 )
 
 // Names of the day fields, as users write them.
@@ -49,7 +51,7 @@ var (
 	monthDomain    = domain{fieldMonths, allowedMonths, "month", 1, 12, monthNames, true}
 )
 
-func (d *domain) fault(text, problem, hint string) *Error {
+func (d *domain) fault(text string, problem, hint say.Text) *Error {
 	return &Error{Field: d.field, Text: text, Problem: problem, Allowed: d.allowed, Hint: hint}
 }
 
@@ -81,7 +83,7 @@ func (d *domain) atoms(f DayField) ([]atom, error) {
 		size += len(item) + 1
 	}
 	if size > maxText {
-		return nil, d.fault(f[0], fmt.Sprintf("and the rest of the field are %d bytes long, more than %d", size, maxText), "")
+		return nil, d.fault(f[0], say.F("and the rest of the field are %d bytes long, more than %d", size, maxText), say.Text{})
 	}
 	var out []atom
 	var all faults
@@ -100,10 +102,10 @@ func (d *domain) atoms(f DayField) ([]atom, error) {
 
 func (d *domain) atom(written string) (atom, error) {
 	s := lowerASCII(trimBlank(written))
-	fault := func(problem, hint string) (atom, error) { return atom{}, d.fault(written, problem, hint) }
+	fault := func(problem, hint say.Text) (atom, error) { return atom{}, d.fault(written, problem, hint) }
 	switch s {
 	case "":
-		e := d.fault("", "has an empty item", "remove the extra comma, or leave the whole field out to match everything")
+		e := d.fault("", say.F("has an empty item"), say.F("remove the extra comma, or leave the whole field out to match everything"))
 		return atom{}, e
 	case "*", "?":
 		return atom{mask: d.values(d.lo, d.hi, 1)}, nil
@@ -113,7 +115,7 @@ func (d *domain) atom(written string) (atom, error) {
 		if d.field == fieldMonths {
 			return atom{mask: 1 << d.hi}, nil
 		}
-		return fault("has no meaning in "+d.field, "for the last one write L")
+		return fault(say.F("has no meaning in %s", d.field), say.F("for the last one write L"))
 	case "l":
 		switch d.field {
 		case fieldMonthDays:
@@ -121,11 +123,11 @@ func (d *domain) atom(written string) (atom, error) {
 		case fieldWeekdays:
 			return atom{mask: 1 << d.hi}, nil
 		}
-		return fault("has no meaning in months", "for December write dec or $")
+		return fault(say.F("has no meaning in months"), say.F("for December write dec or $"))
 	}
 	if day, n, ok := strings.Cut(s, "#"); ok {
 		if d.field != fieldWeekdays {
-			return fault("counts weekdays, which only the field weekdays can", "")
+			return fault(say.F("counts weekdays, which only the field weekdays can"), say.Text{})
 		}
 		v, err := d.value(written, day)
 		if err != nil {
@@ -133,14 +135,14 @@ func (d *domain) atom(written string) (atom, error) {
 		}
 		k, ok := number(n)
 		if !ok || k < 1 || k > 5 {
-			return fault("does not end in #1 … #5", "for the last one of a month write "+weekdayNames[v][:3]+"L")
+			return fault(say.F("does not end in #1 … #5"), say.F("for the last one of a month write %sL", weekdayNames[v][:3]))
 		}
 		return atom{kind: nth, value: v, n: k}, nil
 	}
 	isRange := strings.ContainsAny(s, "-/")
 	if day, ok := strings.CutSuffix(s, "l"); ok && !isRange && d.field != fieldMonths {
 		if d.field == fieldMonthDays {
-			return fault("is no day of the month", "L alone is the last day; the last Friday is friL in weekdays")
+			return fault(say.F("is no day of the month"), say.F("L alone is the last day; the last Friday is friL in weekdays"))
 		}
 		v, err := d.value(written, day)
 		if err != nil {
@@ -160,14 +162,14 @@ func (d *domain) atom(written string) (atom, error) {
 
 // span parses a value, a range and a step: a, a-b, a/n, a-b/n, */n.
 func (d *domain) span(written, s string) (atom, error) {
-	fault := func(problem, hint string) (atom, error) { return atom{}, d.fault(written, problem, hint) }
+	fault := func(problem, hint say.Text) (atom, error) { return atom{}, d.fault(written, problem, hint) }
 	body, stepText, stepped := strings.Cut(s, "/")
 	body = trimBlank(body)
 	step := 1
 	if stepped {
 		n, ok := number(trimBlank(stepText))
 		if !ok || n < 1 {
-			return fault("does not end in a step of 1 or more", "write the step as a whole number, as in "+d.example()+"/2")
+			return fault(say.F("does not end in a step of 1 or more"), say.F("write the step as a whole number, as in %s/2", d.example()))
 		}
 		step = n
 		if body == "*" {
@@ -182,7 +184,7 @@ func (d *domain) span(written, s string) (atom, error) {
 	b := a
 	switch to = trimBlank(to); {
 	case ranged && to == "l" && d.field == fieldMonths:
-		return fault("ends in L, which has no meaning in months", "for December write dec")
+		return fault(say.F("ends in L, which has no meaning in months"), say.F("for December write dec"))
 	case ranged && to == "l":
 		b = d.hi
 	case ranged:
@@ -193,7 +195,7 @@ func (d *domain) span(written, s string) (atom, error) {
 		b = d.hi
 	}
 	if a > b && !d.wraps {
-		return fault("is a range that runs backwards", fmt.Sprintf("over the end of a month write two: %d-L,1-%d", a, b))
+		return fault(say.F("is a range that runs backwards"), say.F("over the end of a month write two: %d-L,1-%d", a, b))
 	}
 	return atom{mask: d.values(a, b, step)}, nil
 }
@@ -212,10 +214,10 @@ func (d *domain) values(a, b, step int) uint32 {
 func (d *domain) value(written, s string) (int, error) {
 	if n, ok := number(s); ok {
 		if n < d.lo || n > d.hi {
-			problem := fmt.Sprintf("is outside %d … %d", d.lo, d.hi)
-			hint := ""
+			problem := say.F("is outside %d … %d", d.lo, d.hi)
+			hint := say.Text{}
 			if d.field == fieldWeekdays && n == 7 {
-				hint = "Sunday is 6, or sun"
+				hint = say.F("Sunday is 6, or sun")
 			}
 			return 0, d.fault(written, problem, hint)
 		}
@@ -231,9 +233,9 @@ func (d *domain) value(written, s string) (int, error) {
 	}
 	hint := suggest(s, d.names)
 	if d.field == fieldMonthDays && isWeekday(s) {
-		hint = "days of the week go in weekdays"
+		hint = say.F("days of the week go in weekdays")
 	}
-	return 0, d.fault(written, "is not a "+d.noun, hint)
+	return 0, d.fault(written, say.F("is not a %s", say.Word(d.noun)), hint)
 }
 
 func isWeekday(s string) bool {

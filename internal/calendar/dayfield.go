@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dayshift/internal/say"
 )
 
 // DayField is a day field as a user wrote it: the items of a list, or a single item where it was one text. An
@@ -81,7 +83,7 @@ func splitRefs(items []string) PeriodRefs {
 func notItems(text string) error {
 	return &Error{
 		Text:    text,
-		Problem: "is neither a text, a number nor a list of these",
+		Problem: say.F("is neither a text, a number nor a list of these"),
 		Allowed: `one text with commas ("mon-fri,sun"), a number, or a list (["mon-fri", "sun"])`,
 	}
 }

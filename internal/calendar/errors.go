@@ -2,10 +2,10 @@ package calendar
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
+	"dayshift/internal/say"
 	"dayshift/internal/typo"
 )
 
@@ -19,49 +19,49 @@ type Error struct {
 	// Text is the faulty text as written: one atom of a day field, one item of a list.
 	Text string
 	// Problem says what is wrong with the text, as the end of the sentence "TEXT …".
-	Problem string
+	Problem say.Text
 	// Allowed says what the field takes.
 	Allowed string
 	// Hint is the next step where there is one: the nearest known name, another way to write it.
-	Hint string
+	Hint say.Text
 }
 
 // shownText bounds how much of a faulty text a message repeats.
 const shownText = 80
 
-func (e *Error) Error() string {
-	var b strings.Builder
-	if e.Schedule != "" {
-		fmt.Fprintf(&b, "schedule %s: ", quote(e.Schedule))
+// Error implements error: in English.
+func (e *Error) Error() string { return e.Said().String() }
+
+// Said implements say.Sayer.
+func (e *Error) Said() say.Text {
+	text := e.Problem
+	if e.Text != "" {
+		text = say.F("%q %s", cut(e.Text), text)
+	}
+	if e.Allowed != "" {
+		text = say.Clauses(text, say.F("allowed: %s", e.Allowed))
+	}
+	text = say.Clauses(text, e.Hint)
+	if e.Field != "" {
+		text = say.F("%s: %s", e.Field, text)
 	}
 	if e.Period != "" {
-		fmt.Fprintf(&b, "period %s: ", quote(e.Period))
+		text = say.F("period %s: %s", quote(e.Period), text)
 	}
-	if e.Field != "" {
-		b.WriteString(e.Field)
-		b.WriteString(": ")
+	if e.Schedule != "" {
+		text = say.F("schedule %s: %s", quote(e.Schedule), text)
 	}
-	if e.Text != "" {
-		b.WriteString(quote(e.Text))
-		b.WriteByte(' ')
-	}
-	b.WriteString(e.Problem)
-	if e.Allowed != "" {
-		b.WriteString("; allowed: ")
-		b.WriteString(e.Allowed)
-	}
-	if e.Hint != "" {
-		b.WriteString("; ")
-		b.WriteString(e.Hint)
-	}
-	return b.String()
+	return text
 }
 
-func quote(s string) string {
+func quote(s string) string { return strconv.Quote(cut(s)) }
+
+// cut bounds a text that a message repeats.
+func cut(s string) string {
 	if len(s) > shownText {
 		s = strings.ToValidUTF8(s[:shownText], "") + "…"
 	}
-	return strconv.Quote(s)
+	return s
 }
 
 // Faults returns every single fault in an error of this package, in the order in which it was found. An error of
@@ -111,10 +111,10 @@ func (f *faults) err() error { return errors.Join(f.errs...) }
 const maxNames = 8
 
 // suggest words the known names nearest to a mistyped one, or nothing when none is near.
-func suggest(text string, known []string) string {
+func suggest(text string, known []string) say.Text {
 	const most = 2 // typing slips: with three, short names all resemble each other
 	if len(text) > maxText {
-		return ""
+		return say.Text{}
 	}
 	best, names := most+1, []string(nil)
 	for _, name := range known {
@@ -131,23 +131,20 @@ func suggest(text string, known []string) string {
 		}
 	}
 	if len(names) == 0 {
-		return ""
+		return say.Text{}
 	}
-	return "did you mean " + list(names) + "?"
+	return say.F("did you mean %s?", list(names))
 }
 
 // list words names as "a", "b" or "c".
-func list(names []string) string {
-	var b strings.Builder
+func list(names []string) say.Text {
+	quoted := make([]say.Text, len(names))
 	for i, name := range names {
-		switch {
-		case i == 0:
-		case i == len(names)-1:
-			b.WriteString(" or ")
-		default:
-			b.WriteString(", ")
-		}
-		b.WriteString(quote(name))
+		quoted[i] = say.Raw(quote(name))
 	}
-	return b.String()
+	last := len(quoted) - 1
+	if last < 1 {
+		return say.List(quoted...)
+	}
+	return say.F("%s or %s", say.List(quoted[:last]...), quoted[last])
 }

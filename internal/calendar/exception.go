@@ -73,45 +73,45 @@ func CompileException(def ExceptionDef) (Exception, error) {
 	x := Exception{Note: def.Note}
 	switch {
 	case def.Date != "" && def.From+def.To != "":
-		all.add(&Error{Field: fieldDate, Text: def.Date, Problem: "stands beside a range", Hint: "keep either date, or from and to"})
+		all.add(&Error{Field: fieldDate, Text: def.Date, Problem: say.F("stands beside a range"), Hint: say.F("keep either date, or from and to")})
 	case def.Date != "":
 		x.From = date(fieldDate, def.Date)
 		x.To = x.From
 	case def.From == "" && def.To == "":
-		all.add(&Error{Field: fieldDate, Problem: "is missing", Allowed: "date: YYYY-MM-DD, or from: and to: for a range"})
+		all.add(&Error{Field: fieldDate, Problem: say.F("is missing"), Allowed: "date: YYYY-MM-DD, or from: and to: for a range"})
 	case def.From == "" || def.To == "":
 		missing := fieldTo
 		if def.From == "" {
 			missing = fieldFrom
 		}
-		all.add(&Error{Field: missing, Problem: "is missing: a range has two ends", Hint: "add it, or write date: for one day"})
+		all.add(&Error{Field: missing, Problem: say.F("is missing: a range has two ends"), Hint: say.F("add it, or write date: for one day")})
 	default:
 		before := len(all.errs)
 		x.From, x.To = date(fieldFrom, def.From), date(fieldTo, def.To)
 		switch {
 		case len(all.errs) > before:
 		case x.To < x.From:
-			all.add(&Error{Field: fieldTo, Text: def.To, Problem: "is before " + x.From.String(), Hint: "exchange from and to"})
+			all.add(&Error{Field: fieldTo, Text: def.To, Problem: say.F("is before %s", x.From.String()), Hint: say.F("exchange from and to")})
 		case x.To-x.From >= MaxExceptionDays:
 			all.add(&Error{
-				Field: fieldTo, Text: def.To, Problem: fmt.Sprintf("is %d days after %s", x.To-x.From, x.From),
-				Allowed: fmt.Sprintf("a range of up to %d days", MaxExceptionDays), Hint: "what lasts is a period of its own",
+				Field: fieldTo, Text: def.To, Problem: say.F("is %d days after %s", x.To-x.From, x.From),
+				Allowed: fmt.Sprintf("a range of up to %d days", MaxExceptionDays), Hint: say.F("what lasts is a period of its own"),
 			})
 		}
 	}
 	switch x.Type = ExceptionType(lowerASCII(trimBlank(def.Type))); x.Type {
 	case StartException, StopException:
 	case "":
-		all.add(&Error{Field: fieldType, Problem: "is missing", Allowed: "type: start or type: stop"})
+		all.add(&Error{Field: fieldType, Problem: say.F("is missing"), Allowed: "type: start or type: stop"})
 	default:
 		all.add(&Error{
-			Field: fieldType, Text: def.Type, Problem: "is not a type of exception", Allowed: "start or stop",
+			Field: fieldType, Text: def.Type, Problem: say.F("is not a type of exception"), Allowed: "start or stop",
 			Hint: suggest(string(x.Type), []string{string(StartException), string(StopException)}),
 		})
 	}
 	switch value := trimBlank(def.Value); {
 	case value == "":
-		all.add(&Error{Field: fieldValue, Problem: "is missing", Allowed: `value: "HH:MM", or none to leave the start or stop out`})
+		all.add(&Error{Field: fieldValue, Problem: say.F("is missing"), Allowed: `value: "HH:MM", or none to leave the start or stop out`})
 	case lowerASCII(value) == "none":
 		x.None = true
 	default:
@@ -171,7 +171,7 @@ func (s *Schedule) except(list []Exception, all *faults) {
 		return
 	}
 	if len(list) > MaxExceptions {
-		all.add(&Error{Field: fieldExceptions, Problem: fmt.Sprintf("has %d exceptions", len(list)), Allowed: fmt.Sprintf("up to %d", MaxExceptions)})
+		all.add(&Error{Field: fieldExceptions, Problem: say.F("has %d exceptions", len(list)), Allowed: fmt.Sprintf("up to %d", MaxExceptions)})
 		return
 	}
 	days := 0
@@ -179,15 +179,15 @@ func (s *Schedule) except(list []Exception, all *faults) {
 		for _, y := range list[:i] {
 			if at, clash := x.Clash(y); clash {
 				all.add(&Error{
-					Field: fieldExceptions, Text: x.String(), Problem: fmt.Sprintf("and %q both move the %s of %s", y, x.Type, at),
-					Hint: "remove one of the two",
+					Field: fieldExceptions, Text: x.String(), Problem: say.F(`and "%s" both move the %s of %s`, y, say.Word(x.Type), at),
+					Hint: say.F("remove one of the two"),
 				})
 			}
 		}
 		days += int(x.To-x.From) + 1
 	}
 	if days > MaxExceptionDays {
-		all.add(&Error{Field: fieldExceptions, Problem: fmt.Sprintf("are for %d dates together", days), Allowed: fmt.Sprintf("up to %d", MaxExceptionDays)})
+		all.add(&Error{Field: fieldExceptions, Problem: say.F("are for %d dates together", days), Allowed: fmt.Sprintf("up to %d", MaxExceptionDays)})
 	}
 	if len(all.errs) > 0 {
 		return

@@ -1,10 +1,11 @@
 package calendar
 
 import (
-	"fmt"
 	"iter"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // ExpressionKind tells the forms of a rule's expression apart, in the word that is shown to people.
@@ -45,21 +46,21 @@ func ParseExpression(text string, zone *time.Location, anchor time.Time) (*Expre
 		zone = time.UTC
 	}
 	e := &Expression{zone: zone}
-	fault := func(problem, hint string) error {
+	fault := func(problem, hint say.Text) error {
 		return &Error{Field: fieldExpression, Text: text, Problem: problem, Allowed: allowedExpressions, Hint: hint}
 	}
 	s := trimBlank(text)
 	switch {
 	case s == "":
-		return nil, fault("is empty", "")
+		return nil, fault(say.F("is empty"), say.Text{})
 	case len(s) > maxText:
-		return nil, fault(fmt.Sprintf("is %d bytes long, more than %d", len(s), maxText), "")
+		return nil, fault(say.F("is %d bytes long, more than %d", len(s), maxText), say.Text{})
 	}
 	word, inner, wrapped := strings.Cut(s, "(")
 	if wrapped {
 		var closed bool
 		if inner, closed = strings.CutSuffix(inner, ")"); !closed {
-			return nil, fault("does not end in )", "")
+			return nil, fault(say.F("does not end in )"), say.Text{})
 		}
 	}
 	var err error
@@ -77,7 +78,7 @@ func ParseExpression(text string, zone *time.Location, anchor time.Time) (*Expre
 		e.kind = KindAt
 		e.text, e.firing, err = parseAt(text, inner, zone)
 	default:
-		return nil, fault("is none of the known forms", "")
+		return nil, fault(say.F("is none of the known forms"), say.Text{})
 	}
 	if err != nil {
 		return nil, err

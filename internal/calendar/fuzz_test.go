@@ -25,7 +25,7 @@ func refusedWell(t *testing.T, err error) {
 		t.Fatalf("no fault in %v", err)
 	}
 	for _, f := range faults {
-		if f.Problem == "" || !utf8.ValidString(f.Error()) {
+		if f.Problem.Empty() || !utf8.ValidString(f.Error()) {
 			t.Errorf("a fault that says nothing: %q", f.Error())
 		}
 	}

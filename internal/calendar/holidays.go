@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"dayshift/internal/say"
 )
 
 // HolidaysDef is a holiday calendar as its sources give it: days off, and make-up working days.
@@ -70,7 +72,7 @@ func CompileHolidays(def HolidaysDef) (*Holidays, error) {
 	var all faults
 	h := &Holidays{name: def.Name, days: make(map[Date]holiday, len(def.Days)+len(def.MakeUp)), years: map[int]bool{}}
 	if n := len(def.Days) + len(def.MakeUp); n > MaxHolidays {
-		all.add(&Error{Field: fieldDays, Problem: fmt.Sprintf("and make_up have %d dates", n), Allowed: fmt.Sprintf("up to %d", MaxHolidays)})
+		all.add(&Error{Field: fieldDays, Problem: say.F("and make_up have %d dates", n), Allowed: fmt.Sprintf("up to %d", MaxHolidays)})
 		return nil, all.err()
 	}
 	add := func(field, date, name string, kind dayKind) {
@@ -83,11 +85,11 @@ func CompileHolidays(def HolidaysDef) (*Holidays, error) {
 			return
 		}
 		if before, twice := h.days[at]; twice && before.kind != kind {
-			problem := "is a day off and a make-up working day at once"
+			problem := say.F("is a day off and a make-up working day at once")
 			if before.kind >= workingDay && kind >= workingDay {
-				problem = "counts as two different weekdays"
+				problem = say.F("counts as two different weekdays")
 			}
-			all.add(&Error{Field: field, Text: date, Problem: problem, Hint: "remove one of the two"})
+			all.add(&Error{Field: field, Text: date, Problem: problem, Hint: say.F("remove one of the two")})
 			return
 		}
 		h.days[at] = holiday{name, kind}
@@ -118,7 +120,7 @@ func ParseWeekday(text string) (int, error) {
 	if trimBlank(text) == "" {
 		return 0, nil
 	}
-	e := &Error{Field: fieldAs, Text: text, Problem: "is not a weekday", Allowed: "mon, tue, wed, thu, fri, sat or sun"}
+	e := &Error{Field: fieldAs, Text: text, Problem: say.F("is not a weekday"), Allowed: "mon, tue, wed, thu, fri, sat or sun"}
 	if len(text) > maxText {
 		return 0, e
 	}

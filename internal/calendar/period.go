@@ -1,6 +1,10 @@
 package calendar
 
-import "strings"
+import (
+	"strings"
+
+	"dayshift/internal/say"
+)
 
 // PeriodDef is a period as a user writes it.
 type PeriodDef struct {
@@ -33,16 +37,16 @@ func CompilePeriod(def PeriodDef) (*Period, error) {
 	all := faults{period: def.Name}
 	if strings.ContainsAny(def.Name, "@,") || trimBlank(def.Name) != def.Name {
 		all.add(&Error{
-			Field: "name", Text: def.Name, Problem: "cannot be named in a schedule",
+			Field: "name", Text: def.Name, Problem: say.F("cannot be named in a schedule"),
 			Allowed: "a name without @ and comma, and without blanks at its ends",
 		})
 	}
 	p := &Period{name: def.Name, hasBegin: def.BeginTime != "", hasEnd: def.EndTime != "", onHolidays: def.OnHolidays}
 	if !p.hasBegin && !p.hasEnd && def.Weekdays.absent() && def.MonthDays.absent() && def.Months.absent() {
 		all.add(&Error{
-			Problem: "says neither a time nor a day",
+			Problem: say.F("says neither a time nor a day"),
 			Allowed: "at least one of begintime, endtime, weekdays, monthdays and months",
-			Hint:    `for "always" write weekdays: "*"`,
+			Hint:    say.F(`for "always" write weekdays: "*"`),
 		})
 	}
 	timesRead := true
@@ -62,8 +66,8 @@ func CompilePeriod(def PeriodDef) (*Period, error) {
 	if timesRead && p.hasBegin && p.hasEnd && p.begin == p.end {
 		all.add(&Error{
 			Field: fieldEnd, Text: def.EndTime,
-			Problem: "is the begintime too: the period begins and ends at the same time",
-			Hint:    "leave both out for the whole day",
+			Problem: say.F("is the begintime too: the period begins and ends at the same time"),
+			Hint:    say.F("leave both out for the whole day"),
 		})
 	}
 	p.weekdays, err = ParseWeekdays(def.Weekdays)

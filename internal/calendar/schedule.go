@@ -150,7 +150,7 @@ func CompileWith(def ScheduleDef, periods map[string]*Period, defaultZone *time.
 	}
 	for _, ref := range refs {
 		if p, known := periods[ref.period]; known && p == nil {
-			all.add(&Error{Field: fieldPeriods, Text: ref.text, Problem: "names a period that is refused itself"})
+			all.add(&Error{Field: fieldPeriods, Text: ref.text, Problem: say.F("names a period that is refused itself")})
 		}
 	}
 	names := func() []string { return slices.Sorted(maps.Keys(periods)) }
@@ -181,13 +181,13 @@ func compile(
 	}
 	if def.StartLead < 0 || def.StartLead > MaxStartLead {
 		all.add(&Error{
-			Field: "start_lead", Text: def.StartLead.String(), Problem: "is out of range",
+			Field: "start_lead", Text: def.StartLead.String(), Problem: say.F("is out of range"),
 			Allowed: "0 to " + MaxStartLead.String(),
 		})
 	}
 	if len(def.Periods) > MaxPeriods {
 		all.add(&Error{
-			Field: fieldPeriods, Problem: fmt.Sprintf("has %d periods", len(def.Periods)),
+			Field: fieldPeriods, Problem: say.F("has %d periods", len(def.Periods)),
 			Allowed: fmt.Sprintf("up to %d", MaxPeriods),
 		})
 	}
@@ -212,7 +212,7 @@ func compile(
 		s.override, s.wants = true, []Want{{State: Stopped, Period: OverrideReason}}
 	default:
 		all.add(&Error{
-			Field: OverrideReason, Text: def.OverrideStatus, Problem: "is not a status",
+			Field: OverrideReason, Text: def.OverrideStatus, Problem: say.F("is not a status"),
 			Allowed: "running or stopped", Hint: suggest(status, []string{"running", "stopped"}),
 		})
 	}
@@ -279,17 +279,17 @@ func parseRef(text string) (periodRef, error) {
 	name, instanceType = trimBlank(name), trimBlank(instanceType)
 	switch {
 	case len(text) > maxText:
-		e.Problem = fmt.Sprintf("is %d bytes long, more than %d", len(text), maxText)
+		e.Problem = say.F("is %d bytes long, more than %d", len(text), maxText)
 	case trimBlank(text) == "":
-		e.Problem, e.Hint = "has an empty item", "remove it"
+		e.Problem, e.Hint = say.F("has an empty item"), say.F("remove it")
 	case name == "":
-		e.Problem = "has no period before the @"
+		e.Problem = say.F("has no period before the @")
 	case typed && instanceType == "":
-		e.Problem, e.Hint = "has no instance type after the @", "leave the @ out to keep the type as it is"
+		e.Problem, e.Hint = say.F("has no instance type after the @"), say.F("leave the @ out to keep the type as it is")
 	case strings.Contains(instanceType, "@"):
-		e.Problem = "has a second @"
+		e.Problem = say.F("has a second @")
 	case strings.ContainsFunc(instanceType, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		e.Problem = "has an instance type with a blank in it"
+		e.Problem = say.F("has an instance type with a blank in it")
 	default:
 		return periodRef{text, name, instanceType}, nil
 	}
@@ -297,14 +297,14 @@ func parseRef(text string) (periodRef, error) {
 }
 
 func unknownPeriod(ref periodRef, known []string) *Error {
-	e := &Error{Field: fieldPeriods, Text: ref.text, Problem: "names a period that does not exist"}
+	e := &Error{Field: fieldPeriods, Text: ref.text, Problem: say.F("names a period that does not exist")}
 	switch {
 	case len(known) == 0:
-		e.Hint = "there are no periods yet: define one"
-	case suggest(ref.period, known) != "":
+		e.Hint = say.F("there are no periods yet: define one")
+	case !suggest(ref.period, known).Empty():
 		e.Hint = suggest(ref.period, known)
 	case len(known) <= maxNames:
-		e.Allowed = list(known)
+		e.Allowed = list(known).String()
 	default:
 		e.Allowed = fmt.Sprintf("%s … (%d periods)", strings.Join(known[:maxNames], ", "), len(known))
 	}

@@ -3,6 +3,8 @@ package calendar
 import (
 	"fmt"
 	"strings"
+
+	"dayshift/internal/say"
 )
 
 // Names of the time fields, as users write them.
@@ -29,23 +31,23 @@ func ParseTimeOfDay(text string, end bool) (TimeOfDay, error) {
 		e.Field, e.Allowed = fieldEnd, e.Allowed+", and 24:00"
 	}
 	if text == "" {
-		e.Problem = "is empty"
+		e.Problem = say.F("is empty")
 		return 0, e
 	}
 	hours, minutes, colon := strings.Cut(text, ":")
 	h, okH := number(hours)
 	m, okM := number(minutes)
 	if !colon || !okH || !okM || len(hours) > 2 || len(minutes) != 2 {
-		e.Problem = "is not a time of day"
+		e.Problem = say.F("is not a time of day")
 		return 0, e
 	}
 	if end && h == 24 && m == 0 {
 		return EndOfDay, nil
 	}
 	if h > 23 || m > 59 {
-		e.Problem = "is not on the clock"
+		e.Problem = say.F("is not on the clock")
 		if h == 24 && m == 0 {
-			e.Hint = "a day begins at 00:00"
+			e.Hint = say.F("a day begins at 00:00")
 		}
 		return 0, e
 	}

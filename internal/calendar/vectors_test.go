@@ -87,7 +87,7 @@ func TestVectorsThatAreRefused(t *testing.T) {
 			continue
 		}
 		for _, f := range Faults(err) {
-			if f.Period == "" || f.Problem == "" {
+			if f.Period == "" || f.Problem.Empty() {
 				t.Errorf("%s: a fault without its place: %#v", v.ID, f)
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 const fieldTimezone = "timezone"
@@ -31,26 +33,26 @@ func LoadZone(name string) (*time.Location, error) {
 	e := &Error{Field: fieldTimezone, Text: name, Allowed: "an IANA name such as UTC, Asia/Seoul or America/New_York"}
 	switch {
 	case name == "":
-		e.Problem = "is empty"
+		e.Problem = say.F("is empty")
 		return nil, e
 	case name == "Local" || name == "localtime":
-		e.Problem = "would mean another zone on another machine"
-		e.Hint = "name the zone"
+		e.Problem = say.F("would mean another zone on another machine")
+		e.Hint = say.F("name the zone")
 		return nil, e
 	case !zoneShaped(name):
-		e.Problem = "is not a time zone"
+		e.Problem = say.F("is not a time zone")
 		e.Hint = suggestZone(name)
 		return nil, e
 	}
 	for _, known := range knownZones() {
 		if strings.EqualFold(known, name) && known != name {
-			e.Problem, e.Hint = "is not a time zone", "did you mean "+quote(known)+"?"
+			e.Problem, e.Hint = say.F("is not a time zone"), say.F("did you mean %s?", quote(known))
 			return nil, e
 		}
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
-		e.Problem, e.Hint = "is not a time zone that this machine knows", suggestZone(name)
+		e.Problem, e.Hint = say.F("is not a time zone that this machine knows"), suggestZone(name)
 		return nil, e
 	}
 	kept, _ := zones.LoadOrStore(name, loc)
@@ -78,8 +80,8 @@ func zoneShaped(name string) bool {
 }
 
 // suggestZone looks for the zone that was meant: the whole name with a slip in it, or a city without its region.
-func suggestZone(name string) string {
-	if hint := suggest(name, knownZones()); hint != "" || len(name) > maxText {
+func suggestZone(name string) say.Text {
+	if hint := suggest(name, knownZones()); !hint.Empty() || len(name) > maxText {
 		return hint
 	}
 	asked := lowerASCII(strings.ReplaceAll(trimBlank(name), " ", "_"))
@@ -92,9 +94,9 @@ func suggestZone(name string) string {
 		}
 	}
 	if len(found) == 0 {
-		return ""
+		return say.Text{}
 	}
-	return "did you mean " + list(found) + "?"
+	return say.F("did you mean %s?", list(found))
 }
 
 // offset is a stretch of time in which a zone's clock runs without a jump: local = instant + seconds. It lasts

@@ -17,6 +17,7 @@ import (
 	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -508,7 +509,7 @@ Objects that are set aside are warnings: they concern themselves alone.`,
 			}
 			for _, directory := range loaded.Directories {
 				if directory.List == nil {
-					loaded.Warnings = append(loaded.Warnings, config.Fault{File: path, Problem: "the accounts of the organization " + directory.Name + " are not known yet", Fix: "see what is found: dayshift doctor"})
+					loaded.Warnings = append(loaded.Warnings, config.Fault{File: path, Problem: say.F("the accounts of the organization %s are not known yet", directory.Name), Fix: say.F("see what is found: dayshift doctor")})
 				}
 			}
 			warn(cmd.ErrOrStderr(), loaded.Warnings)

@@ -251,7 +251,7 @@ func TestUnconfirmed(t *testing.T) {
 	if !ok || confirm.Why.String() != "it stops 9" {
 		t.Fatalf("%T %v", err, err)
 	}
-	if faults, ok := errors.AsType[service.ObjectFaults](answer.Object.Fault); answer.Did != "changed" || answer.Object.Version != 4 || !ok || faults[0].Problem != "is odd" {
+	if faults, ok := errors.AsType[service.ObjectFaults](answer.Object.Fault); answer.Did != "changed" || answer.Object.Version != 4 || !ok || faults[0].Problem.String() != "is odd" {
 		t.Errorf("%+v", answer)
 	}
 }

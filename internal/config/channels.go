@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"dayshift/internal/outbound"
+	"dayshift/internal/say"
 )
 
 // The types of channels.
@@ -48,7 +49,7 @@ var ownHeaders = []string{
 // channels checks where people are told.
 func (b *builder) channels() {
 	if len(b.c.Channels) > maxChannels {
-		b.faultAt("channels", Fault{Problem: fmt.Sprintf("has %d channels; at most %d are taken", len(b.c.Channels), maxChannels)})
+		b.faultAt("channels", Fault{Problem: say.F("has %d channels; at most %d are taken", len(b.c.Channels), maxChannels)})
 		return
 	}
 	for _, name := range sortedKeys(b.c.Channels) {
@@ -68,14 +69,14 @@ func (b *builder) channel(path string, c *Channel) {
 	}
 	for _, key := range sortedKeys(of) {
 		if _, written := b.keys[path+"."+key]; written && of[key] != c.Type {
-			b.faultAt(path+"."+key, Fault{Problem: "is for channels of the type " + of[key], Fix: "remove it, or correct the type"})
+			b.faultAt(path+"."+key, Fault{Problem: say.F("is for channels of the type %s", of[key]), Fix: say.F("remove it, or correct the type")})
 		}
 	}
 	need := func(key, example string) bool {
 		at := path + "." + key
 		_, written := b.keys[at]
 		if !written {
-			b.faultAt(path, Fault{Problem: "has no " + key, Fix: "add " + key + ": " + example})
+			b.faultAt(path, Fault{Problem: say.F("has no %s", key), Fix: say.F("add %s: %s", key, example)})
 		}
 		return written && !b.unread(at)
 	}
@@ -105,9 +106,9 @@ func (b *builder) topic(at, text string) {
 	f := Fault{Text: text, Allowed: "arn:PARTITION:sns:REGION:ACCOUNT:NAME with partition aws, aws-cn or aws-us-gov"}
 	switch {
 	case !topicPattern.MatchString(text):
-		f.Problem = "is not the ARN of a topic"
+		f.Problem = say.F("is not the ARN of a topic")
 	case strings.HasSuffix(text, ".fifo"):
-		f.Problem, f.Fix = "is a FIFO topic, to which nobody can subscribe by mail", "name a standard topic"
+		f.Problem, f.Fix = say.F("is a FIFO topic, to which nobody can subscribe by mail"), say.F("name a standard topic")
 	default:
 		return
 	}
@@ -115,7 +116,9 @@ func (b *builder) topic(at, text string) {
 }
 
 // hidden is where a secret came from, for a message that does not show it.
-func hidden(source string) string { return "(the value is not shown; it comes from " + source + ")" }
+func hidden(source string) say.Text {
+	return say.F("(the value is not shown; it comes from %s)", source)
+}
 
 // hookAddress looks up the address of a webhook and checks it. No message shows it.
 func (b *builder) hookAddress(at string, c *Channel) {
@@ -132,13 +135,10 @@ func (b *builder) hookAddress(at string, c *Channel) {
 	u, err := outbound.ParseAddress(value, allowed)
 	switch {
 	case err != nil:
-		problem, fix, _ := strings.Cut(strings.TrimPrefix(err.Error(), "the address "), "; ")
-		if strings.HasPrefix(fix, "allowed: ") {
-			fix = ""
-		}
-		b.faultAt(at, Fault{Problem: problem + " " + hidden(source), Allowed: allowed, Fix: fix})
+		problem, fix := addressFault(err)
+		b.faultAt(at, Fault{Problem: say.F("%s %s", problem, hidden(source)), Allowed: allowed, Fix: fix})
 	case u.Scheme != "https" && !c.AllowPrivate:
-		b.faultAt(at, Fault{Problem: "is not encrypted " + hidden(source), Allowed: allowed, Fix: "write https://, or add allow_private: true where it leads to a network of your own"})
+		b.faultAt(at, Fault{Problem: say.F("is not encrypted %s", hidden(source)), Allowed: allowed, Fix: say.F("write https://, or add allow_private: true where it leads to a network of your own")})
 	default:
 		c.URL = Secret{value: value, source: source}
 	}
@@ -151,7 +151,7 @@ func (b *builder) hookSecret(at string, s Secret) Secret {
 	case f != nil:
 		b.faultAt(at, *f)
 	case n < minHookSecret || n > maxHookSecret:
-		b.faultAt(at, Fault{Problem: fmt.Sprintf("is %d characters long ", n) + hidden(source), Allowed: fmt.Sprintf("%d to %d characters", minHookSecret, maxHookSecret), Fix: "make one: openssl rand -hex 32"})
+		b.faultAt(at, Fault{Problem: say.F("is %d characters long %s", n, hidden(source)), Allowed: fmt.Sprintf("%d to %d characters", minHookSecret, maxHookSecret), Fix: say.F("make one: openssl rand -hex 32")})
 	default:
 		return Secret{value: value, source: source}
 	}
@@ -160,7 +160,7 @@ func (b *builder) hookSecret(at string, s Secret) Secret {
 
 func (b *builder) headers(path string, c *Channel) {
 	if len(c.Headers) > maxHeaders {
-		b.faultAt(path, Fault{Problem: fmt.Sprintf("has %d headers; at most %d are sent", len(c.Headers), maxHeaders)})
+		b.faultAt(path, Fault{Problem: say.F("has %d headers; at most %d are sent", len(c.Headers), maxHeaders)})
 		return
 	}
 	seen := map[string]string{}
@@ -169,11 +169,11 @@ func (b *builder) headers(path string, c *Channel) {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case !headerPattern.MatchString(name):
-			b.nameFault(at, Fault{Text: name, Problem: "is not the name of a header", Allowed: "1 to 64 letters, digits and hyphens, such as X-Team"})
+			b.nameFault(at, Fault{Text: name, Problem: say.F("is not the name of a header"), Allowed: "1 to 64 letters, digits and hyphens, such as X-Team"})
 		case slices.Contains(ownHeaders, canonical):
-			b.nameFault(at, Fault{Text: name, Problem: "is a header that Dayshift sets itself", Fix: "remove it"})
+			b.nameFault(at, Fault{Text: name, Problem: say.F("is a header that Dayshift sets itself"), Fix: say.F("remove it")})
 		case seen[canonical] != "":
-			b.nameFault(at, Fault{Text: name, Problem: "is the same header as " + seen[canonical], Fix: "remove one of the two"})
+			b.nameFault(at, Fault{Text: name, Problem: say.F("is the same header as %s", seen[canonical]), Fix: say.F("remove one of the two")})
 		}
 		seen[canonical] = name
 		if b.unread(at) {
@@ -185,7 +185,7 @@ func (b *builder) headers(path string, c *Channel) {
 		case f != nil:
 			b.faultAt(at, *f)
 		case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, unicode.IsControl) || strings.TrimSpace(value) != value:
-			b.faultAt(at, Fault{Problem: "is not the value of a header " + hidden(source), Allowed: fmt.Sprintf("1 to %d bytes without control characters, and no blanks at its ends", maxHeaderValue)})
+			b.faultAt(at, Fault{Problem: say.F("is not the value of a header %s", hidden(source)), Allowed: fmt.Sprintf("1 to %d bytes without control characters, and no blanks at its ends", maxHeaderValue)})
 		default:
 			c.Headers[name] = Secret{value: value, source: source}
 		}
@@ -195,18 +195,18 @@ func (b *builder) headers(path string, c *Channel) {
 // chosen checks a list that narrows what a channel gets. known, where given, are the words allowed.
 func (b *builder) chosen(path string, list, known []string) {
 	if _, written := b.at[path]; written && len(list) == 0 && !b.reported(path) {
-		b.faultAt(path, Fault{Problem: "is empty: nothing would be told", Fix: "name one, or remove the line for all of them"})
+		b.faultAt(path, Fault{Problem: say.F("is empty: nothing would be told"), Fix: say.F("name one, or remove the line for all of them")})
 	}
 	for i, word := range list {
 		at := index(path, i)
 		switch {
 		case b.unread(at):
 		case known != nil && !slices.Contains(known, word):
-			b.faultAt(at, Fault{Text: word, Problem: "is no kind of message", Allowed: strings.Join(known, ", "), Fix: didYouMean(word, known)})
+			b.faultAt(at, Fault{Text: word, Problem: say.F("is no kind of message"), Allowed: strings.Join(known, ", "), Fix: didYouMean(word, known)})
 		case word == "":
-			b.faultAt(at, Fault{Problem: "is empty", Fix: "write a name, or remove the entry"})
+			b.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("write a name, or remove the entry")})
 		case slices.Contains(list[:i], word):
-			b.faultAt(at, Fault{Text: word, Problem: "is given twice", Fix: "remove one of the two"})
+			b.faultAt(at, Fault{Text: word, Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		}
 	}
 }
@@ -216,7 +216,7 @@ func (b *builder) chosen(path string, list, known []string) {
 func (b *builder) silentChannels() {
 	warn := func(at, name, thing string, known []string) {
 		if !slices.Contains(known, name) {
-			b.warnAt(at, Fault{Text: name, Problem: "is not a " + thing + " that is known now", Fix: cmp.Or(didYouMean(name, known), "correct it, or make the "+thing)})
+			b.warnAt(at, Fault{Text: name, Problem: say.F("is not a %s that is known now", say.Word(thing)), Fix: cmp.Or(didYouMean(name, known), say.F("correct it, or make the %s", say.Word(thing)))})
 		}
 	}
 	schedules, workloads := sortedKeys(b.l.Book.Schedules), sortedKeys(b.workloads)
@@ -225,7 +225,7 @@ func (b *builder) silentChannels() {
 		if topic := b.c.Channels[name].Topic; topic != "" {
 			account := strings.Split(topic, ":")[4] // an ARN, as was checked
 			if !slices.ContainsFunc(b.l.Accounts, func(a Account) bool { return string(a.ID) == account }) {
-				b.warnAt(path+".topic", Fault{Text: topic, Problem: "is in an account that is not known now: nothing can be published to it", Fix: "add the account " + account})
+				b.warnAt(path+".topic", Fault{Text: topic, Problem: say.F("is in an account that is not known now: nothing can be published to it"), Fix: say.F("add the account %s", account)})
 			}
 		}
 		for i, schedule := range b.c.Channels[name].Schedules {

@@ -15,6 +15,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/holiday"
+	"dayshift/internal/say"
 )
 
 // calendar compiles a holiday calendar; nil where it has a fault.
@@ -24,7 +25,7 @@ func (b *builder) calendar(name string, h Holidays) *calendar.Holidays {
 	_, file := b.at[path+".file"]
 	_, address := b.at[path+".url"]
 	if len(h.Days)+len(h.MakeUp) == 0 && !file && !address && h.Builtin == "" && !b.reported(path) {
-		b.nameFault(path, Fault{Problem: "has no dates", Allowed: "days, make_up, file, url or builtin", Fix: "write builtin: cn, kr or us, or list the days"})
+		b.nameFault(path, Fault{Problem: say.F("has no dates"), Allowed: "days, make_up, file, url or builtin", Fix: say.F("write builtin: cn, kr or us, or list the days")})
 	}
 	own := calendar.HolidaysDef{Name: name}
 	for i, day := range h.Days {
@@ -99,7 +100,7 @@ func (d *decoder) oneFault(path string, err error) {
 
 // note checks a text for people.
 func (d *decoder) note(path, text string) {
-	if problem := badNote(text, maxNote); problem != "" {
+	if problem := badNote(text, maxNote); !problem.Empty() {
 		d.faultAt(path, Fault{Text: text, Problem: problem})
 	}
 }
@@ -131,25 +132,25 @@ func (b *builder) published(name string, h Holidays) *calendar.Holidays {
 		compiled, err := regexp.Compile(h.MakeUpPattern)
 		switch {
 		case err != nil:
-			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "is not a regular expression: " + err.Error(), Allowed: "RE2 syntax, such as \"班|make-up\""})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: say.F("is not a regular expression: %v", err), Allowed: "RE2 syntax, such as \"班|make-up\""})
 			return nil
 		case len(h.MakeUpPattern) > maxNote:
-			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: fmt.Sprintf("is longer than %d bytes", maxNote)})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: say.F("is longer than %d bytes", maxNote)})
 			return nil
 		case h.File == "" && h.URL == "":
-			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: "has no file whose events it could match", Fix: "add file: or url:, or list the days under make_up"})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: say.F("has no file whose events it could match"), Fix: say.F("add file: or url:, or list the days under make_up")})
 			return nil
 		}
 		makeUp = compiled
 	}
 	_, address := b.at[path+".url"]
 	if _, written := b.at[path+".refresh"]; written && !address && !b.reported(path) {
-		b.faultAt(path+".refresh", Fault{Text: h.Refresh.String(), Problem: "has no address to be fetched", Fix: "add url:, or remove the line"})
+		b.faultAt(path+".refresh", Fault{Text: h.Refresh.String(), Problem: say.F("has no address to be fetched"), Fix: say.F("add url:, or remove the line")})
 	}
 	_, file := b.at[path+".file"]
 	switch {
 	case file && address:
-		b.faultAt(path+".url", Fault{Text: shownURL(h.URL), Problem: "stands beside a file", Fix: "keep one of the two"})
+		b.faultAt(path+".url", Fault{Text: shownURL(h.URL), Problem: say.F("stands beside a file"), Fix: say.F("keep one of the two")})
 		return nil
 	case address:
 		return b.calendarAddress(name, h, makeUp)
@@ -163,33 +164,33 @@ func (b *builder) published(name string, h Holidays) *calendar.Holidays {
 func (b *builder) calendarFile(path string, h Holidays, makeUp *regexp.Regexp) *calendar.Holidays {
 	at := path + ".file"
 	if h.File == "" {
-		b.faultAt(at, Fault{Problem: "is empty", Fix: "name an .ics file, or remove the line"})
+		b.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("name an .ics file, or remove the line")})
 		return nil
 	}
 	f := Fault{Text: shownURL(h.File), Allowed: "the path of an iCalendar file (.ics), relative to the folder of the configuration"}
 	if strings.Contains(h.File, "://") {
-		f.Problem, f.Fix = "is an address, not a path", "write url: instead of file:"
+		f.Problem, f.Fix = say.F("is an address, not a path"), say.F("write url: instead of file:")
 		b.faultAt(at, f)
 		return nil
 	}
 	if b.env.ReadCalendar == nil {
-		f.Problem = "names no file that can be read here"
+		f.Problem = say.F("names no file that can be read here")
 		b.faultAt(at, f)
 		return nil
 	}
 	data, err := b.env.ReadCalendar(h.File)
 	if err != nil {
 		u := unreadable(h.File, err)
-		f.Problem, f.Fix = "cannot be used: "+u.Problem, u.Fix
+		f.Problem, f.Fix = say.F("cannot be used: %s", u.Problem), u.Fix
 		if errors.Is(err, fs.ErrNotExist) {
-			f.Fix = "create the file; the path is relative to the folder of the configuration"
+			f.Fix = say.F("create the file; the path is relative to the folder of the configuration")
 		}
 		b.faultAt(at, f)
 		return nil
 	}
 	days, err := b.events(data, makeUp)
 	if err != nil {
-		f.Problem, f.Allowed = "cannot be used: "+err.Error(), "an iCalendar file (RFC 5545) with events"
+		f.Problem, f.Allowed = say.F("cannot be used: %v", err), "an iCalendar file (RFC 5545) with events"
 		b.faultAt(at, f)
 		return nil
 	}
@@ -232,22 +233,28 @@ func checkURL(text string) *Fault {
 	f := &Fault{Text: shownURL(text), Allowed: fmt.Sprintf("an address of up to %d bytes that begins with https:// or http://", holiday.MaxAddress)}
 	switch {
 	case text == "":
-		f.Problem, f.Fix = "is empty", "write the address, or remove the line"
+		f.Problem, f.Fix = say.F("is empty"), say.F("write the address, or remove the line")
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		f.Problem = "has a blank or a control character in it"
+		f.Problem = say.F("has a blank or a control character in it")
 	case !strings.Contains(text, "://"):
-		f.Problem, f.Fix = "is not an address that can be fetched", "write https:// before it, or file: for the path of a file"
+		f.Problem, f.Fix = say.F("is not an address that can be fetched"), say.F("write https:// before it, or file: for the path of a file")
 	default:
 		err := holiday.CheckAddress(text)
 		if err == nil {
 			return nil
 		}
-		problem, fix, _ := strings.Cut(strings.TrimPrefix(err.Error(), "the address "), "; ")
-		if f.Problem = problem; !strings.HasPrefix(fix, "allowed: ") {
-			f.Fix = fix
-		}
+		f.Problem, f.Fix = addressFault(err)
 	}
 	return f
+}
+
+// addressFault takes an error about an address apart. What the address may be is said with the field.
+func addressFault(err error) (problem, fix say.Text) {
+	what, todo, _ := strings.Cut(strings.TrimPrefix(err.Error(), "the address "), "; ")
+	if strings.HasPrefix(todo, "allowed: ") {
+		todo = ""
+	}
+	return say.Word(what), say.Word(todo)
 }
 
 // calendarAddress reads the last good copy of a calendar's address; nil where there is none or the address has a fault.
@@ -264,16 +271,16 @@ func (b *builder) calendarAddress(name string, h Holidays, makeUp *regexp.Regexp
 	address := Address{Calendar: name, URL: h.URL, Refresh: time.Duration(h.Refresh), File: b.src.of != ofObject}
 	b.contents[at] = shortURL(h.URL) + digest([]byte(h.URL))
 	days, problem, fix := b.copied(&address, makeUp)
-	if problem != "" {
+	if !problem.Empty() {
 		b.waiting[name] = true
-		b.warnAt(at, Fault{Text: shortURL(h.URL), Problem: problem + ": its days do not count yet", Fix: fix})
+		b.warnAt(at, Fault{Text: shortURL(h.URL), Problem: say.F("%s: its days do not count yet", problem), Fix: fix})
 	}
 	b.l.Addresses = append(b.l.Addresses, address)
 	return days
 }
 
 // copied reads the copy of an address, or says why there is none to read.
-func (b *builder) copied(address *Address, makeUp *regexp.Regexp) (days *calendar.Holidays, problem, fix string) {
+func (b *builder) copied(address *Address, makeUp *regexp.Regexp) (days *calendar.Holidays, problem, fix say.Text) {
 	var data []byte
 	var fetched time.Time
 	found := false
@@ -281,15 +288,15 @@ func (b *builder) copied(address *Address, makeUp *regexp.Regexp) (days *calenda
 		data, fetched, found = b.env.Copy(address.URL)
 	}
 	if !found {
-		return nil, "has not been fetched yet", "the daemon fetches it when it starts, and every " + Duration(address.Refresh).String()
+		return nil, say.F("has not been fetched yet"), say.F("the daemon fetches it when it starts, and every %s", Duration(address.Refresh).String())
 	}
 	days, err := b.events(data, makeUp)
 	if err != nil {
-		return nil, "was fetched, and cannot be used: " + err.Error(), "look at the address with a browser: it has to be an iCalendar file (RFC 5545) with events"
+		return nil, say.F("was fetched, and cannot be used: %v", err), say.F("look at the address with a browser: it has to be an iCalendar file (RFC 5545) with events")
 	}
 	address.Fetched = fetched.UTC()
 	b.contents[join("holidays", address.Calendar)+".url"] += ", content" + digest(data)
-	return days, "", ""
+	return days, say.Text{}, say.Text{}
 }
 
 // events compiles the events of an iCalendar file.
@@ -326,23 +333,23 @@ func (b *builder) observes(path string, names []string) []*calendar.Holidays {
 		switch {
 		case b.unread(at):
 		case !known:
-			f := Fault{Text: name, Problem: "names a holiday calendar that does not exist", Fix: guess(b, name, all)}
+			f := Fault{Text: name, Problem: say.F("names a holiday calendar that does not exist"), Fix: guess(b, name, all)}
 			switch {
 			case len(all) > maxListed:
 			case len(all) > 0:
 				f.Allowed = strings.Join(sortedKeys(all), ", ")
 			case slices.Contains(holiday.Codes, name):
-				f.Fix = fmt.Sprintf("add holidays: {%s: {builtin: %s}}", name, name)
+				f.Fix = say.F("add holidays: {%s: {builtin: %s}}", name, name)
 			default:
-				f.Fix = "there are none yet: define one under holidays:"
+				f.Fix = say.F("there are none yet: define one under holidays:")
 			}
 			b.faultAt(at, f)
 		case slices.Contains(names[:i], name):
-			b.faultAt(at, Fault{Text: name, Problem: "is named twice", Fix: "remove one of the two"})
+			b.faultAt(at, Fault{Text: name, Problem: say.F("is named twice"), Fix: say.F("remove one of the two")})
 		case h != nil:
 			list = append(list, h)
 		case b.src.of == ofObject:
-			b.faultAt(at, Fault{Text: name, Problem: "names a holiday calendar that is refused itself"})
+			b.faultAt(at, Fault{Text: name, Problem: say.F("names a holiday calendar that is refused itself")})
 		}
 		b.observed[name] = true
 	}
@@ -354,7 +361,7 @@ func (b *builder) coverage() {
 	for _, name := range sortedKeys(b.calendars) {
 		h, path := b.calendars[name], join("holidays", name)
 		if !b.observed[name] {
-			b.warnName(path, Fault{Problem: "is named by no schedule"})
+			b.warnName(path, Fault{Problem: say.F("is named by no schedule")})
 			continue
 		}
 		if h == nil || b.env.Now == nil || b.waiting[name] && h.Len() == 0 {
@@ -368,8 +375,8 @@ func (b *builder) coverage() {
 		for _, year := range years {
 			if !h.Covers(year) {
 				b.warnName(path, Fault{
-					Problem: fmt.Sprintf("calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", name, year),
-					Fix:     fmt.Sprintf("add the days of %d under %s.days, or a file that has them", year, path),
+					Problem: say.F("calendar %s does not cover %d: no day of that year counts as a day off or as a make-up day", name, year),
+					Fix:     say.F("add the days of %d under %s.days, or a file that has them", year, path),
 				})
 			}
 		}
@@ -399,7 +406,7 @@ func (b *builder) exception(path string, e Exception) {
 	if _, written := b.at[path+".schedule"]; written {
 		if _, known := b.c.Schedules[e.Schedule]; !known {
 			b.faultAt(path+".schedule", Fault{
-				Text: e.Schedule, Problem: "names a schedule that does not exist", Fix: guess(b, e.Schedule, b.c.Schedules),
+				Text: e.Schedule, Problem: say.F("names a schedule that does not exist"), Fix: guess(b, e.Schedule, b.c.Schedules),
 			})
 		}
 	}
@@ -416,8 +423,8 @@ func (b *builder) exception(path string, e Exception) {
 	days := b.days[e.Schedule] + int(x.To-x.From) + 1
 	if len(list) == calendar.MaxExceptions || days > calendar.MaxExceptionDays {
 		b.faultAt(path, Fault{
-			Problem: fmt.Sprintf("is one too many: the exceptions of schedule %q are more than %d, or for more than %d dates", e.Schedule, calendar.MaxExceptions, calendar.MaxExceptionDays),
-			Fix:     "remove what is over; what lasts is a period of its own",
+			Problem: say.F("is one too many: the exceptions of schedule %q are more than %d, or for more than %d dates", e.Schedule, calendar.MaxExceptions, calendar.MaxExceptionDays),
+			Fix:     say.F("remove what is over; what lasts is a period of its own"),
 		})
 		b.full = true
 		return
@@ -427,8 +434,8 @@ func (b *builder) exception(path string, e Exception) {
 		date, _ := x.Clash(list[clash].Exception)
 		b.faultAt(path, Fault{
 			Text:    x.String(),
-			Problem: fmt.Sprintf("and %q %s both move the %s of %s", list[clash].String(), b.at[list[clash].path].words(), x.Type, date),
-			Fix:     "remove one of the two",
+			Problem: say.F("and %q %s both move the %s of %s", list[clash].String(), b.at[list[clash].path].words(), x.Type, date),
+			Fix:     say.F("remove one of the two"),
 		})
 		return
 	}
@@ -448,7 +455,7 @@ func (d *decoder) exceptionFault(path string, e *calendar.Error) {
 	case e.Field == "type" || e.Field == "value":
 		// Keys that are required were missed already.
 	default:
-		f.Problem = "has no " + e.Field
+		f.Problem = say.F("has no %s", e.Field)
 		d.faultAt(path, f)
 	}
 }
@@ -461,7 +468,7 @@ func (b *builder) pastExceptions(list []dated, zone *time.Location) {
 	today := calendar.DateAt(b.env.Now(), zone)
 	for _, x := range list {
 		if x.To < today {
-			b.warnAt(x.path, Fault{Text: x.String(), Problem: "is over: it changes nothing any more", Fix: "remove it"})
+			b.warnAt(x.path, Fault{Text: x.String(), Problem: say.F("is over: it changes nothing any more"), Fix: say.F("remove it")})
 		}
 	}
 }

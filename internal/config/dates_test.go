@@ -249,7 +249,7 @@ func TestTooManyExceptions(t *testing.T) {
 		}
 	}
 	faults := faultsOf(t, text)
-	if len(faults) != 1 || !strings.Contains(faults[0].Problem, "is one too many") || faults[0].Path != "exceptions[500]" {
+	if len(faults) != 1 || !strings.Contains(faults[0].Problem.String(), "is one too many") || faults[0].Path != "exceptions[500]" {
 		t.Errorf("%v", faults)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/say"
 )
 
 // maxVisits bounds how many values are read, aliases counted as often as they
@@ -32,11 +33,11 @@ type spot struct {
 }
 
 // words say where a spot is, in a sentence about another one.
-func (s spot) words() string {
+func (s spot) words() say.Text {
 	if s.src != nil && s.src.of == ofObject {
-		return "of " + s.src.name
+		return say.F("of %s", s.src.name)
 	}
-	return "on line " + strconv.Itoa(s.line)
+	return say.F("on line %s", strconv.Itoa(s.line))
 }
 
 // decoder fills a Config from a tree of YAML nodes. It never stops at a fault.
@@ -137,7 +138,7 @@ func (d *decoder) resolve(path string, node ast.Node) ast.Node {
 	d.visits++
 	if d.visits > maxVisits {
 		if d.visits == maxVisits+1 {
-			d.fault(d.spotOf(node), Fault{Path: path, Problem: fmt.Sprintf("the aliases (*) stand for more than %d values", maxVisits), Fix: "write out what is needed"})
+			d.fault(d.spotOf(node), Fault{Path: path, Problem: say.F("the aliases (*) stand for more than %d values", maxVisits), Fix: say.F("write out what is needed")})
 		}
 		return nil
 	}
@@ -152,8 +153,8 @@ func (d *decoder) resolve(path string, node ast.Node) ast.Node {
 				at := d.spotOf(node)
 				at.width = utf8.RuneCountInString(name) + 1
 				d.fault(at, Fault{
-					Path: path, Text: "*" + name, Problem: "names an anchor that does not exist",
-					Fix: fmt.Sprintf(`quote it when a text is meant: "*%s"`, name),
+					Path: path, Text: "*" + name, Problem: say.F("names an anchor that does not exist"),
+					Fix: say.F(`quote it when a text is meant: "*%s"`, name),
 				})
 				return nil
 			}
@@ -165,7 +166,7 @@ func (d *decoder) resolve(path string, node ast.Node) ast.Node {
 			return node
 		}
 	}
-	d.fault(d.spotOf(node), Fault{Path: path, Problem: "the alias (*) stands for itself", Fix: "write out what is needed"})
+	d.fault(d.spotOf(node), Fault{Path: path, Problem: say.F("the alias (*) stands for itself"), Fix: say.F("write out what is needed")})
 	return nil
 }
 
@@ -183,18 +184,18 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 	list, ok := entries(node)
 	if !ok {
 		at := d.spotOf(node)
-		f := Fault{Path: path, Text: at.text, Problem: "is not a mapping", Allowed: what}
+		f := Fault{Path: path, Text: at.text, Problem: say.F("is not a mapping"), Allowed: what}
 		if at.text == "" || d.src.wholly[at.line] {
-			f.Text, f.Problem = "", "is "+nodeWords(node)+", not a mapping"
+			f.Text, f.Problem = "", say.F("is %s, not a mapping", nodeWords(node))
 		}
 		if path == "" {
-			f.Problem = "the file " + f.Problem
+			f.Problem = say.F("the file %s", f.Problem)
 			if at.text != "" {
-				f.Problem = "is all there is: the file is not a mapping"
+				f.Problem = say.F("is all there is: the file is not a mapping")
 			}
 		}
 		if _, isList := node.(*ast.SequenceNode); isList {
-			f.Fix = "remove the dashes or brackets: KEY: VALUE lines stand alone"
+			f.Fix = say.F("remove the dashes or brackets: KEY: VALUE lines stand alone")
 		}
 		d.fault(at, f)
 		return nil, false
@@ -206,7 +207,7 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 		at := d.spotOf(entry.Key)
 		key, quoted, isText := scalar(entry.Key)
 		if !isText {
-			d.fault(at, Fault{Path: path, Problem: "is not a name", Allowed: "a text as key"})
+			d.fault(at, Fault{Path: path, Problem: say.F("is not a name"), Allowed: "a text as key"})
 			continue
 		}
 		if key == "<<" && !quoted {
@@ -214,9 +215,9 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 			continue
 		}
 		if line, twice := first[key]; twice {
-			f := Fault{Path: join(path, key), Problem: "is given twice", Fix: "keep one of the two"}
+			f := Fault{Path: join(path, key), Problem: say.F("is given twice"), Fix: say.F("keep one of the two")}
 			if d.src.of != ofObject {
-				f.Problem += fmt.Sprintf(": the first time on line %d", line)
+				f.Problem = say.F("is given twice: the first time on line %d", line)
 			}
 			d.fault(at, f)
 			continue
@@ -246,7 +247,7 @@ func (d *decoder) merge(path string, node ast.Node, have map[string]int, depth i
 	}
 	list, ok := entries(node)
 	if !ok {
-		d.fault(at, Fault{Path: path, Problem: "<< does not name a mapping", Allowed: "an alias such as *office"})
+		d.fault(at, Fault{Path: path, Problem: say.F("<< does not name a mapping"), Allowed: "an alias such as *office"})
 		return nil
 	}
 	var all []pair
@@ -321,8 +322,8 @@ func (d *decoder) required(path string, at spot, into reflect.Value, given map[s
 		name := field.Tag.Get("yaml")
 		if field.Tag.Get("required") != "" && !given[name] && !spared(into, field.Tag) {
 			d.fault(at, Fault{
-				Path: path, Problem: "has no " + name,
-				Fix: fmt.Sprintf("add %s: %s", name, field.Tag.Get("example")),
+				Path: path, Problem: say.F("has no %s", name),
+				Fix: say.F("add %s: %s", name, field.Tag.Get("example")),
 			})
 		}
 	}
@@ -342,16 +343,16 @@ func spared(into reflect.Value, tag reflect.StructTag) bool {
 func (d *decoder) unknown(path, structName string, names []string, entry pair) {
 	f := Fault{Path: join(path, entry.key)}
 	if sentence, ok := later[structName][entry.key]; ok {
-		f.Problem, f.Fix = "cannot be used: "+sentence, "remove it"
+		f.Problem, f.Fix = say.F("cannot be used: %s", sentence), say.F("remove it")
 		d.fault(entry.at, f)
 		return
 	}
-	f.Problem, f.Allowed = "is not a known key", strings.Join(names, ", ")
+	f.Problem, f.Allowed = say.F("is not a known key"), strings.Join(names, ", ")
 	if word := nearest(strings.ReplaceAll(entry.key, "-", "_"), names); word != "" {
-		f.Fix = "did you mean " + word + "?"
+		f.Fix = say.F("did you mean %s?", word)
 	} else if word := squeeze(entry.key, names); word != "" {
-		f.Fix = "did you mean " + word + "?"
-	} else if where := d.elsewhere(entry.key, structName); where != "" {
+		f.Fix = say.F("did you mean %s?", word)
+	} else if where := d.elsewhere(entry.key, structName); !where.Empty() {
 		f.Fix = where
 	}
 	d.fault(entry.at, f)
@@ -371,37 +372,37 @@ func squeeze(key string, names []string) string {
 }
 
 // elsewhere says where a key belongs that stands in the wrong section.
-func (d *decoder) elsewhere(key, structName string) string {
+func (d *decoder) elsewhere(key, structName string) say.Text {
 	for _, section := range []struct {
 		t     reflect.Type
-		words string
+		words say.Text
 	}{
-		{reflect.TypeFor[Config](), "at the top of the file"},
-		{reflect.TypeFor[Schedule](), "in a schedule"},
-		{reflect.TypeFor[Period](), "in a period"},
-		{reflect.TypeFor[Account](), "in an account"},
-		{reflect.TypeFor[Organization](), "in an organization"},
-		{reflect.TypeFor[Holidays](), "in a holiday calendar"},
-		{reflect.TypeFor[Exception](), "in an exception"},
-		{reflect.TypeFor[Rule](), "in a rule"},
-		{reflect.TypeFor[Workload](), "in a workload"},
-		{reflect.TypeFor[Tier](), "in a tier of a workload"},
-		{reflect.TypeFor[Half](), "under start: or stop: of a tier"},
-		{reflect.TypeFor[Reservation](), "in a reservation"},
-		{reflect.TypeFor[Capacity](), "under capacity:"},
-		{reflect.TypeFor[Overrides](), "under overrides:"},
-		{reflect.TypeFor[Limits](), "under limits:"},
-		{reflect.TypeFor[Events](), "under events:"},
-		{reflect.TypeFor[AWS](), "under aws:"},
-		{reflect.TypeFor[Channel](), "in a channel"},
+		{reflect.TypeFor[Config](), say.F("at the top of the file")},
+		{reflect.TypeFor[Schedule](), say.F("in a schedule")},
+		{reflect.TypeFor[Period](), say.F("in a period")},
+		{reflect.TypeFor[Account](), say.F("in an account")},
+		{reflect.TypeFor[Organization](), say.F("in an organization")},
+		{reflect.TypeFor[Holidays](), say.F("in a holiday calendar")},
+		{reflect.TypeFor[Exception](), say.F("in an exception")},
+		{reflect.TypeFor[Rule](), say.F("in a rule")},
+		{reflect.TypeFor[Workload](), say.F("in a workload")},
+		{reflect.TypeFor[Tier](), say.F("in a tier of a workload")},
+		{reflect.TypeFor[Half](), say.F("under start: or stop: of a tier")},
+		{reflect.TypeFor[Reservation](), say.F("in a reservation")},
+		{reflect.TypeFor[Capacity](), say.F("under capacity:")},
+		{reflect.TypeFor[Overrides](), say.F("under overrides:")},
+		{reflect.TypeFor[Limits](), say.F("under limits:")},
+		{reflect.TypeFor[Events](), say.F("under events:")},
+		{reflect.TypeFor[AWS](), say.F("under aws:")},
+		{reflect.TypeFor[Channel](), say.F("in a channel")},
 	} {
 		if _, known := fields(section.t); section.t.Name() != structName {
 			if _, ok := known[key]; ok {
-				return key + " belongs " + section.words
+				return say.F("%s belongs %s", key, section.words)
 			}
 		}
 	}
-	return ""
+	return say.Text{}
 }
 
 var (
@@ -479,14 +480,14 @@ func (d *decoder) empty(path string, into reflect.Value) {
 	case into.Kind() == reflect.Map, into.Kind() == reflect.Slice && !isItems(into.Type()):
 		return
 	}
-	d.faultAt(path, Fault{Problem: "has no value", Fix: "write one, or remove the line"})
+	d.faultAt(path, Fault{Problem: say.F("has no value"), Fix: say.F("write one, or remove the line")})
 }
 
 // text reads a scalar as it is written: the ID 012345678901 stays as it is with quotes and without.
 func (d *decoder) text(path string, node ast.Node, allowed string) (string, bool) {
 	text, _, ok := scalar(node)
 	if !ok {
-		d.faultAt(path, Fault{Problem: "is " + nodeWords(node), Allowed: allowed})
+		d.faultAt(path, Fault{Problem: say.F("is %s", nodeWords(node)), Allowed: allowed})
 	}
 	return text, ok
 }
@@ -503,7 +504,7 @@ func (d *decoder) word(path, text string, tag reflect.StructTag) string {
 		folded = strings.ToLower(strings.TrimSpace(text))
 	}
 	if !slices.Contains(words, folded) {
-		d.faultAt(path, Fault{Text: text, Problem: "is not one of the words allowed", Allowed: strings.Join(words, ", "), Fix: didYouMean(text, words)})
+		d.faultAt(path, Fault{Text: text, Problem: say.F("is not one of the words allowed"), Allowed: strings.Join(words, ", "), Fix: didYouMean(text, words)})
 	}
 	return folded
 }
@@ -514,18 +515,18 @@ func (d *decoder) boolean(path string, node ast.Node, into reflect.Value) {
 		into.SetBool(n.Value)
 		return
 	}
-	f := Fault{Text: text, Problem: "is not true or false", Allowed: "true or false, without quotes"}
+	f := Fault{Text: text, Problem: say.F("is not true or false"), Allowed: "true or false, without quotes"}
 	if !ok {
-		f.Problem = "is " + nodeWords(node)
+		f.Problem = say.F("is %s", nodeWords(node))
 	}
 	switch strings.ToLower(text) {
 	case "true", "yes", "on", "y", "1":
-		f.Fix = "write true"
+		f.Fix = say.F("write true")
 	case "false", "no", "off", "n", "0":
-		f.Fix = "write false"
+		f.Fix = say.F("write false")
 	}
 	if quoted && (strings.EqualFold(text, "true") || strings.EqualFold(text, "false")) {
-		f.Problem = "is a text because of its quotes"
+		f.Problem = say.F("is a text because of its quotes")
 	}
 	d.faultAt(path, f)
 }
@@ -537,14 +538,14 @@ func (d *decoder) number(path string, node ast.Node, into reflect.Value, tag ref
 		allowed = "a number from " + low + " to " + high
 	}
 	text, quoted, ok := scalar(node)
-	f := Fault{Text: text, Problem: "is not a number", Allowed: allowed}
+	f := Fault{Text: text, Problem: say.F("is not a number"), Allowed: allowed}
 	if !ok {
-		f.Problem = "is " + nodeWords(node)
+		f.Problem = say.F("is %s", nodeWords(node))
 	}
 	if quoted {
-		f.Fix = "remove the quotes"
+		f.Fix = say.F("remove the quotes")
 	} else if digits, percent := strings.CutSuffix(text, "%"); percent {
-		f.Fix = "write " + digits + " without the percent sign"
+		f.Fix = say.F("write %s without the percent sign", digits)
 	}
 	// ParseFloat also reads 0x1p4, 1_000, Inf: what is left after it is plain decimal.
 	n, err := strconv.ParseFloat(text, 64)
@@ -556,9 +557,9 @@ func (d *decoder) number(path string, node ast.Node, into reflect.Value, tag ref
 	to, _ := strconv.ParseFloat(high, 64)
 	switch {
 	case n < from || n > to:
-		f.Problem = "is out of range"
+		f.Problem = say.F("is out of range")
 	case into.Kind() == reflect.Int && strings.Contains(text, "."):
-		f.Problem = "is not a whole number"
+		f.Problem = say.F("is not a whole number")
 	case into.Kind() == reflect.Int:
 		into.SetInt(int64(n))
 		return
@@ -580,13 +581,13 @@ func (d *decoder) duration(path string, node ast.Node, into reflect.Value, tag r
 	length, err := ParseDuration(text)
 	switch {
 	case err != nil:
-		f := Fault{Text: text, Problem: "is not a duration", Allowed: allowed}
+		f := Fault{Text: text, Problem: say.F("is not a duration"), Allowed: allowed}
 		if _, err := strconv.Atoi(text); err == nil {
-			f.Problem, f.Fix = "has no unit", fmt.Sprintf("write %ss for seconds or %sm for minutes", text, text)
+			f.Problem, f.Fix = say.F("has no unit"), say.F("write %ss for seconds or %sm for minutes", text, text)
 		}
 		d.faultAt(path, f)
 	case length < low || length > high:
-		d.faultAt(path, Fault{Text: text, Problem: "is out of range", Allowed: allowed})
+		d.faultAt(path, Fault{Text: text, Problem: say.F("is out of range"), Allowed: allowed})
 	default:
 		into.SetInt(int64(length))
 	}
@@ -612,7 +613,7 @@ func (d *decoder) items(path string, node ast.Node, into reflect.Value) {
 				continue
 			}
 			if isNull(value) {
-				d.fault(d.spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the item"})
+				d.fault(d.spotOf(value), Fault{Path: at, Problem: say.F("has no value"), Fix: say.F("write one, or remove the item")})
 				continue
 			}
 			d.at[at] = d.spotOf(value)
@@ -643,7 +644,7 @@ func (d *decoder) items(path string, node ast.Node, into reflect.Value) {
 		err = refs.UnmarshalJSON(data)
 	}
 	if err != nil {
-		d.faultAt(path, Fault{Problem: "cannot be read: " + err.Error(), Allowed: allowed})
+		d.faultAt(path, Fault{Problem: say.F("cannot be read: %v", err), Allowed: allowed})
 		return
 	}
 	into.Set(reflect.ValueOf(refs))
@@ -654,12 +655,12 @@ func (d *decoder) list(path string, node ast.Node, into reflect.Value, tag refle
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
 		text, _, isText := scalar(node)
-		f := Fault{Text: text, Problem: "is not a list", Allowed: "a list"}
+		f := Fault{Text: text, Problem: say.F("is not a list"), Allowed: "a list"}
 		switch {
 		case isText:
-			f.Fix = "write [" + strings.Join(splitList(text), ", ") + "]"
+			f.Fix = say.F("write [%s]", strings.Join(splitList(text), ", "))
 		default:
-			f.Problem, f.Fix = "is "+nodeWords(node)+", not a list", "begin each entry with a dash and a blank"
+			f.Problem, f.Fix = say.F("is %s, not a list", nodeWords(node)), say.F("begin each entry with a dash and a blank")
 		}
 		d.faultAt(path, f)
 		return
@@ -668,7 +669,7 @@ func (d *decoder) list(path string, node ast.Node, into reflect.Value, tag refle
 		at := index(path, i)
 		element := reflect.New(into.Type().Elem()).Elem()
 		if isNull(value) {
-			d.fault(d.spotOf(value), Fault{Path: at, Problem: "has no value", Fix: "write one, or remove the entry"})
+			d.fault(d.spotOf(value), Fault{Path: at, Problem: say.F("has no value"), Fix: say.F("write one, or remove the entry")})
 			continue
 		}
 		d.value(at, value, element, tag)
@@ -712,7 +713,7 @@ func (d *decoder) texts(path string, node ast.Node, into reflect.Value) {
 		at := join(path, entry.key)
 		d.keys[at] = entry.at
 		if isNull(entry.value) {
-			d.faultAt(at, Fault{Problem: "has no value", Fix: `write one, or "" for an empty one`})
+			d.faultAt(at, Fault{Problem: say.F("has no value"), Fix: say.F(`write one, or "" for an empty one`)})
 			continue
 		}
 		value := d.resolve(at, entry.value)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // patternQueue is the address of a queue of SQS or its ARN. The schema repeats it.
@@ -48,7 +49,7 @@ func (q EventQueue) ARN() string {
 // parseQueue reads the address or the ARN of a queue.
 func parseQueue(text string) (EventQueue, *Fault) {
 	f := &Fault{
-		Text: text, Problem: "is not a queue of SQS",
+		Text: text, Problem: say.F("is not a queue of SQS"),
 		Allowed: "its address such as https://sqs.eu-central-1.amazonaws.com/111122223333/dayshift-events, or its ARN such as arn:aws:sqs:eu-central-1:111122223333:dayshift-events",
 	}
 	var region, account, name string
@@ -58,31 +59,31 @@ func parseQueue(text string) (EventQueue, *Fault) {
 	} else if parts := queueURLPattern.FindStringSubmatch(text); parts != nil {
 		region, account, name = parts[1]+parts[2], parts[4], parts[5]
 		if partition = fleet.Region(region).Partition(); (parts[3] != "") != (partition == fleet.AWSChina) {
-			f.Problem, f.Fix = "has the address of another partition than its region "+region, "addresses in China end in .amazonaws.com.cn, all others in .amazonaws.com"
+			f.Problem, f.Fix = say.F("has the address of another partition than its region %s", region), say.F("addresses in China end in .amazonaws.com.cn, all others in .amazonaws.com")
 			return EventQueue{}, f
 		}
 	} else {
 		switch {
 		case strings.HasPrefix(text, "http://"):
-			f.Fix = "write https://; for a simulated AWS write the ARN and set the environment variable AWS_ENDPOINT_URL"
+			f.Fix = say.F("write https://; for a simulated AWS write the ARN and set the environment variable AWS_ENDPOINT_URL")
 		case strings.Contains(text, ":sns:") || strings.Contains(text, ":events:"):
-			f.Fix = "Dayshift reads a queue: let the rule send there, as docs/events.md shows"
+			f.Fix = say.F("Dayshift reads a queue: let the rule send there, as docs/events.md shows")
 		case strings.HasPrefix(text, "https://"):
-			f.Fix = "write the ARN of the queue"
+			f.Fix = say.F("write the ARN of the queue")
 		}
 		return EventQueue{}, f
 	}
 	if _, err := fleet.ParseRegion(region); err != nil {
-		f.Problem, f.Fix = "has no region where one belongs: "+fmt.Sprintf("%q", region), didYouMean(region, knownRegions)
+		f.Problem, f.Fix = say.F("has no region where one belongs: %q", region), didYouMean(region, knownRegions)
 		return EventQueue{}, f
 	}
 	if fleet.Region(region).Partition() != partition {
-		f.Problem = fmt.Sprintf("is in the partition %s, and its region %s in %s", partition, region, fleet.Region(region).Partition())
-		f.Fix = fmt.Sprintf("write arn:%s:sqs:%s:%s:%s", fleet.Region(region).Partition(), region, account, name)
+		f.Problem = say.F("is in the partition %s, and its region %s in %s", partition, region, fleet.Region(region).Partition())
+		f.Fix = say.F("write arn:%s:sqs:%s:%s:%s", fleet.Region(region).Partition(), region, account, name)
 		return EventQueue{}, f
 	}
 	if len(name) > maxQueueName {
-		f.Problem, f.Allowed = "has a name that is too long", fmt.Sprintf("at most %d characters", maxQueueName)
+		f.Problem, f.Allowed = say.F("has a name that is too long"), fmt.Sprintf("at most %d characters", maxQueueName)
 		return EventQueue{}, f
 	}
 	return EventQueue{Scope: fleet.Scope{Account: fleet.AccountID(account), Region: fleet.Region(region)}, Name: name}, nil
@@ -107,12 +108,12 @@ func (b *builder) eventQueue() {
 	b.externalID("events", &reader, b.env)
 	if role := rolePattern.FindStringSubmatch(c.Role); f == nil && role != nil && role[1] != string(q.Scope.Region.Partition()) {
 		b.faultAt("events.role", Fault{
-			Text: c.Role, Problem: fmt.Sprintf("is in the partition %s, and the queue in %s", role[1], q.Scope.Region.Partition()),
-			Fix: fmt.Sprintf("is the role arn:%s:iam::…?", q.Scope.Region.Partition()),
+			Text: c.Role, Problem: say.F("is in the partition %s, and the queue in %s", role[1], q.Scope.Region.Partition()),
+			Fix: say.F("is the role arn:%s:iam::…?", q.Scope.Region.Partition()),
 		})
 	}
 	if _, written := b.at["events.profile"]; written {
-		if problem := badTagText(c.Profile, maxProfile); problem != "" {
+		if problem := badTagText(c.Profile, maxProfile); !problem.Empty() {
 			b.faultAt("events.profile", Fault{Text: c.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
 		}
 	}

@@ -56,7 +56,7 @@ func TestEventQueue(t *testing.T) {
 		"arn:aws:sqs:us-east-1:111122223333:events/../x":                       "is not a queue",
 		"https://sqs.us-east-1.amazonaws.com/111122223333/events?Action=Purge": "write the ARN",
 	} {
-		if _, f := parseQueue(text); f == nil || !strings.Contains(f.Problem+" "+f.Fix, want) {
+		if _, f := parseQueue(text); f == nil || !strings.Contains(f.Problem.String()+" "+f.Fix.String(), want) {
 			t.Errorf("%s: %+v, want %q", text, f, want)
 		}
 	}

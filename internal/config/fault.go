@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dayshift/internal/say"
 	"dayshift/internal/typo"
 )
 
@@ -23,11 +24,11 @@ type Fault struct {
 	// Text is what was written; empty where that is a secret or nothing.
 	Text string `json:"text,omitempty"`
 	// Problem says what is wrong, as the end of the sentence "TEXT …".
-	Problem string `json:"problem"`
+	Problem say.Text `json:"problem"`
 	// Allowed says what the field takes.
 	Allowed string `json:"allowed,omitempty"`
 	// Fix says what to do.
-	Fix string `json:"fix,omitempty"`
+	Fix say.Text `json:"fix,omitzero"`
 
 	source string // the line it is on, secrets hidden; empty when there is none to show
 	width  int    // characters to underline
@@ -54,16 +55,27 @@ const (
 )
 
 // Summary is the fault in one line without its place.
-func (f Fault) Summary() string {
-	var b strings.Builder
-	if f.Path != "" {
-		b.WriteString(f.Path + ": ")
-	}
+func (f Fault) Summary() string { return f.Said().String() }
+
+// Said implements say.Sayer with that line.
+func (f Fault) Said() say.Text {
+	text := f.Problem
 	if f.Text != "" {
-		b.WriteString(strconv.Quote(shorten(f.Text)) + " ")
+		text = say.F("%q %s", shorten(f.Text), text)
 	}
-	b.WriteString(f.Problem)
-	return b.String()
+	if f.Path != "" {
+		text = say.F("%s: %s", f.Path, text)
+	}
+	return text
+}
+
+// Remedy says what the field takes and what to do; nothing where neither is known.
+func (f Fault) Remedy() say.Text {
+	allowed := say.Text{}
+	if f.Allowed != "" {
+		allowed = say.F("allowed: %s", f.Allowed)
+	}
+	return say.Clauses(allowed, f.Fix)
 }
 
 // Place is FILE:LINE:COLUMN, or FILE alone for what concerns the file as a whole.
@@ -91,8 +103,8 @@ func (f Fault) Error() string {
 	if f.Allowed != "" {
 		b.WriteString("  allowed: " + f.Allowed + "\n")
 	}
-	if f.Fix != "" {
-		b.WriteString("  fix: " + f.Fix + "\n")
+	if !f.Fix.Empty() {
+		b.WriteString("  fix: " + f.Fix.String() + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -189,9 +201,9 @@ func nearest(text string, known []string) string {
 	return word
 }
 
-func didYouMean(text string, known []string) string {
+func didYouMean(text string, known []string) say.Text {
 	if word := nearest(text, known); word != "" {
-		return "did you mean " + word + "?"
+		return say.F("did you mean %s?", word)
 	}
-	return ""
+	return say.Text{}
 }

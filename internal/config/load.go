@@ -25,6 +25,7 @@ import (
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
 	"dayshift/internal/reservation"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -154,16 +155,16 @@ func unreadable(path string, err error) Fault {
 	f := Fault{File: path}
 	switch info, statErr := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		f.Problem = "the file does not exist"
-		f.Fix = "name the configuration with --config or " + FileVariable + "; examples/minimal.yaml is one to begin with"
+		f.Problem = say.F("the file does not exist")
+		f.Fix = say.F("name the configuration with --config or %s; examples/minimal.yaml is one to begin with", FileVariable)
 	case errors.Is(err, fs.ErrPermission):
-		f.Problem, f.Fix = "the file may not be read by this user", "check the permissions of the file and of the folders above it"
+		f.Problem, f.Fix = say.F("the file may not be read by this user"), say.F("check the permissions of the file and of the folders above it")
 	case statErr == nil && info.IsDir():
-		f.Problem, f.Fix = "this is a folder", "name the file in it: "+filepath.Join(path, DefaultFile)
+		f.Problem, f.Fix = say.F("this is a folder"), say.F("name the file in it: %s", filepath.Join(path, DefaultFile))
 	case errors.Is(err, errNotFile):
-		f.Problem, f.Fix = "this is not a regular file", "name a file"
+		f.Problem, f.Fix = say.F("this is not a regular file"), say.F("name a file")
 	default:
-		f.Problem = "the file cannot be read: " + err.Error()
+		f.Problem = say.F("the file cannot be read: %v", err)
 	}
 	return f
 }
@@ -205,7 +206,7 @@ func Parse(name string, data []byte, env Env, objects ...store.Object) (*Loaded,
 	if len(d.faults) > 0 {
 		d.faults.sort()
 		if d.missed > 0 {
-			d.faults = append(d.faults, Fault{File: name, Problem: fmt.Sprintf("%d more faults are not shown", d.missed)})
+			d.faults = append(d.faults, Fault{File: name, Problem: say.F("%d more faults are not shown", d.missed)})
 		}
 		return nil, d.faults
 	}
@@ -263,7 +264,7 @@ func (e Env) secret(text string) (value, source string, fault *Fault) {
 	}
 	for _, prefix := range []string{"secretsmanager:", "ssm:", "vault:"} {
 		if strings.HasPrefix(text, prefix) {
-			return "", "", &Fault{Text: prefix + "…", Problem: "is not in this version", Allowed: "${NAME} from the environment, file:PATH, or the value itself"}
+			return "", "", &Fault{Text: prefix + "…", Problem: say.F("is not in this version"), Allowed: "${NAME} from the environment, file:PATH, or the value itself"}
 		}
 	}
 	if !strings.Contains(text, "${") {
@@ -276,7 +277,7 @@ func (e Env) secret(text string) (value, source string, fault *Fault) {
 			return ""
 		}
 		if !variableName.MatchString(name) {
-			fault = &Fault{Text: found, Problem: "is not the name of an environment variable", Allowed: "${NAME} with letters, digits and _"}
+			fault = &Fault{Text: found, Problem: say.F("is not the name of an environment variable"), Allowed: "${NAME} with letters, digits and _"}
 			return ""
 		}
 		source = "${" + name + "}"
@@ -285,11 +286,11 @@ func (e Env) secret(text string) (value, source string, fault *Fault) {
 				return value
 			}
 		}
-		fault = &Fault{Text: found, Problem: "names an environment variable that is not set", Fix: "set it: export " + name + "=…"}
+		fault = &Fault{Text: found, Problem: say.F("names an environment variable that is not set"), Fix: say.F("set it: export %s=…", name)}
 		return ""
 	})
 	if fault == nil && strings.Contains(value, "${") && !variable.MatchString(text) {
-		fault = &Fault{Problem: "has a ${ without its }", Allowed: "${NAME}"}
+		fault = &Fault{Problem: say.F("has a ${ without its }"), Allowed: "${NAME}"}
 	}
 	return value, source, fault
 }
@@ -298,20 +299,20 @@ func (e Env) secretFile(path string) (value, source string, fault *Fault) {
 	source = "file:" + path
 	f := Fault{Text: source}
 	if e.ReadFile == nil || path == "" {
-		f.Problem, f.Allowed = "names no file that can be read here", "file:PATH"
+		f.Problem, f.Allowed = say.F("names no file that can be read here"), "file:PATH"
 		return "", "", &f
 	}
 	data, err := e.ReadFile(path)
 	switch {
 	case err != nil:
 		u := unreadable(path, err)
-		f.Problem, f.Fix = "cannot be used: "+u.Problem, u.Fix
+		f.Problem, f.Fix = say.F("cannot be used: %s", u.Problem), u.Fix
 		if errors.Is(err, fs.ErrNotExist) {
-			f.Fix = "create the file; the path is relative to the folder of the configuration"
+			f.Fix = say.F("create the file; the path is relative to the folder of the configuration")
 		}
 		return "", "", &f
 	case len(data) > maxSecret:
-		f.Problem = "cannot be used: the file is larger than " + strconv.Itoa(maxSecret) + " bytes"
+		f.Problem = say.F("cannot be used: the file is larger than %s bytes", strconv.Itoa(maxSecret))
 		return "", "", &f
 	}
 	return strings.TrimRight(string(data), "\r\n"), source, nil

@@ -11,6 +11,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/policy"
 	"dayshift/internal/reservation"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/workload"
 )
@@ -31,15 +32,15 @@ var kinds = []struct {
 	section string
 	t       reflect.Type
 	// aside says what it means for an object of the kind to be set aside.
-	aside string
+	aside say.Text
 }{
-	{store.PeriodObject, "periods", reflect.TypeFor[Period](), "what names it is set aside too"},
-	{store.HolidayObject, "holidays", reflect.TypeFor[Holidays](), "what names it is set aside too"},
-	{store.ScheduleObject, "schedules", reflect.TypeFor[Schedule](), "its resources are left alone"},
-	{store.ExceptionObject, "exceptions", reflect.TypeFor[Exception](), "it changes nothing"},
-	{store.WorkloadObject, "workloads", reflect.TypeFor[Workload](), "none of it is started or stopped"},
-	{store.RuleObject, "rules", reflect.TypeFor[Rule](), "it does not fire"},
-	{store.ReservationObject, "reservations", reflect.TypeFor[Reservation](), "nothing is bought for it, and what it holds is left as it is"},
+	{store.PeriodObject, "periods", reflect.TypeFor[Period](), say.F("what names it is set aside too")},
+	{store.HolidayObject, "holidays", reflect.TypeFor[Holidays](), say.F("what names it is set aside too")},
+	{store.ScheduleObject, "schedules", reflect.TypeFor[Schedule](), say.F("its resources are left alone")},
+	{store.ExceptionObject, "exceptions", reflect.TypeFor[Exception](), say.F("it changes nothing")},
+	{store.WorkloadObject, "workloads", reflect.TypeFor[Workload](), say.F("none of it is started or stopped")},
+	{store.RuleObject, "rules", reflect.TypeFor[Rule](), say.F("it does not fire")},
+	{store.ReservationObject, "reservations", reflect.TypeFor[Reservation](), say.F("nothing is bought for it, and what it holds is left as it is")},
 }
 
 // kindOf finds a kind of object; -1 where it is none of the configuration's.
@@ -152,7 +153,7 @@ func (b *builder) join(objects []store.Object) {
 	b.own()
 	for _, o := range over {
 		b.enter(o)
-		b.nameFault(o.path, Fault{Problem: fmt.Sprintf("is not read: there are more than %d objects", MaxObjects), Fix: "write them into the file, which takes more, or delete what nobody needs"})
+		b.nameFault(o.path, Fault{Problem: say.F("is not read: there are more than %d objects", MaxObjects), Fix: say.F("write them into the file, which takes more, or delete what nobody needs")})
 		b.refuse(o)
 		b.leave(o)
 	}
@@ -224,9 +225,9 @@ func (b *builder) leave(o *candidate) {
 func (b *builder) tired() bool { return b.setAside > maxFaults }
 
 // guess says which name of many was probably meant.
-func guess[V any](b *builder, text string, known map[string]V) string {
+func guess[V any](b *builder, text string, known map[string]V) say.Text {
 	if b.tired() {
-		return ""
+		return say.Text{}
 	}
 	return didYouMean(text, sortedKeys(known))
 }
@@ -236,14 +237,14 @@ func (b *builder) decode(o *candidate) {
 	if o.twin(b) {
 		b.faults = append(b.faults, b.src.fault(Fault{
 			Path:    o.path,
-			Problem: fmt.Sprintf("is in the file as well, %s, and the file's counts", b.keys[o.path].words()),
-			Fix:     "delete the object, or take it out of the file",
+			Problem: say.F("is in the file as well, %s, and the file's counts", b.keys[o.path].words()),
+			Fix:     say.F("delete the object, or take it out of the file"),
 		}, 0))
 		return
 	}
 	b.keys[o.path] = spot{src: o.src, text: o.Name}
 	if len(o.Spec) > MaxSpec {
-		b.nameFault(o.path, Fault{Problem: fmt.Sprintf("has a spec of %d bytes", len(o.Spec)), Allowed: fmt.Sprintf("up to %d", MaxSpec)})
+		b.nameFault(o.path, Fault{Problem: say.F("has a spec of %d bytes", len(o.Spec)), Allowed: fmt.Sprintf("up to %d", MaxSpec)})
 		return
 	}
 	node, err := jsonNode(o.Spec)
@@ -251,7 +252,7 @@ func (b *builder) decode(o *candidate) {
 		err = errors.New("its spec is empty")
 	}
 	if err != nil {
-		b.nameFault(o.path, Fault{Problem: "cannot be read: " + err.Error(), Allowed: "a JSON object with what stands below the name in a file"})
+		b.nameFault(o.path, Fault{Problem: say.F("cannot be read: %v", err), Allowed: "a JSON object with what stands below the name in a file"})
 		return
 	}
 	setDefaults(o.value)
@@ -280,7 +281,7 @@ func (b *builder) compileObject(o *candidate) {
 		b.l.Addresses = b.l.Addresses[:addresses]
 	case Schedule:
 		if ref, unknown := b.unknownPeriod(v.Periods); unknown && b.tired() {
-			b.within(o.path+".periods", Fault{Text: ref, Problem: "names a period that does not exist"})
+			b.within(o.path+".periods", Fault{Text: ref, Problem: say.F("names a period that does not exist")})
 			break
 		}
 		if compiled := b.schedule(o.Name, v); len(b.faults) == 0 {
@@ -289,7 +290,7 @@ func (b *builder) compileObject(o *candidate) {
 		}
 	case Exception:
 		if name := ExceptionName(v); name != o.Name && len(b.faults) == 0 {
-			b.nameFault(o.path, Fault{Text: o.Name, Problem: "is not the name of this exception", Fix: "name it " + name})
+			b.nameFault(o.path, Fault{Text: o.Name, Problem: say.F("is not the name of this exception"), Fix: say.F("name it %s", name)})
 		}
 		if b.exception(o.path, v); len(b.faults) == 0 {
 			return
@@ -359,7 +360,7 @@ func (b *builder) joinSchedules(schedules, exceptions []*candidate) {
 		case o.aside:
 		case refused[e.Schedule]:
 			b.enter(o)
-			b.faultAt(o.path+".schedule", Fault{Text: e.Schedule, Problem: "names a schedule that is set aside itself"})
+			b.faultAt(o.path+".schedule", Fault{Text: e.Schedule, Problem: say.F("names a schedule that is set aside itself")})
 			b.leave(o)
 			delete(b.exceptions, e.Schedule)
 		default:
@@ -379,7 +380,7 @@ func (b *builder) joinSchedules(schedules, exceptions []*candidate) {
 		for _, o := range exceptions {
 			if e, _ := reflect.TypeAssert[Exception](o.value); !o.aside && e.Schedule == name {
 				b.enter(o)
-				b.faultAt(o.path, Fault{Problem: "cannot be joined to its schedule: " + err.Error()})
+				b.faultAt(o.path, Fault{Problem: say.F("cannot be joined to its schedule: %v", err)})
 				b.leave(o)
 			}
 		}
@@ -400,13 +401,13 @@ func (b *builder) asides() {
 		}
 		f := o.faults[0]
 		if more := len(o.faults) - 1; more > 0 {
-			f.Problem += fmt.Sprintf(" (and %d faults more)", more)
+			f.Problem = say.F("%s (and %d faults more)", f.Problem, more)
 		}
-		f.Problem += "; the " + string(o.Kind) + " is set aside: " + kinds[kindOf(o.Kind)].aside
+		f.Problem = say.Clauses(f.Problem, say.F("the %s is set aside: %s", say.Word(o.Kind), kinds[kindOf(o.Kind)].aside))
 		list = append(list, f)
 	}
 	if more := len(refused) - maxFaults; more > 0 {
-		list = append(list, Fault{File: "objects", Problem: fmt.Sprintf("%d more are set aside", more), of: ofObject})
+		list = append(list, Fault{File: "objects", Problem: say.F("%d more are set aside", more), of: ofObject})
 	}
 	b.warnings = append(slices.DeleteFunc(b.warnings, func(f Fault) bool { return f.of == ofObject && refused[f.File] }), list...)
 }

@@ -254,7 +254,7 @@ func TestSetAside(t *testing.T) {
 			if diff := cmp.Diff(good.Config, loaded.Config, cmp.AllowUnexported(Secret{})); diff != "" {
 				t.Errorf("something else changed:\n%s", diff)
 			}
-			if len(loaded.Warnings) != 1 || !strings.Contains(loaded.Warnings[0].Problem, "is set aside") {
+			if len(loaded.Warnings) != 1 || !strings.Contains(loaded.Warnings[0].Problem.String(), "is set aside") {
 				t.Errorf("warnings %v", loaded.Warnings)
 			}
 			if loaded.Same(good) {
@@ -284,7 +284,7 @@ func TestSetAsideTakesAlong(t *testing.T) {
 	loaded := mustJoin(t, small, objects...)
 	got := map[string]string{}
 	for _, w := range loaded.Warnings {
-		got[w.File] = w.Path + ": " + w.Problem
+		got[w.File] = w.Path + ": " + w.Problem.String()
 	}
 	want := map[string]string{
 		`period "late" (object, version 1)`:                                  "periods.late.endtime: begins and ends at the same time; the period is set aside: what names it is set aside too",
@@ -332,7 +332,7 @@ func TestFault63OneBadRule(t *testing.T) {
 	if got := after.Book.Rules[0].Err.Error(); got != want {
 		t.Errorf("reported as %s\nwant %s", got, want)
 	}
-	if len(after.Warnings) != 1 || after.Warnings[0].Place() != `rule "morning" (object, version 7)` || !strings.HasSuffix(after.Warnings[0].Problem, "it does not fire") {
+	if len(after.Warnings) != 1 || after.Warnings[0].Place() != `rule "morning" (object, version 7)` || !strings.HasSuffix(after.Warnings[0].Problem.String(), "it does not fire") {
 		t.Errorf("warnings %v", after.Warnings)
 	}
 	for name, s := range before.Book.Schedules {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -114,20 +115,20 @@ func (b *builder) organizations() {
 		b.externalID(path, &reader, b.env)
 		o.ExternalID = reader.ExternalID
 		if !sessionPattern.MatchString(o.SessionName) {
-			b.faultAt(path+".session_name", Fault{Text: o.SessionName, Problem: "is not a session name", Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
+			b.faultAt(path+".session_name", Fault{Text: o.SessionName, Problem: say.F("is not a session name"), Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
 		}
-		if problem := badNote(o.Name, maxTagValue); problem != "" {
+		if problem := badNote(o.Name, maxTagValue); !problem.Empty() {
 			b.faultAt(path+".name", Fault{Text: o.Name, Problem: problem})
 		}
 		if _, written := b.at[path+".profile"]; written {
-			if problem := badTagText(o.Profile, maxProfile); problem != "" {
+			if problem := badTagText(o.Profile, maxProfile); !problem.Empty() {
 				b.faultAt(path+".profile", Fault{Text: o.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
 			}
 		}
 		if !memberRolePattern.MatchString(o.MemberRole) || len(o.MemberRole) > maxMemberRole {
-			f := Fault{Text: o.MemberRole, Problem: "is not the name of a role", Allowed: "a name such as dayshift, or a path and a name such as ops/dayshift"}
+			f := Fault{Text: o.MemberRole, Problem: say.F("is not the name of a role"), Allowed: "a name such as dayshift, or a path and a name such as ops/dayshift"}
 			if parts := rolePattern.FindStringSubmatch(o.MemberRole); parts != nil {
-				f.Problem, f.Fix = "is the role of one account", "write its name alone: "+o.MemberRole[strings.Index(o.MemberRole, ":role/")+len(":role/"):]
+				f.Problem, f.Fix = say.F("is the role of one account"), say.F("write its name alone: %s", o.MemberRole[strings.Index(o.MemberRole, ":role/")+len(":role/"):])
 			}
 			b.faultAt(path+".member_role", f)
 		}
@@ -136,10 +137,10 @@ func (b *builder) organizations() {
 		except := b.units(path+".exclude", o.Exclude, true)
 		for n, id := range o.Exclude {
 			if at := slices.Index(o.Include, fleet.AccountID(id)); at >= 0 && slices.Index(o.Exclude, id) == n {
-				b.faultAt(index(path+".exclude", n), Fault{Text: id, Problem: "is included as well, " + b.at[index(path+".include", at)].words(), Fix: "remove one of the two"})
+				b.faultAt(index(path+".exclude", n), Fault{Text: id, Problem: say.F("is included as well, %s", b.at[index(path+".include", at)].words()), Fix: say.F("remove one of the two")})
 			}
 			if at := slices.Index(units, id); at >= 0 {
-				b.faultAt(index(path+".exclude", n), Fault{Text: id, Problem: "is one of the units as well, " + b.at[index(path+".units", slices.Index(o.Units, id))].words(), Fix: "remove one of the two"})
+				b.faultAt(index(path+".exclude", n), Fault{Text: id, Problem: say.F("is one of the units as well, %s", b.at[index(path+".units", slices.Index(o.Units, id))].words()), Fix: say.F("remove one of the two")})
 			}
 		}
 		d := Directory{
@@ -164,25 +165,25 @@ func (b *builder) units(path string, list []string, accounts bool) []string {
 	var units []string
 	for i, id := range list {
 		at := index(path, i)
-		f := Fault{Text: id, Problem: "is no organizational unit", Allowed: "the ID of a unit such as ou-ab12-cd345678, or of the root such as r-ab12"}
+		f := Fault{Text: id, Problem: say.F("is no organizational unit"), Allowed: "the ID of a unit such as ou-ab12-cd345678, or of the root such as r-ab12"}
 		if accounts {
-			f.Problem, f.Allowed = "is neither an account nor an organizational unit", "an account ID of twelve digits, in quotes, or the ID of a unit such as ou-ab12-cd345678"
+			f.Problem, f.Allowed = say.F("is neither an account nor an organizational unit"), "an account ID of twelve digits, in quotes, or the ID of a unit such as ou-ab12-cd345678"
 		}
 		_, err := fleet.ParseAccountID(id)
 		switch {
 		case b.unread(at):
 			continue
 		case slices.Contains(list[:i], id):
-			f = Fault{Text: id, Problem: "is given twice", Fix: "remove one of the two"}
+			f = Fault{Text: id, Problem: say.F("is given twice"), Fix: say.F("remove one of the two")}
 		case unitPattern.MatchString(id):
 			units = append(units, id)
 			continue
 		case err == nil && accounts:
 			continue
 		case err == nil:
-			f.Fix = "name accounts under include, or under accounts at the top of the file"
+			f.Fix = say.F("name accounts under include, or under accounts at the top of the file")
 		case strings.HasPrefix(id, "o-"):
-			f.Fix = "that is the whole organization: remove the line"
+			f.Fix = say.F("that is the whole organization: remove the line")
 		default:
 			f.Fix = fixAccount(id)
 		}
@@ -198,9 +199,9 @@ func (b *builder) accountIDs(path string, list []fleet.AccountID) {
 		switch {
 		case b.unread(at):
 		case err != nil:
-			b.faultAt(at, Fault{Text: string(id), Problem: "is not an AWS account ID", Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(id))})
+			b.faultAt(at, Fault{Text: string(id), Problem: say.F("is not an AWS account ID"), Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(id))})
 		case slices.Contains(list[:i], id):
-			b.faultAt(at, Fault{Text: string(id), Problem: "is given twice", Fix: "remove one of the two"})
+			b.faultAt(at, Fault{Text: string(id), Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		}
 	}
 }
@@ -235,7 +236,7 @@ func (b *builder) discovered() {
 		}
 		for n, id := range o.Include {
 			if !found[id] {
-				b.warnAt(index(path+".include", n), Fault{Text: string(id), Problem: "is not among the accounts of the organization", Fix: "correct it, or wait until the next look"})
+				b.warnAt(index(path+".include", n), Fault{Text: string(id), Problem: say.F("is not among the accounts of the organization"), Fix: say.F("correct it, or wait until the next look")})
 			}
 		}
 	}

@@ -268,7 +268,7 @@ func checkRefused(t *testing.T, refs []string, periods []map[string]any, indent 
 	if f.Text != "" && !strings.HasPrefix(strings.TrimLeft(source[f.Column-1:], `"`), strings.TrimSpace(f.Text)) {
 		t.Errorf("the mark is not below %q:\n%v", f.Text, f)
 	}
-	if f.Problem == "" || f.Allowed == "" && f.Fix == "" {
+	if f.Problem.Empty() || f.Allowed == "" && f.Fix.Empty() {
 		t.Errorf("the fault says neither what is allowed nor what to do: %+v", f)
 	}
 }
@@ -723,7 +723,7 @@ func FuzzParse(f *testing.F) {
 		default:
 			lines := strings.Count(strings.ReplaceAll(strings.ReplaceAll(string(data), "\r\n", "\n"), "\r", "\n"), "\n") + 1
 			for _, fault := range faults {
-				if fault.Problem == "" || fault.Line < 0 || fault.Line > lines || (fault.Line == 0) != (fault.Column == 0) {
+				if fault.Problem.Empty() || fault.Line < 0 || fault.Line > lines || (fault.Line == 0) != (fault.Column == 0) {
 					t.Fatalf("fault %+v in %d lines", fault, lines)
 				}
 				_ = fault.Error()

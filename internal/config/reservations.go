@@ -13,6 +13,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
 	"dayshift/internal/reservation"
+	"dayshift/internal/say"
 )
 
 // Patterns of what reservations name. The schema repeats them.
@@ -51,7 +52,7 @@ func (b *builder) reservation(name string, r Reservation) *reservation.Reservati
 		compiled.EBSOptimized = &r.EBSOptimized
 	}
 	if b.readable(path+".placement_group") && !placementGroup.MatchString(r.PlacementGroup) {
-		b.faultAt(path+".placement_group", Fault{Text: r.PlacementGroup, Problem: "is not the ARN of a placement group", Allowed: "arn:aws:ec2:REGION:ACCOUNT:placement-group/NAME"})
+		b.faultAt(path+".placement_group", Fault{Text: r.PlacementGroup, Problem: say.F("is not the ARN of a placement group"), Allowed: "arn:aws:ec2:REGION:ACCOUNT:placement-group/NAME"})
 	}
 	b.parts(path, r, compiled)
 	b.window(path, r, compiled)
@@ -73,14 +74,14 @@ func (b *builder) reservationScope(path string, r Reservation) fleet.Scope {
 		}
 	}
 	if at := path + ".account"; b.readable(at) && !known {
-		f := Fault{Text: string(r.Account), Problem: "is not an account of this configuration", Fix: cmp.Or(didYouMean(string(r.Account), accounts), fixAccount(string(r.Account)))}
+		f := Fault{Text: string(r.Account), Problem: say.F("is not an account of this configuration"), Fix: cmp.Or(didYouMean(string(r.Account), accounts), fixAccount(string(r.Account)))}
 		switch _, err := fleet.ParseAccountID(string(r.Account)); {
 		case err == nil && len(b.c.Organizations) > 0: // an account that joins or leaves one puts nothing wrong
 			if b.listed() {
-				b.warnAt(at, Fault{Text: string(r.Account), Problem: "is not an account that is known now: neither under accounts nor of an organization"})
+				b.warnAt(at, Fault{Text: string(r.Account), Problem: say.F("is not an account that is known now: neither under accounts nor of an organization")})
 			}
 		case len(accounts) == 0:
-			f.Fix = "there are none yet: add them under accounts:"
+			f.Fix = say.F("there are none yet: add them under accounts:")
 			b.faultAt(at, f)
 		default:
 			if len(accounts) <= maxListed {
@@ -90,7 +91,7 @@ func (b *builder) reservationScope(path string, r Reservation) fleet.Scope {
 		}
 	}
 	if at := path + ".region"; b.readable(at) && known && !slices.Contains(regions, string(r.Region)) {
-		b.faultAt(at, Fault{Text: string(r.Region), Problem: "is not a region of the account", Allowed: strings.Join(regions, ", "), Fix: didYouMean(string(r.Region), regions)})
+		b.faultAt(at, Fault{Text: string(r.Region), Problem: say.F("is not a region of the account"), Allowed: strings.Join(regions, ", "), Fix: didYouMean(string(r.Region), regions)})
 	}
 	return fleet.Scope{Account: r.Account, Region: r.Region}
 }
@@ -100,7 +101,7 @@ func (b *builder) parts(path string, r Reservation, compiled *reservation.Reserv
 	kind := b.instanceType(path+".instance_type", r.InstanceType)
 	add := func(at string, list []reservation.Part, part reservation.Part) []reservation.Part {
 		if slices.Contains(compiled.Parts, part) || slices.Contains(list, part) {
-			b.faultAt(at, Fault{Text: part.String(), Problem: "is given twice", Fix: "remove one of the two"})
+			b.faultAt(at, Fault{Text: part.String(), Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 			return list
 		}
 		return append(list, part)
@@ -114,12 +115,12 @@ func (b *builder) parts(path string, r Reservation, compiled *reservation.Reserv
 	}
 	switch at := path + ".zones"; {
 	case len(r.Zones) > maxZones:
-		b.faultAt(at, Fault{Problem: fmt.Sprintf("has %d zones", len(r.Zones)), Allowed: fmt.Sprintf("up to %d", maxZones)})
+		b.faultAt(at, Fault{Problem: say.F("has %d zones", len(r.Zones)), Allowed: fmt.Sprintf("up to %d", maxZones)})
 	case len(r.Zones) == 0 && b.readable(at) && !b.reported(at):
-		b.faultAt(at, Fault{Problem: "is empty", Fix: "name a zone, such as " + string(r.Region) + "a"})
+		b.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("name a zone, such as %sa", r.Region)})
 	}
 	if len(r.Alternatives) > maxAlternatives {
-		b.faultAt(path+".alternatives", Fault{Problem: fmt.Sprintf("has %d entries", len(r.Alternatives)), Allowed: fmt.Sprintf("up to %d", maxAlternatives)})
+		b.faultAt(path+".alternatives", Fault{Problem: say.F("has %d entries", len(r.Alternatives)), Allowed: fmt.Sprintf("up to %d", maxAlternatives)})
 		return
 	}
 	for i, other := range r.Alternatives {
@@ -132,7 +133,7 @@ func (b *builder) parts(path string, r Reservation, compiled *reservation.Reserv
 		_, typed := b.at[at+".instance_type"]
 		if !zoned && !typed {
 			if !b.reported(at) {
-				b.faultAt(at, Fault{Problem: "names neither a zone nor a type", Fix: "write {zone: …}, {instance_type: …} or both"})
+				b.faultAt(at, Fault{Problem: say.F("names neither a zone nor a type"), Fix: say.F("write {zone: …}, {instance_type: …} or both")})
 			}
 			continue
 		}
@@ -152,7 +153,7 @@ func (b *builder) parts(path string, r Reservation, compiled *reservation.Reserv
 func (b *builder) instanceType(at, text string) string {
 	kind := strings.ToLower(strings.TrimSpace(text))
 	if b.readable(at) && !policy.IsInstanceType(kind) {
-		b.faultAt(at, Fault{Text: text, Problem: "is not an instance type", Allowed: "family, dot and size, such as r5b.2xlarge"})
+		b.faultAt(at, Fault{Text: text, Problem: say.F("is not an instance type"), Allowed: "family, dot and size, such as r5b.2xlarge"})
 		return ""
 	}
 	return kind
@@ -162,13 +163,13 @@ func (b *builder) instanceType(at, text string) string {
 func (b *builder) zoneIn(at, zone string, region fleet.Region) bool {
 	switch {
 	case !availabilityZone.MatchString(zone):
-		f := Fault{Text: zone, Problem: "is not the name of an availability zone", Allowed: "a region and a letter, such as ap-northeast-1c"}
+		f := Fault{Text: zone, Problem: say.F("is not the name of an availability zone"), Allowed: "a region and a letter, such as ap-northeast-1c"}
 		if strings.Contains(zone, "-az") {
-			f.Fix = "write the name, which each account has its own of, not the ID"
+			f.Fix = say.F("write the name, which each account has its own of, not the ID")
 		}
 		b.faultAt(at, f)
 	case !strings.HasPrefix(zone, string(region)):
-		b.faultAt(at, Fault{Text: zone, Problem: fmt.Sprintf("is not in the region %s", region), Fix: "name a zone of that region; another region needs a reservation of its own"})
+		b.faultAt(at, Fault{Text: zone, Problem: say.F("is not in the region %s", region), Fix: say.F("name a zone of that region; another region needs a reservation of its own")})
 	default:
 		return true
 	}
@@ -191,7 +192,7 @@ func (b *builder) capacityTable() {
 		}
 	}
 	if t.Secret == "" && (t.Host == "" || t.Database == "" || t.User == "") {
-		b.faultAt(path, Fault{Problem: "does not say where the database is", Fix: "give secret, or host, database and user"})
+		b.faultAt(path, Fault{Problem: say.F("does not say where the database is"), Fix: say.F("give secret, or host, database and user")})
 	}
 	b.l.Table = t
 }
@@ -221,18 +222,18 @@ func (b *builder) window(path string, r Reservation, compiled *reservation.Reser
 	_, scheduled := b.at[path+".schedule"]
 	switch {
 	case scheduled && (fromGiven || toGiven):
-		b.faultAt(path+".schedule", Fault{Text: r.Schedule, Problem: "is given beside from or to", Fix: "remove one of the two: the schedule says when"})
+		b.faultAt(path+".schedule", Fault{Text: r.Schedule, Problem: say.F("is given beside from or to"), Fix: say.F("remove one of the two: the schedule says when")})
 	case fromGiven && toGiven && !compiled.From.Before(compiled.To):
-		b.faultAt(path+".to", Fault{Text: r.To, Problem: "is not after from"})
+		b.faultAt(path+".to", Fault{Text: r.To, Problem: say.F("is not after from")})
 	case r.Future && (!fromGiven || scheduled):
-		b.faultAt(path+".future", Fault{Problem: "needs from: a future-dated reservation begins at an instant", Fix: "add from, or remove future"})
+		b.faultAt(path+".future", Fault{Problem: say.F("needs from: a future-dated reservation begins at an instant"), Fix: say.F("add from, or remove future")})
 	case r.Future && toGiven && compiled.To.Sub(compiled.From) < reservation.FutureCommitment:
 		b.faultAt(path+".future", Fault{
-			Problem: fmt.Sprintf("binds for %s, and the window is only %s long", Duration(reservation.FutureCommitment), compiled.To.Sub(compiled.From)),
-			Fix:     "remove future: the capacity is then bought at the begin",
+			Problem: say.F("binds for %s, and the window is only %s long", Duration(reservation.FutureCommitment), compiled.To.Sub(compiled.From)),
+			Fix:     say.F("remove future: the capacity is then bought at the begin"),
 		})
 	case toGiven && b.env.Now != nil && !b.env.Now().Before(compiled.To):
-		b.warnAt(path+".to", Fault{Text: r.To, Problem: "is over: nothing is bought for this reservation any more", Fix: "remove it"})
+		b.warnAt(path+".to", Fault{Text: r.To, Problem: say.F("is over: nothing is bought for this reservation any more"), Fix: say.F("remove it")})
 	}
 	if scheduled && b.c.Schedules != nil {
 		if _, known := b.l.Book.Schedules[r.Schedule]; known {
@@ -240,7 +241,7 @@ func (b *builder) window(path string, r Reservation, compiled *reservation.Reser
 		}
 	}
 	if scheduled && b.readable(path+".schedule") {
-		b.faultAt(path+".schedule", Fault{Text: r.Schedule, Problem: "is not a schedule", Fix: guess(b, r.Schedule, b.l.Book.Schedules)})
+		b.faultAt(path+".schedule", Fault{Text: r.Schedule, Problem: say.F("is not a schedule"), Fix: guess(b, r.Schedule, b.l.Book.Schedules)})
 	}
 }
 
@@ -253,12 +254,12 @@ func (b *builder) localInstant(path, text string, zone *time.Location) (at time.
 		return at.UTC().Truncate(time.Second), true
 	}
 	f := Fault{
-		Text: text, Problem: "is not a date and a time",
+		Text: text, Problem: say.F("is not a date and a time"),
 		Allowed: "a local time such as 2026-11-26T18:00, or an instant with its offset from UTC such as 2026-11-26T18:00:00+09:00",
 	}
 	if !localTime.MatchString(text) {
 		if _, err := calendar.ParseDate(text); err == nil {
-			f.Problem, f.Fix = "has no time", "write "+text+"T00:00"
+			f.Problem, f.Fix = say.F("has no time"), say.F("write %sT00:00", text)
 		}
 		b.faultAt(path, f)
 		return time.Time{}, false
@@ -281,22 +282,22 @@ func (b *builder) localInstant(path, text string, zone *time.Location) (at time.
 // ownTags checks the tags that a reservation gets.
 func (b *builder) ownTags(path string, tags map[string]string) {
 	if len(tags) > maxOwnTags {
-		b.faultAt(path+".tags", Fault{Problem: fmt.Sprintf("has %d tags", len(tags)), Allowed: fmt.Sprintf("up to %d", maxOwnTags)})
+		b.faultAt(path+".tags", Fault{Problem: say.F("has %d tags", len(tags)), Allowed: fmt.Sprintf("up to %d", maxOwnTags)})
 		return
 	}
 	for _, key := range sortedKeys(tags) {
 		at := join(path+".tags", key)
 		lower := strings.ToLower(key)
 		switch problem := badTagText(key, maxTagKey); {
-		case problem != "":
+		case !problem.Empty():
 			b.nameFault(at, Fault{Text: key, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
 		case strings.HasPrefix(lower, "aws:"):
-			b.nameFault(at, Fault{Text: key, Problem: "is a key that AWS keeps for itself"})
+			b.nameFault(at, Fault{Text: key, Problem: say.F("is a key that AWS keeps for itself")})
 		case strings.HasPrefix(lower, "dayshift:"):
-			b.nameFault(at, Fault{Text: key, Problem: "is a key that Dayshift itself reads or writes"})
+			b.nameFault(at, Fault{Text: key, Problem: say.F("is a key that Dayshift itself reads or writes")})
 		}
 		if value := tags[key]; value != "" {
-			if problem := badTagText(value, maxTagValue); problem != "" {
+			if problem := badTagText(value, maxTagValue); !problem.Empty() {
 				b.faultAt(at, Fault{Text: value, Problem: problem, Allowed: fmt.Sprintf("up to %d characters", maxTagValue)})
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 // ruleActions are what a rule can do, as people write it.
@@ -79,7 +80,7 @@ func (b *builder) rule(name string, r Rule, made, changed time.Time) *policy.Rul
 func (b *builder) neverFires(path string, r Rule, compiled *policy.Rule) *policy.Rule {
 	if e := compiled.Expression; e != nil && r.Enabled && b.env.Now != nil {
 		if _, fires := e.Next(b.env.Now().Add(-compiled.CatchUp)); !fires {
-			b.warnAt(path+".expression", Fault{Text: r.Expression, Problem: "never fires again: its years are over", Fix: "remove the rule, or give it dates to come"})
+			b.warnAt(path+".expression", Fault{Text: r.Expression, Problem: say.F("never fires again: its years are over"), Fix: say.F("remove the rule, or give it dates to come")})
 		}
 	}
 	return compiled
@@ -99,16 +100,16 @@ func (d *decoder) instant(path, text string) (at time.Time, written bool) {
 	at, err := time.Parse(time.RFC3339, text)
 	switch f := (Fault{Text: text, Allowed: "an instant with its offset from UTC, such as 2027-02-05T09:00:00Z or 2027-02-05T18:00:00+09:00"}); {
 	case err != nil:
-		f.Problem = "is not an instant"
+		f.Problem = say.F("is not an instant")
 		if _, dateErr := calendar.ParseDate(text); dateErr == nil {
-			f.Problem, f.Fix = "is a date without a time", "write "+text+"T00:00:00Z"
+			f.Problem, f.Fix = say.F("is a date without a time"), say.F("write %sT00:00:00Z", text)
 		} else if _, bareErr := time.Parse("2006-01-02T15:04:05", text); bareErr == nil {
-			f.Problem, f.Fix = "does not say how far from UTC it is", "write "+text+"Z for UTC"
+			f.Problem, f.Fix = say.F("does not say how far from UTC it is"), say.F("write %sZ for UTC", text)
 		}
 		d.faultAt(path, f)
 		return time.Time{}, false
 	case at.Before(epoch):
-		f.Problem, f.Fix = "is before 1970", "leave the key out: a rate then counts from 1970-01-01T00:00:00Z"
+		f.Problem, f.Fix = say.F("is before 1970"), say.F("leave the key out: a rate then counts from 1970-01-01T00:00:00Z")
 		d.faultAt(path, f)
 		return time.Time{}, false
 	}
@@ -118,7 +119,7 @@ func (d *decoder) instant(path, text string) (at time.Time, written bool) {
 // action reads what a rule does.
 func (d *decoder) action(path, text string) (fleet.Verb, string) {
 	word := strings.TrimSpace(text)
-	f := Fault{Text: text, Problem: "is not an action", Allowed: strings.Join(ruleActions, ", ")}
+	f := Fault{Text: text, Problem: say.F("is not an action"), Allowed: strings.Join(ruleActions, ", ")}
 	kind, rest, colon := strings.Cut(word, ":")
 	switch {
 	case slices.Contains(ruleActions, word) && !colon:
@@ -128,8 +129,8 @@ func (d *decoder) action(path, text string) (fleet.Verb, string) {
 		if policy.IsInstanceType(size) {
 			return fleet.Resize, size
 		}
-		f.Problem = "does not name an instance type"
-		f.Fix = "write the type after the colon, such as resize:t3.small"
+		f.Problem = say.F("does not name an instance type")
+		f.Fix = say.F("write the type after the colon, such as resize:t3.small")
 	default:
 		f.Fix = didYouMean(strings.ToLower(kind), append(slices.Clone(ruleActions[:4]), "workload"))
 	}
@@ -142,7 +143,7 @@ func (d *decoder) filter(path, text string) fleet.Filter {
 	filter, err := fleet.ParseFilter(text)
 	if err != nil {
 		d.faultAt(path, Fault{
-			Text: text, Problem: "is not a filter: " + strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text)),
+			Text: text, Problem: say.F("is not a filter: %s", strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text))),
 			Allowed: "key=value with commas between, such as tag:env=prod",
 		})
 	}
@@ -162,13 +163,13 @@ func (b *builder) ruleAccounts(path string, r Rule) []fleet.AccountID {
 		for i, id := range r.Accounts {
 			if _, err := fleet.ParseAccountID(string(id)); err == nil && !slices.Contains(known, string(id)) {
 				if b.listed() {
-					b.warnAt(index(path+".accounts", i), Fault{Text: string(id), Problem: "is not an account that is known now: neither under accounts nor of an organization"})
+					b.warnAt(index(path+".accounts", i), Fault{Text: string(id), Problem: say.F("is not an account that is known now: neither under accounts nor of an organization")})
 				}
 				known = append(known, string(id))
 			}
 		}
 	}
-	return narrowed(b.decoder, path+".accounts", r.Accounts, known, "an account of this configuration", func(text string) string {
+	return narrowed(b.decoder, path+".accounts", r.Accounts, known, say.F("is not an account of this configuration"), func(text string) say.Text {
 		return cmp.Or(didYouMean(text, known), fixAccount(text))
 	})
 }
@@ -200,27 +201,27 @@ func (b *builder) ruleRegions(path string, r Rule) []fleet.Region {
 			add(b.c.Organizations[i].Regions)
 		}
 	}
-	what := "a region of this configuration"
+	what := say.F("is not a region of this configuration")
 	if len(r.Accounts) > 0 {
-		what = "a region of the rule's accounts"
+		what = say.F("is not a region of the rule's accounts")
 	}
-	return narrowed(b.decoder, path+".regions", r.Regions, known, what, func(text string) string { return didYouMean(text, known) })
+	return narrowed(b.decoder, path+".regions", r.Regions, known, what, func(text string) say.Text { return didYouMean(text, known) })
 }
 
 // narrowed checks a list by which a rule names some of what the configuration has.
-func narrowed[T ~string](d *decoder, path string, names []T, known []string, what string, fix func(text string) string) []T {
+func narrowed[T ~string](d *decoder, path string, names []T, known []string, problem say.Text, fix func(text string) say.Text) []T {
 	var list []T
 	for i, name := range names {
 		at := index(path, i)
 		switch {
 		case d.unread(at):
 		case slices.Contains(names[:i], name):
-			d.faultAt(at, Fault{Text: string(name), Problem: "is given twice", Fix: "remove one of the two"})
+			d.faultAt(at, Fault{Text: string(name), Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		case !slices.Contains(known, string(name)):
-			f := Fault{Text: string(name), Problem: "is not " + what, Fix: fix(string(name))}
+			f := Fault{Text: string(name), Problem: problem, Fix: fix(string(name))}
 			switch {
 			case len(known) == 0:
-				f.Fix = "there are none yet: add them under accounts:"
+				f.Fix = say.F("there are none yet: add them under accounts:")
 			case len(known) <= maxListed:
 				f.Allowed = strings.Join(known, ", ")
 			}
@@ -242,14 +243,14 @@ const windowSlack = 10 * time.Minute
 func (d *decoder) windows(path string, s Schedule) []string {
 	at := path + ".ssm_maintenance_window"
 	if len(s.SSMMaintenanceWindow) > 0 && !s.UseMaintenanceWindow && !d.reported(at) {
-		d.warnAt(at, Fault{Problem: "has no effect while use_maintenance_window is false", Fix: "remove one of the two"})
+		d.warnAt(at, Fault{Problem: say.F("has no effect while use_maintenance_window is false"), Fix: say.F("remove one of the two")})
 	}
 	for i, name := range s.SSMMaintenanceWindow {
 		switch {
 		case !windowPattern.MatchString(name):
-			d.within(at, Fault{Text: name, Problem: "is not the name of an SSM maintenance window", Allowed: "3 to 128 letters, digits, _ . and -"})
+			d.within(at, Fault{Text: name, Problem: say.F("is not the name of an SSM maintenance window"), Allowed: "3 to 128 letters, digits, _ . and -"})
 		case slices.Contains(s.SSMMaintenanceWindow[:i], name):
-			d.within(at, Fault{Text: name, Problem: "is named twice", Fix: "remove one of the two"})
+			d.within(at, Fault{Text: name, Problem: say.F("is named twice"), Fix: say.F("remove one of the two")})
 		}
 	}
 	return s.SSMMaintenanceWindow

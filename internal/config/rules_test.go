@@ -109,7 +109,7 @@ func TestARuleThatNeverFiresAgain(t *testing.T) {
 		}
 		var got []string
 		for _, w := range loaded.Warnings {
-			if !strings.Contains(w.Problem, "never fires again") || w.Line == 0 {
+			if !strings.Contains(w.Problem.String(), "never fires again") || w.Line == 0 {
 				t.Errorf("warning %v", w)
 			}
 			got = append(got, w.Path)
@@ -134,7 +134,7 @@ func TestFault11ImpossibleDate(t *testing.T) {
 		small + "holidays: {h: {make_up: [{date: 2027-04-31}]}}\n",
 	} {
 		faults := faultsOf(t, text)
-		if f := faults[0]; len(faults) != 1 || f.Line == 0 || f.Text == "" || f.Allowed == "" && f.Fix == "" {
+		if f := faults[0]; len(faults) != 1 || f.Line == 0 || f.Text == "" || f.Allowed == "" && f.Fix.Empty() {
 			t.Errorf("%s\n%v", text, faults)
 		}
 	}
@@ -253,7 +253,7 @@ holidays: {h: {url: "` + address + `", refresh: 6h, make_up_pattern: 班, builti
 		"no events":  {[]byte("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"), "it has no event between 2000 and 2060"},
 	} {
 		l := parse(test.data)
-		if len(l.Warnings) != 1 || !strings.Contains(l.Warnings[0].Problem, test.want) || l.Warnings[0].Place() != "dayshift.yaml:6:21" {
+		if len(l.Warnings) != 1 || !strings.Contains(l.Warnings[0].Problem.String(), test.want) || l.Warnings[0].Place() != "dayshift.yaml:6:21" {
 			t.Errorf("%s: %v", name, l.Warnings)
 		}
 		if len(l.Addresses) != 1 || !l.Addresses[0].Fetched.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -36,8 +37,8 @@ func Sections(name string, data []byte) ([]store.Object, error) {
 	for path := range d.keys {
 		if !strings.ContainsAny(path, ".[") && !slices.Contains(names, path) {
 			d.fault(d.keys[path], Fault{
-				Path: path, Problem: "is no section of objects", Allowed: strings.Join(names, ", "),
-				Fix: "take it out: it stays in the file of the configuration",
+				Path: path, Problem: say.F("is no section of objects"), Allowed: strings.Join(names, ", "),
+				Fix: say.F("take it out: it stays in the file of the configuration"),
 			})
 		}
 	}
@@ -58,7 +59,7 @@ func (d *decoder) section(i int, kind store.ObjectKind, c *Config) []store.Objec
 	add := func(name, path string, value reflect.Value) {
 		list = append(list, store.Object{Kind: kind, Name: name, Spec: written(d.keys, path, value).spec()})
 		if size := len(list[len(list)-1].Spec); size > MaxSpec {
-			d.faultAt(path, Fault{Text: name, Problem: "is too large to be kept", Allowed: "64 KiB of JSON"})
+			d.faultAt(path, Fault{Text: name, Problem: say.F("is too large to be kept"), Allowed: "64 KiB of JSON"})
 		}
 	}
 	if kind == store.ExceptionObject {
@@ -66,7 +67,7 @@ func (d *decoder) section(i int, kind store.ObjectKind, c *Config) []store.Objec
 		for n, e := range c.Exceptions {
 			path, name := index(kinds[i].section, n), ExceptionName(e)
 			if other, twice := first[name]; twice {
-				d.faultAt(path, Fault{Text: name, Problem: "is there twice, " + d.at[other].words() + " for the first time", Fix: "remove one of the two"})
+				d.faultAt(path, Fault{Text: name, Problem: say.F("is there twice, %s for the first time", d.at[other].words()), Fix: say.F("remove one of the two")})
 			}
 			first[name] = path
 			add(name, path, reflect.ValueOf(e))
@@ -104,7 +105,7 @@ func YAML(kind store.ObjectKind, spec json.RawMessage) ([]byte, error) {
 	src := newSource(string(kind), ofSpec)
 	root, err := jsonNode(spec)
 	if err != nil {
-		return nil, src.whole(err.Error(), "")
+		return nil, src.whole(say.Of(err), say.Text{})
 	}
 	t, err := newDecoder(src, root).object(k, root)
 	if err != nil {

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"dayshift/internal/say"
 )
 
 // Bounds on the text, checked before the YAML parser sees it. Ten thousand
@@ -124,7 +125,7 @@ func (s *source) fault(f Fault, width int) Fault {
 }
 
 // whole is a fault of the file as a whole.
-func (s *source) whole(problem, fix string) Faults {
+func (s *source) whole(problem, fix say.Text) Faults {
 	return Faults{{File: s.name, Problem: problem, Fix: fix, of: s.of}}
 }
 
@@ -165,14 +166,14 @@ func (s *source) read(data []byte) (ast.Node, Faults) {
 				at = doc.Start.Position
 			}
 			return nil, Faults{s.fault(Fault{
-				Line: at.Line, Column: at.Column, Problem: "a second document begins here",
-				Allowed: "one document in one file", Fix: "remove the line --- and what does not belong to this configuration",
+				Line: at.Line, Column: at.Column, Problem: say.F("a second document begins here"),
+				Allowed: "one document in one file", Fix: say.F("remove the line --- and what does not belong to this configuration"),
 			}, 3)}
 		}
 		body = doc.Body
 	}
 	if isNull(body) {
-		return nil, s.whole("the file is empty: it has no line that is not a comment", "begin with the ten lines of examples/minimal.yaml")
+		return nil, s.whole(say.F("the file is empty: it has no line that is not a comment"), say.F("begin with the ten lines of examples/minimal.yaml"))
 	}
 	return body, nil
 }
@@ -180,13 +181,13 @@ func (s *source) read(data []byte) (ast.Node, Faults) {
 // decodeText checks size and encoding and evens out line ends.
 func decodeText(src *source, data []byte) (string, Faults) {
 	if len(data) > MaxBytes {
-		return "", src.whole(fmt.Sprintf("the file is larger than %d MB", MaxBytes>>20), "is it the right file? A configuration of ten thousand schedules has about 1 MB")
+		return "", src.whole(say.F("the file is larger than %d MB", MaxBytes>>20), say.F("is it the right file? A configuration of ten thousand schedules has about 1 MB"))
 	}
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		return "", src.whole("the file is UTF-16", "save it as UTF-8")
+		return "", src.whole(say.F("the file is UTF-16"), say.F("save it as UTF-8"))
 	case bytes.HasPrefix(data, []byte("SQLite format 3\x00")):
-		return "", src.whole("the file is a database, not a configuration", "name the YAML file with --config and the database in it with store:")
+		return "", src.whole(say.F("the file is a database, not a configuration"), say.F("name the YAML file with --config and the database in it with store:"))
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark, as Windows editors write it
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
@@ -199,7 +200,7 @@ func decodeText(src *source, data []byte) (string, Faults) {
 		}
 	}
 	if marks > maxMarks {
-		return "", src.whole("the file has more entries than can be read", fmt.Sprintf("keep it below %d lines, colons, commas, dashes and brackets together", maxMarks))
+		return "", src.whole(say.F("the file has more entries than can be read"), say.F("keep it below %d lines, colons, commas, dashes and brackets together", maxMarks))
 	}
 
 	text := string(data)
@@ -224,12 +225,12 @@ func badCharacters(src *source, text string) Faults {
 			_, size := utf8.DecodeRuneInString(line[at:])
 			switch {
 			case r == utf8.RuneError && size == 1:
-				f.Problem = fmt.Sprintf("the byte 0x%02x here is not UTF-8", line[at])
-				f.Fix = "save the file as UTF-8"
+				f.Problem = say.F("the byte 0x%02x here is not UTF-8", line[at])
+				f.Fix = say.F("save the file as UTF-8")
 			case r == 0:
-				f.Problem, f.Fix = "a NUL character stands here", "is it a text file? Remove the character"
+				f.Problem, f.Fix = say.F("a NUL character stands here"), say.F("is it a text file? Remove the character")
 			case forbidden(r):
-				f.Problem, f.Fix = fmt.Sprintf("the control character U+%04X stands here", r), "remove it"
+				f.Problem, f.Fix = say.F("the control character U+%04X stands here", r), say.F("remove it")
 			default:
 				continue
 			}
@@ -258,7 +259,7 @@ func checkTokens(src *source, tokens token.Tokens) Faults {
 		squares int
 		faults  Faults
 	)
-	add := func(tk *token.Token, problem, fix string) {
+	add := func(tk *token.Token, problem, fix say.Text) {
 		faults = append(faults, src.fault(Fault{Line: tk.Position.Line, Column: tk.Position.Column, Problem: problem, Fix: fix}, len(tk.Value)))
 	}
 	for i, tk := range tokens {
@@ -269,16 +270,16 @@ func checkTokens(src *source, tokens token.Tokens) Faults {
 		case token.SequenceEndType, token.MappingEndType:
 			flow--
 		case token.TagType:
-			add(tk, "YAML tags (!) are not used in a configuration", "remove "+shorten(tk.Value)+", or quote the text when it is one")
+			add(tk, say.F("YAML tags (!) are not used in a configuration"), say.F("remove %s, or quote the text when it is one", shorten(tk.Value)))
 		case token.DirectiveType:
-			add(tk, "YAML directives (%) are not used in a configuration", "remove the line")
+			add(tk, say.F("YAML directives (%%) are not used in a configuration"), say.F("remove the line"))
 		case token.MappingKeyType:
-			add(tk, "keys of several parts (?) are not used in a configuration", "write KEY: VALUE, or quote the text when it is one")
+			add(tk, say.F("keys of several parts (?) are not used in a configuration"), say.F("write KEY: VALUE, or quote the text when it is one"))
 		}
 		if tk.Type == token.MappingValueType && i > 0 {
 			opener = tokens[i-1]
 			if flow > 0 && glued(tokens, i) {
-				add(opener, "no blank stands after this text and its colon", "write KEY: VALUE with a blank, or quote a text that has a colon in it")
+				add(opener, say.F("no blank stands after this text and its colon"), say.F("write KEY: VALUE with a blank, or quote a text that has a colon in it"))
 			}
 		}
 		if flow <= 0 && (tk.Type == token.SequenceEntryType || tk.Type == token.MappingValueType) {
@@ -294,11 +295,11 @@ func checkTokens(src *source, tokens token.Tokens) Faults {
 			squares += 2*top.entries - 1 // n² - (n-1)²
 		}
 		if flow+len(blocks) > maxDepth {
-			add(tk, fmt.Sprintf("lists and mappings are nested more than %d deep", maxDepth), "a configuration needs no more than 6")
+			add(tk, say.F("lists and mappings are nested more than %d deep", maxDepth), say.F("a configuration needs no more than 6"))
 			return faults
 		}
 		if squares > maxSiblings*maxSiblings {
-			add(tk, fmt.Sprintf("too many entries, one below the other: more than %d", maxSiblings), "write entries on one line each, {…}, or split the file")
+			add(tk, say.F("too many entries, one below the other: more than %d", maxSiblings), say.F("write entries on one line each, {…}, or split the file"))
 			return faults
 		}
 		if len(faults) == maxFaults {
@@ -328,7 +329,7 @@ func parseTokens(src *source, tokens token.Tokens) (file *ast.File, faults Fault
 	// The parser is not ours and the text can be anything: a file that makes it panic is a file that cannot be read.
 	defer func() {
 		if cause := recover(); cause != nil {
-			file, faults = nil, src.whole("the file cannot be read as YAML", "look for unfinished brackets and quotes")
+			file, faults = nil, src.whole(say.F("the file cannot be read as YAML"), say.F("look for unfinished brackets and quotes"))
 		}
 	}()
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -340,7 +341,7 @@ func parseTokens(src *source, tokens token.Tokens) (file *ast.File, faults Fault
 	}
 	var syntax yaml.Error
 	if !errors.As(err, &syntax) || syntax.GetToken() == nil || syntax.GetToken().Position == nil {
-		return nil, src.whole("the file cannot be read as YAML: "+err.Error(), "look for unfinished brackets and quotes")
+		return nil, src.whole(say.F("the file cannot be read as YAML: %v", err), say.F("look for unfinished brackets and quotes"))
 	}
 	tk := syntax.GetToken()
 	if before := tk.Prev; before != nil && (before.Type == token.AliasType || before.Type == token.AnchorType) {
@@ -348,25 +349,25 @@ func parseTokens(src *source, tokens token.Tokens) (file *ast.File, faults Fault
 	}
 	return nil, Faults{src.fault(Fault{
 		Line: tk.Position.Line, Column: tk.Position.Column,
-		Problem: "not valid YAML: " + syntax.GetMessage(), Fix: syntaxFix(tk, syntax.GetMessage()),
+		Problem: say.F("not valid YAML: %s", syntax.GetMessage()), Fix: syntaxFix(tk, syntax.GetMessage()),
 	}, utf8.RuneCountInString(tk.Value))}
 }
 
 // syntaxFix guesses at the usual causes.
-func syntaxFix(tk *token.Token, message string) string {
+func syntaxFix(tk *token.Token, message string) say.Text {
 	switch {
 	case tk.Type == token.AliasType:
-		return `quote a text that begins with *, as in "*"`
+		return say.F(`quote a text that begins with *, as in "*"`)
 	case tk.Type == token.AnchorType, strings.IndexAny(tk.Value, "@`%") == 0:
-		return "quote the text"
+		return say.F("quote the text")
 	case strings.Contains(message, "quoted"):
-		return "close the quote"
+		return say.F("close the quote")
 	case strings.Contains(message, "must be specified"), strings.Contains(message, "end token"):
-		return "close the bracket, or put a comma between the entries"
+		return say.F("close the bracket, or put a comma between the entries")
 	case strings.Contains(message, "mapping value is not allowed"):
-		return `quote a text that has a colon in it, as in "memory:", and give each key its own line`
+		return say.F(`quote a text that has a colon in it, as in "memory:", and give each key its own line`)
 	}
-	return "check the indentation of this line and the one before it, the blank after each colon, and that quotes and brackets are closed"
+	return say.F("check the indentation of this line and the one before it, the blank after each colon, and that quotes and brackets are closed")
 }
 
 // tabIndents gives a fault for each line that is indented with a tab, which YAML forbids.
@@ -378,8 +379,8 @@ func tabIndents(src *source) Faults {
 			continue
 		}
 		faults = append(faults, src.fault(Fault{
-			Line: i + 1, Column: at + 1, Problem: "the line is indented with a tab, which YAML forbids",
-			Fix: "indent with spaces, two for each level",
+			Line: i + 1, Column: at + 1, Problem: say.F("the line is indented with a tab, which YAML forbids"),
+			Fix: say.F("indent with spaces, two for each level"),
 		}, 1))
 		if len(faults) == maxFaults {
 			break
@@ -435,21 +436,21 @@ func scalar(node ast.Node) (text string, quoted, ok bool) {
 }
 
 // nodeWords says what a node is, in words.
-func nodeWords(node ast.Node) string {
+func nodeWords(node ast.Node) say.Text {
 	if _, ok := entries(node); ok {
-		return "a mapping (KEY: VALUE)"
+		return say.F("a mapping (KEY: VALUE)")
 	}
 	switch n := node.(type) {
 	case *ast.SequenceNode:
-		return "a list"
+		return say.F("a list")
 	case *ast.BoolNode:
-		return n.Token.Value + " (true or false)"
+		return say.F("%s (true or false)", n.Token.Value)
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return "the number " + shorten(node.GetToken().Value)
+		return say.F("the number %s", shorten(node.GetToken().Value))
 	case *ast.NullNode:
-		return "nothing"
+		return say.F("nothing")
 	}
-	return "text"
+	return say.F("text")
 }
 
 // sortedKeys gives the keys of a map in order.

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -384,10 +385,10 @@ func Spec(kind store.ObjectKind, name string, text []byte) (json.RawMessage, err
 	}
 	src := newSource(name, ofSpec)
 	if len(text) > MaxSpec {
-		return nil, src.whole(fmt.Sprintf("the %s is %d bytes long, more than %d", kind, len(text), MaxSpec), "")
+		return nil, src.whole(say.F("the %s is %d bytes long, more than %d", say.Word(kind), len(text), MaxSpec), say.Text{})
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, src.whole(fmt.Sprintf("the %s is empty", kind), "write what stands below its name in a file")
+		return nil, src.whole(say.F("the %s is empty", say.Word(kind)), say.F("write what stands below its name in a file"))
 	}
 	root, faults := src.read(text)
 	if faults != nil {
@@ -406,11 +407,11 @@ func SpecOf(kind store.ObjectKind, name string, values map[string]any) (json.Raw
 	src := newSource(name, ofSpec)
 	data, err := json.Marshal(values)
 	if err != nil {
-		return nil, src.whole("it cannot be written as JSON: "+err.Error(), "")
+		return nil, src.whole(say.F("it cannot be written as JSON: %v", err), say.Text{})
 	}
 	root, err := jsonNode(data)
 	if err != nil {
-		return nil, src.whole(err.Error(), "")
+		return nil, src.whole(say.Of(err), say.Text{})
 	}
 	return newDecoder(src, root).spec(k, root)
 }
@@ -420,7 +421,7 @@ func noKind(name string, kind store.ObjectKind) Faults {
 	for _, k := range kinds {
 		names = append(names, string(k.kind))
 	}
-	return Faults{{File: name, Text: string(kind), Problem: "is no kind of object of a configuration", Allowed: strings.Join(names, ", "), of: ofSpec}}
+	return Faults{{File: name, Text: string(kind), Problem: say.F("is no kind of object of a configuration"), Allowed: strings.Join(names, ", "), of: ofSpec}}
 }
 
 // object reads one object at the top of a text.
@@ -444,7 +445,7 @@ func (d *decoder) spec(k int, root ast.Node) (json.RawMessage, error) {
 	}
 	spec := t.spec()
 	if len(spec) > MaxSpec {
-		return nil, d.src.whole(fmt.Sprintf("the %s is %d bytes of JSON, more than %d", kinds[k].kind, len(spec), MaxSpec), "")
+		return nil, d.src.whole(say.F("the %s is %d bytes of JSON, more than %d", say.Word(kinds[k].kind), len(spec), MaxSpec), say.Text{})
 	}
 	return spec, nil
 }

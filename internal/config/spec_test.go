@@ -102,7 +102,7 @@ func drawObjects(t *rapid.T) []store.Object {
 		rapid.RuneFrom([]rune("aZ09 -:#,'\"\\[]{}&*!|>%@`?=~<.\n\t/")),
 		rapid.RuneFrom([]rune("é실行😀\u00a0\u2028\ufeff\u0085\u007f\U000e0001")),
 	), 1, 12, -1)
-	name := text.Filter(func(s string) bool { return badTagText(s, 100) == "" })
+	name := text.Filter(func(s string) bool { return badTagText(s, 100).Empty() })
 	flag := rapid.Bool()
 	var objects []store.Object
 	put := func(kind store.ObjectKind, name string, values map[string]any) {
@@ -162,7 +162,7 @@ func TestExportIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, w := range loaded.Warnings {
-			if strings.Contains(w.Problem, "set aside") {
+			if strings.Contains(w.Problem.String(), "set aside") {
 				t.Fatalf("%v", w)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/workload"
 )
 
@@ -136,11 +137,11 @@ func (b *builder) remarks() {
 	b.coverage()
 	b.silentChannels()
 	if len(b.c.Schedules) == 0 {
-		b.warnAt("schedules", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add a schedule: see examples/minimal.yaml"})
+		b.warnAt("schedules", Fault{Problem: say.F("there are none, so nothing will be started or stopped"), Fix: say.F("add a schedule: see examples/minimal.yaml")})
 	}
 	for _, name := range sortedKeys(b.c.Periods) {
 		if !b.used[name] && len(b.c.Schedules) > 0 {
-			b.warnName(join("periods", name), Fault{Problem: "is used by no schedule"})
+			b.warnName(join("periods", name), Fault{Problem: say.F("is used by no schedule")})
 		}
 	}
 	for name, list := range b.exceptions {
@@ -157,16 +158,16 @@ func (b *builder) top() {
 	l.Book.WindowLead = time.Duration(c.ResyncInterval) + windowSlack
 	if !snapshotPattern.MatchString(c.SnapshotPrefix) || len(c.SnapshotPrefix) > maxSnapshotPrefix {
 		b.faultAt("snapshot_prefix", Fault{
-			Text: c.SnapshotPrefix, Problem: "can not begin the name of a snapshot",
+			Text: c.SnapshotPrefix, Problem: say.F("can not begin the name of a snapshot"),
 			Allowed: fmt.Sprintf("1 to %d small letters, digits and single hyphens, a letter first and no hyphen last", maxSnapshotPrefix),
 		})
 	}
-	if problem := badTagText(c.Tag, maxTagKey); problem != "" {
+	if problem := badTagText(c.Tag, maxTagKey); !problem.Empty() {
 		b.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
 	} else if strings.HasPrefix(strings.ToLower(c.Tag), "aws:") {
-		b.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that AWS keeps for itself", Allowed: "a tag key that does not begin with aws:"})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: say.F("is a key that AWS keeps for itself"), Allowed: "a tag key that does not begin with aws:"})
 	} else if strings.HasPrefix(c.Tag, "dayshift:") {
-		b.faultAt("tag", Fault{Text: c.Tag, Problem: "is a key that Dayshift itself reads or writes", Allowed: "a tag key that does not begin with dayshift:"})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: say.F("is a key that Dayshift itself reads or writes"), Allowed: "a tag key that does not begin with dayshift:"})
 	}
 	b.kinds()
 	store, f := parseStore(c.Store)
@@ -192,29 +193,29 @@ func (b *builder) kinds() {
 		switch {
 		case b.unread(at):
 		case !slices.Contains(fleet.Kinds, kind):
-			b.faultAt(at, Fault{Text: string(kind), Problem: "is no kind of resource", Allowed: strings.Join(known, ", "), Fix: didYouMean(string(kind), known)})
+			b.faultAt(at, Fault{Text: string(kind), Problem: say.F("is no kind of resource"), Allowed: strings.Join(known, ", "), Fix: didYouMean(string(kind), known)})
 		case slices.Contains(b.c.Kinds[:i], kind):
-			b.faultAt(at, Fault{Text: string(kind), Problem: "is given twice", Fix: "remove one of the two"})
+			b.faultAt(at, Fault{Text: string(kind), Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		}
 	}
 	if _, written := b.at["kinds"]; written && len(b.c.Kinds) == 0 && !b.reported("kinds") {
-		b.faultAt("kinds", Fault{Problem: "is empty: nothing would be looked after", Fix: "name a kind, or remove the line for all of them"})
+		b.faultAt("kinds", Fault{Problem: say.F("is empty: nothing would be looked after"), Fix: say.F("name a kind, or remove the line for all of them")})
 	}
 }
 
 // badTagText says why a text cannot be a tag key or value, or "".
-func badTagText(text string, limit int) string {
+func badTagText(text string, limit int) say.Text {
 	switch {
 	case text == "":
-		return "is empty"
+		return say.F("is empty")
 	case strings.TrimSpace(text) != text:
-		return "has blanks at its ends"
+		return say.F("has blanks at its ends")
 	case utf8.RuneCountInString(text) > limit:
-		return fmt.Sprintf("is longer than %d characters", limit)
+		return say.F("is longer than %d characters", limit)
 	case strings.ContainsFunc(text, unicode.IsControl):
-		return "has a control character in it"
+		return say.F("has a control character in it")
 	}
-	return ""
+	return say.Text{}
 }
 
 // Store says where Dayshift keeps what it remembers.
@@ -235,57 +236,57 @@ const (
 func parseStore(text string) (Store, *Fault) {
 	const allowed = `sqlite:PATH, or "memory:" for a store that forgets everything at the end`
 	engine, rest, colon := strings.Cut(text, ":")
-	fault := func(problem, fix string) *Fault {
+	fault := func(problem, fix say.Text) *Fault {
 		return &Fault{Text: urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}"), Problem: problem, Allowed: allowed, Fix: fix}
 	}
 	switch {
 	case strings.Contains(text, "${"):
-		return Store{}, fault("has a variable in it, which is replaced in secrets only", "write the path out, or give it relative to the working directory")
+		return Store{}, fault(say.F("has a variable in it, which is replaced in secrets only"), say.F("write the path out, or give it relative to the working directory"))
 	case text == "memory" || text == "memory:":
 		return Store{Engine: Memory}, nil
 	case engine == "memory":
-		return Store{}, fault("has something after memory:", `write "memory:"`)
+		return Store{}, fault(say.F("has something after memory:"), say.F(`write "memory:"`))
 	case engine == "sqlite" && colon:
 		switch {
 		case strings.TrimSpace(rest) == "":
-			return Store{}, fault("has no path", "write sqlite:dayshift.db")
+			return Store{}, fault(say.F("has no path"), say.F("write sqlite:dayshift.db"))
 		case strings.HasPrefix(rest, "//"):
-			return Store{}, fault("is an address, not a path", "write sqlite:"+strings.TrimLeft(rest, "/")+", or sqlite:/"+strings.TrimLeft(rest, "/")+" for a path from the root")
+			return Store{}, fault(say.F("is an address, not a path"), say.F("write sqlite:%s, or sqlite:/%s for a path from the root", strings.TrimLeft(rest, "/"), strings.TrimLeft(rest, "/")))
 		case strings.ContainsAny(rest, "?#") || strings.ContainsFunc(rest, unicode.IsControl):
-			return Store{}, fault("has a character in its path that a database file cannot have (?, # or a control character)", "rename the file")
+			return Store{}, fault(say.F("has a character in its path that a database file cannot have (?, # or a control character)"), say.F("rename the file"))
 		case strings.HasSuffix(rest, "/"):
-			return Store{}, fault("is a folder", "add the name of the file: "+text+"dayshift.db")
+			return Store{}, fault(say.F("is a folder"), say.F("add the name of the file: %sdayshift.db", text))
 		case strings.TrimSpace(rest) == ":memory:":
-			return Store{}, fault("is SQLite's name for a store in memory", `write "memory:"`)
+			return Store{}, fault(say.F("is SQLite's name for a store in memory"), say.F(`write "memory:"`))
 		}
 		return Store{Engine: SQLite, Path: rest}, nil
 	case slices.Contains([]string{"postgres", "postgresql", "dynamodb", "mysql"}, engine) && colon:
-		shown := &Fault{Text: engine + ":…", Problem: "is a store that is not in this version", Allowed: allowed, Fix: "use sqlite:dayshift.db"}
+		shown := &Fault{Text: engine + ":…", Problem: say.F("is a store that is not in this version"), Allowed: allowed, Fix: say.F("use sqlite:dayshift.db")}
 		return Store{}, shown
 	case strings.HasSuffix(text, ".db") || strings.HasSuffix(text, ".sqlite"):
-		return Store{}, fault("does not say which store it is", "write sqlite:"+text)
+		return Store{}, fault(say.F("does not say which store it is"), say.F("write sqlite:%s", text))
 	}
-	return Store{}, fault("is not a store", didYouMean(engine, []string{"sqlite", "memory"}))
+	return Store{}, fault(say.F("is not a store"), didYouMean(engine, []string{"sqlite", "memory"}))
 }
 
 func checkListen(text string) *Fault {
 	f := &Fault{Text: text, Allowed: "HOST:PORT such as 127.0.0.1:8080, or :8080 for every address of the machine"}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		f.Problem = "is not an address with a port"
+		f.Problem = say.F("is not an address with a port")
 		if _, err := strconv.ParseUint(text, 10, 16); err == nil {
-			f.Fix = "write 127.0.0.1:" + text
+			f.Fix = say.F("write 127.0.0.1:%s", text)
 		}
 		return f
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		f.Problem = "has a port that is not a number from 0 to 65535"
+		f.Problem = say.F("has a port that is not a number from 0 to 65535")
 		return f
 	}
 	if net.ParseIP(host) == nil && strings.ContainsFunc(host, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '.' && r != '-' && r != '%' && r != ':'
 	}) {
-		f.Problem = "has a host that is neither a name nor an address"
+		f.Problem = say.F("has a host that is neither a name nor an address")
 		return f
 	}
 	return nil
@@ -304,9 +305,9 @@ func (b *builder) accounts() {
 		}
 		if _, written := b.at[path+".id"]; written {
 			if _, err := fleet.ParseAccountID(string(a.ID)); err != nil {
-				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: "is not an AWS account ID", Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
+				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: say.F("is not an AWS account ID"), Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
 			} else if first, twice := seen[a.ID]; twice {
-				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: fmt.Sprintf("is given twice: the first time on line %d", b.at[first+".id"].line), Fix: "put all regions of the account into one entry"})
+				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: say.F("is given twice: the first time on line %d", b.at[first+".id"].line), Fix: say.F("put all regions of the account into one entry")})
 			} else {
 				seen[a.ID] = path
 			}
@@ -315,8 +316,8 @@ func (b *builder) accounts() {
 		if a.Role == "" {
 			if first := withoutRole[a.Profile]; first != "" {
 				b.faultAt(path, Fault{
-					Problem: fmt.Sprintf("has no role, and neither has the account on line %d: the credentials at hand belong to one account", b.at[first].line),
-					Fix:     fmt.Sprintf("add role: arn:%s:iam::%s:role/dayshift, or a profile of its own", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT")),
+					Problem: say.F("has no role, and neither has the account on line %d: the credentials at hand belong to one account", b.at[first].line),
+					Fix:     say.F("add role: arn:%s:iam::%s:role/dayshift, or a profile of its own", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT")),
 				})
 			} else {
 				withoutRole[a.Profile] = path
@@ -324,13 +325,13 @@ func (b *builder) accounts() {
 		}
 		b.externalID(path, a, b.env)
 		if !sessionPattern.MatchString(a.SessionName) {
-			b.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: "is not a session name", Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
+			b.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: say.F("is not a session name"), Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
 		}
-		if problem := badNote(a.Name, maxTagValue); problem != "" {
+		if problem := badNote(a.Name, maxTagValue); !problem.Empty() {
 			b.faultAt(path+".name", Fault{Text: a.Name, Problem: problem})
 		}
 		if _, written := b.at[path+".profile"]; written {
-			if problem := badTagText(a.Profile, maxProfile); problem != "" {
+			if problem := badTagText(a.Profile, maxProfile); !problem.Empty() {
 				b.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
 			}
 		}
@@ -340,7 +341,7 @@ func (b *builder) accounts() {
 	b.discovered()
 	b.eventQueue()
 	if len(c.Accounts) == 0 && len(c.Organizations) == 0 {
-		b.warnAt("accounts", Fault{Problem: "there are none, so nothing will be started or stopped", Fix: "add an account: see examples/minimal.yaml"})
+		b.warnAt("accounts", Fault{Problem: say.F("there are none, so nothing will be started or stopped"), Fix: say.F("add an account: see examples/minimal.yaml")})
 	}
 	b.partitions(c)
 	for _, a := range l.Accounts {
@@ -351,7 +352,7 @@ func (b *builder) accounts() {
 	slices.SortFunc(l.Scopes, fleet.Scope.Compare)
 }
 
-func fixAccount(text string) string {
+func fixAccount(text string) say.Text {
 	digits := strings.Map(func(r rune) rune {
 		if r < '0' || r > '9' {
 			return -1
@@ -359,36 +360,36 @@ func fixAccount(text string) string {
 		return r
 	}, text)
 	if len(digits) == 12 && digits != text {
-		return `write "` + digits + `"`
+		return say.F(`write "%s"`, digits)
 	}
 	if len(digits) == len(text) && len(digits) > 0 && len(digits) < 12 {
-		return "it has " + strconv.Itoa(len(digits)) + " digits: a leading zero may have been lost"
+		return say.F("it has %s digits: a leading zero may have been lost", strconv.Itoa(len(digits)))
 	}
-	return ""
+	return say.Text{}
 }
 
 func (d *decoder) role(path string, a *Account) {
 	at := path + ".role"
 	if a.Role == "" {
 		if _, written := d.at[at]; written {
-			d.faultAt(at, Fault{Problem: "is empty", Fix: "remove the line to use the credentials at hand"})
+			d.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("remove the line to use the credentials at hand")})
 		}
 		return
 	}
 	parts := rolePattern.FindStringSubmatch(a.Role)
 	if parts == nil {
-		f := Fault{Text: a.Role, Problem: "is not the ARN of an IAM role", Allowed: "arn:PARTITION:iam::ACCOUNT:role/NAME with partition aws, aws-cn or aws-us-gov"}
+		f := Fault{Text: a.Role, Problem: say.F("is not the ARN of an IAM role"), Allowed: "arn:PARTITION:iam::ACCOUNT:role/NAME with partition aws, aws-cn or aws-us-gov"}
 		switch {
 		case strings.Contains(a.Role, ":user/"), strings.Contains(a.Role, ":assumed-role/"), strings.Contains(a.Role, ":instance-profile/"):
-			f.Fix = "name the role itself"
+			f.Fix = say.F("name the role itself")
 		case !strings.Contains(a.Role, ":") && a.Role != "":
-			f.Fix = fmt.Sprintf("write arn:%s:iam::%s:role/%s", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT"), strings.TrimPrefix(a.Role, "role/"))
+			f.Fix = say.F("write arn:%s:iam::%s:role/%s", partitionOf(a), cmp.Or(string(a.ID), "ACCOUNT"), strings.TrimPrefix(a.Role, "role/"))
 		}
 		d.faultAt(at, f)
 		return
 	}
 	if a.ID != "" && parts[2] != string(a.ID) {
-		d.faultAt(at, Fault{Text: a.Role, Problem: "is a role of account " + parts[2] + ", not of " + string(a.ID), Fix: "correct the role or the id: a role acts in its own account only"})
+		d.faultAt(at, Fault{Text: a.Role, Problem: say.F("is a role of account %s, not of %s", parts[2], a.ID), Fix: say.F("correct the role or the id: a role acts in its own account only")})
 	}
 }
 
@@ -408,7 +409,7 @@ func (d *decoder) regions(path string, a *Account) {
 	role := rolePattern.FindStringSubmatch(a.Role)
 	if _, written := d.at[path+".regions"]; len(a.Regions) == 0 {
 		if _, key := d.keys[path+".regions"]; (written || key) && !d.reported(path+".regions") {
-			d.faultAt(path+".regions", Fault{Problem: "is empty", Fix: "name at least one region, such as [ap-northeast-2]"})
+			d.faultAt(path+".regions", Fault{Problem: say.F("is empty"), Fix: say.F("name at least one region, such as [ap-northeast-2]")})
 		}
 		return
 	}
@@ -418,28 +419,28 @@ func (d *decoder) regions(path string, a *Account) {
 		f := Fault{Text: string(region)}
 		switch _, err := fleet.ParseRegion(string(region)); {
 		case err != nil:
-			f.Problem, f.Allowed = "is not an AWS region", "a region code such as ap-northeast-2 or cn-north-1"
+			f.Problem, f.Allowed = say.F("is not an AWS region"), "a region code such as ap-northeast-2 or cn-north-1"
 			f.Fix = didYouMean(string(region), knownRegions)
-			if text := string(region); f.Fix == "" && text != "" && slices.Contains(knownRegions, text[:len(text)-1]) {
-				f.Fix = "that looks like an availability zone: write " + text[:len(text)-1]
+			if text := string(region); f.Fix.Empty() && text != "" && slices.Contains(knownRegions, text[:len(text)-1]) {
+				f.Fix = say.F("that looks like an availability zone: write %s", text[:len(text)-1])
 			}
 			d.faultAt(at, f)
 			continue
 		case seen[region]:
-			f.Problem, f.Fix = "is given twice", "remove one of the two"
+			f.Problem, f.Fix = say.F("is given twice"), say.F("remove one of the two")
 			d.faultAt(at, f)
 			continue
 		case role != nil && role[1] != string(region.Partition()): //nolint:gocritic // a match of the pattern has all its groups
-			f.Problem = fmt.Sprintf("is in the partition %s, and the role is in %s", region.Partition(), role[1])
-			f.Fix = fmt.Sprintf("an account lives in one partition: is the role arn:%s:iam::…?", region.Partition())
+			f.Problem = say.F("is in the partition %s, and the role is in %s", region.Partition(), role[1])
+			f.Fix = say.F("an account lives in one partition: is the role arn:%s:iam::…?", region.Partition())
 			d.faultAt(at, f)
 		case role == nil && first != "" && first.Partition() != region.Partition():
-			f.Problem = fmt.Sprintf("is in the partition %s, and %s is in %s", region.Partition(), first, first.Partition())
-			f.Fix = "an account lives in one partition: make two entries"
+			f.Problem = say.F("is in the partition %s, and %s is in %s", region.Partition(), first, first.Partition())
+			f.Fix = say.F("an account lives in one partition: make two entries")
 			d.faultAt(at, f)
 		}
-		if fix := didYouMean(string(region), knownRegions); fix != "" && !slices.Contains(knownRegions, string(region)) {
-			d.warnAt(at, Fault{Text: string(region), Problem: "is not a region that this version knows; it is asked all the same", Fix: fix})
+		if fix := didYouMean(string(region), knownRegions); !fix.Empty() && !slices.Contains(knownRegions, string(region)) {
+			d.warnAt(at, Fault{Text: string(region), Problem: say.F("is not a region that this version knows; it is asked all the same"), Fix: fix})
 		}
 		seen[region] = true
 		first = cmp.Or(first, region)
@@ -453,8 +454,8 @@ func (d *decoder) partitions(c *Config) {
 		p := a.Partition()
 		if other, seen := first[a.Profile]; seen && other != p && a.Role != "" {
 			d.warnAt(index("accounts", i)+".role", Fault{
-				Text: a.Role, Problem: fmt.Sprintf("is in the partition %s, other accounts with the same credentials are in %s: credentials of one partition cannot assume a role in another", p, other),
-				Fix: "give the account a profile with credentials of its partition",
+				Text: a.Role, Problem: say.F("is in the partition %s, other accounts with the same credentials are in %s: credentials of one partition cannot assume a role in another", p, other),
+				Fix: say.F("give the account a profile with credentials of its partition"),
 			})
 		}
 		if first[a.Profile] == "" {
@@ -476,12 +477,12 @@ func (d *decoder) externalID(path string, a *Account, env Env) {
 		return
 	}
 	if !externalIDPattern.MatchString(value) || len(value) > maxExternalID {
-		d.faultAt(at, Fault{Problem: "is not an external ID (the value is not shown; it comes from " + source + ")", Allowed: "2 to 1224 letters, digits and _ + = , . @ : / -"})
+		d.faultAt(at, Fault{Problem: say.F("is not an external ID (the value is not shown; it comes from %s)", source), Allowed: "2 to 1224 letters, digits and _ + = , . @ : / -"})
 		return
 	}
 	a.ExternalID = Secret{value: value, source: source}
 	if a.Role == "" {
-		d.faultAt(at, Fault{Problem: "has no role to go with: an external ID is sent when a role is assumed", Fix: "add the role, or remove the external_id"})
+		d.faultAt(at, Fault{Problem: say.F("has no role to go with: an external ID is sent when a role is assumed"), Fix: say.F("add the role, or remove the external_id")})
 	}
 }
 
@@ -497,17 +498,17 @@ func (b *builder) protect() {
 	}
 }
 
-func badNote(text string, limit int) string {
+func badNote(text string, limit int) say.Text {
 	if utf8.RuneCountInString(text) > limit {
-		return fmt.Sprintf("is longer than %d characters", limit)
+		return say.F("is longer than %d characters", limit)
 	}
-	return ""
+	return say.Text{}
 }
 
 // entryName checks the name of an entry that people give in other places.
 func (d *decoder) entryName(path, name string, limit int) {
-	if problem := badTagText(name, limit); problem != "" {
-		d.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("1 to %d characters", limit)})
+	if problem := badTagText(name, limit); !problem.Empty() {
+		d.nameFault(path, Fault{Text: name, Problem: say.F("is not a name: it %s", problem), Allowed: fmt.Sprintf("1 to %d characters", limit)})
 	}
 }
 
@@ -530,12 +531,12 @@ func (b *builder) period(name string, p Period) *calendar.Period {
 // schedule compiles a schedule and hands on every fault that the calendar finds in it.
 func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 	path := join("schedules", name)
-	if problem := badTagText(name, maxTagValue); problem != "" {
-		b.nameFault(path, Fault{Text: name, Problem: "is not a name: it " + problem, Allowed: fmt.Sprintf("what a tag value can hold: 1 to %d characters", maxTagValue)})
+	if problem := badTagText(name, maxTagValue); !problem.Empty() {
+		b.nameFault(path, Fault{Text: name, Problem: say.F("is not a name: it %s", problem), Allowed: fmt.Sprintf("what a tag value can hold: 1 to %d characters", maxTagValue)})
 	}
 	b.note(path+".description", s.Description)
 	if len(s.Periods) == 0 && s.OverrideStatus == "" && !b.reported(path+".periods") && !b.unread(path) {
-		b.faultAt(path, Fault{Problem: "has no periods, which would keep everything stopped for ever", Fix: "add periods: [NAME], or override_status: stopped when that is meant"})
+		b.faultAt(path, Fault{Problem: say.F("has no periods, which would keep everything stopped for ever"), Fix: say.F("add periods: [NAME], or override_status: stopped when that is meant")})
 	}
 	compiled, err := b.compile(name, s)
 	b.calendarFaults(path, err)
@@ -621,7 +622,7 @@ func (d *decoder) calendarFaults(path string, err error) {
 			d.nameFault(path, f)
 		default:
 			if e.Field == "timezone" && abbreviation.MatchString(e.Text) {
-				f.Fix = "an abbreviation means different zones to different people: write the zone of a city, such as Asia/Seoul"
+				f.Fix = say.F("an abbreviation means different zones to different people: write the zone of a city, such as Asia/Seoul")
 			}
 			field := e.Field
 			if path != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Web is how the program is reached over HTTP, ready for use.
@@ -46,11 +47,11 @@ func (b *builder) web() {
 		case f != nil:
 			b.faultAt("metrics_listen", *f)
 		case c.MetricsListen == c.Listen:
-			b.faultAt("metrics_listen", Fault{Text: c.MetricsListen, Problem: "is the address of the page, too", Fix: "give the metrics another port"})
+			b.faultAt("metrics_listen", Fault{Text: c.MetricsListen, Problem: say.F("is the address of the page, too"), Fix: say.F("give the metrics another port")})
 		}
 	}
 	if c.Pprof && c.MetricsListen == "" {
-		b.faultAt("pprof", Fault{Problem: "has no address to go with: profiles are served beside the metrics, never beside the page", Fix: "add metrics_listen: 127.0.0.1:9090"})
+		b.faultAt("pprof", Fault{Problem: say.F("has no address to go with: profiles are served beside the metrics, never beside the page"), Fix: say.F("add metrics_listen: 127.0.0.1:9090")})
 	}
 	for i, text := range c.TrustedProxies {
 		at := index("trusted_proxies", i)
@@ -59,7 +60,7 @@ func (b *builder) web() {
 		}
 		prefix, err := parseNetwork(text)
 		if err != nil {
-			b.faultAt(at, Fault{Text: text, Problem: "is not a network", Allowed: "an address or a network such as 10.0.3.7, 10.0.0.0/8 or fd00::/8"})
+			b.faultAt(at, Fault{Text: text, Problem: say.F("is not a network"), Allowed: "an address or a network such as 10.0.3.7, 10.0.0.0/8 or fd00::/8"})
 			continue
 		}
 		b.l.Web.Trusted = append(b.l.Web.Trusted, prefix)
@@ -70,8 +71,8 @@ func (b *builder) web() {
 		return
 	}
 	b.warnAt("listen", Fault{
-		Text: c.Listen, Problem: "can be reached from other machines without TLS: keys and sessions would cross the network for all to read",
-		Fix: "add tls: {cert: …, key: …}, or trusted_proxies where a proxy in front speaks TLS",
+		Text: c.Listen, Problem: say.F("can be reached from other machines without TLS: keys and sessions would cross the network for all to read"),
+		Fix: say.F("add tls: {cert: …, key: …}, or trusted_proxies where a proxy in front speaks TLS"),
 	})
 }
 
@@ -93,7 +94,7 @@ func (b *builder) certificate() {
 			return "" // it is required, and that was said
 		}
 		if strings.TrimSpace(text) == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-			b.faultAt(key, Fault{Text: text, Problem: "is not the path of a file"})
+			b.faultAt(key, Fault{Text: text, Problem: say.F("is not the path of a file")})
 			return ""
 		}
 		return text
@@ -115,7 +116,7 @@ func (b *builder) oidc() {
 		if _, written := b.at[key]; !written {
 			continue
 		}
-		if problem := badTagText(text, maxOIDCText); problem != "" {
+		if problem := badTagText(text, maxOIDCText); !problem.Empty() {
 			b.faultAt(key, Fault{Text: text, Problem: problem})
 		}
 	}
@@ -126,18 +127,18 @@ func (b *builder) oidc() {
 		case f != nil:
 			b.faultAt(section+".client_secret", *f)
 		case value == "" || len(value) > maxOIDCSecret:
-			b.faultAt(section+".client_secret", Fault{Problem: "is no secret of a client (the value is not shown; it comes from " + source + ")", Allowed: fmt.Sprintf("1 to %d characters", maxOIDCSecret)})
+			b.faultAt(section+".client_secret", Fault{Problem: say.F("is no secret of a client (the value is not shown; it comes from %s)", source), Allowed: fmt.Sprintf("1 to %d characters", maxOIDCSecret)})
 		default:
 			c.ClientSecret = Secret{value: value, source: source}
 		}
 	}
 	for i, scope := range c.Scopes {
 		if at := index(section+".scopes", i); !b.unread(at) && (scope == "" || strings.ContainsAny(scope, " \t\"\\") || len(scope) > maxOIDCText) {
-			b.faultAt(at, Fault{Text: scope, Problem: "is not a scope", Allowed: "a word such as groups"})
+			b.faultAt(at, Fault{Text: scope, Problem: say.F("is not a scope"), Allowed: "a word such as groups"})
 		}
 	}
 	if len(c.Groups) > maxOIDCGroups {
-		b.faultAt(section+".groups", Fault{Problem: fmt.Sprintf("has %d groups; at most %d are taken", len(c.Groups), maxOIDCGroups)})
+		b.faultAt(section+".groups", Fault{Problem: say.F("has %d groups; at most %d are taken", len(c.Groups), maxOIDCGroups)})
 		return
 	}
 	for i := range c.Groups {
@@ -147,13 +148,13 @@ func (b *builder) oidc() {
 
 func (b *builder) oidcGroup(path string, g *OIDCGroup) {
 	if _, written := b.at[path+".group"]; written {
-		if problem := badTagText(g.Group, maxOIDCText); problem != "" {
+		if problem := badTagText(g.Group, maxOIDCText); !problem.Empty() {
 			b.faultAt(path+".group", Fault{Text: g.Group, Problem: problem})
 		}
 	}
 	if _, written := b.at[path+".within"]; written {
 		if _, err := fleet.ParseFilter(g.Within); err != nil {
-			b.faultAt(path+".within", Fault{Text: g.Within, Problem: "is not a filter: " + err.Error(), Allowed: "key=value with commas between, such as tag:env=prod"})
+			b.faultAt(path+".within", Fault{Text: g.Within, Problem: say.F("is not a filter: %v", err), Allowed: "key=value with commas between, such as tag:env=prod"})
 		}
 	}
 }
@@ -167,15 +168,15 @@ func (b *builder) webAddress(path, text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		f.Problem = "is not an address"
+		f.Problem = say.F("is not an address")
 	case u.User != nil:
-		f.Problem = "has a name or password in it"
+		f.Problem = say.F("has a name or password in it")
 	case u.RawQuery != "" || u.Fragment != "":
-		f.Problem = "has something behind its path"
+		f.Problem = say.F("has something behind its path")
 	case u.Scheme == "https", u.Scheme == "http" && Local(net.JoinHostPort(u.Hostname(), "0")):
 		return
 	default:
-		f.Problem = "is not encrypted"
+		f.Problem = say.F("is not encrypted")
 	}
 	b.faultAt(path, f)
 }

@@ -8,6 +8,7 @@ import (
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/workload"
 )
 
@@ -38,10 +39,10 @@ func (b *builder) workload(name string, w Workload) *workload.Workload {
 		compiled.Filter = b.filter(path+".filters", w.Filters)
 	}
 	if at := path + ".schedule"; b.readable(at) && b.l.Book.Schedules[w.Schedule] == nil {
-		b.faultAt(at, Fault{Text: w.Schedule, Problem: "is not a schedule", Fix: guess(b, w.Schedule, b.l.Book.Schedules)})
+		b.faultAt(at, Fault{Text: w.Schedule, Problem: say.F("is not a schedule"), Fix: guess(b, w.Schedule, b.l.Book.Schedules)})
 	}
 	if at := path + ".topic"; b.readable(at) && !topicPattern.MatchString(w.Topic) {
-		b.faultAt(at, Fault{Text: w.Topic, Problem: "is not the ARN of an SNS topic", Allowed: "arn:aws:sns:REGION:ACCOUNT:NAME"})
+		b.faultAt(at, Fault{Text: w.Topic, Problem: say.F("is not the ARN of an SNS topic"), Allowed: "arn:aws:sns:REGION:ACCOUNT:NAME"})
 	}
 	for _, tier := range sortedKeys(w.Tiers) {
 		compiled.Tiers = append(compiled.Tiers, b.tier(join(path+".tiers", tier), tier, w.Tiers[tier]))
@@ -50,7 +51,7 @@ func (b *builder) workload(name string, w Workload) *workload.Workload {
 		b.workloadFault(path, fault)
 	}
 	if len(compiled.Tiers) > 1 && !ordered(compiled) {
-		b.warnAt(path+".tiers", Fault{Problem: "have no order: all of them start and stop at once", Fix: "say it with depends_on, or with start.sequence"})
+		b.warnAt(path+".tiers", Fault{Problem: say.F("have no order: all of them start and stop at once"), Fix: say.F("say it with depends_on, or with start.sequence")})
 	}
 	return compiled
 }
@@ -107,7 +108,7 @@ func (b *builder) tier(path, name string, t Tier) workload.Tier {
 		at := join(path+".profiles", profile)
 		kind := strings.ToLower(strings.TrimSpace(t.Profiles[profile]))
 		if !policy.IsInstanceType(kind) {
-			b.faultAt(at, Fault{Text: t.Profiles[profile], Problem: "is not an instance type", Allowed: "family, dot and size, such as t3.nano"})
+			b.faultAt(at, Fault{Text: t.Profiles[profile], Problem: say.F("is not an instance type"), Allowed: "family, dot and size, such as t3.nano"})
 			continue
 		}
 		if compiled.Profiles == nil {
@@ -148,8 +149,8 @@ func (b *builder) hooks(path string, list []TierHook) []workload.Hook {
 		b.calledURL(at+".url", h.URL)
 		if place := at + ".function"; b.readable(place) && !functionPattern.MatchString(h.Function) {
 			b.faultAt(place, Fault{
-				Text: h.Function, Problem: "is not the ARN of a Lambda function", Allowed: "arn:aws:lambda:REGION:ACCOUNT:function:NAME, a version or alias behind it where wanted",
-				Fix: "the name alone does not say in which account and region it is",
+				Text: h.Function, Problem: say.F("is not the ARN of a Lambda function"), Allowed: "arn:aws:lambda:REGION:ACCOUNT:function:NAME, a version or alias behind it where wanted",
+				Fix: say.F("the name alone does not say in which account and region it is"),
 			})
 		}
 		compiled = append(compiled, workload.Hook{
@@ -169,10 +170,10 @@ func (b *builder) gate(path string, g ReadyGate) workload.Gate {
 	switch at := path + ".expect"; {
 	case compiled.Type != workload.GateHTTP:
 		if b.readable(at) {
-			b.faultAt(at, Fault{Text: g.Expect, Problem: "has no meaning for type " + g.Type, Fix: "remove it"})
+			b.faultAt(at, Fault{Text: g.Expect, Problem: say.F("has no meaning for type %s", g.Type), Fix: say.F("remove it")})
 		}
 	case !statusesPattern.MatchString(strings.TrimSpace(g.Expect)):
-		b.faultAt(at, Fault{Text: g.Expect, Problem: "is no range of HTTP statuses", Allowed: "such as 200 or 200-399"})
+		b.faultAt(at, Fault{Text: g.Expect, Problem: say.F("is no range of HTTP statuses"), Allowed: "such as 200 or 200-399"})
 		compiled.Expect = workload.Statuses{From: 200, To: 399} // so that nothing else is said of it
 	default:
 		from, to, ranged := strings.Cut(strings.TrimSpace(g.Expect), "-")
@@ -203,13 +204,13 @@ func (b *builder) workloadAction(path, text string) (name string, verb fleet.Ver
 	at := strings.LastIndexByte(rest, ':')
 	f := Fault{Text: text, Allowed: "workload:NAME:start or workload:NAME:stop"}
 	if at < 0 || rest[at+1:] != string(fleet.Start) && rest[at+1:] != string(fleet.Stop) {
-		f.Problem = "does not say whether the workload is started or stopped"
+		f.Problem = say.F("does not say whether the workload is started or stopped")
 		b.faultAt(path, f)
 		return "", "", true
 	}
 	name, verb = rest[:at], fleet.Verb(rest[at+1:])
 	if b.workloads[name] == nil {
-		f.Problem, f.Fix = "names a workload that does not exist", guess(b, name, b.workloads)
+		f.Problem, f.Fix = say.F("names a workload that does not exist"), guess(b, name, b.workloads)
 		b.faultAt(path, f)
 	}
 	return name, verb, true
@@ -219,7 +220,7 @@ func (b *builder) workloadAction(path, text string) (name string, verb fleet.Ver
 func (b *builder) unfiltered(path string) {
 	for _, key := range [...]string{"filters", "accounts", "regions", "untagged", "mute_alarms"} {
 		if at := path + "." + key; b.readable(at) {
-			b.faultAt(at, Fault{Problem: "has no meaning for a workload: its tiers say what is started and stopped", Fix: "remove it"})
+			b.faultAt(at, Fault{Problem: say.F("has no meaning for a workload: its tiers say what is started and stopped"), Fix: say.F("remove it")})
 		}
 	}
 }

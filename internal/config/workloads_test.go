@@ -123,7 +123,7 @@ func TestAWorkloadIsSetAside(t *testing.T) {
 		objectOf(store.RuleObject, "down", `{"expression":"cron(0 20 * * ? *)","action":"workload:nowhere:stop"}`))
 	circle := loaded.Book.Workloads.Named("circle")
 	var faults Faults
-	if circle == nil || !errors.As(circle.Err, &faults) || !strings.Contains(faults[0].Problem, "a → b → a") {
+	if circle == nil || !errors.As(circle.Err, &faults) || !strings.Contains(faults[0].Problem.String(), "a → b → a") {
 		t.Errorf("circle is %+v", circle)
 	}
 	if w := loaded.Book.Workloads.Named("shop"); w == nil || w.Err != nil {

@@ -206,7 +206,7 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 	case errors.As(err, &refused):
 		p := problem(invalid, "there is a fault in it; nothing was changed")
 		for _, fault := range refused.Faults {
-			p.fault("body", fault.Path, fault.Summary(), fault.Allowed, fault.Fix)
+			p.fault("body", fault.Path, fault.Said(), fault.Remedy())
 		}
 		return p
 	case errors.As(err, &missing):
@@ -236,16 +236,9 @@ func (s *Surface) problemOf(ctx context.Context, operation string, err error) *P
 }
 
 // fault adds a fault of an object or of a configuration.
-func (p *Problem) fault(at, path, summary, allowed, fix string) {
-	message := summary
-	if allowed != "" {
-		message += "; allowed: " + allowed
-	}
-	if fix != "" {
-		message += "; " + fix
-	}
-	p.Errors = append(p.Errors, ProblemDetail{Location: cmp.Or(strings.Trim(at+"."+path, "."), "body"), Message: say.Raw(message)})
+func (p *Problem) fault(at, path string, summary, remedy say.Text) {
+	p.Errors = append(p.Errors, ProblemDetail{Location: cmp.Or(strings.Trim(at+"."+path, "."), "body"), Message: say.Clauses(summary, remedy)})
 	if len(p.Errors) == 1 {
-		p.Detail = say.Raw(summary)
+		p.Detail = summary
 	}
 }

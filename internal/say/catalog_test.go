@@ -36,6 +36,9 @@ var ourWords = []string{
 	"a schedule", "a period", "an exception", "a holiday", "a rule", "a workload", "a reservation",
 	"created", "changed", "deleted", "author", "reason", "label",
 	"an object", "a record",
+	// Months, the days of a month, and what there are many of.
+	"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+	"first", "second", "third", "fourth", "fifth", "starts", "stops", "hibernates", "reboots", "resizes",
 	// Roles and permissions.
 	"viewer", "operator", "editor", "admin", "read", "act", "edit", "manage",
 	// Runs of workloads: steps, phases, statuses, ends, and why something is so.
@@ -52,6 +55,11 @@ var ourWords = []string{
 	"auto-scaling-group-member", "instance-store-root", "spot-one-time", "stop-protected", "read-replica", "replica-source",
 	"cluster-member", "sqlserver-multi-az", "serverless-v1", "global-database", "multi-az-cluster", "service-managed",
 	"scaling-suspended", "daemon-service", "external-deployer", "hsm-cluster", "no-automated-snapshots",
+	// Fields of days and of rules' expressions, and what is wrong with addresses.
+	"minutes", "hours", "days", "months", "weekdays", "years", "weekday", "month", "begins with webcal://",
+	"write https:// instead", "cannot be read", "holds a user name or a password, which would be stored and shown",
+	"begins with neither http:// nor https://", "names no host", "day of the month",
+	"remove it, and use an address that needs none",
 	// Why a scope is left alone.
 	"credentials", "region-disabled", "unauthorized", "no-answer",
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,14 +13,15 @@ import (
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
 // Fault says what is wrong with something that was written.
 type Fault struct {
-	Path    string `json:"path"` // of the field, such as periods[0] or filters; empty: of the whole
-	Message string `json:"message"`
-	Line    int    `json:"line,omitempty"`
+	Path    string   `json:"path"` // of the field, such as periods[0] or filters; empty: of the whole
+	Message say.Text `json:"message"`
+	Line    int      `json:"line,omitempty"`
 }
 
 // ScheduleDraft is a schedule that is being written.
@@ -64,9 +64,9 @@ type RuleCheck struct {
 	Sample  []Resource `json:"sample"`
 	// Left is how many more its filter matches that it leaves alone: they carry no schedule tag, or are protected.
 	Left int `json:"left"`
-	// Next are its next instants, at most 5; Words is the expression in words, English ones.
+	// Next are its next instants, at most 5; Words is the expression in words.
 	Next  []time.Time `json:"next"`
-	Words string      `json:"words"`
+	Words say.Text    `json:"words"`
 	Gaps  []Gap       `json:"gaps"`
 }
 
@@ -109,7 +109,7 @@ func (s *Service) CheckSchedule(ctx context.Context, draft ScheduleDraft) (Sched
 	}
 	schedule := g.after.Book.Schedules[name]
 	if schedule == nil || schedule.Calendar == nil {
-		answer.Faults = append(answer.Faults, Fault{Message: fmt.Sprintf("schedule %q can not be used", name)})
+		answer.Faults = append(answer.Faults, Fault{Message: say.F("schedule %q can not be used", name)})
 		return answer, nil
 	}
 	answer.Valid = true
@@ -128,7 +128,7 @@ func (s *Service) CheckSchedule(ctx context.Context, draft ScheduleDraft) (Sched
 	}
 	effect, err := g.effect(ctx, draft.Within)
 	if outside := (*OutsideError)(nil); errors.As(err, &outside) { // saving it would be refused
-		answer.Valid, answer.Faults = false, append(answer.Faults, Fault{Message: outside.Error()})
+		answer.Valid, answer.Faults = false, append(answer.Faults, Fault{Message: say.Of(outside)})
 		return answer, nil
 	}
 	if err != nil {
@@ -153,11 +153,11 @@ func (g *stage) draft(ctx context.Context, kind store.ObjectKind, name string, s
 		if same(kind, name, fixed.Spec, spec) {
 			return nil
 		}
-		return []Fault{{Path: path, Message: fmt.Sprintf("%s %q belongs to the file, %s: change it there, or give this one another name", kind, name, fixed.Where)}}
+		return []Fault{{Path: path, Message: say.F("%s %q belongs to the file, %s: change it there, or give this one another name", say.Word(kind), name, fixed.Where)}}
 	}
 	e, err := g.edit(ctx, change, false)
 	if err != nil {
-		return []Fault{{Path: path, Message: err.Error()}}
+		return []Fault{{Path: path, Message: say.Of(err)}}
 	}
 	g.edits = append(g.edits, e)
 	return nil
@@ -184,11 +184,11 @@ func (g *stage) faults() ([]Fault, error) {
 	switch {
 	case errors.As(err, &refused):
 		for _, f := range refused.Faults {
-			list = append(list, Fault{Path: fieldPath(f.Path), Message: faultWords(&f), Line: f.Line})
+			list = append(list, Fault{Path: fieldPath(f.Path), Message: faultSaid(&f), Line: f.Line})
 		}
 		return list, nil
 	case errors.As(err, &input):
-		return append(list, Fault{Message: input.Error()}), nil
+		return append(list, Fault{Message: input.Said()}), nil
 	}
 	return list, err
 }
@@ -204,19 +204,13 @@ func fieldPath(path string) string {
 	return field
 }
 
-// faultWords is a fault as a sentence or two.
-func faultWords(f *config.Fault) string {
+// faultSaid is a fault as a sentence or two, without its path.
+func faultSaid(f *config.Fault) say.Text {
 	text := f.Problem
 	if f.Text != "" {
-		text = fmt.Sprintf("%q %s", f.Text, f.Problem)
+		text = say.F("%q %s", f.Text, text)
 	}
-	if f.Allowed != "" {
-		text += "; allowed: " + f.Allowed
-	}
-	if f.Fix != "" {
-		text += "; " + f.Fix
-	}
-	return Plain(text)
+	return say.Clauses(text, f.Remedy()).Plain()
 }
 
 // CheckRule says when a rule that is being written would fire and what it would
@@ -240,7 +234,7 @@ func (s *Service) CheckRule(ctx context.Context, draft RuleDraft) (RuleCheck, er
 	}
 	at := slices.IndexFunc(g.after.Book.Rules, func(r *policy.Rule) bool { return r.Name == name })
 	if at < 0 || g.after.Book.Rules[at].Expression == nil {
-		answer.Faults = append(answer.Faults, Fault{Message: fmt.Sprintf("rule %q can not be used", name)})
+		answer.Faults = append(answer.Faults, Fault{Message: say.F("rule %q can not be used", name)})
 		return answer, nil
 	}
 	rule := g.after.Book.Rules[at]

@@ -58,7 +58,7 @@ func TestAScheduleIsTriedOutWhileItIsWritten(t *testing.T) {
 		t.Errorf("a period of the file, unchanged: %+v", got.Faults)
 	}
 	bound, err := m.CheckSchedule(t.Context(), ScheduleDraft{Name: "late", Schedule: json.RawMessage(`{"periods":["office"]}`), Within: only(t, "tag:Env=dev")})
-	if err != nil || bound.Valid || len(bound.Faults) != 1 || !strings.Contains(bound.Faults[0].Message, "may not act on") {
+	if err != nil || bound.Valid || len(bound.Faults) != 1 || !strings.Contains(bound.Faults[0].Message.String(), "may not act on") {
 		t.Errorf("what would affect others: %+v, %v", bound.Faults, err)
 	}
 	for name, c := range map[string]struct {
@@ -76,7 +76,7 @@ func TestAScheduleIsTriedOutWhileItIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := draft(c.schedule, c.periods)
-			if got.Valid || got.Effect != nil || len(got.Faults) == 0 || got.Faults[0].Path != c.path || !strings.Contains(got.Faults[0].Message, c.says) {
+			if got.Valid || got.Effect != nil || len(got.Faults) == 0 || got.Faults[0].Path != c.path || !strings.Contains(got.Faults[0].Message.String(), c.says) {
 				t.Errorf("faults %+v, want one at %q that says %q", got.Faults, c.path, c.says)
 			}
 		})
@@ -127,7 +127,7 @@ func TestARuleIsTriedOutWhileItIsWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := draft(c.rule, nil)
-			if got.Valid || len(got.Faults) == 0 || got.Faults[0].Path != c.path || !strings.Contains(got.Faults[0].Message, c.says) {
+			if got.Valid || len(got.Faults) == 0 || got.Faults[0].Path != c.path || !strings.Contains(got.Faults[0].Message.String(), c.says) {
 				t.Errorf("faults %+v, want one at %q that says %q", got.Faults, c.path, c.says)
 			}
 		})
@@ -160,7 +160,7 @@ func TestExpressionsInWords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := ExpressionWords(e); got != want {
+		if got := ExpressionWords(e).String(); got != want {
 			t.Errorf("%s (%s)\n got %q\nwant %q", text, e, got, want)
 		}
 	}

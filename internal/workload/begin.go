@@ -3,7 +3,6 @@ package workload
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"dayshift/internal/say"
@@ -41,7 +40,11 @@ func Begin(w *Workload, q Request, m Memory, now time.Time) (Run, error) {
 		return Run{}, say.Err("workload %q has no profile %q, nor any other", w.Name, q.Profile)
 	}
 	if faults := w.Check(); len(faults) > 0 {
-		return Run{}, say.Err("workload %q can not be used: %s: %s", w.Name, faults[0].Path, strings.TrimSpace(faults[0].Text+" "+faults[0].Problem))
+		first := faults[0]
+		if first.Text != "" {
+			first.Problem = say.F("%s %s", first.Text, first.Problem)
+		}
+		return Run{}, say.Err("workload %q can not be used: %s: %s", w.Name, first.Path, first.Problem)
 	}
 	r := Run{
 		ID: q.ID, Workload: w.Name, Direction: q.Direction, By: q.By, Reason: q.Reason.Kept(), Trigger: q.Trigger, Began: now, Since: now,

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"dayshift/internal/say"
 	"dayshift/internal/typo"
 )
 
@@ -18,8 +19,11 @@ type Fault struct {
 	Path string
 	// Text is what was written; empty where that is nothing.
 	Text string
-	// Problem says what is wrong, as the end of the sentence "TEXT …"; Allowed what the field takes, Fix what to do.
-	Problem, Allowed, Fix string
+	// Problem says what is wrong, as the end of the sentence "TEXT …".
+	Problem say.Text
+	// Allowed says what the field takes, Fix what to do.
+	Allowed string
+	Fix     say.Text
 }
 
 // Bounds of a workload.
@@ -39,10 +43,10 @@ const (
 func (w *Workload) Check() []Fault {
 	c := &checker{w: w}
 	if len(w.Tiers) == 0 {
-		c.add("tiers", Fault{Problem: "there are none: nothing could be started or stopped", Fix: "add a tier with a filter"})
+		c.add("tiers", Fault{Problem: say.F("there are none: nothing could be started or stopped"), Fix: say.F("add a tier with a filter")})
 	}
 	if len(w.Tiers) > MaxTiers {
-		c.add("tiers", Fault{Problem: fmt.Sprintf("are %d", len(w.Tiers)), Allowed: fmt.Sprintf("at most %d", MaxTiers), Fix: "split the workload"})
+		c.add("tiers", Fault{Problem: say.F("are %d", len(w.Tiers)), Allowed: fmt.Sprintf("at most %d", MaxTiers), Fix: say.F("split the workload")})
 	}
 	for i := range w.Tiers {
 		c.tier(&w.Tiers[i], w.Tiers[:i])
@@ -73,14 +77,14 @@ func (c *checker) add(path string, f Fault) {
 
 func (c *checker) tier(t *Tier, before []Tier) {
 	path := TierPath(t.Name)
-	if problem := badName(t.Name); problem != "" {
+	if problem := badName(t.Name); !problem.Empty() {
 		c.add(path, Fault{Text: t.Name, Problem: problem, Allowed: fmt.Sprintf(`1 to %d characters without "/"`, maxName)})
 	}
 	if slices.ContainsFunc(before, func(o Tier) bool { return o.Name == t.Name }) {
-		c.add(path, Fault{Text: t.Name, Problem: "is the name of another tier too", Fix: "give one of them another name"})
+		c.add(path, Fault{Text: t.Name, Problem: say.F("is the name of another tier too"), Fix: say.F("give one of them another name")})
 	}
 	if t.Filter.IsZero() {
-		c.add(path+".filters", Fault{Problem: "are missing: it would have no members", Fix: `add filters: such as "tag:Role=` + t.Name + `"`})
+		c.add(path+".filters", Fault{Problem: say.F("are missing: it would have no members"), Fix: say.F(`add filters: such as "tag:Role=%s"`, t.Name)})
 	}
 	c.names(t, path+".depends_on", t.DependsOn)
 	c.names(t, path+".stop_depends_on", t.StopDependsOn)
@@ -105,18 +109,18 @@ func TierPath(name string) string {
 	return "tiers." + name
 }
 
-func badName(name string) string {
+func badName(name string) say.Text {
 	switch {
 	case strings.TrimSpace(name) != name || name == "":
-		return "is empty or has blanks at its ends"
+		return say.F("is empty or has blanks at its ends")
 	case utf8.RuneCountInString(name) > maxName:
-		return "is too long"
+		return say.F("is too long")
 	case strings.Contains(name, "/"):
-		return `has a "/" in it`
+		return say.F(`has a "/" in it`)
 	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "has a character in it that can not be shown"
+		return say.F("has a character in it that can not be shown")
 	}
-	return ""
+	return say.Text{}
 }
 
 // names checks the tiers that a tier waits for.
@@ -131,15 +135,15 @@ func (c *checker) names(t *Tier, path string, names []string) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
 		case name == t.Name:
-			c.add(at, Fault{Text: name, Problem: "is the tier itself: it would wait for itself for ever", Fix: "remove it"})
+			c.add(at, Fault{Text: name, Problem: say.F("is the tier itself: it would wait for itself for ever"), Fix: say.F("remove it")})
 		case !slices.Contains(known, name):
-			f := Fault{Text: name, Problem: "is not a tier of the workload", Allowed: strings.Join(known, ", ")}
+			f := Fault{Text: name, Problem: say.F("is not a tier of the workload"), Allowed: strings.Join(known, ", ")}
 			if near, ok := typo.Nearest(name, known); ok {
-				f.Fix = "did you mean " + near + "?"
+				f.Fix = say.F("did you mean %s?", near)
 			}
 			c.add(at, f)
 		case slices.Contains(names[:i], name):
-			c.add(at, Fault{Text: name, Problem: "is given twice", Fix: "remove one of the two"})
+			c.add(at, Fault{Text: name, Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		}
 	}
 }
@@ -159,16 +163,16 @@ func (c *checker) ordered(d Direction) {
 		s := t.Half(d).Sequence
 		if s == nil {
 			c.add(path, Fault{
-				Problem: fmt.Sprintf("has no %s.sequence, and other tiers have one: its place in the order is not known", d),
-				Fix:     fmt.Sprintf("give it one (equal numbers go side by side), or take %s.sequence out of all tiers and use %s", d, key),
+				Problem: say.F("has no %s.sequence, and other tiers have one: its place in the order is not known", d),
+				Fix:     say.F("give it one (equal numbers go side by side), or take %s.sequence out of all tiers and use %s", d, key),
 			})
 		} else if *s < 0 {
-			c.add(fmt.Sprintf("%s.%s.sequence", path, d), Fault{Text: fmt.Sprint(*s), Problem: "is below 0", Allowed: "0 or more"})
+			c.add(fmt.Sprintf("%s.%s.sequence", path, d), Fault{Text: fmt.Sprint(*s), Problem: say.F("is below 0"), Allowed: "0 or more"})
 		}
 		if len(t.needs(d)) > 0 {
 			c.add(path+"."+key, Fault{
-				Problem: fmt.Sprintf("can not be used beside %s.sequence: one of the two decides about the order", d),
-				Fix:     fmt.Sprintf("use %s.sequence in all tiers, or %s", d, key),
+				Problem: say.F("can not be used beside %s.sequence: one of the two decides about the order", d),
+				Fix:     say.F("use %s.sequence in all tiers, or %s", d, key),
 			})
 		}
 	}
@@ -185,26 +189,32 @@ func (c *checker) cycle(d Direction, path []string) {
 	}
 	at := slices.Index(c.w.Tier(path[0]).needs(d), path[1])
 	c.add(fmt.Sprintf("%s.%s[%d]", TierPath(path[0]), key, at), Fault{
-		Text: path[1], Problem: "closes a circle, in which each waits for the next and none could ever " + string(d) + ": " + strings.Join(path, " → "),
-		Fix: "take one of these dependencies out",
+		Text: path[1], Problem: say.F("closes a circle, in which each waits for the next and none could ever %s: %s", say.Word(d), strings.Join(path, " → ")),
+		Fix: say.F("take one of these dependencies out"),
 	})
 }
 
 // profile checks that the profile of the workload is one of its tiers'.
 func (c *checker) profile() {
 	if known := c.w.Profiles(); c.w.Profile != "" && !slices.Contains(known, c.w.Profile) {
-		f := Fault{Text: c.w.Profile, Problem: "is not a profile of any tier", Allowed: strings.Join(known, ", "), Fix: "add it under profiles of a tier, or remove the line"}
+		f := Fault{Text: c.w.Profile, Problem: say.F("is not a profile of any tier"), Allowed: strings.Join(known, ", "), Fix: say.F("add it under profiles of a tier, or remove the line")}
 		if near, ok := typo.Nearest(c.w.Profile, known); ok {
-			f.Fix = "did you mean " + near + "?"
+			f.Fix = say.F("did you mean %s?", near)
 		}
 		c.add("profile", f)
 	}
 }
 
+// elsewhere says where to have a hook that would have nothing to run on.
+var elsewhere = map[Direction]say.Text{
+	Start: say.F("use a webhook or a lambda, or run it after a start"),
+	Stop:  say.F("use a webhook or a lambda, or run it before a stop"),
+}
+
 func (c *checker) half(t *Tier, path string, d Direction) {
 	half := t.Half(d)
 	if half.Synchronous && half.AtOnce > 1 {
-		c.add(path+".at_once", Fault{Text: fmt.Sprint(half.AtOnce), Problem: "can not be used with synchronous, which means one at once", Fix: "remove one of the two"})
+		c.add(path+".at_once", Fault{Text: fmt.Sprint(half.AtOnce), Problem: say.F("can not be used with synchronous, which means one at once"), Fix: say.F("remove one of the two")})
 	}
 	c.positive(path+".timeout", half.Timeout)
 	for _, list := range [...]struct {
@@ -216,7 +226,7 @@ func (c *checker) half(t *Tier, path string, d Direction) {
 		for i := range list.hooks {
 			at := fmt.Sprintf("%s.%s[%d]", path, list.name, i)
 			if list.hooks[i].Type == HookCommand && list.down {
-				c.add(at, Fault{Text: string(HookCommand), Problem: "has nothing to run on: the members are stopped then", Fix: "use a webhook or a lambda, or run it " + map[Direction]string{Start: "after a start", Stop: "before a stop"}[d]})
+				c.add(at, Fault{Text: string(HookCommand), Problem: say.F("has nothing to run on: the members are stopped then"), Fix: elsewhere[d]})
 			}
 			c.hook(&list.hooks[i], at)
 		}
@@ -231,13 +241,13 @@ func (c *checker) gate(g *Gate, path string) {
 	c.positive(path+".interval", g.Interval)
 	tcp, http, command := g.Type == GateTCP, g.Type == GateHTTP, g.Type == GateCommand
 	if (tcp || http) && (g.Port < 1 || g.Port > 65535) {
-		c.add(path, Fault{Problem: fmt.Sprintf("has no port, which %s needs", g.Type), Allowed: "port: 1 to 65535"})
+		c.add(path, Fault{Problem: say.F("has no port, which %s needs", g.Type), Allowed: "port: 1 to 65535"})
 	}
 	if http && g.Path != "" && !strings.HasPrefix(g.Path, "/") {
-		c.add(path+".path", Fault{Text: g.Path, Problem: `does not begin with "/"`, Fix: "write /" + g.Path})
+		c.add(path+".path", Fault{Text: g.Path, Problem: say.F(`does not begin with "/"`), Fix: say.F("write /%s", g.Path)})
 	}
 	if http && (g.Expect.From < 100 || g.Expect.To > 599 || g.Expect.From > g.Expect.To) {
-		c.add(path+".expect", Fault{Problem: "is no range of HTTP statuses", Allowed: "such as 200 or 200-399"})
+		c.add(path+".expect", Fault{Problem: say.F("is no range of HTTP statuses"), Allowed: "such as 200 or 200-399"})
 	}
 	c.lines(path, string(g.Type), command, g.Lines)
 	kind := string(g.Type)
@@ -255,13 +265,13 @@ func (c *checker) veto(v *Veto, path string) {
 	file, command, webhook := v.Type == VetoFile, v.Type == VetoCommand, v.Type == VetoWebhook
 	kind := string(v.Type)
 	if file && v.Path == "" {
-		c.add(path, Fault{Problem: "has no path", Fix: "add path: such as /tmp/StopOverride"})
+		c.add(path, Fault{Problem: say.F("has no path"), Fix: say.F("add path: such as /tmp/StopOverride")})
 	}
 	if strings.ContainsFunc(v.Path, unicode.IsControl) {
-		c.add(path+".path", Fault{Text: v.Path, Problem: "has a control character in it"})
+		c.add(path+".path", Fault{Text: v.Path, Problem: say.F("has a control character in it")})
 	}
 	if webhook && v.URL == "" {
-		c.add(path, Fault{Problem: "has no url", Fix: "add url: https://…"})
+		c.add(path, Fault{Problem: say.F("has no url"), Fix: say.F("add url: https://…")})
 	}
 	c.lines(path, kind, command, v.Lines)
 	c.unused(path, kind, "path", file, v.Path != "")
@@ -276,10 +286,10 @@ func (c *checker) hook(h *Hook, path string) {
 	c.positive(path+".timeout", h.Timeout)
 	kind := string(h.Type)
 	if h.Type == HookWebhook && h.URL == "" {
-		c.add(path, Fault{Problem: "has no url", Fix: "add url: https://…"})
+		c.add(path, Fault{Problem: say.F("has no url"), Fix: say.F("add url: https://…")})
 	}
 	if h.Type == HookLambda && h.Function == "" {
-		c.add(path, Fault{Problem: "has no function", Fix: "add function: with the ARN of a Lambda function"})
+		c.add(path, Fault{Problem: say.F("has no function"), Fix: say.F("add function: with the ARN of a Lambda function")})
 	}
 	c.lines(path, kind, h.Type == HookCommand, h.Lines)
 	c.unused(path, kind, "windows", h.Type == HookCommand, h.Windows)
@@ -296,7 +306,7 @@ func kindOf[T ~string](c *checker, path string, kind T, known ...T) bool {
 	for _, name := range known {
 		names = append(names, string(name))
 	}
-	c.add(path+".type", Fault{Text: string(kind), Problem: "is not one of the words allowed", Allowed: strings.Join(names, ", ")})
+	c.add(path+".type", Fault{Text: string(kind), Problem: say.F("is not one of the words allowed"), Allowed: strings.Join(names, ", ")})
 	return false
 }
 
@@ -308,9 +318,9 @@ func (c *checker) lines(path, kind string, wanted bool, lines []string) {
 	}
 	switch {
 	case wanted && strings.TrimSpace(strings.Join(lines, "")) == "":
-		c.add(path, Fault{Problem: "has no lines to run", Fix: "add lines: [\"…\"]"})
+		c.add(path, Fault{Problem: say.F("has no lines to run"), Fix: say.F(`add lines: ["…"]`)})
 	case size > maxScript:
-		c.add(path+".lines", Fault{Problem: fmt.Sprintf("are %d bytes", size), Allowed: fmt.Sprintf("at most %d", maxScript), Fix: "keep the script on the machine, and call it"})
+		c.add(path+".lines", Fault{Problem: say.F("are %d bytes", size), Allowed: fmt.Sprintf("at most %d", maxScript), Fix: say.F("keep the script on the machine, and call it")})
 	}
 	c.unused(path, kind, "lines", wanted, len(lines) > 0)
 }
@@ -318,18 +328,18 @@ func (c *checker) lines(path, kind string, wanted bool, lines []string) {
 // unused reports a key that would be read and ignored.
 func (c *checker) unused(path, kind, key string, used, given bool) {
 	if given && !used {
-		c.add(path+"."+key, Fault{Problem: "has no meaning for type " + kind, Fix: "remove it"})
+		c.add(path+"."+key, Fault{Problem: say.F("has no meaning for type %s", kind), Fix: say.F("remove it")})
 	}
 }
 
 func (c *checker) positive(path string, length time.Duration) {
 	if length <= 0 {
-		c.add(path, Fault{Problem: "is no time at all", Allowed: "more than 0s"})
+		c.add(path, Fault{Problem: say.F("is no time at all"), Allowed: "more than 0s"})
 	}
 }
 
 func (c *checker) many(path string, n int) {
 	if n > maxList {
-		c.add(path, Fault{Problem: fmt.Sprintf("are %d", n), Allowed: fmt.Sprintf("at most %d", maxList)})
+		c.add(path, Fault{Problem: say.F("are %d", n), Allowed: fmt.Sprintf("at most %d", maxList)})
 	}
 }

@@ -16,7 +16,7 @@ import (
 func faults(w *Workload) string {
 	var lines []string
 	for _, f := range w.Check() {
-		lines = append(lines, strings.TrimSpace(f.Path+": "+f.Text+" "+f.Problem))
+		lines = append(lines, strings.TrimSpace(f.Path+": "+f.Text+" "+f.Problem.String()))
 	}
 	return strings.Join(lines, "\n")
 }
