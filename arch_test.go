@@ -90,6 +90,7 @@ var house = map[string]row{
 	"internal/cloud/cloudtest":          {suite, []string{"internal/cloud", "internal/fleet"}},
 	"internal/queue":                    {contract, nil},
 	"internal/queue/queuetest":          {suite, []string{"internal/queue"}},
+	"internal/notify/roomtest":          {suite, []string{"internal/fleet", "internal/notify", "internal/outbound"}},
 	"internal/store":                    {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy", "internal/say"}},
 	"internal/store/storetest":          {suite, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
 
@@ -101,7 +102,7 @@ var house = map[string]row{
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet", "internal/say"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},
 	"internal/record":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan", "internal/store"}},
-	"internal/notify":   {stage, []string{"internal/clock", "internal/decide", "internal/fleet", "internal/plan"}},
+	"internal/notify":   {stage, []string{"internal/clock", "internal/decide", "internal/fleet", "internal/outbound", "internal/plan"}},
 
 	// The program.
 	"internal/pass": {program, []string{
@@ -123,6 +124,13 @@ var house = map[string]row{
 	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
 	"internal/notify/sns":      {implementation, []string{"internal/cloud", "internal/notify"}},
+	"internal/notify/dingtalk": {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/discord":  {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/jandi":    {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/lark":     {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/slack":    {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/teams":    {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/wecom":    {implementation, []string{"internal/notify", "internal/outbound"}},
 	"internal/notify/webhook":  {implementation, []string{"internal/notify", "internal/outbound"}},
 	"internal/oidc":            {implementation, []string{"internal/access", "internal/clock", "internal/pagepath"}},
 	"internal/queue/local":     {implementation, []string{"internal/queue"}},
@@ -370,8 +378,8 @@ func breachOfLaw(from string, fromRole role, to string, toRole role) string {
 		return "no stage imports another; what they share is a word or a contract"
 	case fromRole == implementation && toRole == implementation && !strings.HasPrefix(to, from+"/") && !strings.HasPrefix(from, to+"/"):
 		return "an implementation knows its contract, never a sibling"
-	case fromRole == implementation && toRole == stage && strings.HasPrefix(from, to+"/"):
-		return "" // a channel below the stage that says what a channel is
+	case (fromRole == implementation || fromRole == suite) && toRole == stage && strings.HasPrefix(from, to+"/"):
+		return "" // a channel below the stage that says what a channel is, or what examines channels
 	case toRole == implementation && fromRole != wiring && fromRole != implementation:
 		return "only the wiring names implementations"
 	case !slices.Contains(mayNeed[fromRole], toRole):

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"dayshift/internal/fleet"
 )
@@ -229,9 +230,18 @@ func line(event Event) string {
 	return strings.Join(parts, " ") + ": " + event.Text
 }
 
-// clip keeps a line to one line and to its bound.
+// clip keeps a line to one line and to its bound, and leaves out what could make it look like another: control characters,
+// which a terminal obeys, and those that turn the direction of writing.
 func clip(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))), " ")
 	if characters := []rune(text); len(characters) > maxLine {
 		return string(characters[:maxLine-1]) + "…"
 	}

@@ -1,0 +1,39 @@
+package lark
+
+import (
+	"testing"
+	"time"
+
+	"dayshift/internal/notify"
+	"dayshift/internal/notify/roomtest"
+	"dayshift/internal/outbound"
+)
+
+func TestRoom(t *testing.T) {
+	roomtest.Exercise(t, roomtest.Harness{
+		Open: func(o outbound.PostOptions) (notify.Sender, error) { return New("room", o, "demo") },
+		// The signature is that of openssl: printf '' | openssl dgst -sha256 -hmac "$(printf '1785780000\ndemo')" -binary | base64
+		Want: `{"timestamp":"1785780000","sign":"c54hV5CPMFptbSX1QpkOrtfP89rxvQHqtvvzjA3yJLc=","msg_type":"interactive","card":{"config":{"wide_screen_mode":true},
+			"header":{"title":{"tag":"plain_text","content":"Could not act on 2 resources (schedule seoul-office)"},"template":"red"},
+			"elements":[{"tag":"div","text":{"tag":"plain_text","content":"db-1 i-1 in 111122223333/ap-northeast-2: start: no capacity\n결제 i-2 in 111122223333/ap-northeast-2: start: not permitted"}}]}}`,
+		Taken: `{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}`,
+		Final: map[string]string{
+			`{"code":19021,"msg":"sign match fail or timestamp is not within one hour from current time"}`: "the secret of the channel is not the bot's",
+			`{"code":19024,"msg":"Key Words Not Found"}`:                                                   "a keyword",
+			`{"code":9499,"msg":"Bad Request","data":{}}`:                                                  "refuses the message (code 9499)",
+		},
+		Busy: map[string]time.Duration{
+			`{"code":11232,"msg":"frequency limited psm[lark.oapi.app_platform_runtime]"}`: time.Minute,
+		},
+		Shown: func(t *testing.T, body []byte) string {
+			return roomtest.Field(t, body, "card", "header", "title", "content") + "\n" + roomtest.Field(t, body, "card", "elements", 0, "text", "content")
+		},
+		Limit: 20 << 10,
+	})
+}
+
+func TestWithoutASecretNothingIsSigned(t *testing.T) {
+	if c, ok := render(roomtest.Example, "", 1).Content.(content); !ok || c.Sign != "" || c.Timestamp != "" {
+		t.Errorf("%+v", c)
+	}
+}

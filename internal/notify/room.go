@@ -1,0 +1,87 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"dayshift/internal/outbound"
+)
+
+// Post is what a room is posted.
+type Post struct {
+	Query   url.Values        // behind the parameters of its address
+	Header  map[string]string // besides the usual
+	Content any               // becomes JSON
+}
+
+// Verdict reads an answer that is a success by its status: nil where the message was taken. Most rooms have none.
+type Verdict func(body []byte) error
+
+// Room is a channel to a room of a chat system that gives rooms an address to
+// post to, an incoming webhook. Each system's folder says what is posted there.
+type Room struct {
+	name    string
+	poster  *outbound.Poster
+	render  func(Message) Post
+	verdict Verdict
+}
+
+var _ Sender = (*Room)(nil)
+
+// NewRoom returns the channel of that name, or says what is wrong with its address without showing it.
+func NewRoom(name string, options outbound.PostOptions, render func(Message) Post, verdict Verdict) (*Room, error) {
+	poster, err := outbound.NewPoster(options)
+	if err != nil {
+		return nil, fmt.Errorf("channel %s: %w", name, err)
+	}
+	return &Room{name, poster, render, verdict}, nil
+}
+
+// Name implements Sender.
+func (r *Room) Name() string { return r.name }
+
+// Send implements Sender.
+func (r *Room) Send(ctx context.Context, m Message) error {
+	post := r.render(m)
+	body, err := outbound.JSON(post.Content)
+	if err != nil {
+		return err
+	}
+	answer, err := r.poster.Post(ctx, post.Query, post.Header, body)
+	if err != nil || r.verdict == nil {
+		return err
+	}
+	if err := r.verdict(answer.Body); err != nil {
+		return r.poster.Fail(err)
+	}
+	return nil
+}
+
+// ByCode is the verdict of systems that answer every post with status 200 and a code in JSON: 0 is taken. tooMany are the codes
+// by which they say that there were too many posts, after how long to try again. Other codes are final; known says what the
+// reader has to mend.
+func ByCode(field string, tooMany []int, after time.Duration, known map[int]string) Verdict {
+	return func(body []byte) error {
+		var said map[string]json.RawMessage
+		var code int
+		if json.Unmarshal(body, &said) != nil || json.Unmarshal(said[field], &code) != nil {
+			return &RetryError{Err: errors.New("its answer cannot be read")}
+		}
+		if code == 0 {
+			return nil
+		}
+		for _, many := range tooMany {
+			if code == many {
+				return &RetryError{Err: fmt.Errorf("it takes no more for now (%s %d)", field, code), After: after}
+			}
+		}
+		if what := known[code]; what != "" {
+			return fmt.Errorf("it refuses the message (%s %d): %s", field, code, what)
+		}
+		return fmt.Errorf("it refuses the message (%s %d)", field, code)
+	}
+}

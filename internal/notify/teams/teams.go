@@ -1,0 +1,67 @@
+// Package teams is the channel to a channel or chat of Microsoft Teams, through
+// the address of a workflow that posts what it is sent ("Post to a channel when a webhook request is received").
+//
+// It sends an Adaptive Card (https://adaptivecards.io/explorer/RichTextBlock.html) whose texts are
+// runs, which Teams does not format.
+package teams
+
+import (
+	"dayshift/internal/notify"
+	"dayshift/internal/outbound"
+)
+
+// maxText keeps a card below the 28 KB that Teams takes, also where every byte has to be escaped.
+const maxText = 4000
+
+// New returns the channel, or says what is wrong with its address without showing it.
+func New(name string, options outbound.PostOptions) (*notify.Room, error) {
+	return notify.NewRoom(name, options, render, nil)
+}
+
+type content struct {
+	Type        string       `json:"type"`
+	Attachments []attachment `json:"attachments"`
+}
+
+type attachment struct {
+	ContentType string `json:"contentType"`
+	Content     card   `json:"content"`
+}
+
+type card struct {
+	Schema  string `json:"$schema"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+	Body    []text `json:"body"`
+	Teams   teams  `json:"msteams"`
+}
+
+type teams struct {
+	Width string `json:"width"`
+}
+
+type text struct {
+	Type    string `json:"type"`
+	Spacing string `json:"spacing,omitempty"`
+	Inlines []run  `json:"inlines"`
+}
+
+type run struct {
+	Type   string `json:"type"`
+	Text   string `json:"text"`
+	Weight string `json:"weight,omitempty"`
+	Color  string `json:"color,omitempty"`
+}
+
+var colors = map[notify.Tone]string{notify.News: "Default", notify.Warning: "Warning", notify.Alarm: "Attention"}
+
+func render(m notify.Message) notify.Post {
+	body := []text{{Type: "RichTextBlock", Inlines: []run{{"TextRun", m.Title, "Bolder", colors[m.Kind.Tone()]}}}}
+	for _, line := range m.Fitting(maxText) {
+		body = append(body, text{Type: "RichTextBlock", Spacing: "Small", Inlines: []run{{Type: "TextRun", Text: line}}})
+	}
+	return notify.Post{Content: content{Type: "message", Attachments: []attachment{{
+		"application/vnd.microsoft.card.adaptive",
+		card{"http://adaptivecards.io/schemas/adaptive-card.json", "AdaptiveCard", "1.4", body, teams{"Full"}},
+	}}}}
+}
