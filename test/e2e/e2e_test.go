@@ -19,6 +19,7 @@
 //	sim [FLAGS…]               start a simulated AWS; $AWS_ENDPOINT_URL points at it afterwards
 //	fleet FILE                 add a fleet file's content to it
 //	faults [FILE]              replace the faults in force; none without FILE
+//	pools FILE                 replace how much capacity there is, by zone and type
 //	serve NAME [FLAGS…]        start the daemon NAME on a free port, wait until it listens; its address is $URL_NAME
 //	end NAME SIGNAL CODE       send a signal to the daemon and expect its exit code ("killed" for SIGKILL)
 //	clock NAME ZONE OFFSET     set $NAME to the HH:MM that it is in ZONE in OFFSET (-1h) from now
@@ -39,9 +40,11 @@
 //
 //	states ACCOUNT REGION      every instance and database: kind, name, state; one a line, sorted
 //	judge ACCOUNT REGION       the same, asked by the aws command line
-//	calls [FLAGS] [REGEXP]     calls that change something: account, region, action, names, error; sorted.
-//	                           -new forgets them afterwards, -reads shows those that only look; REGEXP
-//	                           chooses among the lines
+//	held ACCOUNT REGION        what capacity is reserved, asked by the aws command line: zone, type, state,
+//	                           total, free; one a line, sorted
+//	calls [FLAGS] [REGEXP]     calls that change something: account, region, action, names, how many a
+//	                           reservation was to have, error; sorted. -new forgets them afterwards,
+//	                           -reads shows those that only look; REGEXP chooses among the lines
 //	get NAME PATH [FILE]       status and body of a page of the daemon NAME, asked with the key in FILE
 //	log NAME                   what the daemon NAME logged
 //	file PATH                  what a file of the story says
@@ -108,7 +111,7 @@ func TestMain(m *testing.M) {
 func inCI() bool { return os.Getenv("DAYSHIFT_CI") != "" }
 
 // slow are scripts that `go test -short` leaves out: they wait for real time to pass.
-var slow = []string{"back-off", "daemon", "events", "failing-aws", "overrides"}
+var slow = []string{"back-off", "daemon", "events", "failing-aws", "overrides", "reservations"}
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -137,9 +140,9 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "serve": cmdServe, "same": cmdSame, "end": cmdEnd, "clock": cmdClock, "at": cmdAt, "ahead": cmdAhead,
+			"sim": cmdSim, "fleet": cmdFleet, "faults": cmdFaults, "pools": cmdPools, "serve": cmdServe, "same": cmdSame, "end": cmdEnd, "clock": cmdClock, "at": cmdAt, "ahead": cmdAhead,
 			"fill": cmdFill, "exits": cmdExits, "person": cmdPerson, "until": cmdUntil,
-			"states": ask("states"), "judge": ask("judge"), "calls": ask("calls"), "get": ask("get"), "log": ask("log"),
+			"states": ask("states"), "judge": ask("judge"), "held": ask("held"), "calls": ask("calls"), "get": ask("get"), "log": ask("log"),
 		},
 	})
 }
@@ -224,6 +227,12 @@ func cmdFaults(ts *testscript.TestScript, neg bool, args []string) {
 		list = ts.ReadFile(args[0])
 	}
 	_, err := fetch("PUT", worldOf(ts).endpoint+"/_sim/faults", list)
+	ts.Check(err)
+}
+
+func cmdPools(ts *testscript.TestScript, neg bool, args []string) {
+	positive(ts, neg, "pools", args, 1)
+	_, err := fetch("PUT", worldOf(ts).endpoint+"/_sim/capacity", ts.ReadFile(args[0]))
 	ts.Check(err)
 }
 
@@ -374,6 +383,10 @@ func questions() map[string]question {
 			positive(ts, false, "judge", args, 2)
 			list, err := account{worldOf(ts).endpoint, args[0], args[1]}.judge(environ(ts))
 			return lines(list), err
+		},
+		"held": func(ts *testscript.TestScript, args []string) (string, error) {
+			positive(ts, false, "held", args, 2)
+			return account{worldOf(ts).endpoint, args[0], args[1]}.held(environ(ts))
 		},
 		"calls": askCalls,
 		"get": func(ts *testscript.TestScript, args []string) (string, error) {
