@@ -250,7 +250,7 @@ var typeDocs = map[string]string{
 	"service.RuleCheck":                      "What a rule that was not saved yet would be.",
 	"service.RuleCheck.Left":                 "Left is how many more its filter matches that it leaves alone: they carry no schedule tag, or are protected.",
 	"service.RuleCheck.Matches":              "Matches is how many resources it would act on, Sample are some of them, at most 10.",
-	"service.RuleCheck.Next":                 "Next are its next instants, at most 5; Words is the expression in words, English ones.",
+	"service.RuleCheck.Next":                 "Next are its next instants, at most 5; Words is the expression in words.",
 	"service.RuleDraft":                      "A rule that is being written.",
 	"service.RuleDraft.Within":               "Within: matches are told of what the filter matches alone; nil: of all.",
 	"service.Saved":                          "The time that scheduled resources did not run in the last seven days.",
