@@ -1,7 +1,7 @@
 import { useI18n } from 'vue-i18n'
 import { formatDuration, formatRelative } from '@/lib/duration'
 import { formatCount, formatHours, formatMoney } from '@/lib/money'
-import { clockOf, formatDate, formatFull, formatWhen, instant, knownZone } from '@/lib/time'
+import { clockOf, formatDate, formatFull, formatWhen, instant, knownZone, withInstants } from '@/lib/time'
 import { useSession } from '@/stores/session'
 
 /** What the page writes times, durations and numbers with: the reader's language, the configuration's zone, the server's clock. */
@@ -29,6 +29,8 @@ export function useFormat() {
       const ms = typeof at === 'number' ? at : instant(at)
       return ms === undefined ? '' : formatRelative((ms - session.now()) / 1_000, locale.value)
     },
+    /** A sentence of the server with the instants in it as this page writes them. */
+    said: (text: string): string => withInstants(text, (at) => formatWhen(at, session.now(), zone(), locale.value)),
     date: (date: string, options?: Intl.DateTimeFormatOptions): string => formatDate(date, locale.value, options),
     duration: (seconds: number): string => formatDuration(seconds, locale.value),
     count: (count: number): string => formatCount(count, locale.value),

@@ -262,11 +262,11 @@ export function useScheduleEditor() {
 
   watch(
     [name, () => JSON.stringify(spec.value), entries, load],
-    () => {
+    ([, , , now], [, , , before]) => {
       clearTimeout(timer)
       fresh.value = false
       saveFaults.value = new FieldFaults()
-      if (load.value.is === 'ready') timer = setTimeout(() => void ask(), rest)
+      if (load.value.is === 'ready') timer = setTimeout(() => void ask(), now === before ? rest : 0) // what was just read is not being typed
     },
     { flush: 'post' },
   )

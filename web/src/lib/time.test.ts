@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clockOf, dateOf, daysBetween, formatDate, formatWhen, inputOf, instant, instantOf, knownZone } from './time'
+import { clockOf, dateOf, daysBetween, formatDate, formatWhen, inputOf, instant, instantOf, knownZone, withInstants } from './time'
 
 const at = (text: string): number => Date.parse(text)
 
@@ -65,4 +65,17 @@ describe('instantOf', () => {
   })
 
   it.each(['', 'soon', '2027-02-05', '2027-13-05T00:00'])('refuses %j', (text) => expect(instantOf(text, 'UTC')).toBeUndefined())
+})
+
+describe('a sentence of the server', () => {
+  it('has its instants written as the page writes them', () => {
+    const say = (ms: number): string => `<${clockOf(ms, 'Asia/Seoul')}>`
+    expect(withInstants('stopped is wanted until 2026-11-24T03:00:00Z, then running', say)).toBe('stopped is wanted until <12:00>, then running')
+    expect(withInstants('2026-11-24T03:00:00.5+09:00까지, 2026-11-24T03:00:00Z부터', say)).toBe('<03:00>까지, <12:00>부터')
+  })
+
+  it('keeps what is none', () => {
+    const say = (): string => 'never'
+    for (const text of ['i-0413519e79203d401', 'on 2026-11-24', '2026-13-41T99:00:00Z', '']) expect(withInstants(text, say)).toBe(text)
+  })
 })

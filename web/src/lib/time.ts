@@ -115,6 +115,16 @@ export function formatFull(at: number, zone: string, locale: string): string {
   }).format(at)
 }
 
+const instants = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g
+
+/** A sentence of the server with its instants, such as `2027-02-05T00:30:00Z`, as `say` writes them. */
+export function withInstants(text: string, say: (at: number) => string): string {
+  return text.replace(instants, (found) => {
+    const at = instant(found)
+    return at === undefined ? found : say(at)
+  })
+}
+
 /** A date such as `2027-02-05` in the words of a locale; `options` say which parts. */
 export function formatDate(date: string, locale: string, options: Intl.DateTimeFormatOptions = { month: 'short', day: 'numeric' }): string {
   const at = Date.parse(`${date}T00:00:00Z`)
