@@ -294,6 +294,22 @@ func (t *term) match(r *Resource) bool {
 	return false
 }
 
+// Reach tells whether the filter can match a resource of the kind in the scope, by its keys account, region and resource-type,
+// and whether it names such a place: it has the account or the resource-type among its keys.
+func (f Filter) Reach(scope Scope, kind Kind) (can, named bool) {
+	place := Resource{Ref: Ref{Scope: scope, Kind: kind}}
+	for _, t := range f.terms {
+		switch t.key {
+		case "account", "region", "resource-type":
+			if !t.match(&place) {
+				return false, false
+			}
+			named = named || t.key != "region"
+		}
+	}
+	return true, named
+}
+
 // Tag gives a tag and its values without one of which the filter matches nothing, so that who has many
 // filters need not ask each; false where no tag without wildcards is among its keys.
 func (f Filter) Tag() (key string, values []string, ok bool) {

@@ -247,3 +247,24 @@ func FuzzParseFilter(f *testing.F) {
 		filter.Match(sample())
 	})
 }
+
+func TestFilterReach(t *testing.T) {
+	scope := Scope{Account: "111122223333", Region: "ap-northeast-2"}
+	for text, want := range map[string][2]bool{
+		"tag:Env=dev":                        {true, false},
+		"tag:Env=dev,region=ap-*":            {true, false},
+		"tag:Env=dev,region=eu-*":            {false, false},
+		"account=111122223333,tag:Env=dev":   {true, true},
+		"account=444455556666":               {false, false},
+		"resource-type=ec2_*":                {true, true},
+		"resource-type=rds_*,instance-id=i-": {false, false},
+	} {
+		filter, err := ParseFilter(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if can, named := filter.Reach(scope, EC2Instance); [2]bool{can, named} != want {
+			t.Errorf("%s: can %v, named %v", text, can, named)
+		}
+	}
+}

@@ -37,6 +37,7 @@ type sky struct {
 	drain    time.Duration
 	warm     time.Duration // until a registered target is healthy
 	fault    func(op string, ids []string) error
+	denied   func(scope fleet.Scope, kind fleet.Kind) bool // who may not list there
 	calls    []call
 	shots    map[string]time.Time // when each snapshot was asked for
 	shooting time.Duration        // how long one takes
@@ -204,6 +205,9 @@ func (p *process) List(_ context.Context, scope fleet.Scope, kind fleet.Kind, qu
 		defer p.mu.Unlock()
 		if err := p.note("look:list", query.IDs...); err != nil {
 			return err
+		}
+		if p.denied != nil && p.denied(scope, kind) {
+			return cloud.ErrUnauthorized
 		}
 		for ref, b := range p.members {
 			if ref.Scope != scope || ref.Kind != kind || len(query.IDs) > 0 && !slices.Contains(query.IDs, ref.ID) {

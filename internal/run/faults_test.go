@@ -573,3 +573,68 @@ func TestAStopTakesTheSnapshotOfItsSchedule(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAccountThatDeniesAListingHoldsNobodyWhoHasNothingThere: what is refused for good, where the workload never had a
+// member and which it does not name, is said and gone without. Once a member was seen there, the run waits: what can not
+// be listed is never taken for gone.
+func TestAnAccountThatDeniesAListingHoldsNobodyWhoHasNothingThere(t *testing.T) {
+	other := fleet.Scope{Account: "444455556666", Region: "ap-northeast-2"}
+	for _, test := range []struct {
+		name   string
+		change func(*workload.Workload)
+		known  bool // a run before had a member there
+		kind   fleet.Kind
+		denied fleet.Scope
+		waits  bool
+		silent bool // it is not even said
+	}{
+		{name: "an account that it has nothing in", denied: other, kind: fleet.RDSInstance},
+		{name: "a member was there", denied: other, kind: fleet.EC2Instance, known: true, waits: true},
+		{name: "another kind than that of the member", denied: other, kind: fleet.RDSInstance, known: true},
+		{name: "it names the account", denied: other, kind: fleet.RDSInstance, change: func(w *workload.Workload) { w.Accounts = []fleet.AccountID{seoul.Account, other.Account} }, waits: true},
+		{name: "its filter names the account", denied: other, kind: fleet.RDSInstance, change: func(w *workload.Workload) { w.Filter = filterOf(t, "account=*") }, waits: true},
+		{name: "the only account", denied: seoul, kind: fleet.EC2Instance, waits: true},
+		{name: "another account alone is its own", denied: other, kind: fleet.RDSInstance, change: func(w *workload.Workload) { w.Accounts = []fleet.AccountID{seoul.Account} }, silent: true},
+		{name: "its filter is for other kinds", denied: other, kind: fleet.EKSNodegroup, change: func(w *workload.Workload) {
+			w.Filter = filterOf(t, "resource-type=ec2_instance,resource-type=rds_instance")
+		}, silent: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var change []func(*workload.Workload)
+				if test.change != nil {
+					change = append(change, test.change)
+				}
+				s := three(t, fleet.Running, change...)
+				s.scopes = append(s.scopes, other)
+				if test.known {
+					b := s.sky.add(fleet.EC2Instance, "web-9", "web", fleet.Running)
+					delete(s.sky.members, b.Ref)
+					b.Scope = other
+					s.sky.members[b.Ref] = b
+					id := s.ask(run.Request{Workload: "shop", Asks: run.AsksStart})
+					s.live(0, false, 20*time.Minute)
+					if r := s.of(id); r.Status != workload.StatusDone {
+						t.Fatalf("the run before is %s: %s", r.Status, r.Why)
+					}
+				}
+				s.sky.denied = func(scope fleet.Scope, kind fleet.Kind) bool { return scope == test.denied && kind == test.kind }
+				id := s.ask(run.Request{Workload: "shop", Asks: run.AsksStop})
+				s.live(0, false, 20*time.Minute)
+				r := s.of(id)
+				if waits := r.Status == workload.StatusRunning && s.sky.did("stop", "web-1") == 0; waits != test.waits {
+					t.Errorf("the run is %s: %s; web was stopped %d times", r.Status, r.Why, s.sky.did("stop", "web-1"))
+				}
+				if s.sky.did("stop", "web-9") != 0 && test.waits {
+					t.Error("what can not be listed was stopped")
+				}
+				said := slices.ContainsFunc(s.told, func(n run.Notice) bool {
+					return strings.Contains(n.Text.String(), "goes without what can not be listed")
+				})
+				if said != (!test.waits && !test.silent) {
+					t.Errorf("said is %+v", s.told)
+				}
+			})
+		})
+	}
+}

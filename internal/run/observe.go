@@ -53,6 +53,9 @@ type tierLook struct {
 	began time.Time
 	found []fleet.Resource
 	gaps  []say.Text
+	// unlisted are gaps that nothing is waited for in, see waitsFor; home is where the tier had members.
+	unlisted []say.Text
+	home     []string
 }
 
 // How soon something is looked at again that could not be seen, and how long one look may take.
@@ -186,7 +189,7 @@ func (d *Driver) listTier(l *live, key string, r *workload.Run, name string, set
 		direction = r.Back.Direction
 	}
 	t := r.Definition.Tier(name)
-	tl := &tierLook{l: l, key: key, w: r.Definition, t: t, direction: direction, began: d.Clock.Now()}
+	tl := &tierLook{l: l, key: key, w: r.Definition, t: t, direction: direction, began: d.Clock.Now(), home: r.Memory.Where[name]}
 	for _, scope := range setting.Scopes {
 		if r.Definition.In(t, scope) {
 			tl.left++
@@ -223,7 +226,7 @@ func (d *Driver) listScope(ctx context.Context, setting Setting, scope fleet.Sco
 			}
 		}
 		for _, gap := range seen.Gaps {
-			tl.gaps = append(tl.gaps, gap.Said())
+			tl.gap(gap)
 		}
 		tl.left--
 		last := tl.left == 0
@@ -235,13 +238,41 @@ func (d *Driver) listScope(ctx context.Context, setting Setting, scope fleet.Sco
 	d.wake()
 }
 
-// listed hands a run the members of a tier.
+// gap takes in what could not be listed. It is waited for where that passes, and where a member may be: the tier had one
+// there, or names the place. What it can have no members of is no gap of it.
+func (tl *tierLook) gap(gap discover.Gap) {
+	waits, rest := gap, gap
+	waits.Kinds, rest.Kinds = nil, nil
+	for _, kind := range gap.Kinds {
+		switch can, named := tl.w.Reach(tl.t, gap.Scope, kind); {
+		case !can:
+		case named, !lasts(gap.Err), slices.Contains(tl.home, workload.HomeOf(gap.Scope, kind)):
+			waits.Kinds = append(waits.Kinds, kind)
+		default:
+			rest.Kinds = append(rest.Kinds, kind)
+		}
+	}
+	if len(waits.Kinds) > 0 {
+		tl.gaps = append(tl.gaps, waits.Said())
+	}
+	if len(rest.Kinds) > 0 {
+		tl.unlisted = append(tl.unlisted, rest.Said())
+	}
+}
+
+// listed hands a run the members of a tier. One that nothing was found of may be where nothing could be listed.
 func (d *Driver) listed(tl *tierLook, book *policy.Book) {
 	now := d.Clock.Now()
-	slices.SortFunc(tl.gaps, func(a, b say.Text) int { return cmp.Compare(a.String(), b.String()) })
+	if len(tl.found) == 0 {
+		tl.gaps, tl.unlisted = append(tl.gaps, tl.unlisted...), nil
+	}
+	for _, list := range [...][]say.Text{tl.gaps, tl.unlisted} {
+		slices.SortFunc(list, func(a, b say.Text) int { return cmp.Compare(a.String(), b.String()) })
+	}
 	listing := tl.w.Select(tl.t, tl.direction, tl.began, tl.found, tl.gaps, func(r fleet.Resource) (workload.Reason, say.Text) {
 		return leftBy(book, r, tl.direction, now)
 	})
+	listing.Unlisted = tl.unlisted
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range tl.found {

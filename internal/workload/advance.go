@@ -267,6 +267,9 @@ func (t *turn) listed(tr *TierRun) {
 		t.moved = true
 		return
 	}
+	if len(l.Unlisted) > 0 {
+		t.root.tell(ToldWarning, say.F("Workload %s: tier %s: goes without what can not be listed, where it never had a member: %s", t.r.Workload, tr.Name, say.List(l.Unlisted...)), t.now)
+	}
 	tier := t.r.Definition.Tier(tr.Name)
 	tr.Members, tr.Detail = nil, say.Kept{}
 	taking := 0

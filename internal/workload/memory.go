@@ -16,6 +16,8 @@ type Memory struct {
 	Out map[string][]Place `json:"out,omitempty"`
 	// Kept is since when vetoes have kept a member, run after run, by Ref.String.
 	Kept map[string]time.Time `json:"kept,omitempty"`
+	// Where is where each tier had members, as HomeOf names it.
+	Where map[string][]string `json:"where,omitempty"`
 	// Past are the last runs that came to their end, the newest last, at most PastRuns of each direction.
 	Past []Past `json:"past,omitempty"`
 }
@@ -53,14 +55,39 @@ func Remember(m Memory, run *Run) Memory {
 			}
 		}
 	})
+	for i := range run.Tiers {
+		switch tr := &run.Tiers[i]; {
+		case len(tr.Members) > 0:
+			m.Where[tr.Name] = tr.homes()
+		case tr.Phase == PhaseDone, tr.Phase == PhaseFailed && tr.Why == WhyNothing: // all was listed, and nothing was there
+			delete(m.Where, tr.Name)
+		}
+	}
 	if run.Status == StatusDone || run.Status == StatusExceptions {
 		m.add(run.past())
 	}
 	return m
 }
 
+// HomeOf names the resources of a kind in a scope.
+func HomeOf(scope fleet.Scope, kind fleet.Kind) string { return scope.String() + "/" + string(kind) }
+
+// homes are where the members of a tier are, in order.
+func (tr *TierRun) homes() (list []string) {
+	for i := range tr.Members {
+		if m := &tr.Members[i]; m.End != EndGone {
+			list = append(list, HomeOf(m.Scope, m.Kind))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 func (m Memory) clone() Memory {
-	c := Memory{Out: map[string][]Place{}, Kept: map[string]time.Time{}, Past: slices.Clone(m.Past)}
+	c := Memory{Out: map[string][]Place{}, Kept: map[string]time.Time{}, Where: maps.Clone(m.Where), Past: slices.Clone(m.Past)}
+	if c.Where == nil {
+		c.Where = map[string][]string{}
+	}
 	for key, places := range m.Out {
 		c.Out[key] = slices.Clone(places)
 	}

@@ -117,3 +117,26 @@ func TestWhoTakesPart(t *testing.T) {
 		t.Errorf("an override of its own: %+v", l.Members[0])
 	}
 }
+
+// Where members were is known from the last time that their tier was listed whole; a run that ended before that changes nothing.
+func TestMemoryKnowsWhereMembersWere(t *testing.T) {
+	seoul := fleet.Scope{Account: "111122223333", Region: "ap-northeast-2"}
+	member := func(kind fleet.Kind, end End) Member {
+		return Member{Ref: fleet.Ref{Scope: seoul, Kind: kind, ID: "x"}, End: end}
+	}
+	ran := func(tr TierRun) *Run {
+		tr.Name = "web"
+		return &Run{Direction: Stop, Status: StatusDone, Tiers: []TierRun{tr}}
+	}
+	m := Remember(Memory{}, ran(TierRun{Phase: PhaseDone, Members: []Member{member(fleet.RDSInstance, EndStopped), member(fleet.EC2Instance, EndStopped), member(fleet.EKSNodegroup, EndGone)}}))
+	want := []string{HomeOf(seoul, fleet.EC2Instance), HomeOf(seoul, fleet.RDSInstance)}
+	if !slices.Equal(m.Where["web"], want) {
+		t.Errorf("they were in %v, want %v", m.Where["web"], want)
+	}
+	if late := Remember(m, ran(TierRun{Phase: PhaseFailed, FailedIn: PhaseListing, Why: WhyTimeout})); !slices.Equal(late.Where["web"], want) {
+		t.Errorf("after a listing that never came: %v", late.Where["web"])
+	}
+	if empty := Remember(m, ran(TierRun{Phase: PhaseDone, Why: WhyNothing})); len(empty.Where["web"]) != 0 {
+		t.Errorf("after a listing of nothing: %v", empty.Where["web"])
+	}
+}

@@ -19,6 +19,14 @@ func (w *Workload) In(t *Tier, scope fleet.Scope) bool {
 	return among(w.Accounts, scope.Account) && among(t.Accounts, scope.Account) && among(w.Regions, scope.Region) && among(t.Regions, scope.Region)
 }
 
+// Reach tells whether a tier of the workload can have members of a kind in a scope, and whether it is expected to: the place is
+// named, by accounts or by a filter.
+func (w *Workload) Reach(t *Tier, scope fleet.Scope, kind fleet.Kind) (can, named bool) {
+	whole, byAll := w.Filter.Reach(scope, kind)
+	own, byTier := t.Filter.Reach(scope, kind)
+	return whole && own && w.In(t, scope), byAll || byTier || len(w.Accounts)+len(t.Accounts) > 0
+}
+
 func among[T comparable](list []T, one T) bool { return len(list) == 0 || slices.Contains(list, one) }
 
 // TierOf finds the tier that a resource is a member of: the first by name that selects it; nil where none does.

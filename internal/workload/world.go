@@ -34,6 +34,8 @@ type Listing struct {
 	Members []Candidate
 	// Gaps are scopes that could not be listed whole: who is missing there is not known, so the tier waits for them.
 	Gaps []say.Text
+	// Unlisted are scopes that can not be listed and in which nothing of the tier was ever seen: it is said, and not waited for.
+	Unlisted []say.Text
 }
 
 // Candidate is a resource that a tier selects.
