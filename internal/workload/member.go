@@ -366,22 +366,30 @@ func (t *turn) health(tr *TierRun, m *Member) {
 		return
 	}
 	m.Why = WaitsHealth
-	if s, there := t.world.Standings[m.Ref]; there && !s.At.Before(m.Since) && s.At.After(m.StoodAt) {
-		m.StoodAt, m.Detail = s.At, say.Kept{}
-		for _, p := range m.Places {
-			if stands, known := s.By[p]; !known || stands.State != Healthy && stands.State != Unused {
-				m.Detail = with(say.F("%s is %s", p.Group, say.Word(stands.State)), say.Raw(stands.Reason)).Kept()
-				break
-			}
-		}
-		if m.Detail.Empty() {
-			t.up(m)
-			return
-		}
+	if t.standEverywhere(m, m.Since, Healthy) {
+		t.up(m)
+		return
 	}
 	if limit := tier.healthLimit(); !t.now.Before(m.Since.Add(limit)) {
 		t.end(m, EndFailed, WhyGate, with(say.F("was not healthy in its load balancers in %s", limit), m.Detail.Text))
 	}
+}
+
+// standEverywhere takes in how a member stands in its load balancers, as seen since an instant: so everywhere, or unused. What
+// is waited for is its detail.
+func (t *turn) standEverywhere(m *Member, since time.Time, so StandingState) bool {
+	s, there := t.world.Standings[m.Ref]
+	if !there || s.At.Before(since) || !s.At.After(m.StoodAt) {
+		return false
+	}
+	m.StoodAt, m.Detail = s.At, say.Kept{}
+	for _, p := range m.Places {
+		if stands, known := s.By[p]; !known || stands.State != so && stands.State != Unused {
+			m.Detail = with(say.F("%s is %s", p.Group, say.Word(stands.State)), say.Raw(stands.Reason)).Kept()
+			return false
+		}
+	}
+	return true
 }
 
 // healthLimit is how long a member may take to be healthy where it is registered.
@@ -505,18 +513,9 @@ func (t *turn) drain(tr *TierRun, m *Member) {
 		return
 	}
 	m.Why = WaitsDrain
-	if s, there := t.world.Standings[m.Ref]; there && !s.At.Before(m.OutAt) && s.At.After(m.StoodAt) {
-		m.StoodAt, m.Detail = s.At, say.Kept{}
-		for _, p := range m.Places {
-			if stands, known := s.By[p]; !known || stands.State != Out && stands.State != Unused {
-				m.Detail = with(say.F("%s is %s", p.Group, say.Word(stands.State)), say.Raw(stands.Reason)).Kept()
-				break
-			}
-		}
-		if m.Detail.Empty() {
-			t.step(m, StepStop)
-			return
-		}
+	if t.standEverywhere(m, m.OutAt, Out) {
+		t.step(m, StepStop)
+		return
 	}
 	if !t.now.Before(m.OutAt.Add(DrainLimit)) {
 		t.step(m, StepStop)
