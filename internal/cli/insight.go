@@ -182,7 +182,7 @@ func previewNotes(w io.Writer, p service.Preview, cost bool) error {
 		_, _ = fmt.Fprintln(w, "gap: "+plain(gap.Text.String()))
 	}
 	for _, e := range p.Estimates {
-		_, _ = fmt.Fprintf(w, "from %s: %s\n", short(e.At), plain(e.Text))
+		_, _ = fmt.Fprintf(w, "from %s: %s\n", short(e.At), plain(e.Text.String()))
 	}
 	if cost {
 		_, _ = fmt.Fprintf(w, "runs %.0f of %.0f hours; costs about %.2f instead of %.2f USD (%s)\n",

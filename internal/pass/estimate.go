@@ -2,13 +2,13 @@ package pass
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/plan"
+	"dayshift/internal/say"
 )
 
 // Estimate says how long the cloud's rate limits make a part of a plan take.
@@ -26,16 +26,19 @@ type Estimate struct {
 // Tellable is from when on people are told how long something takes.
 const Tellable = time.Minute
 
-// String is the estimate as people read it: 111122223333/eu-west-1: 4,000 starts of ec2_instance: about 33 minutes.
-func (e Estimate) String() string {
-	return fmt.Sprintf("%s: %s %s of %s: about %s", e.Scope, thousands(e.Count), verbWords(e.Verb, e.Count), e.Kind, roughly(e.Takes))
+// String is the estimate in English.
+func (e Estimate) String() string { return e.Said().String() }
+
+// Said is the estimate as people read it: 111122223333/eu-west-1: 4,000 starts of ec2_instance: about 33 minutes.
+func (e Estimate) Said() say.Text {
+	return say.F("%s: %s %s of %s: about %s", e.Scope, thousands(e.Count), verbWords(e.Verb, e.Count), e.Kind, roughly(e.Takes))
 }
 
-func verbWords(verb fleet.Verb, n int) string {
+func verbWords(verb fleet.Verb, n int) say.Text {
 	if n == 1 {
-		return string(verb)
+		return say.Word(verb)
 	}
-	return string(verb) + "s"
+	return say.Word(verb + "s")
 }
 
 // thousands writes 12345 as 12,345.
@@ -48,16 +51,16 @@ func thousands(n int) string {
 }
 
 // roughly rounds up to what matters: seconds up to two minutes, minutes up to two hours, else tenths of hours.
-func roughly(d time.Duration) string {
+func roughly(d time.Duration) say.Text {
 	up := func(unit time.Duration) int64 { return int64((d + unit - 1) / unit) }
 	switch {
 	case d <= 2*time.Minute:
-		return fmt.Sprintf("%d seconds", up(time.Second))
+		return say.F("%d seconds", up(time.Second))
 	case d <= 2*time.Hour:
-		return fmt.Sprintf("%d minutes", up(time.Minute))
+		return say.F("%d minutes", up(time.Minute))
 	}
 	tenths := up(6 * time.Minute)
-	return fmt.Sprintf("%d.%d hours", tenths/10, tenths%10)
+	return say.F("%d.%d hours", tenths/10, tenths%10)
 }
 
 // Long gives the estimates that people are told of.

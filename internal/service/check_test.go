@@ -102,7 +102,7 @@ func TestARuleIsTriedOutWhileItIsWritten(t *testing.T) {
 	if !got.Valid || got.Matches != 2 || got.Left != 1 || len(got.Sample) != 2 || got.Sample[0].Schedule != "seoul-office" {
 		t.Fatalf("%+v", got)
 	}
-	if len(got.Next) != draftFires || !got.Next[0].Equal(monday.Add(6*time.Hour+55*time.Minute)) || got.Words != "at 14:55 from Monday to Friday, on the clock of UTC" {
+	if len(got.Next) != draftFires || !got.Next[0].Equal(monday.Add(6*time.Hour+55*time.Minute)) || got.Words.String() != "at 14:55 from Monday to Friday, on the clock of UTC" {
 		t.Errorf("next %v, in words %q", got.Next, got.Words)
 	}
 	if got = draft(`{"expression":"rate(1 hour)","action":"stop","filters":"tag:Env=*"}`, only(t, "tag:Env=prod")); got.Matches != 1 || got.Left != 0 {

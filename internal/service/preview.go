@@ -39,8 +39,8 @@ type PreviewEstimate struct {
 	Action  string    `json:"action"`
 	Count   int       `json:"count"`
 	// Seconds until the last can be acted on, with request limits that nobody else uses.
-	Seconds int    `json:"seconds"`
-	Text    string `json:"text"`
+	Seconds int      `json:"seconds"`
+	Text    say.Text `json:"text"`
 }
 
 // PreviewEvent is one start or stop.
@@ -138,11 +138,13 @@ func (p *Preview) estimate(estimator cloud.Estimator, volumes map[volume]int) {
 		if e.Takes > pass.Tellable {
 			p.Estimates = append(p.Estimates, PreviewEstimate{
 				At: time.Unix(0, v.at).UTC(), Account: string(v.scope.Account), Region: string(v.scope.Region), Kind: string(v.kind), Action: string(v.verb),
-				Count: n, Seconds: int(e.Takes.Round(time.Second).Seconds()), Text: e.String(),
+				Count: n, Seconds: int(e.Takes.Round(time.Second).Seconds()), Text: e.Said(),
 			})
 		}
 	}
-	slices.SortFunc(p.Estimates, func(a, b PreviewEstimate) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Text, b.Text)) })
+	slices.SortFunc(p.Estimates, func(a, b PreviewEstimate) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Text.String(), b.Text.String()))
+	})
 }
 
 // PreviewSchedule tells the boundaries of one schedule. It asks no cloud.

@@ -1,50 +1,60 @@
 package service
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
 	"dayshift/internal/calendar"
+	"dayshift/internal/say"
 )
 
-// ExpressionWords says in English when an expression fires: "at 23:55 from
-// Monday to Friday, on the clock of Asia/Seoul". What it has no words for it
-// names field by field, as it is written.
-func ExpressionWords(e *calendar.Expression) string {
+// ExpressionWords says when an expression fires: "at 23:55 from Monday to
+// Friday, on the clock of Asia/Seoul". What it has no words for it names field
+// by field, as it is written.
+func ExpressionWords(e *calendar.Expression) say.Text {
 	text := e.String()
 	inner := text
 	if _, rest, wrapped := strings.Cut(text, "("); wrapped {
 		inner = strings.TrimSuffix(rest, ")")
 	}
-	clock := ", on the clock of " + e.Location().String()
+	onClock := func(words say.Text) say.Text { return say.F("%s, on the clock of %s", words, e.Location()) }
 	switch e.Kind() {
 	case calendar.KindRate:
-		number, unit, _ := strings.Cut(inner, " ")
-		if number == "1" {
-			return "every " + strings.TrimSuffix(unit, "s")
-		}
-		return "every " + number + " " + unit
+		return rateWords(inner)
 	case calendar.KindAt:
-		return "once, at " + strings.Replace(inner, "T", " ", 1) + clock
+		return onClock(say.F("once, at %s", strings.Replace(inner, "T", " ", 1)))
 	case calendar.KindCron, calendar.KindUnixCron:
 	}
 	fields := strings.Fields(inner)
 	if len(fields) < 5 {
-		return text
+		return say.Raw(text)
 	}
-	days := dayWords(fields[2], fields[4])
-	words := timeWords(fields[0], fields[1])
-	if days != "" {
-		words += " " + days
-	}
+	words := timeWords(fields[0], fields[1], dayWords(fields[2], fields[4]))
 	if fields[3] != "*" {
-		words += " in " + nameWords(fields[3], monthNames)
+		words = say.F("%s in %s", words, nameWords(fields[3], monthNames))
 	}
 	if len(fields) > 5 && fields[5] != "*" {
-		words += ", in " + spanWords(fields[5])
+		words = say.F("%s, in %s", words, spanWords(fields[5]))
 	}
-	return words + clock
+	return onClock(words)
+}
+
+// rateWords say how often.
+func rateWords(rate string) say.Text {
+	number, unit, _ := strings.Cut(rate, " ")
+	switch unit = strings.TrimSuffix(unit, "s"); {
+	case number == "1" && unit == "minute":
+		return say.F("every minute")
+	case number == "1" && unit == "hour":
+		return say.F("every hour")
+	case number == "1":
+		return say.F("every day")
+	case unit == "minute":
+		return say.F("every %s minutes", number)
+	case unit == "hour":
+		return say.F("every %s hours", number)
+	}
+	return say.F("every %s days", number)
 }
 
 var (
@@ -62,8 +72,8 @@ var (
 // anyValue reports whether a field takes every value.
 func anyValue(field string) bool { return field == "*" || field == "?" }
 
-// timeWords say at which times of a day.
-func timeWords(minutes, hours string) string {
+// timeWords say at which times of which days.
+func timeWords(minutes, hours string, days say.Text) say.Text {
 	minute, minuteErr := strconv.Atoi(minutes)
 	step, stepped := strings.CutPrefix(minutes, "*/")
 	if from, by, ok := strings.Cut(minutes, "/"); ok && from == "0" {
@@ -71,107 +81,115 @@ func timeWords(minutes, hours string) string {
 	}
 	switch {
 	case minuteErr == nil && !strings.ContainsAny(hours, "*/?-LW#"):
-		var times []string
+		var times []say.Text
 		for hour := range strings.SplitSeq(hours, ",") {
 			n, err := strconv.Atoi(hour)
 			if err != nil {
-				return "at minute " + minutes + " of hour " + hours
+				return say.F("at minute %s of hour %s %s", minutes, hours, days)
 			}
-			times = append(times, fmt.Sprintf("%02d:%02d", n, minute))
+			times = append(times, say.F("%02d:%02d", n, minute))
 		}
-		return "at " + joined(times)
+		return say.F("at %s %s", joined(times), days)
 	case minuteErr == nil && anyValue(hours):
-		return fmt.Sprintf("at minute %d of every hour", minute)
+		return say.F("at minute %d of every hour %s", minute, days)
 	case minuteErr == nil:
-		return fmt.Sprintf("at minute %d of the hours %s", minute, spanWords(hours))
+		return say.F("at minute %d of the hours %s %s", minute, spanWords(hours), days)
 	case anyValue(minutes) && anyValue(hours):
-		return "every minute"
+		return say.F("every minute %s", days)
 	case stepped && anyValue(hours):
-		return "every " + step + " minutes"
+		return say.F("every %s minutes %s", step, days)
 	case stepped:
-		return "every " + step + " minutes of the hours " + spanWords(hours)
+		return say.F("every %s minutes of the hours %s %s", step, spanWords(hours), days)
 	case anyValue(hours):
-		return "at the minutes " + spanWords(minutes) + " of every hour"
+		return say.F("at the minutes %s of every hour %s", spanWords(minutes), days)
 	}
-	return "at the minutes " + spanWords(minutes) + " of the hours " + spanWords(hours)
+	return say.F("at the minutes %s of the hours %s %s", spanWords(minutes), spanWords(hours), days)
 }
 
 // dayWords say on which days.
-func dayWords(monthdays, weekdays string) string {
+func dayWords(monthdays, weekdays string) say.Text {
 	switch {
 	case anyValue(monthdays) && anyValue(weekdays):
-		return "every day"
+		return say.F("every day")
 	case anyValue(monthdays):
 		return weekdayWords(weekdays)
 	case anyValue(weekdays):
 		return monthdayWords(monthdays)
 	}
-	return monthdayWords(monthdays) + " and " + weekdayWords(weekdays)
+	return say.F("%s and %s", monthdayWords(monthdays), weekdayWords(weekdays))
 }
 
-func weekdayWords(field string) string {
+func weekdayWords(field string) say.Text {
 	if first, last, ok := strings.Cut(field, "-"); ok && weekdayNames[first] != "" && weekdayNames[last] != "" {
-		return "from " + weekdayNames[first] + " to " + weekdayNames[last]
+		return say.F("from %s to %s", say.Word(weekdayNames[first]), say.Word(weekdayNames[last]))
 	}
 	if day, nth, ok := strings.Cut(field, "#"); ok && numberedDays[day] != "" {
-		return "on the " + ordinal(nth) + " " + numberedDays[day] + " of the month"
+		return say.F("on the %s %s of the month", say.Word(ordinal(nth)), say.Word(numberedDays[day]))
 	}
 	if day, last := strings.CutSuffix(field, "L"); last && numberedDays[day] != "" {
-		return "on the last " + numberedDays[day] + " of the month"
+		return say.F("on the last %s of the month", say.Word(numberedDays[day]))
 	}
-	return "on " + nameWords(field, weekdayNames)
+	return say.F("on %s", nameWords(field, weekdayNames))
 }
 
-func monthdayWords(field string) string {
+func monthdayWords(field string) say.Text {
 	switch {
 	case field == "L":
-		return "on the last day of the month"
+		return say.F("on the last day of the month")
 	case field == "LW":
-		return "on the last working day of the month"
+		return say.F("on the last working day of the month")
 	case strings.HasSuffix(field, "W"):
-		return "on the working day nearest to day " + strings.TrimSuffix(field, "W") + " of the month"
+		return say.F("on the working day nearest to day %s of the month", strings.TrimSuffix(field, "W"))
 	case strings.ContainsAny(field, "-,/"):
-		return "on the days " + spanWords(field) + " of the month"
+		return say.F("on the days %s of the month", spanWords(field))
 	}
-	return "on day " + field + " of the month"
+	return say.F("on day %s of the month", field)
 }
 
 // nameWords writes names out, with ranges and lists.
-func nameWords(field string, names map[string]string) string {
-	var parts []string
+func nameWords(field string, names map[string]string) say.Text {
+	var parts []say.Text
 	for part := range strings.SplitSeq(field, ",") {
 		first, last, isRange := strings.Cut(part, "-")
 		switch {
 		case isRange && names[first] != "" && names[last] != "":
-			parts = append(parts, names[first]+" to "+names[last])
+			parts = append(parts, stretch(say.Word(names[first]), say.Word(names[last])))
 		case names[part] != "":
-			parts = append(parts, names[part])
+			parts = append(parts, say.Word(names[part]))
 		default:
-			parts = append(parts, part)
+			parts = append(parts, say.Raw(part))
 		}
 	}
 	return joined(parts)
 }
 
 // spanWords writes numbers with ranges and steps.
-func spanWords(field string) string {
-	var parts []string
+func spanWords(field string) say.Text {
+	var parts []say.Text
 	for part := range strings.SplitSeq(field, ",") {
 		span, step, stepped := strings.Cut(part, "/")
-		span = strings.Replace(span, "-", " to ", 1)
-		if stepped {
-			span = "every " + step + " from " + strings.Replace(span, "*", "the first", 1)
+		words := say.Raw(span)
+		if first, last, isRange := strings.Cut(span, "-"); isRange {
+			words = stretch(say.Raw(first), say.Raw(last))
 		}
-		parts = append(parts, span)
+		if stepped && span == "*" {
+			words = say.F("every %s from the first", step)
+		} else if stepped {
+			words = say.F("every %s from %s", step, words)
+		}
+		parts = append(parts, words)
 	}
 	return joined(parts)
 }
 
-func joined(parts []string) string {
+// stretch is a range of names or numbers.
+func stretch(first, last say.Text) say.Text { return say.F("%v to %v", first, last) }
+
+func joined(parts []say.Text) say.Text {
 	if n := len(parts); n > 1 {
-		return strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
+		return say.F("%s and %s", say.List(parts[:n-1]...), parts[n-1])
 	}
-	return strings.Join(parts, "")
+	return say.List(parts...)
 }
 
 func ordinal(n string) string {
