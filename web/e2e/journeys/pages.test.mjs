@@ -16,7 +16,10 @@ async function every({ page, me, world, watch }) {
   await world.ask('POST', '/overrides', { target: `resource:${odd.id}`, state: 'running', for: '2h', reason: hostile })
   await world.ask('PUT', '/schedules/from-the-page', { periods: ['around-now'], description: hostile }, { headers: { 'If-None-Match': '*' } })
 
-  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/new/schedule', '/holidays', '/exceptions', '/rules', '/new/rule', '/workloads', '/new/workload', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
+  await world.ask('PUT', '/reservations/of-the-page', { account: '111122223333', region: 'eu-central-1', instance_type: 't3.small', zones: ['eu-central-1a', 'eu-central-1b'], count: 6, alternatives: [{ zone: 'eu-central-1c' }], description: hostile }, { headers: { 'If-None-Match': '*' } })
+  await world.until('/reservations/of-the-page/status', ({ held }) => held === 6)
+
+  for (const path of ['/', '/fleet', `/fleet/${odd.ref}`, '/schedules', '/schedules/office', '/schedules/from-the-page', '/new/schedule', '/holidays', '/exceptions', '/rules', '/new/rule', '/workloads', '/new/workload', '/reservations', '/reservations/of-the-page', '/reservations/of-the-page/definition', '/new/reservation', '/activity', '/health', '/keys', '/about', '/signin', '/no-such-page']) {
     try {
       await me.open(path)
       await page.getByRole('heading', { level: 1 }).first().waitFor()
