@@ -48,9 +48,9 @@ const pages = {
 const workload = {
   description: 'the shop, as it is tested',
   tiers: {
-    db: { filters: 'tag:Name=shop-staging-db' },
-    search: { filters: 'tag:Name=shop-staging-search-*', depends_on: ['db'] },
-    web: { filters: 'tag:Name=shop-staging-web-*', depends_on: ['db', 'search'], start: { at_once: 2 } },
+    db: { filters: 'name=shop-staging-db' },
+    search: { filters: 'name=shop-staging-search-*', depends_on: ['db'] },
+    web: { filters: 'name=shop-staging-web-*', depends_on: ['db', 'search'], start: { at_once: 2 } },
   },
 }
 
