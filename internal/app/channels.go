@@ -34,7 +34,7 @@ type made struct {
 	filter notify.Filter
 }
 
-// channels makes the channels of a configuration. It sends nothing.
+// channels makes the channels of a configuration, the topics of its workloads among them. It sends nothing.
 func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[string]made, error) {
 	list := map[string]made{}
 	for name, c := range loaded.Config.Channels {
@@ -62,6 +62,16 @@ func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[st
 		default:
 			return nil, fmt.Errorf("channel %s: there is no type %q", name, c.Type)
 		}
+		list[name] = m
+	}
+	for _, w := range loaded.Book.Workloads.All() {
+		if w.Topic == "" {
+			continue
+		}
+		name := "topic " + w.Topic // no channel of the configuration has a blank in its name
+		m := list[name]
+		m.sender = &sns.Channel{Label: name, Publisher: publisher, Topic: w.Topic}
+		m.filter.Workloads = append(m.filter.Workloads, w.Name)
 		list[name] = m
 	}
 	return list, nil

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,12 +14,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"dayshift/internal/clock"
+	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/fleet"
+	"dayshift/internal/metrics"
 	"dayshift/internal/notify"
+	"dayshift/internal/run"
+	"dayshift/internal/say"
 	"dayshift/internal/store/memory"
+	"dayshift/internal/workload"
 )
 
 // receiver takes posts, or refuses them for now.
@@ -152,4 +160,54 @@ func TestReloadReplacesChannels(t *testing.T) {
 	if took := other.took(); len(took) != 2 {
 		t.Errorf("the one that was removed: %+v", took)
 	}
+}
+
+// throttled is a publisher that takes the second try.
+type throttled struct {
+	mu    sync.Mutex
+	tries []string
+}
+
+func (p *throttled) Publish(_ context.Context, topic, subject, text string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tries = append(p.tries, topic+" "+subject+" "+text)
+	if len(p.tries) == 1 {
+		return cloud.ErrThrottled
+	}
+	return nil
+}
+
+// TestTheTopicOfAWorkloadIsAChannel: what is throttled is published again, and it gets what is about its workloads alone.
+func TestTheTopicOfAWorkloadIsAChannel(t *testing.T) {
+	const topic = "arn:aws:sns:us-east-1:111122223333:shop"
+	path := filepath.Join(t.TempDir(), "dayshift.yaml")
+	text := "store: \"memory:\"\naccounts: [{id: \"111122223333\", regions: [us-east-1]}]\nworkloads:\n" +
+		"  shop: {topic: \"" + topic + "\", tiers: {web: {filters: \"tag:Role=web\"}}}\n  lab: {tiers: {web: {filters: \"tag:Role=lab\"}}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		a := &App{Config: loaded, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Clock: clock.Real{}, boxes: &outboxes{}}
+		publisher := &throttled{}
+		channels, err := a.channels(loaded, publisher)
+		if err != nil || len(channels) != 1 {
+			t.Fatalf("%v, %v", channels, err)
+		}
+		a.boxes.use(channels, a.outboxOptions())
+		for _, name := range []string{"lab", "shop"} {
+			a.tellWorkload(t.Context(), run.Notice{Workload: name, Message: workload.Message{About: workload.ToldEnded, Text: say.Raw(name + " is done").Kept()}, At: time.Now()})
+		}
+		time.Sleep(10 * time.Minute)
+		closeAll(a.boxes.byName["topic "+topic])
+		publisher.mu.Lock()
+		defer publisher.mu.Unlock()
+		if len(publisher.tries) != 2 || publisher.tries[0] != publisher.tries[1] || !strings.HasPrefix(publisher.tries[1], topic) || !strings.Contains(publisher.tries[1], "shop is done") {
+			t.Errorf("published is %q", publisher.tries)
+		}
+	})
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -73,7 +72,7 @@ var workloadKinds = map[workload.MessageKind]notify.Kind{
 // tellTimeout bounds one message to one channel.
 const tellTimeout = 30 * time.Second
 
-// tellWorkload gives people a message of a run.
+// tellWorkload gives people a message of a run, through the channels: that to the workload's own topic is one of them.
 func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 	limited, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
@@ -81,17 +80,6 @@ func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 	if err := notify.Send(limited, a.senders(), messages); err != nil {
 		a.Log.WarnContext(ctx, "a message about a workload could not be sent", slog.String("workload", n.Workload), slog.Any("error", err))
 	}
-	if n.Topic == "" {
-		return
-	}
-	if err := a.publish(limited, n); err != nil {
-		a.Log.WarnContext(ctx, "a message about a workload could not be published to its topic", slog.String("workload", n.Workload), slog.String("topic", n.Topic), slog.Any("error", err))
-	}
-}
-
-// publish sends a message to the SNS topic of a workload.
-func (a *App) publish(ctx context.Context, n run.Notice) error {
-	return a.Cloud.Publish(ctx, n.Topic, fmt.Sprintf("Dayshift: workload %s", n.Workload), n.Text.String())
 }
 
 // Foresee implements service.Foreseer.

@@ -51,7 +51,7 @@ func (d *Driver) carryOut(ctx context.Context, setting Setting, moves []*move) {
 			case workload.InvokeLambda:
 				d.aside(func() { d.invoke(ctx, setting, j) })
 			case workload.Tell:
-				d.tell(ctx, Notice{Workload: j.run.Workload, Topic: j.run.Definition.Topic, Run: j.run.ID, Message: *j.Message, At: j.At})
+				d.tell(ctx, Notice{Workload: j.run.Workload, Run: j.run.ID, Message: *j.Message, At: j.At})
 				d.done(j, workload.Result{Outcome: workload.Done})
 			}
 		}

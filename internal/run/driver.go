@@ -61,7 +61,6 @@ type Setting struct {
 // Notice is something that people are told.
 type Notice struct {
 	Workload string
-	Topic    string // ARN of the workload's SNS topic; empty: none
 	Run      string // its ID; empty for what concerns none
 	workload.Message
 	At time.Time

@@ -260,7 +260,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 				At: now, Event: store.EventWorkloadRefused, Name: w.Name, Schedule: w.Schedule, Reason: "switched-off",
 				Detail: "the workload is switched off (enabled: false): its schedule starts and stops nothing",
 			})
-			m.notice = append(m.notice, Notice{Workload: w.Name, Topic: w.Topic, At: now, Message: workload.Message{
+			m.notice = append(m.notice, Notice{Workload: w.Name, At: now, Message: workload.Message{
 				About: workload.ToldHalted, Text: say.F("Workload %s is switched off (enabled: false): nothing of it is started or stopped", w.Name).Kept(),
 			}})
 		}
@@ -374,7 +374,7 @@ func (m *move) announce(decision *decide.Decision, w *workload.Workload, now tim
 		}
 		text := say.F("Workload %s will be stopped at %s", w.Name, one.StopAt.UTC().Format(time.RFC3339))
 		m.rows = append(m.rows, store.Activity{At: now, Event: store.EventAnnounced, Name: w.Name, Schedule: w.Schedule, Reason: string(decision.Reason), Detail: text.String()})
-		m.notice = append(m.notice, Notice{Workload: w.Name, Topic: w.Topic, At: now, Message: workload.Message{About: ToldStop, Text: text.Kept()}})
+		m.notice = append(m.notice, Notice{Workload: w.Name, At: now, Message: workload.Message{About: ToldStop, Text: text.Kept()}})
 	}
 }
 
