@@ -255,6 +255,41 @@ func TestFault6_07_NothingOutsideIsFound(t *testing.T) {
 	}
 }
 
+// Who edits within a filter applies what stays inside, finds it again although it governs nothing yet, and goes on with
+// it; another key with the same filter does not, and what reaches beyond is refused with nothing written.
+func TestFault6_07_AnEditorWithinAFilterApplies(t *testing.T) {
+	h := newHouse(t, Options{})
+	const file = `{"periods":{"mine":{"begintime":"09:00","endtime":"10:00"}},"schedules":{"my-own":{"periods":["mine"]}}}`
+	var applied struct{ Objects []struct{ Saved bool } }
+	h.get(ask{method: "POST", path: base + "/apply", as: "shop editor", body: file}, 200, &applied)
+	if len(applied.Objects) != 2 || !applied.Objects[0].Saved || !applied.Objects[1].Saved {
+		t.Fatalf("%+v", applied)
+	}
+	h.reload()
+	for _, path := range []string{"/schedules/my-own", "/periods/mine", "/schedules/my-own/calendar"} {
+		if w := h.do(ask{path: base + path, as: "shop editor"}); w.Code != 200 {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		h.refused(ask{path: base + path, as: "shop admin"}, 404, notFound)
+	}
+	var list struct{ Total int }
+	for who, want := range map[string]int{"shop editor": 2, "shop admin": 1} {
+		if h.get(ask{path: base + "/schedules", as: who}, 200, &list); list.Total != want {
+			t.Errorf("%s finds %d schedules, not %d", who, list.Total, want)
+		}
+	}
+	again := h.do(ask{method: "PUT", path: base + "/schedules/my-own", as: "shop editor", body: `{"periods":["mine"],"description":"again"}`, headers: map[string]string{"If-Match": `"1"`}})
+	if again.Code != 200 {
+		t.Errorf("a change of what it made: %d %s", again.Code, again.Body)
+	}
+
+	beyond := ask{method: "POST", path: base + "/apply", as: "shop editor", body: `{"periods":{"late":{"begintime":"20:00","endtime":"21:00"}},"exceptions":[{"schedule":"hidden-schedule","date":"2026-12-31","action":"stop","time":"12:00"}]}`}
+	if w := h.do(beyond); w.Code != 403 && w.Code != 422 || strings.Contains(w.Body.String(), "i-0hidden") {
+		t.Errorf("beyond: %d %s", w.Code, w.Body)
+	}
+	h.refused(ask{path: base + "/periods/late", as: "admin"}, 404, notFound)
+}
+
 // Field matrix: fields that nobody may set are refused, not passed over.
 func TestFault6_08_FieldsThatAreNobodys(t *testing.T) {
 	h := newHouse(t, Options{})

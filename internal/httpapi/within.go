@@ -15,8 +15,9 @@ import (
 
 // What somebody sees who is bound to a filter: the resources that it matches as
 // they were last seen, the schedules that govern one of them, what belongs to
-// those schedules, and the rules and overrides that concern one of them. All the
-// rest is not there.
+// those schedules, and the rules and overrides that concern one of them; and the
+// objects that their own key made, which at first concern nothing. All the rest
+// is not there.
 
 // object is an object of the configuration.
 type object = service.Object
@@ -117,7 +118,13 @@ func (s *Surface) visibleObjects(ctx context.Context, kind store.ObjectKind) ([]
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(o object) bool { return !s.inSight(&seen, &o) }), nil
+	return slices.DeleteFunc(slices.Clone(list), func(o object) bool { return !ownObject(ctx, &o) && !s.inSight(&seen, &o) }), nil
+}
+
+// ownObject reports whether the key that asks wrote an object last: a schedule without a resource is in nobody's sight,
+// and who has just made it is to find it. Of people without a key only the name is kept, which may be that of several.
+func ownObject(ctx context.Context, o *object) bool {
+	return !o.File && who(ctx).KeyID() != "" && o.Author == who(ctx).Actor()
 }
 
 func (s *Surface) inSight(seen *sight, o *object) bool {
@@ -146,6 +153,9 @@ func (s *Surface) inWorkload(seen *sight, name string) bool {
 
 // sees reports whether somebody who is bound to a filter sees an object.
 func (s *Surface) sees(ctx context.Context, o *object) bool {
+	if ownObject(ctx, o) {
+		return true
+	}
 	seen, err := s.sightOf(ctx)
 	return err == nil && s.inSight(&seen, o)
 }
