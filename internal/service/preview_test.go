@@ -14,6 +14,7 @@ import (
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 )
 
 func filterOf(t interface{ Fatal(...any) }, text string) fleet.Filter {
@@ -360,10 +361,10 @@ func TestPreviewSaysWhatTheRequestLimitsSpread(t *testing.T) {
 	of := func(hour int, action string) PreviewEstimate {
 		return PreviewEstimate{
 			At: monday.Add(time.Duration(hour-8) * time.Hour), Account: "111122223333", Region: "ap-northeast-2", Kind: "ec2_instance", Action: action,
-			Count: 3, Seconds: 122, Text: "111122223333/ap-northeast-2: 3 " + action + "s of ec2_instance: about 3 minutes",
+			Count: 3, Seconds: 122, Text: say.Raw("111122223333/ap-northeast-2: 3 " + action + "s of ec2_instance: about 3 minutes"),
 		}
 	}
-	if diff := cmp.Diff([]PreviewEstimate{of(9, "start"), of(18, "stop")}, answer.Estimates); diff != "" {
+	if diff := cmp.Diff([]PreviewEstimate{of(9, "start"), of(18, "stop")}, answer.Estimates, cmp.Comparer(say.Text.Equal)); diff != "" {
 		t.Error(diff)
 	}
 }
