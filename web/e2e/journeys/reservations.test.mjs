@@ -12,7 +12,7 @@ reservations:
 
 const start = () => World.start({ extra })
 
-journey('reserve capacity, have it approved, give it back', { world: start }, async ({ page, t, world, me, watch }) => {
+journey('reserve capacity, have it approved, give it back', { world: start }, async ({ page, t, world, me, watch, another }) => {
   await world.until('/reservations/standing/status', ({ held }) => held === 2)
   await me.signedIn(await world.newKey('editor', { label: 'Buyer' }))
   await me.open('/reservations')
@@ -36,7 +36,7 @@ journey('reserve capacity, have it approved, give it back', { world: start }, as
   await choose(t('reservations.field.account'), '111122223333 · shop')
   await choose(t('reservations.field.region'), 'eu-central-1')
   await page.getByPlaceholder('r5b.2xlarge').fill('m5.large')
-  await page.getByRole('spinbutton', { name: t('reservations.field.count') }).fill('8')
+  await page.getByRole('spinbutton', { name: t('reservations.field.count'), exact: true }).fill('8')
   const zones = page.getByRole('combobox', { name: t('reservations.field.zones') })
   await zones.click({ force: true })
   await zones.pressSequentially('us-east-1a')
@@ -65,22 +65,24 @@ journey('reserve capacity, have it approved, give it back', { world: start }, as
   assert.equal(await page.getByRole('button', { name: t('reservations.approve'), exact: true }).count(), 0, 'an editor approves nothing')
   await me.sound('a reservation that waits')
 
-  // A second person sees who wants it and what it costs; then it is bought.
-  await me.signedIn(world.key)
-  await me.open('/reservations/sale')
-  await page.getByRole('button', { name: t('reservations.approve'), exact: true }).click()
-  const consent = page.getByRole('dialog', { name: t('reservations.approveTitle', { name: 'sale' }) })
+  // A second person sees who wants it and what it costs; then it is bought, and the first one sees it grow.
+  const boss = await another()
+  await boss.signedIn(world.key)
+  await boss.open('/reservations/sale')
+  await boss.page.getByRole('button', { name: t('reservations.approve'), exact: true }).click()
+  const consent = boss.page.getByRole('dialog', { name: t('reservations.approveTitle', { name: 'sale' }) })
   await consent.getByText('Buyer').waitFor()
-  await me.sound('an approval')
+  await boss.sound('an approval')
   await consent.getByRole('button', { name: t('reservations.approve'), exact: true }).click()
-  await page.getByText(t('reservations.approved', { name: 'sale' })).waitFor()
+  await boss.page.getByText(t('reservations.approved', { name: 'sale' })).waitFor()
+  await boss.context.close()
   await heldOf('8', '8').waitFor()
   await page.getByText(t('activity.events.approved'), { exact: true }).waitFor()
   await me.sound('a reservation that is held')
 
   // Less is given back at once.
   await page.getByRole('button', { name: t('workloads.edit'), exact: true }).click()
-  await page.getByRole('spinbutton', { name: t('reservations.field.count') }).fill('3')
+  await page.getByRole('spinbutton', { name: t('reservations.field.count'), exact: true }).fill('3')
   await page.getByRole('button', { name: t('schedules.save') }).click()
   await page.getByRole('dialog').getByRole('button', { name: t('schedules.review.action') }).click()
   await heldOf('3', '3').waitFor()
