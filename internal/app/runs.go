@@ -47,8 +47,10 @@ func (a *App) prober(now func() *App) *probe.Prober {
 			}
 			return members.Control(network, address, conn)
 		},
-		Calls: outbound.Guard{Private: simulated, Web: true}.Control,
-		Sign:  func(id string, body []byte) map[string]string { return now().sign(id, body) },
+		Calls: func(network, address string, conn syscall.RawConn) error {
+			return outbound.Guard{Private: simulated, Networks: now().Config.HookNetworks, Web: true, Unless: "hook_networks does not have it"}.Control(network, address, conn)
+		},
+		Sign: func(id string, body []byte) map[string]string { return now().sign(id, body) },
 	}
 }
 

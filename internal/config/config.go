@@ -37,6 +37,9 @@ type Config struct {
 	Workloads map[string]Workload `yaml:"workloads" form:"workloadname"`
 	// The secret that calls of workloads' hooks and vetoes to webhooks are signed with, 16 characters or more. Absent: they are not signed.
 	HookSecret Secret `yaml:"hook_secret" example:"${DAYSHIFT_HOOK_SECRET}" form:"externalid"`
+	// Networks of your own that the hooks and vetoes of workloads may call webhooks in: addresses that the internet does not route
+	// are refused elsewhere, and the cloud's metadata service always.
+	HookNetworks []string `yaml:"hook_networks" example:"[10.0.0.0/8]" form:"network"`
 	// Rules by name: at the instants of an expression, do something with what a filter matches.
 	Rules map[string]Rule `yaml:"rules" form:"rulename"`
 	// Reservations by name: EC2 capacity that is held while it is wanted, and given back after. [Capacity](capacity.md) tells how.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -58,6 +59,8 @@ type Loaded struct {
 	// Addresses are the addresses of holiday calendars that have to be fetched, ordered by calendar.
 	Addresses []Address
 	Store     Store
+	// HookNetworks are networks of private addresses that webhooks of workloads may be in.
+	HookNetworks []netip.Prefix
 	// Web is how the program is reached over HTTP.
 	Web Web
 	// Warnings are what people should know although the file was taken, in the order of the file; then those of objects.

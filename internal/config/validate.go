@@ -120,6 +120,7 @@ func (b *builder) file() {
 	if b.c.HookSecret.value != "" {
 		b.c.HookSecret = b.hookSecret("hook_secret", b.c.HookSecret)
 	}
+	b.l.HookNetworks = b.networks("hook_networks", b.c.HookNetworks)
 	for _, name := range sortedKeys(b.c.Workloads) {
 		b.workloads[name] = b.workload(name, b.c.Workloads[name])
 	}

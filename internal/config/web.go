@@ -53,18 +53,7 @@ func (b *builder) web() {
 	if c.Pprof && c.MetricsListen == "" {
 		b.faultAt("pprof", Fault{Problem: say.F("has no address to go with: profiles are served beside the metrics, never beside the page"), Fix: say.F("add metrics_listen: 127.0.0.1:9090")})
 	}
-	for i, text := range c.TrustedProxies {
-		at := index("trusted_proxies", i)
-		if b.unread(at) {
-			continue
-		}
-		prefix, err := parseNetwork(text)
-		if err != nil {
-			b.faultAt(at, Fault{Text: text, Problem: say.F("is not a network"), Allowed: "an address or a network such as 10.0.3.7, 10.0.0.0/8 or fd00::/8"})
-			continue
-		}
-		b.l.Web.Trusted = append(b.l.Web.Trusted, prefix)
-	}
+	b.l.Web.Trusted = b.networks("trusted_proxies", c.TrustedProxies)
 	b.certificate()
 	b.oidc()
 	if Local(c.Listen) || b.l.Web.Cert != "" || len(b.l.Web.Trusted) > 0 || b.reported("listen") {
@@ -74,6 +63,23 @@ func (b *builder) web() {
 		Text: c.Listen, Problem: say.F("can be reached from other machines without TLS: keys and sessions would cross the network for all to read"),
 		Fix: say.F("add tls: {cert: …, key: …}, or trusted_proxies where a proxy in front speaks TLS"),
 	})
+}
+
+// networks reads addresses and networks, a fault for each that is none.
+func (b *builder) networks(key string, list []string) (read []netip.Prefix) {
+	for i, text := range list {
+		at := index(key, i)
+		if b.unread(at) {
+			continue
+		}
+		prefix, err := parseNetwork(text)
+		if err != nil {
+			b.faultAt(at, Fault{Text: text, Problem: say.F("is not a network"), Allowed: "an address or a network such as 10.0.3.7, 10.0.0.0/8 or fd00::/8"})
+			continue
+		}
+		read = append(read, prefix)
+	}
+	return read
 }
 
 func parseNetwork(text string) (netip.Prefix, error) {

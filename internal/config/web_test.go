@@ -73,6 +73,15 @@ func TestListeningForOthersWithoutTLS(t *testing.T) {
 	}
 }
 
+func TestNetworksOfHooks(t *testing.T) {
+	if l := parseWeb(t, "hook_networks: [10.1.2.3/8, 192.168.7.9]"); fmt.Sprint(l.HookNetworks) != "[10.0.0.0/8 192.168.7.9/32]" {
+		t.Errorf("%v", l.HookNetworks)
+	}
+	if _, err := Parse("dayshift.yaml", []byte(webFile+"hook_networks: [intranet]"), Env{}); err == nil || !strings.Contains(err.Error(), "is not a network") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMetricsElsewhere(t *testing.T) {
 	l := parseWeb(t, "metrics_listen: 127.0.0.1:9090\npprof: true")
 	if l.Config.MetricsListen != "127.0.0.1:9090" || !l.Config.Pprof {

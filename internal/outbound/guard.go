@@ -14,6 +14,8 @@ type Guard struct {
 	// Private allows addresses of private networks, this machine and others that the internet does not route. It is for
 	// addresses that the owner of the machine has written down; anyone else's could reach what only this machine may.
 	Private bool
+	// Networks are those of the private networks that are allowed where Private is not set.
+	Networks []netip.Prefix
 	// Web refuses ports on which something else than a web server answers.
 	Web bool
 	// Unless says, as the end of a sentence, what would let it go to private addresses, for those whose connection was
@@ -63,7 +65,7 @@ func (g Guard) check(a netip.Addr) error {
 	a = a.WithZone("")
 	for {
 		for _, r := range refusals {
-			if r.prefix.Contains(a) && (!r.private || !g.Private) {
+			if r.prefix.Contains(a) && (!r.private || !g.mine(a)) {
 				return g.refuse(r.kind, r.private)
 			}
 		}
@@ -73,10 +75,15 @@ func (g Guard) check(a netip.Addr) error {
 		}
 		a = inner
 	}
-	if a.Is6() && !globalUnicast.Contains(a) && !g.Private {
+	if a.Is6() && !globalUnicast.Contains(a) && !g.mine(a) {
 		return g.refuse("an address outside the internet", true)
 	}
 	return nil
+}
+
+// mine reports whether an address that the internet does not route is allowed.
+func (g Guard) mine(a netip.Addr) bool {
+	return g.Private || slices.ContainsFunc(g.Networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 func (g Guard) refuse(kind string, private bool) error {

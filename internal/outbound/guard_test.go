@@ -77,3 +77,36 @@ func TestRefusedSaysWhatWouldAllowIt(t *testing.T) {
 		}
 	}
 }
+
+// Networks of one's own are allowed by name; this machine is so where it is named, the cloud's metadata service never.
+func TestNetworksOfOnesOwn(t *testing.T) {
+	of := func(texts ...string) (g Guard) {
+		for _, text := range texts {
+			g.Networks = append(g.Networks, netip.MustParsePrefix(text))
+		}
+		return g
+	}
+	for _, test := range []struct {
+		guard   Guard
+		address string
+		allowed bool
+	}{
+		{of(), "10.1.2.3:443", false},
+		{of("10.1.0.0/16"), "10.1.2.3:443", true},
+		{of("10.1.0.0/16"), "[::ffff:10.1.2.3]:443", true},
+		{of("10.1.0.0/16"), "[64:ff9b::a01:203]:443", true},
+		{of("10.1.0.0/16"), "10.2.2.3:443", false},
+		{of("10.1.0.0/16"), "127.0.0.1:443", false},
+		{of("10.0.0.0/8"), "[fd00::1]:443", false},
+		{of("fd00::/8"), "[fd00::1]:443", true},
+		{of("127.0.0.0/8"), "127.0.0.1:443", true},
+		{of("0.0.0.0/0", "::/0"), "169.254.169.254:80", false},
+		{of("0.0.0.0/0", "::/0"), "[fd00:ec2::254]:80", false},
+		{of("169.254.0.0/16"), "169.254.170.2:80", false},
+		{of("10.1.0.0/16"), "52.1.2.3:443", true},
+	} {
+		if err := test.guard.Control("tcp", test.address, nil); (err == nil) != test.allowed {
+			t.Errorf("%v to %s: %v", test.guard.Networks, test.address, err)
+		}
+	}
+}
