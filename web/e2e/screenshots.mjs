@@ -29,9 +29,8 @@ const pages = {
   rule: '/rules/notebooks-off',
   'rule-new': '/new/rule',
   workloads: '/workloads',
-  workload: '/workloads/shop-staging',
-  'workload-edit': '/workloads/shop-staging/definition',
   workload: '/workloads/payments',
+  'workload-edit': '/workloads/payments/definition',
   'workload-new': '/new/workload',
   reservations: '/reservations',
   reservation: '/reservations/week-of-the-sale',
@@ -42,16 +41,6 @@ const pages = {
   keys: '/keys',
   about: '/about',
   signin: '/signin',
-}
-
-// The demo has no workload of its own: one that is started while it is pictured.
-const workload = {
-  description: 'the shop, as it is tested',
-  tiers: {
-    db: { filters: 'name=shop-staging-db' },
-    search: { filters: 'name=shop-staging-search-*', depends_on: ['db'] },
-    web: { filters: 'name=shop-staging-web-*', depends_on: ['db', 'search'], start: { at_once: 2 } },
-  },
 }
 
 // What stands in the README, small enough for it.
@@ -65,8 +54,6 @@ try {
   await new Promise((resolve) => setTimeout(resolve, warmUp))
   const { body: fleet } = await world.ask('GET', '/resources?limit=1&state=running')
   pages.resource = `/fleet/${fleet.items[0].ref}`
-  await world.ask('PUT', '/workloads/shop-staging?confirm=true', workload, { headers: { 'If-None-Match': '*' } })
-  await world.ask('POST', '/workloads/shop-staging/start', {})
   mkdirSync(folder, { recursive: true })
   if (docs) mkdirSync(docs, { recursive: true })
   for (const locale of locales) {
