@@ -245,8 +245,8 @@ func TestFault50AnOverrideWinsOverTheStopOfTheSameMinute(t *testing.T) {
 	})
 }
 
-// TestAWakeAtNightIsNotUndone (Jandi: force_start at 18:10 was stopped again at 18:20).
-func TestAWakeAtNightIsNotUndone(t *testing.T) {
+// TestPeers15AWakeAtNightIsNotUndone (Jandi: force_start at 18:10 was stopped again at 18:20).
+func TestPeers15AWakeAtNightIsNotUndone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, fleet.Stopped, func(w *workload.Workload) { w.Schedule = "office" })
 		s.schedule("office")
@@ -269,8 +269,8 @@ func TestAWakeAtNightIsNotUndone(t *testing.T) {
 	})
 }
 
-// TestAnOutageOfHoursIsMadeUpFor (Jandi: what was missed for 59 minutes was missed until tomorrow).
-func TestAnOutageOfHoursIsMadeUpFor(t *testing.T) {
+// TestPeers15AnOutageOfHoursIsMadeUpFor (Jandi: what was missed for 59 minutes was missed until tomorrow).
+func TestPeers15AnOutageOfHoursIsMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, fleet.Stopped, func(w *workload.Workload) { w.Schedule = "office" })
 		s.schedule("office")
@@ -285,9 +285,9 @@ func TestAnOutageOfHoursIsMadeUpFor(t *testing.T) {
 	})
 }
 
-// TestAThrottleNeverLeavesAMemberOutOfALoadBalancer (tiered scheduler: one throttle at the registration left the instance
+// TestPeers14AThrottleNeverLeavesAMemberOutOfALoadBalancer (tiered scheduler: one throttle at the registration left the instance
 // out, and it was never started).
-func TestAThrottleNeverLeavesAMemberOutOfALoadBalancer(t *testing.T) {
+func TestPeers14AThrottleNeverLeavesAMemberOutOfALoadBalancer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, fleet.Running, func(w *workload.Workload) { w.Tier("web").Balancers = true })
 		for _, id := range []string{"web-1", "web-2"} {
@@ -346,9 +346,9 @@ func TestOneRefusalInACallHoldsBackNoOther(t *testing.T) {
 	})
 }
 
-// TestWhatIsStillStoppingIsWaitedFor (tiered scheduler: it was missed for the day), and what stays out is not waited for
+// TestPeers14WhatIsStillStoppingIsWaitedFor (tiered scheduler: it was missed for the day), and what stays out is not waited for
 // elsewhere (its waiter waited for every instance of the region).
-func TestWhatIsStillStoppingIsWaitedFor(t *testing.T) {
+func TestPeers14WhatIsStillStoppingIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, fleet.Stopped)
 		s.sky.of("web-1").State, s.sky.of("web-1").next, s.sky.of("web-1").at = fleet.Stopping, fleet.Stopped, time.Now().Add(4*time.Minute)
@@ -361,8 +361,8 @@ func TestWhatIsStillStoppingIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestAnErrorOfOneMemberEndsNothingElse (tiered scheduler: any error ended the whole run after 510 s).
-func TestAnErrorOfOneMemberEndsNothingElse(t *testing.T) {
+// TestPeers14AnErrorOfOneMemberEndsNothingElse (tiered scheduler: any error ended the whole run after 510 s).
+func TestPeers14AnErrorOfOneMemberEndsNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := three(t, fleet.Stopped, func(w *workload.Workload) { w.OnFailure = workload.Continue })
 		s.sky.fault = func(op string, ids []string) error {
@@ -435,8 +435,8 @@ func TestTheKillSwitch(t *testing.T) {
 	})
 }
 
-// TestADryRunAndAnObserverTouchNothing: zero calls that change anything.
-func TestADryRunAndAnObserverTouchNothing(t *testing.T) {
+// TestPeers14ADryRunAndAnObserverTouchNothing: zero calls that change anything.
+func TestPeers14ADryRunAndAnObserverTouchNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := fiveTiers(t)
 		w.Schedule = "office"
