@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // Duration is a length of time written as 90s, 10m, 2h or 7d.
@@ -33,7 +35,7 @@ func ParseDuration(text string) (Duration, error) {
 		}
 		return Duration(n) * Duration(unit.length), nil
 	}
-	return 0, fmt.Errorf("%q is not a duration: expected a whole number and a unit (s, m, h or d), such as 90s, 10m, 2h or 7d", text)
+	return 0, say.Err("%q is not a duration: expected a whole number and a unit (s, m, h or d), such as 90s, 10m, 2h or 7d", text)
 }
 
 // String writes the duration in the largest unit that divides it, so that ParseDuration reads it back.
