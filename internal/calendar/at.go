@@ -7,7 +7,7 @@ import (
 	"dayshift/internal/say"
 )
 
-const allowedAt = "at(yyyy-mm-ddThh:mm:ss), a local time of the rule's zone in the years 1970 … 2199"
+var allowedAt = say.F("at(yyyy-mm-ddThh:mm:ss), a local time of the rule's zone in the years 1970 … 2199")
 
 // once fires at one instant, in Unix seconds.
 type once int64

@@ -288,7 +288,7 @@ func TestWhatIsRefused(t *testing.T) {
 			name: "a typing slip in a weekday", def: ScheduleDef{Name: "s", Periods: PeriodRefs{"office"}},
 			periods: map[string]PeriodDef{"office": {Weekdays: DayField{"mon", "wensday"}}},
 			want: []string{
-				`schedule "s": period "office": weekdays: "wensday" is not a weekday; allowed: ` + allowedWeekdays +
+				`schedule "s": period "office": weekdays: "wensday" is not a weekday; allowed: ` + allowedWeekdays.String() +
 					`; did you mean "wednesday"?`,
 			},
 		},

@@ -243,7 +243,7 @@ func parseEventCron(inner string, zone *time.Location, fault func(problem, hint 
 		}
 		all.add(&Error{
 			Field: fieldExpression, Text: strings.Join(words[2:5], " "), Problem: problem,
-			Allowed: "? in the days (third) or in the weekdays (fifth), not in both", Hint: hint,
+			Allowed: say.F("? in the days (third) or in the weekdays (fifth), not in both"), Hint: hint,
 		})
 	}
 	if err := all.err(); err != nil {
@@ -331,7 +331,7 @@ func (c *cron) possible(text string) error {
 	}
 	e := &Error{
 		Field: fieldExpression, Text: text, Problem: say.F("can never fire: none of the months and years it names has such a day"),
-		Allowed: "a date that exists in at least one of them",
+		Allowed: say.F("a date that exists in at least one of them"),
 	}
 	if c.weekdays.every == everyWeekday {
 		e.Hint = say.F("for the last day of a month write L in the days of cron( )")

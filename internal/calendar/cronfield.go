@@ -11,7 +11,7 @@ import (
 // cronField is what distinguishes one field of a cron expression from another for the parser.
 type cronField struct {
 	noun    string // the field's name in errors
-	allowed string
+	allowed say.Text
 	lo, hi  int      // the numbers it takes
 	last    int      // where * and a/n end: hi, except that Unix cron's 7 is another name for 0
 	names   []string // names[0] belongs to lo; nil: numbers only
@@ -37,37 +37,37 @@ var (
 var (
 	cronMinutes = cronField{
 		noun: "minutes", lo: 0, hi: 59, last: 59,
-		allowed: "in minutes 0 … 59, lists (0,30), ranges (10-20), steps (0/15), *",
+		allowed: say.F("in minutes 0 … 59, lists (0,30), ranges (10-20), steps (0/15), *"),
 	}
 	cronHours = cronField{
 		noun: "hours", lo: 0, hi: 23, last: 23,
-		allowed: "in hours 0 … 23, lists (7,19), ranges (9-17), steps (0/6), *",
+		allowed: say.F("in hours 0 … 23, lists (7,19), ranges (9-17), steps (0/6), *"),
 	}
 	cronDays = cronField{
 		noun: "days", lo: 1, hi: 31, last: 31, form: formDays,
-		allowed: "in days 1 … 31, lists, ranges (1-15), steps (1/10), L = last day, LW = last Monday-Friday, " +
-			"15W = the Monday-Friday nearest to the 15th, *, ?",
+		allowed: say.F("in days 1 … 31, lists, ranges (1-15), steps (1/10), L = last day, LW = last Monday-Friday, " +
+			"15W = the Monday-Friday nearest to the 15th, *, ?"),
 	}
 	unixDays = cronField{
 		noun: "days", lo: 1, hi: 31, last: 31,
-		allowed: "in days 1 … 31, lists, ranges (1-15), steps (*/10), *",
+		allowed: say.F("in days 1 … 31, lists, ranges (1-15), steps (*/10), *"),
 	}
 	cronMonths = cronField{
 		noun: "months", lo: 1, hi: 12, last: 12, names: cronMonthNames, wraps: true,
-		allowed: "in months 1 … 12 or JAN … DEC, lists, ranges (NOV-FEB), steps (1/3), *",
+		allowed: say.F("in months 1 … 12 or JAN … DEC, lists, ranges (NOV-FEB), steps (1/3), *"),
 	}
 	cronWeekdays = cronField{
 		noun: "weekdays", lo: 1, hi: 7, last: 7, names: cronDayNames, wraps: true, form: formWeekdays,
-		allowed: "in weekdays 1 = SUN … 7 = SAT, lists, ranges (MON-FRI), steps (2/2), L = Saturday, " +
-			"6L = the last Friday, 3#2 = the second Tuesday, *, ?",
+		allowed: say.F("in weekdays 1 = SUN … 7 = SAT, lists, ranges (MON-FRI), steps (2/2), L = Saturday, " +
+			"6L = the last Friday, 3#2 = the second Tuesday, *, ?"),
 	}
 	unixWeekdays = cronField{
 		noun: "weekdays", lo: 0, hi: 7, last: 6, names: cronDayNames, wraps: true, form: formUnixWeekdays,
-		allowed: "in weekdays 0 = SUN … 6 = SAT, 7 = SUN, lists, ranges (MON-FRI), steps (*/2), *",
+		allowed: say.F("in weekdays 0 = SUN … 6 = SAT, 7 = SUN, lists, ranges (MON-FRI), steps (*/2), *"),
 	}
 	cronYears = cronField{
 		noun: "years", lo: firstYear, hi: lastYear, last: lastYear,
-		allowed: "in years 1970 … 2199, lists, ranges (2027-2029), steps (2027/2), *",
+		allowed: say.F("in years 1970 … 2199, lists, ranges (2027-2029), steps (2027/2), *"),
 	}
 )
 

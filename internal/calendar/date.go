@@ -21,7 +21,7 @@ func DateOf(year, month, day int) Date { return Date(daysOf(year, month, 1)) + D
 
 // ParseDate reads YYYY-MM-DD, years 0001 to 9999.
 func ParseDate(text string) (Date, error) {
-	e := &Error{Field: fieldDate, Text: text, Problem: say.F("is not a date"), Allowed: "YYYY-MM-DD, such as 2027-02-05"}
+	e := &Error{Field: fieldDate, Text: text, Problem: say.F("is not a date"), Allowed: say.F("YYYY-MM-DD, such as 2027-02-05")}
 	if text == "" {
 		e.Problem = say.F("is empty")
 		return 0, e

@@ -29,16 +29,16 @@ var (
 )
 
 // What each field takes, for errors.
-const (
-	allowedWeekdays  = "mon … sun (or 0 = Monday … 6), ranges (fri-mon), steps (mon/2), mon#1 … mon#5, friL, L = Sunday, *"
-	allowedMonthDays = "1 … 31, ranges (1-15), steps (1/10), L = last day, 25W = the Monday-Friday nearest to the 25th, *"
-	allowedMonths    = "jan … dec (or 1 … 12), ranges (nov-feb), steps (jan/3), ^ = January, $ = December, *"
+var (
+	allowedWeekdays  = say.F("mon … sun (or 0 = Monday … 6), ranges (fri-mon), steps (mon/2), mon#1 … mon#5, friL, L = Sunday, *")
+	allowedMonthDays = say.F("1 … 31, ranges (1-15), steps (1/10), L = last day, 25W = the Monday-Friday nearest to the 25th, *")
+	allowedMonths    = say.F("jan … dec (or 1 … 12), ranges (nov-feb), steps (jan/3), ^ = January, $ = December, *")
 )
 
 // domain is what distinguishes one day field from another for the parser.
 type domain struct {
 	field   string
-	allowed string
+	allowed say.Text
 	noun    string
 	lo, hi  int
 	names   []string // names[0] belongs to lo; nil: numbers only

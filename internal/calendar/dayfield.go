@@ -84,7 +84,7 @@ func notItems(text string) error {
 	return &Error{
 		Text:    text,
 		Problem: say.F("is neither a text, a number nor a list of these"),
-		Allowed: `one text with commas ("mon-fri,sun"), a number, or a list (["mon-fri", "sun"])`,
+		Allowed: say.F(`one text with commas ("mon-fri,sun"), a number, or a list (["mon-fri", "sun"])`),
 	}
 }
 

@@ -21,7 +21,7 @@ type Error struct {
 	// Problem says what is wrong with the text, as the end of the sentence "TEXT …".
 	Problem say.Text
 	// Allowed says what the field takes.
-	Allowed string
+	Allowed say.Text
 	// Hint is the next step where there is one: the nearest known name, another way to write it.
 	Hint say.Text
 }
@@ -38,7 +38,7 @@ func (e *Error) Said() say.Text {
 	if e.Text != "" {
 		text = say.F("%q %s", cut(e.Text), text)
 	}
-	if e.Allowed != "" {
+	if !e.Allowed.Empty() {
 		text = say.Clauses(text, say.F("allowed: %s", e.Allowed))
 	}
 	text = say.Clauses(text, e.Hint)

@@ -1,7 +1,6 @@
 package calendar
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -78,7 +77,7 @@ func CompileException(def ExceptionDef) (Exception, error) {
 		x.From = date(fieldDate, def.Date)
 		x.To = x.From
 	case def.From == "" && def.To == "":
-		all.add(&Error{Field: fieldDate, Problem: say.F("is missing"), Allowed: "date: YYYY-MM-DD, or from: and to: for a range"})
+		all.add(&Error{Field: fieldDate, Problem: say.F("is missing"), Allowed: say.F("date: YYYY-MM-DD, or from: and to: for a range")})
 	case def.From == "" || def.To == "":
 		missing := fieldTo
 		if def.From == "" {
@@ -95,30 +94,30 @@ func CompileException(def ExceptionDef) (Exception, error) {
 		case x.To-x.From >= MaxExceptionDays:
 			all.add(&Error{
 				Field: fieldTo, Text: def.To, Problem: say.F("is %d days after %s", x.To-x.From, x.From),
-				Allowed: fmt.Sprintf("a range of up to %d days", MaxExceptionDays), Hint: say.F("what lasts is a period of its own"),
+				Allowed: say.F("a range of up to %d days", MaxExceptionDays), Hint: say.F("what lasts is a period of its own"),
 			})
 		}
 	}
 	switch x.Type = ExceptionType(lowerASCII(trimBlank(def.Type))); x.Type {
 	case StartException, StopException:
 	case "":
-		all.add(&Error{Field: fieldType, Problem: say.F("is missing"), Allowed: "type: start or type: stop"})
+		all.add(&Error{Field: fieldType, Problem: say.F("is missing"), Allowed: say.F("type: start or type: stop")})
 	default:
 		all.add(&Error{
-			Field: fieldType, Text: def.Type, Problem: say.F("is not a type of exception"), Allowed: "start or stop",
+			Field: fieldType, Text: def.Type, Problem: say.F("is not a type of exception"), Allowed: say.F("start or stop"),
 			Hint: suggest(string(x.Type), []string{string(StartException), string(StopException)}),
 		})
 	}
 	switch value := trimBlank(def.Value); {
 	case value == "":
-		all.add(&Error{Field: fieldValue, Problem: say.F("is missing"), Allowed: `value: "HH:MM", or none to leave the start or stop out`})
+		all.add(&Error{Field: fieldValue, Problem: say.F("is missing"), Allowed: say.F(`value: "HH:MM", or none to leave the start or stop out`)})
 	case lowerASCII(value) == "none":
 		x.None = true
 	default:
 		at, err := ParseTimeOfDay(value, x.Type == StopException)
 		for _, e := range Faults(err) {
 			e.Field = fieldValue
-			e.Allowed += ", or none"
+			e.Allowed = say.F("%s, or none", e.Allowed)
 			all.add(e)
 		}
 		x.Value = at
@@ -171,7 +170,7 @@ func (s *Schedule) except(list []Exception, all *faults) {
 		return
 	}
 	if len(list) > MaxExceptions {
-		all.add(&Error{Field: fieldExceptions, Problem: say.F("has %d exceptions", len(list)), Allowed: fmt.Sprintf("up to %d", MaxExceptions)})
+		all.add(&Error{Field: fieldExceptions, Problem: say.F("has %d exceptions", len(list)), Allowed: say.F("up to %d", MaxExceptions)})
 		return
 	}
 	days := 0
@@ -187,7 +186,7 @@ func (s *Schedule) except(list []Exception, all *faults) {
 		days += int(x.To-x.From) + 1
 	}
 	if days > MaxExceptionDays {
-		all.add(&Error{Field: fieldExceptions, Problem: say.F("are for %d dates together", days), Allowed: fmt.Sprintf("up to %d", MaxExceptionDays)})
+		all.add(&Error{Field: fieldExceptions, Problem: say.F("are for %d dates together", days), Allowed: say.F("up to %d", MaxExceptionDays)})
 	}
 	if len(all.errs) > 0 {
 		return

@@ -21,8 +21,8 @@ const (
 
 const fieldExpression = "expression"
 
-const allowedExpressions = "cron(min hour day month weekday year), rate(5 minutes), at(2027-02-05T09:00:00), " +
-	"or the five fields of Unix cron"
+var allowedExpressions = say.F("cron(min hour day month weekday year), rate(5 minutes), at(2027-02-05T09:00:00), " +
+	"or the five fields of Unix cron")
 
 // Expression says when a rule fires. It is made by ParseExpression, never changes, and any number of goroutines may
 // ask it at once.

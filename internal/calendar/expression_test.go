@@ -450,7 +450,7 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 			t.Errorf("%q: %v; want %q", tc.text, err, tc.want)
 		}
 		var fault *Error
-		if !errors.As(err, &fault) || fault.Field != "expression" || fault.Allowed == "" {
+		if !errors.As(err, &fault) || fault.Field != "expression" || fault.Allowed.Empty() {
 			t.Errorf("%q: a fault without its place: %#v", tc.text, fault)
 		}
 	}

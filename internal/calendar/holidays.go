@@ -2,7 +2,6 @@ package calendar
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -72,7 +71,7 @@ func CompileHolidays(def HolidaysDef) (*Holidays, error) {
 	var all faults
 	h := &Holidays{name: def.Name, days: make(map[Date]holiday, len(def.Days)+len(def.MakeUp)), years: map[int]bool{}}
 	if n := len(def.Days) + len(def.MakeUp); n > MaxHolidays {
-		all.add(&Error{Field: fieldDays, Problem: say.F("and make_up have %d dates", n), Allowed: fmt.Sprintf("up to %d", MaxHolidays)})
+		all.add(&Error{Field: fieldDays, Problem: say.F("and make_up have %d dates", n), Allowed: say.F("up to %d", MaxHolidays)})
 		return nil, all.err()
 	}
 	add := func(field, date, name string, kind dayKind) {
@@ -120,7 +119,7 @@ func ParseWeekday(text string) (int, error) {
 	if trimBlank(text) == "" {
 		return 0, nil
 	}
-	e := &Error{Field: fieldAs, Text: text, Problem: say.F("is not a weekday"), Allowed: "mon, tue, wed, thu, fri, sat or sun"}
+	e := &Error{Field: fieldAs, Text: text, Problem: say.F("is not a weekday"), Allowed: say.F("mon, tue, wed, thu, fri, sat or sun")}
 	if len(text) > maxText {
 		return 0, e
 	}

@@ -38,14 +38,14 @@ func CompilePeriod(def PeriodDef) (*Period, error) {
 	if strings.ContainsAny(def.Name, "@,") || trimBlank(def.Name) != def.Name {
 		all.add(&Error{
 			Field: "name", Text: def.Name, Problem: say.F("cannot be named in a schedule"),
-			Allowed: "a name without @ and comma, and without blanks at its ends",
+			Allowed: say.F("a name without @ and comma, and without blanks at its ends"),
 		})
 	}
 	p := &Period{name: def.Name, hasBegin: def.BeginTime != "", hasEnd: def.EndTime != "", onHolidays: def.OnHolidays}
 	if !p.hasBegin && !p.hasEnd && def.Weekdays.absent() && def.MonthDays.absent() && def.Months.absent() {
 		all.add(&Error{
 			Problem: say.F("says neither a time nor a day"),
-			Allowed: "at least one of begintime, endtime, weekdays, monthdays and months",
+			Allowed: say.F("at least one of begintime, endtime, weekdays, monthdays and months"),
 			Hint:    say.F(`for "always" write weekdays: "*"`),
 		})
 	}

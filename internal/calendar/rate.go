@@ -8,7 +8,7 @@ import (
 	"dayshift/internal/say"
 )
 
-const allowedRate = "rate(n minutes), rate(n hours) or rate(n days); with 1 the word is minute, hour or day"
+var allowedRate = say.F("rate(n minutes), rate(n hours) or rate(n days); with 1 the word is minute, hour or day")
 
 // maxRate bounds the number in a rate: far longer between two fires than any rule lives, in every unit.
 const maxRate = 1_000_000

@@ -182,13 +182,13 @@ func compile(
 	if def.StartLead < 0 || def.StartLead > MaxStartLead {
 		all.add(&Error{
 			Field: "start_lead", Text: def.StartLead.String(), Problem: say.F("is out of range"),
-			Allowed: "0 to " + MaxStartLead.String(),
+			Allowed: say.F("0 to %s", MaxStartLead.String()),
 		})
 	}
 	if len(def.Periods) > MaxPeriods {
 		all.add(&Error{
 			Field: fieldPeriods, Problem: say.F("has %d periods", len(def.Periods)),
-			Allowed: fmt.Sprintf("up to %d", MaxPeriods),
+			Allowed: say.F("up to %d", MaxPeriods),
 		})
 	}
 	for i, ref := range refs {
@@ -213,7 +213,7 @@ func compile(
 	default:
 		all.add(&Error{
 			Field: OverrideReason, Text: def.OverrideStatus, Problem: say.F("is not a status"),
-			Allowed: "running or stopped", Hint: suggest(status, []string{"running", "stopped"}),
+			Allowed: say.F("running or stopped"), Hint: suggest(status, []string{"running", "stopped"}),
 		})
 	}
 	if err := all.err(); err != nil {
@@ -254,7 +254,7 @@ type periodRef struct {
 }
 
 // allowedRef is what an item of the list takes.
-const allowedRef = `the name of a period, or NAME@TYPE as in "weekend@t3.small"`
+var allowedRef = say.F(`the name of a period, or NAME@TYPE as in "weekend@t3.small"`)
 
 func parseRefs(texts PeriodRefs) ([]periodRef, error) {
 	if len(texts) == 1 && trimBlank(texts[0]) == "" {
@@ -304,9 +304,9 @@ func unknownPeriod(ref periodRef, known []string) *Error {
 	case !suggest(ref.period, known).Empty():
 		e.Hint = suggest(ref.period, known)
 	case len(known) <= maxNames:
-		e.Allowed = list(known).String()
+		e.Allowed = list(known)
 	default:
-		e.Allowed = fmt.Sprintf("%s … (%d periods)", strings.Join(known[:maxNames], ", "), len(known))
+		e.Allowed = say.F("%s … (%d periods)", strings.Join(known[:maxNames], ", "), len(known))
 	}
 	return e
 }

@@ -26,9 +26,9 @@ func (t TimeOfDay) seconds() int64 { return int64(t) * 60 }
 
 // ParseTimeOfDay reads H:MM or HH:MM, 00:00-23:59; 24:00 too where the time is an end.
 func ParseTimeOfDay(text string, end bool) (TimeOfDay, error) {
-	e := &Error{Field: fieldBegin, Text: text, Allowed: "H:MM or HH:MM from 00:00 to 23:59"}
+	e := &Error{Field: fieldBegin, Text: text, Allowed: say.F("H:MM or HH:MM from 00:00 to 23:59")}
 	if end {
-		e.Field, e.Allowed = fieldEnd, e.Allowed+", and 24:00"
+		e.Field, e.Allowed = fieldEnd, say.F("%s, and 24:00", e.Allowed)
 	}
 	if text == "" {
 		e.Problem = say.F("is empty")

@@ -30,7 +30,7 @@ func LoadZone(name string) (*time.Location, error) {
 	if loc, ok := zones.Load(name); ok {
 		return loc.(*time.Location), nil //nolint:errcheck // only the last lines of this function store into the map
 	}
-	e := &Error{Field: fieldTimezone, Text: name, Allowed: "an IANA name such as UTC, Asia/Seoul or America/New_York"}
+	e := &Error{Field: fieldTimezone, Text: name, Allowed: say.F("an IANA name such as UTC, Asia/Seoul or America/New_York")}
 	switch {
 	case name == "":
 		e.Problem = say.F("is empty")

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"net/textproto"
 	"regexp"
 	"slices"
@@ -103,7 +102,7 @@ func (b *builder) channel(path string, c *Channel) {
 }
 
 func (b *builder) topic(at, text string) {
-	f := Fault{Text: text, Allowed: "arn:PARTITION:sns:REGION:ACCOUNT:NAME with partition aws, aws-cn or aws-us-gov"}
+	f := Fault{Text: text, Allowed: say.F("arn:PARTITION:sns:REGION:ACCOUNT:NAME with partition aws, aws-cn or aws-us-gov")}
 	switch {
 	case !topicPattern.MatchString(text):
 		f.Problem = say.F("is not the ARN of a topic")
@@ -131,8 +130,8 @@ func (b *builder) hookAddress(at string, c *Channel) {
 		b.faultAt(at, *f)
 		return
 	}
-	const allowed = "the https:// address of a webhook"
-	u, err := outbound.ParseAddress(value, allowed)
+	allowed := say.F("the https:// address of a webhook")
+	u, err := outbound.ParseAddress(value, allowed.String())
 	switch {
 	case err != nil:
 		problem, fix := addressFault(err)
@@ -151,7 +150,7 @@ func (b *builder) hookSecret(at string, s Secret) Secret {
 	case f != nil:
 		b.faultAt(at, *f)
 	case n < minHookSecret || n > maxHookSecret:
-		b.faultAt(at, Fault{Problem: say.F("is %d characters long %s", n, hidden(source)), Allowed: fmt.Sprintf("%d to %d characters", minHookSecret, maxHookSecret), Fix: say.F("make one: openssl rand -hex 32")})
+		b.faultAt(at, Fault{Problem: say.F("is %d characters long %s", n, hidden(source)), Allowed: say.F("%d to %d characters", minHookSecret, maxHookSecret), Fix: say.F("make one: openssl rand -hex 32")})
 	default:
 		return Secret{value: value, source: source}
 	}
@@ -169,7 +168,7 @@ func (b *builder) headers(path string, c *Channel) {
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
 		switch {
 		case !headerPattern.MatchString(name):
-			b.nameFault(at, Fault{Text: name, Problem: say.F("is not the name of a header"), Allowed: "1 to 64 letters, digits and hyphens, such as X-Team"})
+			b.nameFault(at, Fault{Text: name, Problem: say.F("is not the name of a header"), Allowed: say.F("1 to 64 letters, digits and hyphens, such as X-Team")})
 		case slices.Contains(ownHeaders, canonical):
 			b.nameFault(at, Fault{Text: name, Problem: say.F("is a header that Dayshift sets itself"), Fix: say.F("remove it")})
 		case seen[canonical] != "":
@@ -185,7 +184,7 @@ func (b *builder) headers(path string, c *Channel) {
 		case f != nil:
 			b.faultAt(at, *f)
 		case value == "" || len(value) > maxHeaderValue || strings.ContainsFunc(value, unicode.IsControl) || strings.TrimSpace(value) != value:
-			b.faultAt(at, Fault{Problem: say.F("is not the value of a header %s", hidden(source)), Allowed: fmt.Sprintf("1 to %d bytes without control characters, and no blanks at its ends", maxHeaderValue)})
+			b.faultAt(at, Fault{Problem: say.F("is not the value of a header %s", hidden(source)), Allowed: say.F("1 to %d bytes without control characters, and no blanks at its ends", maxHeaderValue)})
 		default:
 			c.Headers[name] = Secret{value: value, source: source}
 		}
@@ -202,7 +201,7 @@ func (b *builder) chosen(path string, list, known []string) {
 		switch {
 		case b.unread(at):
 		case known != nil && !slices.Contains(known, word):
-			b.faultAt(at, Fault{Text: word, Problem: say.F("is no kind of message"), Allowed: strings.Join(known, ", "), Fix: didYouMean(word, known)})
+			b.faultAt(at, Fault{Text: word, Problem: say.F("is no kind of message"), Allowed: say.Names(known), Fix: didYouMean(word, known)})
 		case word == "":
 			b.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("write a name, or remove the entry")})
 		case slices.Contains(list[:i], word):

@@ -25,7 +25,7 @@ func (b *builder) calendar(name string, h Holidays) *calendar.Holidays {
 	_, file := b.at[path+".file"]
 	_, address := b.at[path+".url"]
 	if len(h.Days)+len(h.MakeUp) == 0 && !file && !address && h.Builtin == "" && !b.reported(path) {
-		b.nameFault(path, Fault{Problem: say.F("has no dates"), Allowed: "days, make_up, file, url or builtin", Fix: say.F("write builtin: cn, kr or us, or list the days")})
+		b.nameFault(path, Fault{Problem: say.F("has no dates"), Allowed: say.F("days, make_up, file, url or builtin"), Fix: say.F("write builtin: cn, kr or us, or list the days")})
 	}
 	own := calendar.HolidaysDef{Name: name}
 	for i, day := range h.Days {
@@ -132,7 +132,7 @@ func (b *builder) published(name string, h Holidays) *calendar.Holidays {
 		compiled, err := regexp.Compile(h.MakeUpPattern)
 		switch {
 		case err != nil:
-			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: say.F("is not a regular expression: %v", err), Allowed: "RE2 syntax, such as \"班|make-up\""})
+			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: say.F("is not a regular expression: %v", err), Allowed: say.F(`RE2 syntax, such as "班|make-up"`)})
 			return nil
 		case len(h.MakeUpPattern) > maxNote:
 			b.faultAt(at, Fault{Text: h.MakeUpPattern, Problem: say.F("is longer than %d bytes", maxNote)})
@@ -167,7 +167,7 @@ func (b *builder) calendarFile(path string, h Holidays, makeUp *regexp.Regexp) *
 		b.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("name an .ics file, or remove the line")})
 		return nil
 	}
-	f := Fault{Text: shownURL(h.File), Allowed: "the path of an iCalendar file (.ics), relative to the folder of the configuration"}
+	f := Fault{Text: shownURL(h.File), Allowed: say.F("the path of an iCalendar file (.ics), relative to the folder of the configuration")}
 	if strings.Contains(h.File, "://") {
 		f.Problem, f.Fix = say.F("is an address, not a path"), say.F("write url: instead of file:")
 		b.faultAt(at, f)
@@ -190,7 +190,7 @@ func (b *builder) calendarFile(path string, h Holidays, makeUp *regexp.Regexp) *
 	}
 	days, err := b.events(data, makeUp)
 	if err != nil {
-		f.Problem, f.Allowed = say.F("cannot be used: %v", err), "an iCalendar file (RFC 5545) with events"
+		f.Problem, f.Allowed = say.F("cannot be used: %v", err), say.F("an iCalendar file (RFC 5545) with events")
 		b.faultAt(at, f)
 		return nil
 	}
@@ -230,7 +230,7 @@ func shortURL(text string) string {
 
 // checkURL says what is wrong with the address of a calendar.
 func checkURL(text string) *Fault {
-	f := &Fault{Text: shownURL(text), Allowed: fmt.Sprintf("an address of up to %d bytes that begins with https:// or http://", holiday.MaxAddress)}
+	f := &Fault{Text: shownURL(text), Allowed: say.F("an address of up to %d bytes that begins with https:// or http://", holiday.MaxAddress)}
 	switch {
 	case text == "":
 		f.Problem, f.Fix = say.F("is empty"), say.F("write the address, or remove the line")
@@ -337,7 +337,7 @@ func (b *builder) observes(path string, names []string) []*calendar.Holidays {
 			switch {
 			case len(all) > maxListed:
 			case len(all) > 0:
-				f.Allowed = strings.Join(sortedKeys(all), ", ")
+				f.Allowed = say.Names(sortedKeys(all))
 			case slices.Contains(holiday.Codes, name):
 				f.Fix = say.F("add holidays: {%s: {builtin: %s}}", name, name)
 			default:

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -180,7 +179,7 @@ type pair struct {
 
 // mapping gives the entries of a mapping, merged ones (<<) last and only where
 // the key is not given itself. Duplicates are noted and left out.
-func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool) {
+func (d *decoder) mapping(path string, node ast.Node, what say.Text) ([]pair, bool) {
 	list, ok := entries(node)
 	if !ok {
 		at := d.spotOf(node)
@@ -207,7 +206,7 @@ func (d *decoder) mapping(path string, node ast.Node, what string) ([]pair, bool
 		at := d.spotOf(entry.Key)
 		key, quoted, isText := scalar(entry.Key)
 		if !isText {
-			d.fault(at, Fault{Path: path, Problem: say.F("is not a name"), Allowed: "a text as key"})
+			d.fault(at, Fault{Path: path, Problem: say.F("is not a name"), Allowed: say.F("a text as key")})
 			continue
 		}
 		if key == "<<" && !quoted {
@@ -247,7 +246,7 @@ func (d *decoder) merge(path string, node ast.Node, have map[string]int, depth i
 	}
 	list, ok := entries(node)
 	if !ok {
-		d.fault(at, Fault{Path: path, Problem: say.F("<< does not name a mapping"), Allowed: "an alias such as *office"})
+		d.fault(at, Fault{Path: path, Problem: say.F("<< does not name a mapping"), Allowed: say.F("an alias such as *office")})
 		return nil
 	}
 	var all []pair
@@ -297,7 +296,7 @@ func (d *decoder) structure(path string, node ast.Node, into reflect.Value) {
 	setDefaults(into)
 	t := into.Type()
 	names, known := fields(t)
-	list, ok := d.mapping(path, node, "KEY: VALUE lines with "+strings.Join(names, ", "))
+	list, ok := d.mapping(path, node, say.F("KEY: VALUE lines with %s", say.Names(names)))
 	if !ok {
 		return
 	}
@@ -347,7 +346,7 @@ func (d *decoder) unknown(path, structName string, names []string, entry pair) {
 		d.fault(entry.at, f)
 		return
 	}
-	f.Problem, f.Allowed = say.F("is not a known key"), strings.Join(names, ", ")
+	f.Problem, f.Allowed = say.F("is not a known key"), say.Names(names)
 	if word := nearest(strings.ReplaceAll(entry.key, "-", "_"), names); word != "" {
 		f.Fix = say.F("did you mean %s?", word)
 	} else if word := squeeze(entry.key, names); word != "" {
@@ -437,7 +436,7 @@ func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag refl
 		d.duration(path, node, into, tag)
 		return
 	case secretType:
-		if text, ok := d.text(path, node, "a text"); ok {
+		if text, ok := d.text(path, node, say.F("a text")); ok {
 			into.Set(reflect.ValueOf(Secret{value: text}))
 		}
 		return
@@ -461,7 +460,7 @@ func (d *decoder) value(path string, node ast.Node, into reflect.Value, tag refl
 	case reflect.Int, reflect.Float64:
 		d.number(path, node, into, tag)
 	case reflect.String:
-		if text, ok := d.text(path, node, "a text"); ok {
+		if text, ok := d.text(path, node, say.F("a text")); ok {
 			into.SetString(d.word(path, text, tag))
 		}
 	default:
@@ -484,7 +483,7 @@ func (d *decoder) empty(path string, into reflect.Value) {
 }
 
 // text reads a scalar as it is written: the ID 012345678901 stays as it is with quotes and without.
-func (d *decoder) text(path string, node ast.Node, allowed string) (string, bool) {
+func (d *decoder) text(path string, node ast.Node, allowed say.Text) (string, bool) {
 	text, _, ok := scalar(node)
 	if !ok {
 		d.faultAt(path, Fault{Problem: say.F("is %s", nodeWords(node)), Allowed: allowed})
@@ -504,7 +503,7 @@ func (d *decoder) word(path, text string, tag reflect.StructTag) string {
 		folded = strings.ToLower(strings.TrimSpace(text))
 	}
 	if !slices.Contains(words, folded) {
-		d.faultAt(path, Fault{Text: text, Problem: say.F("is not one of the words allowed"), Allowed: strings.Join(words, ", "), Fix: didYouMean(text, words)})
+		d.faultAt(path, Fault{Text: text, Problem: say.F("is not one of the words allowed"), Allowed: say.Names(words), Fix: didYouMean(text, words)})
 	}
 	return folded
 }
@@ -515,7 +514,7 @@ func (d *decoder) boolean(path string, node ast.Node, into reflect.Value) {
 		into.SetBool(n.Value)
 		return
 	}
-	f := Fault{Text: text, Problem: say.F("is not true or false"), Allowed: "true or false, without quotes"}
+	f := Fault{Text: text, Problem: say.F("is not true or false"), Allowed: say.F("true or false, without quotes")}
 	if !ok {
 		f.Problem = say.F("is %s", nodeWords(node))
 	}
@@ -533,9 +532,9 @@ func (d *decoder) boolean(path string, node ast.Node, into reflect.Value) {
 
 func (d *decoder) number(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
 	low, high := tag.Get("min"), tag.Get("max")
-	allowed := "a whole number from " + low + " to " + high
+	allowed := say.F("a whole number from %s to %s", low, high)
 	if into.Kind() == reflect.Float64 {
-		allowed = "a number from " + low + " to " + high
+		allowed = say.F("a number from %s to %s", low, high)
 	}
 	text, quoted, ok := scalar(node)
 	f := Fault{Text: text, Problem: say.F("is not a number"), Allowed: allowed}
@@ -573,7 +572,7 @@ func (d *decoder) number(path string, node ast.Node, into reflect.Value, tag ref
 func (d *decoder) duration(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
 	low, _ := ParseDuration(tag.Get("min"))
 	high, _ := ParseDuration(tag.Get("max"))
-	allowed := fmt.Sprintf("a duration such as 90s, 10m, 2h or 7d, from %s to %s", low, high)
+	allowed := say.F("a duration such as 90s, 10m, 2h or 7d, from %s to %s", low, high)
 	text, ok := d.text(path, node, allowed)
 	if !ok {
 		return
@@ -597,7 +596,7 @@ func (d *decoder) duration(path string, node ast.Node, into reflect.Value, tag r
 // calendar: what a day expression or a list of periods means is decided there.
 func (d *decoder) items(path string, node ast.Node, into reflect.Value) {
 	list, isList := node.(*ast.SequenceNode)
-	const allowed = "one text with commas, or a list of texts"
+	allowed := say.F("one text with commas, or a list of texts")
 	var texts []string
 	if !isList {
 		text, ok := d.text(path, node, allowed)
@@ -655,7 +654,7 @@ func (d *decoder) list(path string, node ast.Node, into reflect.Value, tag refle
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
 		text, _, isText := scalar(node)
-		f := Fault{Text: text, Problem: say.F("is not a list"), Allowed: "a list"}
+		f := Fault{Text: text, Problem: say.F("is not a list"), Allowed: say.F("a list")}
 		switch {
 		case isText:
 			f.Fix = say.F("write [%s]", strings.Join(splitList(text), ", "))
@@ -687,7 +686,7 @@ func splitList(text string) []string {
 
 // named reads a mapping of names to structs.
 func (d *decoder) named(path string, node ast.Node, into reflect.Value, tag reflect.StructTag) {
-	list, ok := d.mapping(path, node, "NAME: {…} lines")
+	list, ok := d.mapping(path, node, say.F("NAME: {…} lines"))
 	if !ok {
 		return
 	}
@@ -704,7 +703,7 @@ func (d *decoder) named(path string, node ast.Node, into reflect.Value, tag refl
 
 // texts reads a mapping of keys to texts.
 func (d *decoder) texts(path string, node ast.Node, into reflect.Value) {
-	list, ok := d.mapping(path, node, "KEY: TEXT lines")
+	list, ok := d.mapping(path, node, say.F("KEY: TEXT lines"))
 	if !ok {
 		return
 	}
@@ -721,7 +720,7 @@ func (d *decoder) texts(path string, node ast.Node, into reflect.Value) {
 			continue
 		}
 		d.at[at] = d.spotOf(value)
-		if text, ok := d.text(at, value, "a text"); ok {
+		if text, ok := d.text(at, value, say.F("a text")); ok {
 			into.SetMapIndex(reflect.ValueOf(entry.key), reflect.ValueOf(text))
 		}
 	}

@@ -50,7 +50,7 @@ func (q EventQueue) ARN() string {
 func parseQueue(text string) (EventQueue, *Fault) {
 	f := &Fault{
 		Text: text, Problem: say.F("is not a queue of SQS"),
-		Allowed: "its address such as https://sqs.eu-central-1.amazonaws.com/111122223333/dayshift-events, or its ARN such as arn:aws:sqs:eu-central-1:111122223333:dayshift-events",
+		Allowed: say.F("its address such as https://sqs.eu-central-1.amazonaws.com/111122223333/dayshift-events, or its ARN such as arn:aws:sqs:eu-central-1:111122223333:dayshift-events"),
 	}
 	var region, account, name string
 	var partition fleet.Partition
@@ -83,7 +83,7 @@ func parseQueue(text string) (EventQueue, *Fault) {
 		return EventQueue{}, f
 	}
 	if len(name) > maxQueueName {
-		f.Problem, f.Allowed = say.F("has a name that is too long"), fmt.Sprintf("at most %d characters", maxQueueName)
+		f.Problem, f.Allowed = say.F("has a name that is too long"), say.F("at most %d characters", maxQueueName)
 		return EventQueue{}, f
 	}
 	return EventQueue{Scope: fleet.Scope{Account: fleet.AccountID(account), Region: fleet.Region(region)}, Name: name}, nil
@@ -114,7 +114,7 @@ func (b *builder) eventQueue() {
 	}
 	if _, written := b.at["events.profile"]; written {
 		if problem := badTagText(c.Profile, maxProfile); !problem.Empty() {
-			b.faultAt("events.profile", Fault{Text: c.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
+			b.faultAt("events.profile", Fault{Text: c.Profile, Problem: problem, Allowed: say.F("the name of a profile in ~/.aws/config")})
 		}
 	}
 	c.ExternalID = reader.ExternalID

@@ -26,7 +26,7 @@ type Fault struct {
 	// Problem says what is wrong, as the end of the sentence "TEXT …".
 	Problem say.Text `json:"problem"`
 	// Allowed says what the field takes.
-	Allowed string `json:"allowed,omitempty"`
+	Allowed say.Text `json:"allowed,omitzero"`
 	// Fix says what to do.
 	Fix say.Text `json:"fix,omitzero"`
 
@@ -71,11 +71,10 @@ func (f Fault) Said() say.Text {
 
 // Remedy says what the field takes and what to do; nothing where neither is known.
 func (f Fault) Remedy() say.Text {
-	allowed := say.Text{}
-	if f.Allowed != "" {
-		allowed = say.F("allowed: %s", f.Allowed)
+	if f.Allowed.Empty() {
+		return f.Fix
 	}
-	return say.Clauses(allowed, f.Fix)
+	return say.Clauses(say.F("allowed: %s", f.Allowed), f.Fix)
 }
 
 // Place is FILE:LINE:COLUMN, or FILE alone for what concerns the file as a whole.
@@ -100,8 +99,8 @@ func (f Fault) Error() string {
 		mark := strings.Repeat("^", max(1, len(pad(string(marked)))))
 		fmt.Fprintf(&b, "  %s | %s%s\n", strings.Repeat(" ", len(number)), pad(before), mark)
 	}
-	if f.Allowed != "" {
-		b.WriteString("  allowed: " + f.Allowed + "\n")
+	if !f.Allowed.Empty() {
+		b.WriteString("  allowed: " + f.Allowed.String() + "\n")
 	}
 	if !f.Fix.Empty() {
 		b.WriteString("  fix: " + f.Fix.String() + "\n")

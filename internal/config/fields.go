@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -138,7 +139,7 @@ func (d *decoder) plain(path string, node ast.Node) any {
 	if text, _, ok := scalar(node); ok {
 		return text
 	}
-	pairs, _ := d.mapping(path, node, "KEY: VALUE")
+	pairs, _ := d.mapping(path, node, say.F("KEY: VALUE"))
 	values := map[string]any{}
 	for _, pair := range pairs {
 		values[pair.key] = d.plain(path, pair.value)

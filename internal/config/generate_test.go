@@ -22,6 +22,7 @@ import (
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/golden"
+	"dayshift/internal/say"
 )
 
 // docs is where the generated pages lie.
@@ -616,7 +617,7 @@ func plain(t *testing.T, d *decoder, node yamlast.Node) any {
 	if text, _, ok := scalar(node); ok {
 		return text
 	}
-	pairs, _ := d.mapping("", node, "")
+	pairs, _ := d.mapping("", node, say.Text{})
 	fields := map[string]any{}
 	for _, pair := range pairs {
 		fields[pair.key] = plain(t, d, pair.value)

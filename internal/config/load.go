@@ -267,7 +267,7 @@ func (e Env) secret(text string) (value, source string, fault *Fault) {
 	}
 	for _, prefix := range []string{"secretsmanager:", "ssm:", "vault:"} {
 		if strings.HasPrefix(text, prefix) {
-			return "", "", &Fault{Text: prefix + "…", Problem: say.F("is not in this version"), Allowed: "${NAME} from the environment, file:PATH, or the value itself"}
+			return "", "", &Fault{Text: prefix + "…", Problem: say.F("is not in this version"), Allowed: say.F("${NAME} from the environment, file:PATH, or the value itself")}
 		}
 	}
 	if !strings.Contains(text, "${") {
@@ -280,7 +280,7 @@ func (e Env) secret(text string) (value, source string, fault *Fault) {
 			return ""
 		}
 		if !variableName.MatchString(name) {
-			fault = &Fault{Text: found, Problem: say.F("is not the name of an environment variable"), Allowed: "${NAME} with letters, digits and _"}
+			fault = &Fault{Text: found, Problem: say.F("is not the name of an environment variable"), Allowed: say.F("${NAME} with letters, digits and _")}
 			return ""
 		}
 		source = "${" + name + "}"
@@ -293,7 +293,7 @@ func (e Env) secret(text string) (value, source string, fault *Fault) {
 		return ""
 	})
 	if fault == nil && strings.Contains(value, "${") && !variable.MatchString(text) {
-		fault = &Fault{Problem: say.F("has a ${ without its }"), Allowed: "${NAME}"}
+		fault = &Fault{Problem: say.F("has a ${ without its }"), Allowed: say.F("${NAME}")}
 	}
 	return value, source, fault
 }
@@ -302,7 +302,7 @@ func (e Env) secretFile(path string) (value, source string, fault *Fault) {
 	source = "file:" + path
 	f := Fault{Text: source}
 	if e.ReadFile == nil || path == "" {
-		f.Problem, f.Allowed = say.F("names no file that can be read here"), "file:PATH"
+		f.Problem, f.Allowed = say.F("names no file that can be read here"), say.F("file:PATH")
 		return "", "", &f
 	}
 	data, err := e.ReadFile(path)

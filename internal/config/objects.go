@@ -244,7 +244,7 @@ func (b *builder) decode(o *candidate) {
 	}
 	b.keys[o.path] = spot{src: o.src, text: o.Name}
 	if len(o.Spec) > MaxSpec {
-		b.nameFault(o.path, Fault{Problem: say.F("has a spec of %d bytes", len(o.Spec)), Allowed: fmt.Sprintf("up to %d", MaxSpec)})
+		b.nameFault(o.path, Fault{Problem: say.F("has a spec of %d bytes", len(o.Spec)), Allowed: say.F("up to %d", MaxSpec)})
 		return
 	}
 	node, err := jsonNode(o.Spec)
@@ -252,7 +252,7 @@ func (b *builder) decode(o *candidate) {
 		err = errors.New("its spec is empty")
 	}
 	if err != nil {
-		b.nameFault(o.path, Fault{Problem: say.F("cannot be read: %v", err), Allowed: "a JSON object with what stands below the name in a file"})
+		b.nameFault(o.path, Fault{Problem: say.F("cannot be read: %v", err), Allowed: say.F("a JSON object with what stands below the name in a file")})
 		return
 	}
 	setDefaults(o.value)

@@ -115,18 +115,18 @@ func (b *builder) organizations() {
 		b.externalID(path, &reader, b.env)
 		o.ExternalID = reader.ExternalID
 		if !sessionPattern.MatchString(o.SessionName) {
-			b.faultAt(path+".session_name", Fault{Text: o.SessionName, Problem: say.F("is not a session name"), Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
+			b.faultAt(path+".session_name", Fault{Text: o.SessionName, Problem: say.F("is not a session name"), Allowed: say.F("2 to 64 letters, digits and _ + = , . @ -")})
 		}
 		if problem := badNote(o.Name, maxTagValue); !problem.Empty() {
 			b.faultAt(path+".name", Fault{Text: o.Name, Problem: problem})
 		}
 		if _, written := b.at[path+".profile"]; written {
 			if problem := badTagText(o.Profile, maxProfile); !problem.Empty() {
-				b.faultAt(path+".profile", Fault{Text: o.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
+				b.faultAt(path+".profile", Fault{Text: o.Profile, Problem: problem, Allowed: say.F("the name of a profile in ~/.aws/config")})
 			}
 		}
 		if !memberRolePattern.MatchString(o.MemberRole) || len(o.MemberRole) > maxMemberRole {
-			f := Fault{Text: o.MemberRole, Problem: say.F("is not the name of a role"), Allowed: "a name such as dayshift, or a path and a name such as ops/dayshift"}
+			f := Fault{Text: o.MemberRole, Problem: say.F("is not the name of a role"), Allowed: say.F("a name such as dayshift, or a path and a name such as ops/dayshift")}
 			if parts := rolePattern.FindStringSubmatch(o.MemberRole); parts != nil {
 				f.Problem, f.Fix = say.F("is the role of one account"), say.F("write its name alone: %s", o.MemberRole[strings.Index(o.MemberRole, ":role/")+len(":role/"):])
 			}
@@ -165,9 +165,9 @@ func (b *builder) units(path string, list []string, accounts bool) []string {
 	var units []string
 	for i, id := range list {
 		at := index(path, i)
-		f := Fault{Text: id, Problem: say.F("is no organizational unit"), Allowed: "the ID of a unit such as ou-ab12-cd345678, or of the root such as r-ab12"}
+		f := Fault{Text: id, Problem: say.F("is no organizational unit"), Allowed: say.F("the ID of a unit such as ou-ab12-cd345678, or of the root such as r-ab12")}
 		if accounts {
-			f.Problem, f.Allowed = say.F("is neither an account nor an organizational unit"), "an account ID of twelve digits, in quotes, or the ID of a unit such as ou-ab12-cd345678"
+			f.Problem, f.Allowed = say.F("is neither an account nor an organizational unit"), say.F("an account ID of twelve digits, in quotes, or the ID of a unit such as ou-ab12-cd345678")
 		}
 		_, err := fleet.ParseAccountID(id)
 		switch {
@@ -199,7 +199,7 @@ func (b *builder) accountIDs(path string, list []fleet.AccountID) {
 		switch {
 		case b.unread(at):
 		case err != nil:
-			b.faultAt(at, Fault{Text: string(id), Problem: say.F("is not an AWS account ID"), Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(id))})
+			b.faultAt(at, Fault{Text: string(id), Problem: say.F("is not an AWS account ID"), Allowed: say.F(`exactly twelve digits, in quotes, such as "111122223333"`), Fix: fixAccount(string(id))})
 		case slices.Contains(list[:i], id):
 			b.faultAt(at, Fault{Text: string(id), Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		}

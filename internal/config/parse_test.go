@@ -268,7 +268,7 @@ func checkRefused(t *testing.T, refs []string, periods []map[string]any, indent 
 	if f.Text != "" && !strings.HasPrefix(strings.TrimLeft(source[f.Column-1:], `"`), strings.TrimSpace(f.Text)) {
 		t.Errorf("the mark is not below %q:\n%v", f.Text, f)
 	}
-	if f.Problem.Empty() || f.Allowed == "" && f.Fix.Empty() {
+	if f.Problem.Empty() || f.Allowed.Empty() && f.Fix.Empty() {
 		t.Errorf("the fault says neither what is allowed nor what to do: %+v", f)
 	}
 }

@@ -52,7 +52,7 @@ func (b *builder) reservation(name string, r Reservation) *reservation.Reservati
 		compiled.EBSOptimized = &r.EBSOptimized
 	}
 	if b.readable(path+".placement_group") && !placementGroup.MatchString(r.PlacementGroup) {
-		b.faultAt(path+".placement_group", Fault{Text: r.PlacementGroup, Problem: say.F("is not the ARN of a placement group"), Allowed: "arn:aws:ec2:REGION:ACCOUNT:placement-group/NAME"})
+		b.faultAt(path+".placement_group", Fault{Text: r.PlacementGroup, Problem: say.F("is not the ARN of a placement group"), Allowed: say.F("arn:aws:ec2:REGION:ACCOUNT:placement-group/NAME")})
 	}
 	b.parts(path, r, compiled)
 	b.window(path, r, compiled)
@@ -85,13 +85,13 @@ func (b *builder) reservationScope(path string, r Reservation) fleet.Scope {
 			b.faultAt(at, f)
 		default:
 			if len(accounts) <= maxListed {
-				f.Allowed = strings.Join(accounts, ", ")
+				f.Allowed = say.Names(accounts)
 			}
 			b.faultAt(at, f)
 		}
 	}
 	if at := path + ".region"; b.readable(at) && known && !slices.Contains(regions, string(r.Region)) {
-		b.faultAt(at, Fault{Text: string(r.Region), Problem: say.F("is not a region of the account"), Allowed: strings.Join(regions, ", "), Fix: didYouMean(string(r.Region), regions)})
+		b.faultAt(at, Fault{Text: string(r.Region), Problem: say.F("is not a region of the account"), Allowed: say.Names(regions), Fix: didYouMean(string(r.Region), regions)})
 	}
 	return fleet.Scope{Account: r.Account, Region: r.Region}
 }
@@ -115,12 +115,12 @@ func (b *builder) parts(path string, r Reservation, compiled *reservation.Reserv
 	}
 	switch at := path + ".zones"; {
 	case len(r.Zones) > maxZones:
-		b.faultAt(at, Fault{Problem: say.F("has %d zones", len(r.Zones)), Allowed: fmt.Sprintf("up to %d", maxZones)})
+		b.faultAt(at, Fault{Problem: say.F("has %d zones", len(r.Zones)), Allowed: say.F("up to %d", maxZones)})
 	case len(r.Zones) == 0 && b.readable(at) && !b.reported(at):
 		b.faultAt(at, Fault{Problem: say.F("is empty"), Fix: say.F("name a zone, such as %sa", r.Region)})
 	}
 	if len(r.Alternatives) > maxAlternatives {
-		b.faultAt(path+".alternatives", Fault{Problem: say.F("has %d entries", len(r.Alternatives)), Allowed: fmt.Sprintf("up to %d", maxAlternatives)})
+		b.faultAt(path+".alternatives", Fault{Problem: say.F("has %d entries", len(r.Alternatives)), Allowed: say.F("up to %d", maxAlternatives)})
 		return
 	}
 	for i, other := range r.Alternatives {
@@ -153,7 +153,7 @@ func (b *builder) parts(path string, r Reservation, compiled *reservation.Reserv
 func (b *builder) instanceType(at, text string) string {
 	kind := strings.ToLower(strings.TrimSpace(text))
 	if b.readable(at) && !policy.IsInstanceType(kind) {
-		b.faultAt(at, Fault{Text: text, Problem: say.F("is not an instance type"), Allowed: "family, dot and size, such as r5b.2xlarge"})
+		b.faultAt(at, Fault{Text: text, Problem: say.F("is not an instance type"), Allowed: say.F("family, dot and size, such as r5b.2xlarge")})
 		return ""
 	}
 	return kind
@@ -163,7 +163,7 @@ func (b *builder) instanceType(at, text string) string {
 func (b *builder) zoneIn(at, zone string, region fleet.Region) bool {
 	switch {
 	case !availabilityZone.MatchString(zone):
-		f := Fault{Text: zone, Problem: say.F("is not the name of an availability zone"), Allowed: "a region and a letter, such as ap-northeast-1c"}
+		f := Fault{Text: zone, Problem: say.F("is not the name of an availability zone"), Allowed: say.F("a region and a letter, such as ap-northeast-1c")}
 		if strings.Contains(zone, "-az") {
 			f.Fix = say.F("write the name, which each account has its own of, not the ID")
 		}
@@ -255,7 +255,7 @@ func (b *builder) localInstant(path, text string, zone *time.Location) (at time.
 	}
 	f := Fault{
 		Text: text, Problem: say.F("is not a date and a time"),
-		Allowed: "a local time such as 2026-11-26T18:00, or an instant with its offset from UTC such as 2026-11-26T18:00:00+09:00",
+		Allowed: say.F("a local time such as 2026-11-26T18:00, or an instant with its offset from UTC such as 2026-11-26T18:00:00+09:00"),
 	}
 	if !localTime.MatchString(text) {
 		if _, err := calendar.ParseDate(text); err == nil {
@@ -282,7 +282,7 @@ func (b *builder) localInstant(path, text string, zone *time.Location) (at time.
 // ownTags checks the tags that a reservation gets.
 func (b *builder) ownTags(path string, tags map[string]string) {
 	if len(tags) > maxOwnTags {
-		b.faultAt(path+".tags", Fault{Problem: say.F("has %d tags", len(tags)), Allowed: fmt.Sprintf("up to %d", maxOwnTags)})
+		b.faultAt(path+".tags", Fault{Problem: say.F("has %d tags", len(tags)), Allowed: say.F("up to %d", maxOwnTags)})
 		return
 	}
 	for _, key := range sortedKeys(tags) {
@@ -290,7 +290,7 @@ func (b *builder) ownTags(path string, tags map[string]string) {
 		lower := strings.ToLower(key)
 		switch problem := badTagText(key, maxTagKey); {
 		case !problem.Empty():
-			b.nameFault(at, Fault{Text: key, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
+			b.nameFault(at, Fault{Text: key, Problem: problem, Allowed: say.F("a tag key of 1 to %d characters", maxTagKey)})
 		case strings.HasPrefix(lower, "aws:"):
 			b.nameFault(at, Fault{Text: key, Problem: say.F("is a key that AWS keeps for itself")})
 		case strings.HasPrefix(lower, "dayshift:"):
@@ -298,7 +298,7 @@ func (b *builder) ownTags(path string, tags map[string]string) {
 		}
 		if value := tags[key]; value != "" {
 			if problem := badTagText(value, maxTagValue); !problem.Empty() {
-				b.faultAt(at, Fault{Text: value, Problem: problem, Allowed: fmt.Sprintf("up to %d characters", maxTagValue)})
+				b.faultAt(at, Fault{Text: value, Problem: problem, Allowed: say.F("up to %d characters", maxTagValue)})
 			}
 		}
 	}

@@ -98,7 +98,7 @@ func (d *decoder) instant(path, text string) (at time.Time, written bool) {
 		return time.Time{}, false
 	}
 	at, err := time.Parse(time.RFC3339, text)
-	switch f := (Fault{Text: text, Allowed: "an instant with its offset from UTC, such as 2027-02-05T09:00:00Z or 2027-02-05T18:00:00+09:00"}); {
+	switch f := (Fault{Text: text, Allowed: say.F("an instant with its offset from UTC, such as 2027-02-05T09:00:00Z or 2027-02-05T18:00:00+09:00")}); {
 	case err != nil:
 		f.Problem = say.F("is not an instant")
 		if _, dateErr := calendar.ParseDate(text); dateErr == nil {
@@ -119,7 +119,7 @@ func (d *decoder) instant(path, text string) (at time.Time, written bool) {
 // action reads what a rule does.
 func (d *decoder) action(path, text string) (fleet.Verb, string) {
 	word := strings.TrimSpace(text)
-	f := Fault{Text: text, Problem: say.F("is not an action"), Allowed: strings.Join(ruleActions, ", ")}
+	f := Fault{Text: text, Problem: say.F("is not an action"), Allowed: say.Names(ruleActions)}
 	kind, rest, colon := strings.Cut(word, ":")
 	switch {
 	case slices.Contains(ruleActions, word) && !colon:
@@ -144,7 +144,7 @@ func (d *decoder) filter(path, text string) fleet.Filter {
 	if err != nil {
 		d.faultAt(path, Fault{
 			Text: text, Problem: say.F("is not a filter: %s", strings.TrimPrefix(err.Error(), fmt.Sprintf("filter %q: ", text))),
-			Allowed: "key=value with commas between, such as tag:env=prod",
+			Allowed: say.F("key=value with commas between, such as tag:env=prod"),
 		})
 	}
 	return filter
@@ -223,7 +223,7 @@ func narrowed[T ~string](d *decoder, path string, names []T, known []string, pro
 			case len(known) == 0:
 				f.Fix = say.F("there are none yet: add them under accounts:")
 			case len(known) <= maxListed:
-				f.Allowed = strings.Join(known, ", ")
+				f.Allowed = say.Names(known)
 			}
 			d.faultAt(at, f)
 		default:
@@ -248,7 +248,7 @@ func (d *decoder) windows(path string, s Schedule) []string {
 	for i, name := range s.SSMMaintenanceWindow {
 		switch {
 		case !windowPattern.MatchString(name):
-			d.within(at, Fault{Text: name, Problem: say.F("is not the name of an SSM maintenance window"), Allowed: "3 to 128 letters, digits, _ . and -"})
+			d.within(at, Fault{Text: name, Problem: say.F("is not the name of an SSM maintenance window"), Allowed: say.F("3 to 128 letters, digits, _ . and -")})
 		case slices.Contains(s.SSMMaintenanceWindow[:i], name):
 			d.within(at, Fault{Text: name, Problem: say.F("is named twice"), Fix: say.F("remove one of the two")})
 		}

@@ -134,7 +134,7 @@ func TestFault11ImpossibleDate(t *testing.T) {
 		small + "holidays: {h: {make_up: [{date: 2027-04-31}]}}\n",
 	} {
 		faults := faultsOf(t, text)
-		if f := faults[0]; len(faults) != 1 || f.Line == 0 || f.Text == "" || f.Allowed == "" && f.Fix.Empty() {
+		if f := faults[0]; len(faults) != 1 || f.Line == 0 || f.Text == "" || f.Allowed.Empty() && f.Fix.Empty() {
 			t.Errorf("%s\n%v", text, faults)
 		}
 	}
@@ -152,7 +152,7 @@ func TestFault13UnknownZone(t *testing.T) {
 				continue // a schedule's empty zone is the file's
 			}
 			faults := faultsOf(t, text)
-			if f := faults[0]; len(faults) != 1 || !strings.HasSuffix(f.Path, "timezone") || f.Line == 0 || f.Allowed == "" {
+			if f := faults[0]; len(faults) != 1 || !strings.HasSuffix(f.Path, "timezone") || f.Line == 0 || f.Allowed.Empty() {
 				t.Errorf("%s in\n%s\n%v", zone, text, faults)
 			}
 		}

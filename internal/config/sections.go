@@ -37,7 +37,7 @@ func Sections(name string, data []byte) ([]store.Object, error) {
 	for path := range d.keys {
 		if !strings.ContainsAny(path, ".[") && !slices.Contains(names, path) {
 			d.fault(d.keys[path], Fault{
-				Path: path, Problem: say.F("is no section of objects"), Allowed: strings.Join(names, ", "),
+				Path: path, Problem: say.F("is no section of objects"), Allowed: say.Names(names),
 				Fix: say.F("take it out: it stays in the file of the configuration"),
 			})
 		}
@@ -59,7 +59,7 @@ func (d *decoder) section(i int, kind store.ObjectKind, c *Config) []store.Objec
 	add := func(name, path string, value reflect.Value) {
 		list = append(list, store.Object{Kind: kind, Name: name, Spec: written(d.keys, path, value).spec()})
 		if size := len(list[len(list)-1].Spec); size > MaxSpec {
-			d.faultAt(path, Fault{Text: name, Problem: say.F("is too large to be kept"), Allowed: "64 KiB of JSON"})
+			d.faultAt(path, Fault{Text: name, Problem: say.F("is too large to be kept"), Allowed: say.F("64 KiB of JSON")})
 		}
 	}
 	if kind == store.ExceptionObject {

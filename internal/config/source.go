@@ -167,7 +167,7 @@ func (s *source) read(data []byte) (ast.Node, Faults) {
 			}
 			return nil, Faults{s.fault(Fault{
 				Line: at.Line, Column: at.Column, Problem: say.F("a second document begins here"),
-				Allowed: "one document in one file", Fix: say.F("remove the line --- and what does not belong to this configuration"),
+				Allowed: say.F("one document in one file"), Fix: say.F("remove the line --- and what does not belong to this configuration"),
 			}, 3)}
 		}
 		body = doc.Body

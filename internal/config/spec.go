@@ -421,7 +421,7 @@ func noKind(name string, kind store.ObjectKind) Faults {
 	for _, k := range kinds {
 		names = append(names, string(k.kind))
 	}
-	return Faults{{File: name, Text: string(kind), Problem: say.F("is no kind of object of a configuration"), Allowed: strings.Join(names, ", "), of: ofSpec}}
+	return Faults{{File: name, Text: string(kind), Problem: say.F("is no kind of object of a configuration"), Allowed: say.Names(names), of: ofSpec}}
 }
 
 // object reads one object at the top of a text.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"fmt"
 	"net"
 	"regexp"
 	"slices"
@@ -160,15 +159,15 @@ func (b *builder) top() {
 	if !snapshotPattern.MatchString(c.SnapshotPrefix) || len(c.SnapshotPrefix) > maxSnapshotPrefix {
 		b.faultAt("snapshot_prefix", Fault{
 			Text: c.SnapshotPrefix, Problem: say.F("can not begin the name of a snapshot"),
-			Allowed: fmt.Sprintf("1 to %d small letters, digits and single hyphens, a letter first and no hyphen last", maxSnapshotPrefix),
+			Allowed: say.F("1 to %d small letters, digits and single hyphens, a letter first and no hyphen last", maxSnapshotPrefix),
 		})
 	}
 	if problem := badTagText(c.Tag, maxTagKey); !problem.Empty() {
-		b.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: fmt.Sprintf("a tag key of 1 to %d characters", maxTagKey)})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: problem, Allowed: say.F("a tag key of 1 to %d characters", maxTagKey)})
 	} else if strings.HasPrefix(strings.ToLower(c.Tag), "aws:") {
-		b.faultAt("tag", Fault{Text: c.Tag, Problem: say.F("is a key that AWS keeps for itself"), Allowed: "a tag key that does not begin with aws:"})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: say.F("is a key that AWS keeps for itself"), Allowed: say.F("a tag key that does not begin with aws:")})
 	} else if strings.HasPrefix(c.Tag, "dayshift:") {
-		b.faultAt("tag", Fault{Text: c.Tag, Problem: say.F("is a key that Dayshift itself reads or writes"), Allowed: "a tag key that does not begin with dayshift:"})
+		b.faultAt("tag", Fault{Text: c.Tag, Problem: say.F("is a key that Dayshift itself reads or writes"), Allowed: say.F("a tag key that does not begin with dayshift:")})
 	}
 	b.kinds()
 	store, f := parseStore(c.Store)
@@ -194,7 +193,7 @@ func (b *builder) kinds() {
 		switch {
 		case b.unread(at):
 		case !slices.Contains(fleet.Kinds, kind):
-			b.faultAt(at, Fault{Text: string(kind), Problem: say.F("is no kind of resource"), Allowed: strings.Join(known, ", "), Fix: didYouMean(string(kind), known)})
+			b.faultAt(at, Fault{Text: string(kind), Problem: say.F("is no kind of resource"), Allowed: say.Names(known), Fix: didYouMean(string(kind), known)})
 		case slices.Contains(b.c.Kinds[:i], kind):
 			b.faultAt(at, Fault{Text: string(kind), Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
 		}
@@ -235,7 +234,7 @@ const (
 )
 
 func parseStore(text string) (Store, *Fault) {
-	const allowed = `sqlite:PATH, or "memory:" for a store that forgets everything at the end`
+	allowed := say.F(`sqlite:PATH, or "memory:" for a store that forgets everything at the end`)
 	engine, rest, colon := strings.Cut(text, ":")
 	fault := func(problem, fix say.Text) *Fault {
 		return &Fault{Text: urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}"), Problem: problem, Allowed: allowed, Fix: fix}
@@ -271,7 +270,7 @@ func parseStore(text string) (Store, *Fault) {
 }
 
 func checkListen(text string) *Fault {
-	f := &Fault{Text: text, Allowed: "HOST:PORT such as 127.0.0.1:8080, or :8080 for every address of the machine"}
+	f := &Fault{Text: text, Allowed: say.F("HOST:PORT such as 127.0.0.1:8080, or :8080 for every address of the machine")}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		f.Problem = say.F("is not an address with a port")
@@ -306,7 +305,7 @@ func (b *builder) accounts() {
 		}
 		if _, written := b.at[path+".id"]; written {
 			if _, err := fleet.ParseAccountID(string(a.ID)); err != nil {
-				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: say.F("is not an AWS account ID"), Allowed: `exactly twelve digits, in quotes, such as "111122223333"`, Fix: fixAccount(string(a.ID))})
+				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: say.F("is not an AWS account ID"), Allowed: say.F(`exactly twelve digits, in quotes, such as "111122223333"`), Fix: fixAccount(string(a.ID))})
 			} else if first, twice := seen[a.ID]; twice {
 				b.faultAt(path+".id", Fault{Text: string(a.ID), Problem: say.F("is given twice: the first time on line %d", b.at[first+".id"].line), Fix: say.F("put all regions of the account into one entry")})
 			} else {
@@ -326,14 +325,14 @@ func (b *builder) accounts() {
 		}
 		b.externalID(path, a, b.env)
 		if !sessionPattern.MatchString(a.SessionName) {
-			b.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: say.F("is not a session name"), Allowed: "2 to 64 letters, digits and _ + = , . @ -"})
+			b.faultAt(path+".session_name", Fault{Text: a.SessionName, Problem: say.F("is not a session name"), Allowed: say.F("2 to 64 letters, digits and _ + = , . @ -")})
 		}
 		if problem := badNote(a.Name, maxTagValue); !problem.Empty() {
 			b.faultAt(path+".name", Fault{Text: a.Name, Problem: problem})
 		}
 		if _, written := b.at[path+".profile"]; written {
 			if problem := badTagText(a.Profile, maxProfile); !problem.Empty() {
-				b.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: "the name of a profile in ~/.aws/config"})
+				b.faultAt(path+".profile", Fault{Text: a.Profile, Problem: problem, Allowed: say.F("the name of a profile in ~/.aws/config")})
 			}
 		}
 		b.regions(path, a)
@@ -379,7 +378,7 @@ func (d *decoder) role(path string, a *Account) {
 	}
 	parts := rolePattern.FindStringSubmatch(a.Role)
 	if parts == nil {
-		f := Fault{Text: a.Role, Problem: say.F("is not the ARN of an IAM role"), Allowed: "arn:PARTITION:iam::ACCOUNT:role/NAME with partition aws, aws-cn or aws-us-gov"}
+		f := Fault{Text: a.Role, Problem: say.F("is not the ARN of an IAM role"), Allowed: say.F("arn:PARTITION:iam::ACCOUNT:role/NAME with partition aws, aws-cn or aws-us-gov")}
 		switch {
 		case strings.Contains(a.Role, ":user/"), strings.Contains(a.Role, ":assumed-role/"), strings.Contains(a.Role, ":instance-profile/"):
 			f.Fix = say.F("name the role itself")
@@ -420,7 +419,7 @@ func (d *decoder) regions(path string, a *Account) {
 		f := Fault{Text: string(region)}
 		switch _, err := fleet.ParseRegion(string(region)); {
 		case err != nil:
-			f.Problem, f.Allowed = say.F("is not an AWS region"), "a region code such as ap-northeast-2 or cn-north-1"
+			f.Problem, f.Allowed = say.F("is not an AWS region"), say.F("a region code such as ap-northeast-2 or cn-north-1")
 			f.Fix = didYouMean(string(region), knownRegions)
 			if text := string(region); f.Fix.Empty() && text != "" && slices.Contains(knownRegions, text[:len(text)-1]) {
 				f.Fix = say.F("that looks like an availability zone: write %s", text[:len(text)-1])
@@ -478,7 +477,7 @@ func (d *decoder) externalID(path string, a *Account, env Env) {
 		return
 	}
 	if !externalIDPattern.MatchString(value) || len(value) > maxExternalID {
-		d.faultAt(at, Fault{Problem: say.F("is not an external ID (the value is not shown; it comes from %s)", source), Allowed: "2 to 1224 letters, digits and _ + = , . @ : / -"})
+		d.faultAt(at, Fault{Problem: say.F("is not an external ID (the value is not shown; it comes from %s)", source), Allowed: say.F("2 to 1224 letters, digits and _ + = , . @ : / -")})
 		return
 	}
 	a.ExternalID = Secret{value: value, source: source}
@@ -509,7 +508,7 @@ func badNote(text string, limit int) say.Text {
 // entryName checks the name of an entry that people give in other places.
 func (d *decoder) entryName(path, name string, limit int) {
 	if problem := badTagText(name, limit); !problem.Empty() {
-		d.nameFault(path, Fault{Text: name, Problem: say.F("is not a name: it %s", problem), Allowed: fmt.Sprintf("1 to %d characters", limit)})
+		d.nameFault(path, Fault{Text: name, Problem: say.F("is not a name: it %s", problem), Allowed: say.F("1 to %d characters", limit)})
 	}
 }
 
@@ -533,7 +532,7 @@ func (b *builder) period(name string, p Period) *calendar.Period {
 func (b *builder) schedule(name string, s Schedule) *policy.Schedule {
 	path := join("schedules", name)
 	if problem := badTagText(name, maxTagValue); !problem.Empty() {
-		b.nameFault(path, Fault{Text: name, Problem: say.F("is not a name: it %s", problem), Allowed: fmt.Sprintf("what a tag value can hold: 1 to %d characters", maxTagValue)})
+		b.nameFault(path, Fault{Text: name, Problem: say.F("is not a name: it %s", problem), Allowed: say.F("what a tag value can hold: 1 to %d characters", maxTagValue)})
 	}
 	b.note(path+".description", s.Description)
 	if len(s.Periods) == 0 && s.OverrideStatus == "" && !b.reported(path+".periods") && !b.unread(path) {

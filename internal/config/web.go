@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -74,7 +73,7 @@ func (b *builder) networks(key string, list []string) (read []netip.Prefix) {
 		}
 		prefix, err := parseNetwork(text)
 		if err != nil {
-			b.faultAt(at, Fault{Text: text, Problem: say.F("is not a network"), Allowed: "an address or a network such as 10.0.3.7, 10.0.0.0/8 or fd00::/8"})
+			b.faultAt(at, Fault{Text: text, Problem: say.F("is not a network"), Allowed: say.F("an address or a network such as 10.0.3.7, 10.0.0.0/8 or fd00::/8")})
 			continue
 		}
 		read = append(read, prefix)
@@ -133,14 +132,14 @@ func (b *builder) oidc() {
 		case f != nil:
 			b.faultAt(section+".client_secret", *f)
 		case value == "" || len(value) > maxOIDCSecret:
-			b.faultAt(section+".client_secret", Fault{Problem: say.F("is no secret of a client (the value is not shown; it comes from %s)", source), Allowed: fmt.Sprintf("1 to %d characters", maxOIDCSecret)})
+			b.faultAt(section+".client_secret", Fault{Problem: say.F("is no secret of a client (the value is not shown; it comes from %s)", source), Allowed: say.F("1 to %d characters", maxOIDCSecret)})
 		default:
 			c.ClientSecret = Secret{value: value, source: source}
 		}
 	}
 	for i, scope := range c.Scopes {
 		if at := index(section+".scopes", i); !b.unread(at) && (scope == "" || strings.ContainsAny(scope, " \t\"\\") || len(scope) > maxOIDCText) {
-			b.faultAt(at, Fault{Text: scope, Problem: say.F("is not a scope"), Allowed: "a word such as groups"})
+			b.faultAt(at, Fault{Text: scope, Problem: say.F("is not a scope"), Allowed: say.F("a word such as groups")})
 		}
 	}
 	if len(c.Groups) > maxOIDCGroups {
@@ -160,7 +159,7 @@ func (b *builder) oidcGroup(path string, g *OIDCGroup) {
 	}
 	if _, written := b.at[path+".within"]; written {
 		if _, err := fleet.ParseFilter(g.Within); err != nil {
-			b.faultAt(path+".within", Fault{Text: g.Within, Problem: say.F("is not a filter: %v", err), Allowed: "key=value with commas between, such as tag:env=prod"})
+			b.faultAt(path+".within", Fault{Text: g.Within, Problem: say.F("is not a filter: %v", err), Allowed: say.F("key=value with commas between, such as tag:env=prod")})
 		}
 	}
 }
@@ -170,7 +169,7 @@ func (b *builder) webAddress(path, text string) {
 	if _, written := b.at[path]; !written {
 		return
 	}
-	f := Fault{Text: urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}"), Allowed: "https://HOST/PATH; http:// on this machine alone"}
+	f := Fault{Text: urlUser.ReplaceAllString(text, "${1}"+redacted+"${3}"), Allowed: say.F("https://HOST/PATH; http:// on this machine alone")}
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":

@@ -42,7 +42,7 @@ func (b *builder) workload(name string, w Workload) *workload.Workload {
 		b.faultAt(at, Fault{Text: w.Schedule, Problem: say.F("is not a schedule"), Fix: guess(b, w.Schedule, b.l.Book.Schedules)})
 	}
 	if at := path + ".topic"; b.readable(at) && !topicPattern.MatchString(w.Topic) {
-		b.faultAt(at, Fault{Text: w.Topic, Problem: say.F("is not the ARN of an SNS topic"), Allowed: "arn:aws:sns:REGION:ACCOUNT:NAME"})
+		b.faultAt(at, Fault{Text: w.Topic, Problem: say.F("is not the ARN of an SNS topic"), Allowed: say.F("arn:aws:sns:REGION:ACCOUNT:NAME")})
 	}
 	for _, tier := range sortedKeys(w.Tiers) {
 		compiled.Tiers = append(compiled.Tiers, b.tier(join(path+".tiers", tier), tier, w.Tiers[tier]))
@@ -108,7 +108,7 @@ func (b *builder) tier(path, name string, t Tier) workload.Tier {
 		at := join(path+".profiles", profile)
 		kind := strings.ToLower(strings.TrimSpace(t.Profiles[profile]))
 		if !policy.IsInstanceType(kind) {
-			b.faultAt(at, Fault{Text: t.Profiles[profile], Problem: say.F("is not an instance type"), Allowed: "family, dot and size, such as t3.nano"})
+			b.faultAt(at, Fault{Text: t.Profiles[profile], Problem: say.F("is not an instance type"), Allowed: say.F("family, dot and size, such as t3.nano")})
 			continue
 		}
 		if compiled.Profiles == nil {
@@ -149,7 +149,7 @@ func (b *builder) hooks(path string, list []TierHook) []workload.Hook {
 		b.calledURL(at+".url", h.URL)
 		if place := at + ".function"; b.readable(place) && !functionPattern.MatchString(h.Function) {
 			b.faultAt(place, Fault{
-				Text: h.Function, Problem: say.F("is not the ARN of a Lambda function"), Allowed: "arn:aws:lambda:REGION:ACCOUNT:function:NAME, a version or alias behind it where wanted",
+				Text: h.Function, Problem: say.F("is not the ARN of a Lambda function"), Allowed: say.F("arn:aws:lambda:REGION:ACCOUNT:function:NAME, a version or alias behind it where wanted"),
 				Fix: say.F("the name alone does not say in which account and region it is"),
 			})
 		}
@@ -173,7 +173,7 @@ func (b *builder) gate(path string, g ReadyGate) workload.Gate {
 			b.faultAt(at, Fault{Text: g.Expect, Problem: say.F("has no meaning for type %s", g.Type), Fix: say.F("remove it")})
 		}
 	case !statusesPattern.MatchString(strings.TrimSpace(g.Expect)):
-		b.faultAt(at, Fault{Text: g.Expect, Problem: say.F("is no range of HTTP statuses"), Allowed: "such as 200 or 200-399"})
+		b.faultAt(at, Fault{Text: g.Expect, Problem: say.F("is no range of HTTP statuses"), Allowed: say.F("such as 200 or 200-399")})
 		compiled.Expect = workload.Statuses{From: 200, To: 399} // so that nothing else is said of it
 	default:
 		from, to, ranged := strings.Cut(strings.TrimSpace(g.Expect), "-")
@@ -202,7 +202,7 @@ func (b *builder) workloadAction(path, text string) (name string, verb fleet.Ver
 		return "", "", false
 	}
 	at := strings.LastIndexByte(rest, ':')
-	f := Fault{Text: text, Allowed: "workload:NAME:start or workload:NAME:stop"}
+	f := Fault{Text: text, Allowed: say.F("workload:NAME:start or workload:NAME:stop")}
 	if at < 0 || rest[at+1:] != string(fleet.Start) && rest[at+1:] != string(fleet.Stop) {
 		f.Problem = say.F("does not say whether the workload is started or stopped")
 		b.faultAt(path, f)

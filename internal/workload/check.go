@@ -22,7 +22,7 @@ type Fault struct {
 	// Problem says what is wrong, as the end of the sentence "TEXT …".
 	Problem say.Text
 	// Allowed says what the field takes, Fix what to do.
-	Allowed string
+	Allowed say.Text
 	Fix     say.Text
 }
 
@@ -46,7 +46,7 @@ func (w *Workload) Check() []Fault {
 		c.add("tiers", Fault{Problem: say.F("there are none: nothing could be started or stopped"), Fix: say.F("add a tier with a filter")})
 	}
 	if len(w.Tiers) > MaxTiers {
-		c.add("tiers", Fault{Problem: say.F("are %d", len(w.Tiers)), Allowed: fmt.Sprintf("at most %d", MaxTiers), Fix: say.F("split the workload")})
+		c.add("tiers", Fault{Problem: say.F("are %d", len(w.Tiers)), Allowed: say.F("at most %d", MaxTiers), Fix: say.F("split the workload")})
 	}
 	for i := range w.Tiers {
 		c.tier(&w.Tiers[i], w.Tiers[:i])
@@ -78,7 +78,7 @@ func (c *checker) add(path string, f Fault) {
 func (c *checker) tier(t *Tier, before []Tier) {
 	path := TierPath(t.Name)
 	if problem := badName(t.Name); !problem.Empty() {
-		c.add(path, Fault{Text: t.Name, Problem: problem, Allowed: fmt.Sprintf(`1 to %d characters without "/"`, maxName)})
+		c.add(path, Fault{Text: t.Name, Problem: problem, Allowed: say.F(`1 to %d characters without "/"`, maxName)})
 	}
 	if slices.ContainsFunc(before, func(o Tier) bool { return o.Name == t.Name }) {
 		c.add(path, Fault{Text: t.Name, Problem: say.F("is the name of another tier too"), Fix: say.F("give one of them another name")})
@@ -137,7 +137,7 @@ func (c *checker) names(t *Tier, path string, names []string) {
 		case name == t.Name:
 			c.add(at, Fault{Text: name, Problem: say.F("is the tier itself: it would wait for itself for ever"), Fix: say.F("remove it")})
 		case !slices.Contains(known, name):
-			f := Fault{Text: name, Problem: say.F("is not a tier of the workload"), Allowed: strings.Join(known, ", ")}
+			f := Fault{Text: name, Problem: say.F("is not a tier of the workload"), Allowed: say.Names(known)}
 			if near, ok := typo.Nearest(name, known); ok {
 				f.Fix = say.F("did you mean %s?", near)
 			}
@@ -167,7 +167,7 @@ func (c *checker) ordered(d Direction) {
 				Fix:     say.F("give it one (equal numbers go side by side), or take %s.sequence out of all tiers and use %s", d, key),
 			})
 		} else if *s < 0 {
-			c.add(fmt.Sprintf("%s.%s.sequence", path, d), Fault{Text: fmt.Sprint(*s), Problem: say.F("is below 0"), Allowed: "0 or more"})
+			c.add(fmt.Sprintf("%s.%s.sequence", path, d), Fault{Text: fmt.Sprint(*s), Problem: say.F("is below 0"), Allowed: say.F("0 or more")})
 		}
 		if len(t.needs(d)) > 0 {
 			c.add(path+"."+key, Fault{
@@ -197,7 +197,7 @@ func (c *checker) cycle(d Direction, path []string) {
 // profile checks that the profile of the workload is one of its tiers'.
 func (c *checker) profile() {
 	if known := c.w.Profiles(); c.w.Profile != "" && !slices.Contains(known, c.w.Profile) {
-		f := Fault{Text: c.w.Profile, Problem: say.F("is not a profile of any tier"), Allowed: strings.Join(known, ", "), Fix: say.F("add it under profiles of a tier, or remove the line")}
+		f := Fault{Text: c.w.Profile, Problem: say.F("is not a profile of any tier"), Allowed: say.Names(known), Fix: say.F("add it under profiles of a tier, or remove the line")}
 		if near, ok := typo.Nearest(c.w.Profile, known); ok {
 			f.Fix = say.F("did you mean %s?", near)
 		}
@@ -241,13 +241,13 @@ func (c *checker) gate(g *Gate, path string) {
 	c.positive(path+".interval", g.Interval)
 	tcp, http, command := g.Type == GateTCP, g.Type == GateHTTP, g.Type == GateCommand
 	if (tcp || http) && (g.Port < 1 || g.Port > 65535) {
-		c.add(path, Fault{Problem: say.F("has no port, which %s needs", g.Type), Allowed: "port: 1 to 65535"})
+		c.add(path, Fault{Problem: say.F("has no port, which %s needs", g.Type), Allowed: say.F("port: 1 to 65535")})
 	}
 	if http && g.Path != "" && !strings.HasPrefix(g.Path, "/") {
 		c.add(path+".path", Fault{Text: g.Path, Problem: say.F(`does not begin with "/"`), Fix: say.F("write /%s", g.Path)})
 	}
 	if http && (g.Expect.From < 100 || g.Expect.To > 599 || g.Expect.From > g.Expect.To) {
-		c.add(path+".expect", Fault{Problem: say.F("is no range of HTTP statuses"), Allowed: "such as 200 or 200-399"})
+		c.add(path+".expect", Fault{Problem: say.F("is no range of HTTP statuses"), Allowed: say.F("such as 200 or 200-399")})
 	}
 	c.lines(path, string(g.Type), command, g.Lines)
 	kind := string(g.Type)
@@ -306,7 +306,7 @@ func kindOf[T ~string](c *checker, path string, kind T, known ...T) bool {
 	for _, name := range known {
 		names = append(names, string(name))
 	}
-	c.add(path+".type", Fault{Text: string(kind), Problem: say.F("is not one of the words allowed"), Allowed: strings.Join(names, ", ")})
+	c.add(path+".type", Fault{Text: string(kind), Problem: say.F("is not one of the words allowed"), Allowed: say.Names(names)})
 	return false
 }
 
@@ -320,7 +320,7 @@ func (c *checker) lines(path, kind string, wanted bool, lines []string) {
 	case wanted && strings.TrimSpace(strings.Join(lines, "")) == "":
 		c.add(path, Fault{Problem: say.F("has no lines to run"), Fix: say.F(`add lines: ["…"]`)})
 	case size > maxScript:
-		c.add(path+".lines", Fault{Problem: say.F("are %d bytes", size), Allowed: fmt.Sprintf("at most %d", maxScript), Fix: say.F("keep the script on the machine, and call it")})
+		c.add(path+".lines", Fault{Problem: say.F("are %d bytes", size), Allowed: say.F("at most %d", maxScript), Fix: say.F("keep the script on the machine, and call it")})
 	}
 	c.unused(path, kind, "lines", wanted, len(lines) > 0)
 }
@@ -334,12 +334,12 @@ func (c *checker) unused(path, kind, key string, used, given bool) {
 
 func (c *checker) positive(path string, length time.Duration) {
 	if length <= 0 {
-		c.add(path, Fault{Problem: say.F("is no time at all"), Allowed: "more than 0s"})
+		c.add(path, Fault{Problem: say.F("is no time at all"), Allowed: say.F("more than 0s")})
 	}
 }
 
 func (c *checker) many(path string, n int) {
 	if n > maxList {
-		c.add(path, Fault{Problem: say.F("are %d", n), Allowed: fmt.Sprintf("at most %d", maxList)})
+		c.add(path, Fault{Problem: say.F("are %d", n), Allowed: say.F("at most %d", maxList)})
 	}
 }
