@@ -2715,7 +2715,7 @@ export interface components {
              * @description Matches is how many resources it would act on, Sample are some of them, at most 10.
              */
             matches: number;
-            /** @description Next are its next instants, at most 5; Words is the expression in words, English ones. */
+            /** @description Next are its next instants, at most 5; Words is the expression in words. */
             next: string[];
             sample: components["schemas"]["Resource"][];
             valid: boolean;
