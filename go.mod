@@ -45,7 +45,10 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/jackc/puddle/v2 v2.2.3 // indirect
+require (
+	github.com/aws/aws-sdk-go-v2/service/resourcegroups v1.33.28
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+)
 
 require (
 	filippo.io/edwards25519 v1.2.0 // indirect

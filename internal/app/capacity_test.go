@@ -345,3 +345,42 @@ func TestFault41AnswersOfAWS(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatIsHeldIsInItsResourceGroup: a targeted reservation is put into its group. What can not be put there is told once,
+// held, tried again, and bought no second time.
+func TestWhatIsHeldIsInItsResourceGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, strings.Replace(saleOf(37), "count: 37", "match: targeted, resource_group: shop, count: 37", 1))
+		groups := func() (names []string) {
+			for _, r := range h.sim.Reservations("111122223333", "ap-northeast-1") {
+				names = append(names, r.Groups...)
+			}
+			return names
+		}
+		d := h.serve()
+		defer d.stop()
+		time.Sleep(time.Hour + 11*time.Minute) // there is no such group
+		if total, pieces := h.reserved("ap-northeast-1c", "r5b.2xlarge"); total != 37 || pieces != 1 || len(groups()) != 0 {
+			t.Errorf("%d are held in %d reservations, in the groups %q", total, pieces, groups())
+		}
+		if told := h.told.when(notify.ReservationFailed); len(told) != 1 {
+			t.Errorf("told at %v", told)
+		}
+		if rows := h.rows(store.EventReservationFailed); len(rows) != 1 || !strings.Contains(rows[0].Detail, "into resource group shop") {
+			t.Errorf("the record: %+v", rows)
+		}
+		h.load(awssim.Fleet{ResourceGroups: []awssim.ResourceGroup{{Account: "111122223333", Region: "ap-northeast-1", Name: "shop"}}})
+		time.Sleep(6 * time.Minute)
+		if got := groups(); len(got) != 1 || got[0] != "shop" {
+			t.Errorf("in the groups %q", got)
+		}
+		joins := len(calls(h.sim, "GroupResources"))
+		time.Sleep(30 * time.Minute)
+		if n := len(calls(h.sim, "GroupResources")); n != joins || len(calls(h.sim, "CreateCapacityReservation")) != 1 {
+			t.Errorf("%d calls more to group, %d purchases", n-joins, len(calls(h.sim, "CreateCapacityReservation")))
+		}
+		if told := h.told.when(notify.ReservationFailed); len(told) != 1 {
+			t.Errorf("told at %v", told)
+		}
+	})
+}

@@ -51,7 +51,8 @@ type odcr struct {
 	// committed is how long after start it can neither be given back nor shrunk.
 	committed int64
 	block     bool
-	dated     bool // future-dated
+	dated     bool     // future-dated
+	groups    []string // of AWS Resource Groups, by name, in which it is
 	users     map[*instance]bool
 	old       *odcrShape // what a reader who sees the world late still finds
 	oldUntil  int64

@@ -158,9 +158,10 @@ type scope struct {
 	notebooks        map[string]*notebook   // of SageMaker, by name in small letters
 	alarms           map[string]*alarm      // of CloudWatch, by name
 	targetGroups     map[string]*targetGroup
-	commands         []*command           // of Systems Manager, in the order in which they were sent
-	functions        map[string]*function // of Lambda, by name
-	topics           map[string]bool      // of SNS, by name
+	commands         []*command                // of Systems Manager, in the order in which they were sent
+	functions        map[string]*function      // of Lambda, by name
+	pools            map[string]*ResourceGroup // of Resource Groups, by name
+	topics           map[string]bool           // of SNS, by name
 	backups          []*backup
 	classics         map[string]*classic // Classic load balancers, by name
 	queues           map[string]*queue   // of SQS, by name; nil: none
@@ -342,7 +343,7 @@ func (c *Cloud) scopeLocked(a *account, r *region) *scope {
 			buckets: buckets{}, byID: map[string]*instance{}, named: map[address]bool{}, dbByID: map[string]*database{},
 			tokens: map[string]launch{}, snapshots: map[string]*snapshot{}, ecs: map[string]*ecsService{}, notebooks: map[string]*notebook{}, eks: map[string]*nodeGroup{}, alarms: map[string]*alarm{},
 			clusterSnapshots: map[string]*clusterSnapshot{}, targetGroups: map[string]*targetGroup{}, classics: map[string]*classic{},
-			functions: map[string]*function{}, topics: map[string]bool{},
+			functions: map[string]*function{}, pools: map[string]*ResourceGroup{}, topics: map[string]bool{},
 		}
 		c.scopes[key] = s
 	}

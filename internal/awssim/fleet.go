@@ -36,6 +36,8 @@ type Fleet struct {
 	Functions []Function `yaml:"functions,omitempty"`
 	Topics    []Topic    `yaml:"topics,omitempty"`
 	Backups   []Backup   `yaml:"backups,omitempty"`
+	// ResourceGroups are those that reservations can be in.
+	ResourceGroups []ResourceGroup `yaml:"resource_groups,omitempty"`
 
 	Faults []Fault `yaml:"faults,omitempty"`
 	// Organization is the one of AWS Organizations; nil: none, or the one there is.
@@ -370,6 +372,11 @@ func (f *Fleet) check(at func(path string) string) []error {
 	}
 	for n := range f.Backups {
 		f.Backups[n].check(func(field, format string, args ...any) { bad(fmt.Sprintf("backups[%d].%s", n, field), format, args...) }, parts)
+	}
+	for n := range f.ResourceGroups {
+		f.ResourceGroups[n].check(func(field, format string, args ...any) {
+			bad(fmt.Sprintf("resource_groups[%d].%s", n, field), format, args...)
+		}, parts)
 	}
 	for n := range f.ClassicBalancers {
 		f.ClassicBalancers[n].check(func(field, format string, args ...any) {
@@ -926,6 +933,12 @@ func (c *Cloud) Load(f Fleet) error {
 		s.functions[one.Name] = &function{Function: one}
 		s.mu.Unlock()
 	}
+	for _, one := range f.ResourceGroups {
+		s := c.scopeLocked(c.accountLocked(one.Account), regions[one.Region])
+		s.mu.Lock()
+		s.addResourceGroup(one)
+		s.mu.Unlock()
+	}
 	for _, one := range f.Topics {
 		s := c.scopeLocked(c.accountLocked(one.Account), regions[one.Region])
 		s.mu.Lock()
@@ -1175,6 +1188,9 @@ func (c *Cloud) Snapshot() Fleet {
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.functions)) {
 			f.Functions = append(f.Functions, s.functions[name].Function)
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.pools)) {
+			f.ResourceGroups = append(f.ResourceGroups, *s.pools[name])
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.topics)) {
 			f.Topics = append(f.Topics, Topic{s.account.id, s.region.name, name})

@@ -30,6 +30,7 @@ type Reserved struct {
 	Commitment Duration          `yaml:"commitment,omitempty"`
 	Block      bool              `yaml:"block,omitempty"`
 	Tags       map[string]string `yaml:"tags,omitempty"`
+	Groups     []string          `yaml:"groups,omitempty"` // of AWS Resource Groups, by name, in which it is
 }
 
 func (f *Reserved) check(bad func(field, format string, args ...any), parts map[string]string) {
@@ -80,7 +81,7 @@ func (f *Reserved) check(bad func(field, format string, args ...any), parts map[
 
 // odcrOf makes the reservation of an entry.
 func (c *Cloud) odcrOf(s *scope, f *Reserved, now int64) (*odcr, error) {
-	r := &odcr{s: s, id: f.ID, created: now, start: now, promised: f.Count, committed: int64(f.Commitment), block: f.Block, dated: f.Commitment != 0}
+	r := &odcr{s: s, id: f.ID, created: now, start: now, promised: f.Count, committed: int64(f.Commitment), block: f.Block, dated: f.Commitment != 0, groups: f.Groups}
 	r.odcrShape = odcrShape{
 		typ: instanceTypes[f.Type], zone: f.Zone, platform: cmp.Or(f.Platform, platforms[0]), tenancy: cmp.Or(f.Tenancy, "default"), match: cmp.Or(f.Match, "open"),
 		placementGroup: f.PlacementGroup, ebsOptimized: f.EBSOptimized, total: f.Count, state: odcrActive, tags: sortedTags(&Resource{Tags: f.Tags}),
@@ -140,7 +141,7 @@ func (s *scope) describeReserved(now int64) []Reserved {
 		}
 		f := Reserved{
 			Account: s.account.id, Region: s.region.name, ID: r.id, Type: r.typ.name, Zone: r.zone, Count: r.total, Platform: r.platform, Tenancy: r.tenancy, Match: r.match,
-			PlacementGroup: r.placementGroup, EBSOptimized: r.ebsOptimized, Block: r.block, Commitment: Duration(r.committed), Tags: tagMap(r.tags),
+			PlacementGroup: r.placementGroup, EBSOptimized: r.ebsOptimized, Block: r.block, Commitment: Duration(r.committed), Tags: tagMap(r.tags), Groups: slices.Clone(r.groups),
 		}
 		if r.end != 0 {
 			f.End = When{At: instant(r.end)}
@@ -160,6 +161,7 @@ type Reservation struct {
 	Total, Free                     int
 	End                             time.Time // zero: never by itself
 	Tags                            map[string]string
+	Groups                          []string // of AWS Resource Groups, by name
 }
 
 // Reservations gives the reservations of an account and region that are listed,
@@ -175,7 +177,7 @@ func (c *Cloud) Reservations(account, region string) []Reservation {
 		c.poolMu.Lock()
 		c.ledger.adopt(s, now)
 		for _, r := range c.ledger.odcrs[s] {
-			v := Reservation{ID: r.id, Account: s.account.id, Region: s.region.name, Zone: r.zone, Type: r.typ.name, State: r.state, Total: r.total, Free: r.free(), Tags: tagMap(r.tags)}
+			v := Reservation{ID: r.id, Account: s.account.id, Region: s.region.name, Zone: r.zone, Type: r.typ.name, State: r.state, Total: r.total, Free: r.free(), Tags: tagMap(r.tags), Groups: slices.Clone(r.groups)}
 			if r.end != 0 {
 				v.End = instant(r.end)
 			}

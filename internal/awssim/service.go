@@ -148,8 +148,9 @@ func services() map[string]*service {
 					"InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior "+
 					"CapacityReservationSpecification.CapacityReservationPreference CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId "+
 					"TagSpecification.N.ResourceType TagSpecification.N.Tag.N.Key TagSpecification.N.Tag.N.Value", "", runInstances),
-				"DescribeCapacityReservations": does(read, "CapacityReservationId.N MaxResults NextToken DryRun"+ec2Filters, "CapacityReservationId", describeCapacityReservations),
-				"GetCapacityReservationUsage":  does(read, "CapacityReservationId MaxResults NextToken DryRun", "CapacityReservationId", onReservation(getCapacityReservationUsage)),
+				"DescribeCapacityReservations":    does(read, "CapacityReservationId.N MaxResults NextToken DryRun"+ec2Filters, "CapacityReservationId", describeCapacityReservations),
+				"GetGroupsForCapacityReservation": does(read, "CapacityReservationId MaxResults NextToken DryRun", "CapacityReservationId", onReservation(getGroupsForCapacityReservation)),
+				"GetCapacityReservationUsage":     does(read, "CapacityReservationId MaxResults NextToken DryRun", "CapacityReservationId", onReservation(getCapacityReservationUsage)),
 				"CreateCapacityReservation": does(write, "ClientToken InstanceType InstancePlatform AvailabilityZone AvailabilityZoneId Tenancy InstanceCount EbsOptimized "+
 					"EndDate EndDateType InstanceMatchCriteria PlacementGroupArn StartDate CommitmentDuration DeliveryPreference DryRun "+
 					"TagSpecifications.N.ResourceType TagSpecifications.N.Tag.N.Key TagSpecifications.N.Tag.N.Value", "", createCapacityReservation),
@@ -209,7 +210,7 @@ func services() map[string]*service {
 	}
 	all = append(append(all, ecsServices()...),
 		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(), secretsService(), elbService(),
-		lambdaService(), snsService(), backupService(),
+		lambdaService(), snsService(), backupService(), groupsService(),
 	)
 	out := map[string]*service{}
 	for _, s := range all {

@@ -60,6 +60,8 @@ type Store interface {
 type Look struct {
 	Cloud cloud.Reserver
 	Types cloud.TypeReader
+	// Groups puts what is held into resource groups.
+	Groups cloud.Grouper
 	Store Store
 	Clock clock.Clock
 	Log   *slog.Logger
@@ -345,13 +347,12 @@ func ours(name string, listed []cloud.Reservation) []reservation.Held {
 // maxOthers bounds what is shown of what others hold.
 const maxOthers = 20
 
-// others is what is held without the tag of this reservation and could be used by
-// the same instances, Capacity Blocks too, which instances have to name.
+// others is what is held without the tag of this reservation and could be used by the same instances.
 func others(r *reservation.Reservation, listed []cloud.Reservation) (list []reservation.Held) {
 	for i := range listed {
 		c := &listed[i]
 		held := toHeld(c)
-		if c.Tags[reservation.TagName] == r.Name && !c.Block || held.Standing == reservation.Ended || held.Match != "open" && !c.Block || len(list) == maxOthers {
+		if c.Tags[reservation.TagName] == r.Name && !c.Block || held.Standing == reservation.Ended || held.Match != "open" || len(list) == maxOthers {
 			continue
 		}
 		if held.Platform == r.Platform && held.Tenancy == r.Tenancy && (slices.Contains(r.Parts, held.Part) || slices.Contains(r.Alternatives, held.Part)) {
@@ -398,6 +399,11 @@ func (l *Look) keep(ctx context.Context, w *work, unseen error, book *ledger) er
 	l.conclude(w, step, unseen == nil)
 	if l.DryRun {
 		return nil
+	}
+	if unseen == nil && !l.Observe {
+		if err := l.group(ctx, w); err != nil {
+			return err
+		}
 	}
 	if err := l.save(ctx, w); err != nil {
 		if errors.Is(err, store.ErrFenced) {
@@ -485,6 +491,57 @@ func (l *Look) make(ctx context.Context, w *work, step reservation.Step) (wait r
 	return wait, l.save(ctx, w)
 }
 
+// group puts what is held into the resource group of the reservation, where it is
+// not in it. What fails is told once and tried again; nothing is bought or given
+// back for it. The error is the permit's.
+func (l *Look) group(ctx context.Context, w *work) error {
+	if w.ResourceGroup == "" || w.Err != nil || w.outcome.Wanted == 0 {
+		w.memory.Ungrouped = ""
+		return nil
+	}
+	for i := range w.memory.Held {
+		h := &w.memory.Held[i]
+		if h.Standing != reservation.Active {
+			continue
+		}
+		joined, err := l.join(ctx, w, h.ID)
+		switch {
+		case errors.Is(err, cloud.ErrNotPermitted):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			text := fmt.Sprintf("%v; it is held, and put into the group when that can be done", err)
+			w.outcome.Error = text
+			if again := l.Clock.Now().Add(l.Rules.Interval); w.outcome.Until.IsZero() || again.Before(w.outcome.Until) {
+				w.outcome.Until = again
+			}
+			if passing(err) || w.memory.Ungrouped == class(err) {
+				return nil
+			}
+			w.memory.Ungrouped = class(err)
+			w.row(l.row(w, store.EventReservationFailed, "ungrouped", h.ID, "%s", text))
+			w.tell(notify.ReservationFailed, l.Clock.Now(), text)
+			return nil
+		case joined:
+			w.row(l.row(w, store.EventReserved, "grouped", h.ID, "%s is in the resource group %s", h.ID, w.ResourceGroup))
+		}
+	}
+	w.memory.Ungrouped = ""
+	return nil
+}
+
+// join puts one into the group, unless it is in it.
+func (l *Look) join(ctx context.Context, w *work, id string) (joined bool, err error) {
+	limited, cancel := context.WithTimeout(cloud.WithPermit(ctx, l.MayAct), callTimeout)
+	defer cancel()
+	groups, err := l.Groups.Groups(limited, w.Scope, id)
+	if err != nil || slices.Contains(groups, w.ResourceGroup) {
+		return false, err
+	}
+	return true, l.Groups.Group(limited, w.Scope, w.ResourceGroup, id)
+}
+
 // definite reports whether an error says that nothing was done, and nothing will be by repeating the call at once.
 func definite(err error) bool {
 	return errors.Is(err, cloud.ErrInvalid) || errors.Is(err, cloud.ErrUnsupported) || errors.Is(err, cloud.ErrWrongState) ||
@@ -548,9 +605,7 @@ func (l *Look) blocked(w *work, step reservation.Step, err error) {
 func (l *Look) trouble(w *work, what string, err error) reservation.Step {
 	now := l.Clock.Now()
 	gap := l.Rules.Interval
-	// One that waited in vain for room in the request limits is as one that was told that there were too many.
-	passing := errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrTransient) || errors.Is(err, context.DeadlineExceeded)
-	if passing {
+	if passing(err) {
 		gap = min(gap, retryGap)
 	}
 	var later cloud.RetryAfter
@@ -558,12 +613,18 @@ func (l *Look) trouble(w *work, what string, err error) reservation.Step {
 		gap = max(gap, min(later.RetryAfter(), l.Rules.Interval))
 	}
 	text := fmt.Sprintf("%s: %v", what, err)
-	if !passing && w.memory.Told.Trouble != class(err) {
+	if !passing(err) && w.memory.Told.Trouble != class(err) {
 		w.row(l.row(w, store.EventReservationFailed, string(reservation.Trouble), "", "%s", text+costs(w.memory.Held)))
 		w.tellOnce(class(err), notify.ReservationFailed, now, text+costs(w.memory.Held))
 	}
 	w.outcome.Error = text
 	return reservation.Step{Do: reservation.Wait, Reason: reservation.Trouble, Text: text, Until: now.Add(gap)}
+}
+
+// passing reports whether an error is of the moment. One that waited in vain for
+// room in the request limits is as one that was told that there were too many.
+func passing(err error) bool {
+	return errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrTransient) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // class is what makes an error the same as another one for those who were told.

@@ -25,6 +25,16 @@ type Reserver interface {
 	Cancel(ctx context.Context, scope fleet.Scope, id string) error
 }
 
+// Grouper puts what is held into groups of resources, which instances then
+// name: AWS's resource groups of the type AWS::EC2::CapacityReservationPool.
+type Grouper interface {
+	// Groups returns the groups that a reservation is in, by name, ordered.
+	Groups(ctx context.Context, scope fleet.Scope, id string) ([]string, error)
+	// Group puts a reservation into a group, by name. One that is in it is no error;
+	// a group that does not exist is ErrNotFound, one for other things ErrInvalid.
+	Group(ctx context.Context, scope fleet.Scope, group, id string) error
+}
+
 // TypeReader tells of instance types.
 type TypeReader interface {
 	// TypeInfo tells of a type by name. One that the region does not have is ErrUnsupported.

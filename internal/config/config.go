@@ -495,6 +495,8 @@ type Reservation struct {
 	Match string `yaml:"match" default:"open" enum:"open,targeted"`
 	// The ARN of the placement group in which the capacity is.
 	PlacementGroup string `yaml:"placement_group" example:"arn:aws:ec2:ap-northeast-1:111122223333:placement-group/shop" form:"placementgroup"`
+	// The AWS resource group that what is held is put into, by name: instances that name the group use it. It has to exist, of the type AWS::EC2::CapacityReservationPool, and needs `match: targeted`.
+	ResourceGroup string `yaml:"resource_group" example:"shop-capacity" form:"resourcegroup"`
 	// Where else to ask, in this order, for what AWS has no room for in zones.
 	Alternatives []Alternative `yaml:"alternatives"`
 	// When it begins: a local time of its time zone, or an instant with its offset from UTC. Absent: at once.

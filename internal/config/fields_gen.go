@@ -81,6 +81,7 @@ var fieldDocs = map[string]string{
 	"Reservation.ebs_optimized":       "Whether the instances are optimised for EBS. Absent: where the type is at no charge.",
 	"Reservation.match":               "Who uses the capacity: `open`, every instance that fits, or `targeted`, instances that name the reservation.",
 	"Reservation.placement_group":     "The ARN of the placement group in which the capacity is.",
+	"Reservation.resource_group":      "The AWS resource group that what is held is put into, by name: instances that name the group use it. It has to exist, of the type AWS::EC2::CapacityReservationPool, and needs `match: targeted`.",
 	"Reservation.alternatives":        "Where else to ask, in this order, for what AWS has no room for in zones.",
 	"Reservation.from":                "When it begins: a local time of its time zone, or an instant with its offset from UTC. Absent: at once.",
 	"Reservation.to":                  "When it ends, and everything is given back. Absent: never.",

@@ -424,7 +424,7 @@ func textSchema(form string) object {
 		"role": strings.ReplaceAll(patternRole, `\x21-\x7e`, `!-~`), "session": patternSession, "unit": patternUnit, "excluded": patternExcluded, "memberrole": patternMemberRole,
 		"snapshotprefix": patternSnapshot, "store": patternStore, "queue": patternQueue,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
-		"instancetype": patternInstanceType, "availabilityzone": patternZone, "placementgroup": patternPlacementGroup, "localtime": patternLocalTime,
+		"instancetype": patternInstanceType, "availabilityzone": patternZone, "placementgroup": patternPlacementGroup, "resourcegroup": patternResourceGroup, "localtime": patternLocalTime,
 		"topic": patternTopic, "function": patternFunction, "statuses": patternStatuses, "tiername": `^[^/]+$`,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
 		"action": `^\s*(start|stop|hibernate|reboot|resize:.+|workload:.+:(start|stop))\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,

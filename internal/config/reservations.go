@@ -21,12 +21,14 @@ const (
 	patternInstanceType   = `^\s*[A-Za-z][A-Za-z0-9-]*\.[A-Za-z0-9-]+\s*$`
 	patternZone           = `^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}(-[a-z]+-[0-9]+)?[a-z]$` // a local zone has its city in it: us-west-2-lax-1a
 	patternPlacementGroup = `^arn:(aws|aws-cn|aws-us-gov):ec2:[a-z0-9-]+:[0-9]{12}:placement-group/.{1,255}$`
+	patternResourceGroup  = `^[A-Za-z0-9_.-]{1,128}$`
 	patternLocalTime      = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$`
 )
 
 var (
 	availabilityZone = regexp.MustCompile(patternZone)
 	placementGroup   = regexp.MustCompile(patternPlacementGroup)
+	resourceGroup    = regexp.MustCompile(patternResourceGroup)
 	localTime        = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$`)
 )
 
@@ -53,6 +55,14 @@ func (b *builder) reservation(name string, r Reservation) *reservation.Reservati
 	}
 	if b.readable(path+".placement_group") && !placementGroup.MatchString(r.PlacementGroup) {
 		b.faultAt(path+".placement_group", Fault{Text: r.PlacementGroup, Problem: say.F("is not the ARN of a placement group"), Allowed: say.F("arn:aws:ec2:REGION:ACCOUNT:placement-group/NAME")})
+	}
+	compiled.ResourceGroup = r.ResourceGroup
+	switch at := path + ".resource_group"; {
+	case !b.readable(at):
+	case !resourceGroup.MatchString(r.ResourceGroup):
+		b.faultAt(at, Fault{Text: r.ResourceGroup, Problem: say.F("is not the name of a resource group"), Fix: say.F("write up to 128 letters, digits, periods, underscores and hyphens")})
+	case r.Match != "targeted":
+		b.faultAt(at, Fault{Text: r.ResourceGroup, Problem: say.F("is given for capacity that every instance uses that fits"), Fix: say.F("add match: targeted, or remove it")})
 	}
 	b.parts(path, r, compiled)
 	b.window(path, r, compiled)

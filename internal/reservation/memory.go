@@ -27,6 +27,8 @@ type Memory struct {
 	Round Round     `json:"round,omitzero"`
 	Told  Told      `json:"told,omitzero"`
 	Idle  Idle      `json:"idle,omitzero"`
+	// Ungrouped is why something held could not be put into its resource group when that was last tried, as people were told.
+	Ungrouped string `json:"ungrouped,omitempty"`
 
 	// Also is what others hold that the same instances could use: never changed, only shown.
 	Also []Held `json:"also,omitempty"`

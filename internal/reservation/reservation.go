@@ -100,6 +100,8 @@ type Reservation struct {
 	Enabled     bool
 	Tags        map[string]string
 	Description string
+	// ResourceGroup is the group into which what is held is put, by name; empty: none.
+	ResourceGroup string
 
 	// Created and Version are those of the object that it is, zero for the file and the table; Author made that version.
 	Created time.Time

@@ -154,6 +154,7 @@ var codes = map[string]error{
 	"UnauthorizedOperation": cloud.ErrUnauthorized,
 	"AccessDenied":          cloud.ErrUnauthorized,
 	"AccessDeniedException": cloud.ErrUnauthorized,
+	"ForbiddenException":    cloud.ErrUnauthorized, // of Resource Groups
 	"DecryptionFailure":     cloud.ErrUnauthorized, // Secrets Manager: the key of a secret may not be used
 
 	// Who are you? In a region that is not enabled EC2 says AuthFailure and others

@@ -100,6 +100,8 @@ var (
 	snsPublish   = Limit{Request: Rate{100, 100}}
 	lambdaInvoke = Limit{Request: Rate{100, 100}}
 	backupShared = Limit{Group: "backup", Request: Rate{20, 5}}
+	// Nor for Resource Groups.
+	groupsShared = Limit{Group: "resource-groups", Request: Rate{5, 2}}
 	stsShared    = Limit{Group: "sts", Request: Rate{600, 600}}
 )
 
@@ -136,6 +138,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = snsPublish
 	case service == "lambda":
 		limit = lambdaInvoke
+	case service == "resource-groups":
+		limit = groupsShared
 	case service == "backup":
 		limit = backupShared
 	case service == "elasticloadbalancing":

@@ -16,6 +16,7 @@ type Reserver struct{ c *Cloud }
 var (
 	_ cloud.Reserver   = Reserver{}
 	_ cloud.TypeReader = Reserver{}
+	_ cloud.Grouper    = Reserver{}
 )
 
 // Reserver returns the side that holds capacity.
@@ -69,6 +70,24 @@ func (r Reserver) Cancel(ctx context.Context, scope fleet.Scope, id string) erro
 		return fmt.Errorf("cancel capacity reservation %s: %w", id, err)
 	}
 	return reservations.Cancel(ctx, id)
+}
+
+// Groups implements cloud.Grouper.
+func (r Reserver) Groups(ctx context.Context, scope fleet.Scope, id string) ([]string, error) {
+	reservations, err := r.c.openReservations(ctx, scope)
+	if err != nil {
+		return nil, fmt.Errorf("list the groups of capacity reservation %s: %w", id, err)
+	}
+	return reservations.Groups(ctx, id)
+}
+
+// Group implements cloud.Grouper.
+func (r Reserver) Group(ctx context.Context, scope fleet.Scope, group, id string) error {
+	reservations, err := r.c.openReservations(ctx, scope)
+	if err != nil {
+		return fmt.Errorf("put capacity reservation %s into group %s: %w", id, group, err)
+	}
+	return reservations.Group(ctx, group, id)
 }
 
 // TypeInfo implements cloud.TypeReader.

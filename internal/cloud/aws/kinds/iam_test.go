@@ -446,6 +446,10 @@ func judge(partition string, s statement) (complaints []string) {
 			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.HasSuffix(resource, ":dayshift-*") }) {
 				complain("%s is granted on anybody's functions or topics", action)
 			}
+		case operation == groupResources: // a group has no tags of what is in it
+			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.Contains(resource, ":group/") }) {
+				complain("%s is granted on more than groups", action)
+			}
 		case operation == disableAlarms || operation == enableAlarms: // an alarm has no tags of what it watches
 			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.Contains(resource, ":alarm:") }) {
 				complain("%s is granted on more than alarms", action)

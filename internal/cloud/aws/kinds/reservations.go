@@ -13,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroups"
 
 	"dayshift/internal/cloud"
 )
@@ -57,13 +58,16 @@ var ReservationPermissions = []Permission{
 	{Action: createReservation, For: "reserve capacity", Resource: "capacity-reservation/*", Conditions: []Condition{onlyWithOurTag}, Optional: true},
 	{Action: createTags, For: "tag what it reserves", Resource: "capacity-reservation/*", Conditions: []Condition{onlyWithOurTag, taggingWhatIsMade}, Optional: true},
 	{Action: modifyReservation, For: "grow and shrink its own reservations, and move their end", Resource: "capacity-reservation/*", Conditions: []Condition{onlyOurReservations}, Optional: true},
+	{Action: groupsOfReservation, For: "see which resource groups its reservations are in", Resource: "*", Optional: true},
+	{Action: groupResources, For: "put its reservations into resource groups", Resource: "group/*", Optional: true},
 	{Action: cancelReservation, For: "give its own reservations back", Resource: "capacity-reservation/*", Conditions: []Condition{onlyOurReservations}, Optional: true},
 }
 
 // Reservations are EC2's Capacity Reservations in a scope.
 type Reservations struct {
 	Env
-	api reservationClient
+	api      reservationClient
+	grouping groupingClient
 }
 
 type reservationClient struct {
@@ -79,7 +83,7 @@ func OpenReservations(env Env) *Reservations {
 	c := ec2.NewFromConfig(env.SDK)
 	return &Reservations{Env: env, api: reservationClient{
 		c.DescribeCapacityReservations, c.DescribeInstanceTypes, c.CreateCapacityReservation, c.ModifyCapacityReservation, c.CancelCapacityReservation,
-	}}
+	}, grouping: groupingClient{c.GetGroupsForCapacityReservation, resourcegroups.NewFromConfig(env.SDK).GroupResources}}
 }
 
 // List returns all reservations that AWS shows, ordered by id: all of them, or an error.
