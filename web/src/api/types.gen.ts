@@ -635,7 +635,7 @@ export interface paths {
         put?: never;
         /**
          * Approve what a reservation costs
-         * @description Somebody else than who changed it last has to. The approval is for the reservation as it is: when what it costs money by changes, it is needed anew.
+         * @description Somebody else than who changed it last has to. The approval is for the reservation as it is: when what it costs money by changes, it is needed anew. A row of the SQL table is named table/ZONE/TYPE, with its slashes written %2F.
          */
         post: operations["approveReservation"];
         delete?: never;
@@ -2500,6 +2500,8 @@ export interface components {
             region: string;
             /** @description true: what running instances use is given back too when less is wanted. They run on. Default: false. */
             release_used?: boolean;
+            /** @description The AWS resource group that what is held is put into, by name: instances that name the group use it. It has to exist, of the type AWS::EC2::CapacityReservationPool, and needs `match: targeted`. */
+            resource_group?: string;
             /** @description A schedule instead of from and to: capacity is held while it wants running. */
             schedule?: string;
             /** @description How many are asked for at once. When AWS refuses, half of it is asked for, down to one. Default: 10. */
