@@ -156,7 +156,8 @@ var house = map[string]row{
 	"internal/app": {wiring, []string{
 		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/capacity", "internal/capacity/table", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
-		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/logs", "internal/notify/sns", "internal/notify/webhook", "internal/oidc", "internal/outbound", "internal/pass", "internal/plan", "internal/policy",
+		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/dingtalk", "internal/notify/discord", "internal/notify/jandi",
+		"internal/notify/lark", "internal/notify/logs", "internal/notify/slack", "internal/notify/sns", "internal/notify/teams", "internal/notify/webhook", "internal/notify/wecom", "internal/oidc", "internal/outbound", "internal/pass", "internal/plan", "internal/policy",
 		"internal/probe", "internal/queue", "internal/queue/sqs", "internal/record", "internal/reservation", "internal/run", "internal/savings", "internal/say", "internal/service",
 		"internal/store", "internal/store/memory", "internal/store/sqlstore", "internal/workload", "web",
 	}},

@@ -12,8 +12,15 @@ import (
 	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/notify"
+	"dayshift/internal/notify/dingtalk"
+	"dayshift/internal/notify/discord"
+	"dayshift/internal/notify/jandi"
+	"dayshift/internal/notify/lark"
+	"dayshift/internal/notify/slack"
 	"dayshift/internal/notify/sns"
+	"dayshift/internal/notify/teams"
 	"dayshift/internal/notify/webhook"
+	"dayshift/internal/notify/wecom"
 	"dayshift/internal/outbound"
 )
 
@@ -52,7 +59,7 @@ func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[st
 			}
 			hook, err := webhook.New(webhook.Options{
 				Name:        name,
-				PostOptions: outbound.PostOptions{URL: c.URL.Reveal(), AllowPrivate: c.AllowPrivate, Version: buildinfo.Get().Version, Now: wall.Now},
+				PostOptions: posts(c),
 				Secret:      c.Secret.Reveal(), Previous: c.PreviousSecret.Reveal(), Headers: headers,
 			})
 			if err != nil {
@@ -60,7 +67,11 @@ func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[st
 			}
 			m.sender = hook
 		default:
-			return nil, fmt.Errorf("channel %s: there is no type %q", name, c.Type)
+			room, err := roomOf(name, c)
+			if err != nil {
+				return nil, err
+			}
+			m.sender = room
 		}
 		list[name] = m
 	}
@@ -75,6 +86,32 @@ func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[st
 		list[name] = m
 	}
 	return list, nil
+}
+
+// posts says where and how a channel posts.
+func posts(c config.Channel) outbound.PostOptions {
+	return outbound.PostOptions{URL: c.URL.Reveal(), AllowPrivate: c.AllowPrivate, Version: buildinfo.Get().Version, Now: wall.Now}
+}
+
+// roomOf makes a channel to a room of a chat system.
+func roomOf(name string, c config.Channel) (*notify.Room, error) {
+	switch c.Type {
+	case config.SlackChannel:
+		return slack.New(name, posts(c))
+	case config.TeamsChannel:
+		return teams.New(name, posts(c))
+	case config.DiscordChannel:
+		return discord.New(name, posts(c))
+	case config.JandiChannel:
+		return jandi.New(name, posts(c))
+	case config.LarkChannel:
+		return lark.New(name, posts(c), c.Secret.Reveal())
+	case config.DingTalkChannel:
+		return dingtalk.New(name, posts(c), c.Secret.Reveal())
+	case config.WeComChannel:
+		return wecom.New(name, posts(c))
+	}
+	return nil, fmt.Errorf("channel %s: there is no type %q", name, c.Type)
 }
 
 // use replaces the channels whole: what waits for one of the same name goes to

@@ -129,6 +129,50 @@ func TestChannelsOfTheConfiguration(t *testing.T) {
 	}
 }
 
+// TestRoomsOfTheConfiguration: every type of room that can be written down is posted to in its own form.
+func TestRoomsOfTheConfiguration(t *testing.T) {
+	posted := map[string]string{}
+	var mu sync.Mutex
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		posted[strings.TrimPrefix(r.URL.Path, "/")] = r.URL.RawQuery + string(body)
+		mu.Unlock()
+		_, _ = io.WriteString(w, `{"code":0,"errcode":0}`)
+	}))
+	t.Cleanup(server.Close)
+	text := "store: \"memory:\"\naccounts: [{id: \"111122223333\", regions: [us-east-1]}]\nchannels:\n"
+	marks := map[string]string{
+		"slack": `"plain_text"`, "teams": `"AdaptiveCard"`, "discord": `"allowed_mentions"`, "jandi": `"connectColor"`, "lark": `"sign":"`, "dingtalk": "sign=", "wecom": `"msgtype":"text"`,
+	}
+	for kind := range marks {
+		secret := ""
+		if kind == "lark" || kind == "dingtalk" {
+			secret = ", secret: an-example"
+		}
+		text += fmt.Sprintf("  %s: {type: %s, url: %q, allow_private: true%s}\n", kind, kind, server.URL+"/"+kind, secret)
+	}
+	loaded, err := config.Parse("f", []byte(text), config.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := new(App).channels(loaded, nil)
+	if err != nil || len(list) != len(marks) {
+		t.Fatal(list, err)
+	}
+	for kind, m := range list {
+		if err := m.sender.Send(t.Context(), aStop[0]); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if !strings.Contains(posted[kind], marks[kind]) || !strings.Contains(posted[kind], "Could not act on 1 resource") {
+			t.Errorf("%s was posted %s", kind, posted[kind])
+		}
+	}
+}
+
 // TestReloadReplacesChannels: what waits goes to the new address at once, and what left the configuration is told nothing.
 func TestReloadReplacesChannels(t *testing.T) {
 	before, after, other := newReceiver(t, true), newReceiver(t, false), newReceiver(t, false)

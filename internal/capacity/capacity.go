@@ -347,12 +347,13 @@ func ours(name string, listed []cloud.Reservation) []reservation.Held {
 // maxOthers bounds what is shown of what others hold.
 const maxOthers = 20
 
-// others is what is held without the tag of this reservation and could be used by the same instances.
+// others is what is held without the tag of this reservation and could be used by
+// the same instances, Capacity Blocks too, which instances have to name.
 func others(r *reservation.Reservation, listed []cloud.Reservation) (list []reservation.Held) {
 	for i := range listed {
 		c := &listed[i]
 		held := toHeld(c)
-		if c.Tags[reservation.TagName] == r.Name && !c.Block || held.Standing == reservation.Ended || held.Match != "open" || len(list) == maxOthers {
+		if c.Tags[reservation.TagName] == r.Name && !c.Block || held.Standing == reservation.Ended || held.Match != "open" && !c.Block || len(list) == maxOthers {
 			continue
 		}
 		if held.Platform == r.Platform && held.Tenancy == r.Tenancy && (slices.Contains(r.Parts, held.Part) || slices.Contains(r.Alternatives, held.Part)) {

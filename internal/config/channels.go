@@ -15,8 +15,21 @@ import (
 
 // The types of channels.
 const (
-	SNSChannel     = "sns"
-	WebhookChannel = "webhook"
+	SNSChannel      = "sns"
+	WebhookChannel  = "webhook"
+	SlackChannel    = "slack"
+	TeamsChannel    = "teams"
+	DiscordChannel  = "discord"
+	JandiChannel    = "jandi"
+	LarkChannel     = "lark"
+	DingTalkChannel = "dingtalk"
+	WeComChannel    = "wecom"
+)
+
+// rooms are the types of channels to rooms of chat systems; signedRooms those where a room may ask for a signature.
+var (
+	rooms       = []string{DingTalkChannel, DiscordChannel, JandiChannel, LarkChannel, SlackChannel, TeamsChannel, WeComChannel}
+	signedRooms = []string{DingTalkChannel, LarkChannel}
 )
 
 // Bounds of channels.
@@ -63,12 +76,14 @@ func (b *builder) channel(path string, c *Channel) {
 	if _, written := b.at[path+".type"]; !written || b.reported(path+".type") {
 		return // what else it may have depends on it
 	}
-	of := map[string]string{
-		"topic": SNSChannel, "url": WebhookChannel, "secret": WebhookChannel, "previous_secret": WebhookChannel, "headers": WebhookChannel, "allow_private": WebhookChannel,
+	hook := []string{WebhookChannel}
+	of := map[string][]string{
+		"topic": {SNSChannel}, "url": slices.Concat(hook, rooms), "secret": slices.Concat(hook, signedRooms), "previous_secret": hook, "headers": hook,
+		"allow_private": slices.Concat(hook, rooms),
 	}
 	for _, key := range sortedKeys(of) {
-		if _, written := b.keys[path+"."+key]; written && of[key] != c.Type {
-			b.faultAt(path+"."+key, Fault{Problem: say.F("is for channels of the type %s", of[key]), Fix: say.F("remove it, or correct the type")})
+		if _, written := b.keys[path+"."+key]; written && !slices.Contains(of[key], c.Type) {
+			b.faultAt(path+"."+key, Fault{Problem: say.F("is for channels of the type %s", strings.Join(of[key], ", ")), Fix: say.F("remove it, or correct the type")})
 		}
 	}
 	need := func(key, example string) bool {
@@ -95,6 +110,13 @@ func (b *builder) channel(path string, c *Channel) {
 			c.PreviousSecret = b.hookSecret(at, c.PreviousSecret)
 		}
 		b.headers(path+".headers", c)
+	default: // a room
+		if need("url", "${DAYSHIFT_HOOK_URL}") {
+			b.hookAddress(path+".url", c)
+		}
+		if c.Secret.value != "" {
+			c.Secret = b.roomSecret(path+".secret", c.Secret)
+		}
 	}
 	b.chosen(path+".kinds", c.Kinds, messageKinds)
 	b.chosen(path+".schedules", c.Schedules, nil)
@@ -151,6 +173,20 @@ func (b *builder) hookSecret(at string, s Secret) Secret {
 		b.faultAt(at, *f)
 	case n < minHookSecret || n > maxHookSecret:
 		b.faultAt(at, Fault{Problem: say.F("is %d characters long %s", n, hidden(source)), Allowed: say.F("%d to %d characters", minHookSecret, maxHookSecret), Fix: say.F("make one: openssl rand -hex 32")})
+	default:
+		return Secret{value: value, source: source}
+	}
+	return Secret{}
+}
+
+// roomSecret looks up a secret that the chat system made.
+func (b *builder) roomSecret(at string, s Secret) Secret {
+	value, source, f := b.env.secret(s.value)
+	switch {
+	case f != nil:
+		b.faultAt(at, *f)
+	case value == "" || len(value) > maxHookSecret || strings.TrimSpace(value) != value:
+		b.faultAt(at, Fault{Problem: say.F("is not a secret of a room %s", hidden(source)), Allowed: say.F("1 to %d bytes without blanks at the ends", maxHookSecret), Fix: say.F("copy it from the settings of the room's bot")})
 	default:
 		return Secret{value: value, source: source}
 	}

@@ -624,13 +624,13 @@ type Events struct {
 // Channel is a place where people are told: an Amazon SNS topic, or a webhook.
 // What is given of kinds, schedules and workloads narrows what it gets.
 type Channel struct {
-	// `sns` publishes to a topic, `webhook` posts JSON to an address.
-	Type string `yaml:"type" required:"true" example:"webhook" enum:"sns,webhook"`
+	// `sns` publishes to a topic, `webhook` posts signed JSON to an address, the others write in a room of their chat system.
+	Type string `yaml:"type" required:"true" example:"slack" enum:"sns,webhook,slack,teams,discord,jandi,lark,dingtalk,wecom"`
 	// The ARN of the topic. It is published to with the credentials of the topic's account.
 	Topic string `yaml:"topic" example:"arn:aws:sns:ap-northeast-2:111122223333:dayshift" form:"topic"`
-	// The address of the webhook, `https://`. It is a secret, as its path mostly is one.
+	// The address of the webhook or of the room, `https://`. It is a secret, as its path mostly is one.
 	URL Secret `yaml:"url" example:"${DAYSHIFT_HOOK_URL}" form:"externalid"`
-	// The secret that posts are signed with, 16 characters or more.
+	// The secret that posts are signed with: of a webhook 16 characters or more, of a room of Lark or DingTalk what its bot was given, where it has one.
 	Secret Secret `yaml:"secret" example:"${DAYSHIFT_HOOK_SECRET}" form:"externalid"`
 	// The secret before it, which signs too until every receiver has the new one.
 	PreviousSecret Secret `yaml:"previous_secret" form:"externalid"`

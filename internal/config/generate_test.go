@@ -568,7 +568,7 @@ func TestSchema(t *testing.T) {
 		"holidays: {kr: {url: kr.ics}}", "holidays: {kr: {url: 'ftp://x/kr.ics'}}", "overrides: {max_per_week: -1}", "limits: {surge: 1001}",
 		"accounts: [{id: '111122223333', role: dayshift, regions: [us-east-1]}]",
 		"kinds: [ec2]",
-		"channels: {a: {}}", "channels: {a: null}", "channels: {a: {type: slack}}", "channels: {a: {type: sns, topic: dayshift}}", "channels: {a: {type: webhook, url: x, kinds: [all]}}",
+		"channels: {a: {}}", "channels: {a: null}", "channels: {a: {type: pigeon}}", "channels: {a: {type: sns, topic: dayshift}}", "channels: {a: {type: webhook, url: x, kinds: [all]}}",
 		"organizations: [{}]", "organizations: [{regions: [us-east-1], units: [Prod]}]", "organizations: [{regions: [us-east-1], exclude: ['4444']}]",
 		"organizations: [{regions: [us-east-1], member_role: 'a b'}]", "organizations: [{regions: [us-east-1], refresh: 1}]", "organizations: [null]",
 		"events: {}", "events: null", "events: {queue: events}", "events: {queue: 'http://127.0.0.1:4566/111122223333/events'}", "events: {queue: 'arn:aws:sns:us-east-1:111122223333:x'}",
