@@ -85,7 +85,7 @@ var house = map[string]row{
 	"internal/golden": {suite, nil},
 
 	// Contracts and their examinations.
-	"internal/cloud":                    {contract, []string{"internal/fleet"}},
+	"internal/cloud":                    {contract, []string{"internal/fleet", "internal/say"}},
 	"internal/capacity/table/tabletest": {suite, nil},
 	"internal/cloud/cloudtest":          {suite, []string{"internal/cloud", "internal/fleet"}},
 	"internal/queue":                    {contract, nil},
@@ -120,8 +120,8 @@ var house = map[string]row{
 	// Implementations.
 	"internal/awssim":          {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},
 	"internal/capacity/table":  {implementation, []string{"internal/clock"}},
-	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet"}},
-	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet"}},
+	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet", "internal/say"}},
+	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet", "internal/say"}},
 	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
 	"internal/notify/sns":      {implementation, []string{"internal/cloud", "internal/notify"}},
 	"internal/notify/dingtalk": {implementation, []string{"internal/notify", "internal/outbound"}},

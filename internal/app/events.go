@@ -19,6 +19,7 @@ import (
 	"dayshift/internal/plan"
 	"dayshift/internal/queue"
 	"dayshift/internal/queue/sqs"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 )
 
@@ -285,7 +286,7 @@ func (a *App) withEvents(ctx context.Context, checkups []service.Checkup) []serv
 func (a *App) probeEvents(ctx context.Context, to *config.EventQueue) cloud.Finding {
 	limited, cancel := context.WithTimeout(ctx, inspectTimeout)
 	defer cancel()
-	finding := cloud.Finding{Ability: readsEvents}
+	finding := cloud.Finding{Ability: say.Word(readsEvents)}
 	open, err := a.openQueue(limited, a.Config)
 	var depth queue.Depth
 	if err == nil {
@@ -294,15 +295,15 @@ func (a *App) probeEvents(ctx context.Context, to *config.EventQueue) cloud.Find
 	switch {
 	case err == nil:
 		finding.OK = true
-		finding.Detail = fmt.Sprintf("%s: %d events wait", to.ARN(), depth.Waiting)
+		finding.Detail = say.F("%s: %d events wait", to.ARN(), depth.Waiting)
 	case errors.Is(err, queue.ErrNoQueue):
 		finding.Missing = to.ARN()
-		finding.Detail = fmt.Sprintf("%v; create it as docs/events.md shows, or correct events.queue", err)
+		finding.Detail = say.F("%v; create it as docs/events.md shows, or correct events.queue", err)
 	case errors.Is(err, cloud.ErrUnauthorized):
 		finding.Missing = "sqs:GetQueueAttributes"
-		finding.Detail = fmt.Sprintf("%v; allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes on it", err)
+		finding.Detail = say.F("%v; allow sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes on it", err)
 	default:
-		finding.Detail = err.Error()
+		finding.Detail = say.Of(err)
 	}
 	return finding
 }

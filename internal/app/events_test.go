@@ -505,7 +505,7 @@ func TestDoctorReadsTheQueue(t *testing.T) {
 			}
 			in := checkups[1]
 			finding := in.Findings[len(in.Findings)-1]
-			if finding.Ability != readsEvents || finding.OK != test.ok || in.OK != test.ok || !strings.Contains(finding.Detail, test.part) || !checkups[0].OK {
+			if finding.Ability.String() != readsEvents || finding.OK != test.ok || in.OK != test.ok || !strings.Contains(finding.Detail.String(), test.part) || !checkups[0].OK {
 				t.Errorf("%+v", checkups)
 			}
 			if got := calls(sim, "ReceiveMessage"); len(got) != 0 {

@@ -59,7 +59,7 @@ func TestKindsThatAreLeftOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, finding := range checkups[0].Findings {
-			if slices.Contains([]string{"list RDS instances", "list ECS services"}, finding.Ability) {
+			if slices.Contains([]string{"list RDS instances", "list ECS services"}, finding.Ability.String()) {
 				t.Errorf("doctor: %+v", finding)
 			}
 		}

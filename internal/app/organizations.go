@@ -17,6 +17,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/holiday"
 	"dayshift/internal/record"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 )
@@ -373,7 +374,7 @@ func (a *App) Doctor(ctx context.Context) ([]service.Checkup, error) {
 		}
 		for _, gap := range gaps {
 			if gap.Scope == checkup.Scope && !slices.ContainsFunc(checkup.Findings, failedFinding) {
-				checkup.Findings = append(checkup.Findings, cloud.Finding{Ability: "list all accounts", Detail: gap.Err.Error()})
+				checkup.Findings = append(checkup.Findings, cloud.Finding{Ability: say.Word("list all accounts"), Detail: say.Of(gap.Err)})
 			}
 		}
 		checkup.OK = !slices.ContainsFunc(checkup.Findings, failedFinding)
@@ -386,15 +387,16 @@ func failedFinding(f cloud.Finding) bool { return !f.OK }
 
 // listFinding tells what is known of an organization.
 func listFinding(list *config.AccountList) cloud.Finding {
-	finding := cloud.Finding{Ability: "know the accounts", OK: true}
+	finding := cloud.Finding{Ability: say.Word("know the accounts"), OK: true}
 	active := len(activeAccounts(list))
-	finding.Detail = fmt.Sprintf("%d accounts, %d of them active, listed at %s", len(list.Accounts), active, list.Checked.UTC().Format(time.RFC3339))
+	parts := []say.Text{say.F("%d accounts, %d of them active, listed at %s", len(list.Accounts), active, list.Checked.UTC().Format(time.RFC3339))}
 	if others := slices.DeleteFunc(slices.Clone(list.Accounts), func(account config.ListedAccount) bool { return account.State == config.ActiveAccount }); len(others) > 0 {
-		finding.Detail += "; left alone: " + accountNames(others)
+		parts = append(parts, say.F("left alone: %s", accountNames(others)))
 	}
 	if !list.Doubt.IsZero() {
 		finding.OK = false
-		finding.Detail += "; the last list lacked most of them and counts only when the next one says the same: see dayshift activity"
+		parts = append(parts, say.F("the last list lacked most of them and counts only when the next one says the same: see dayshift activity"))
 	}
+	finding.Detail = say.Clauses(parts...)
 	return finding
 }

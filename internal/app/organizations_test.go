@@ -285,7 +285,7 @@ func TestASinglePassAsksOrganizationsToo(t *testing.T) {
 		if err != nil || len(checkups) != 4 || !checkups[0].OK || checkups[0].Scope.String() != "organization/us-east-1" {
 			t.Fatalf("doctor: %+v, %v", checkups, err)
 		}
-		if detail := checkups[0].Findings[2].Detail; !strings.Contains(detail, "6 accounts, 5 of them active") || !strings.Contains(detail, "left alone: 999900000003 three (SUSPENDED)") {
+		if detail := checkups[0].Findings[2].Detail.String(); !strings.Contains(detail, "6 accounts, 5 of them active") || !strings.Contains(detail, "left alone: 999900000003 three (SUSPENDED)") {
 			t.Errorf("doctor: %s", detail)
 		}
 

@@ -62,9 +62,9 @@ type Look struct {
 	Types cloud.TypeReader
 	// Groups puts what is held into resource groups.
 	Groups cloud.Grouper
-	Store Store
-	Clock clock.Clock
-	Log   *slog.Logger
+	Store  Store
+	Clock  clock.Clock
+	Log    *slog.Logger
 	// Senders are told what people should know.
 	Senders []notify.Sender
 	// Lease is the one that writes carry; MayAct is asked before every call that changes something.

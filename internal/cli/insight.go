@@ -467,7 +467,7 @@ func doctorTable(checkups []service.Checkup) table {
 	t := table{columns: []string{"ACCOUNT", "REGION", "ABILITY", "", "MISSING", "DETAIL"}}
 	for _, checkup := range checkups {
 		for _, finding := range checkup.Findings {
-			t.add(string(checkup.Scope.Account), string(checkup.Scope.Region), finding.Ability, verdict(finding), finding.Missing, finding.Detail)
+			t.add(string(checkup.Scope.Account), string(checkup.Scope.Region), finding.Ability.String(), verdict(finding), finding.Missing, finding.Detail.String())
 		}
 	}
 	return t

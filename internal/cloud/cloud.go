@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Lister lists what exists. The answer is whole or it is an error: a listing of
@@ -198,15 +199,15 @@ type Target struct {
 
 // Finding is one line of a probe.
 type Finding struct {
-	Ability string `json:"ability"` // "assume role", "list EC2 instances", "start EC2 instances", …
-	OK      bool   `json:"ok"`
+	Ability say.Text `json:"ability"` // "assume role", "list EC2 instances", "start EC2 instances", …
+	OK      bool     `json:"ok"`
 	// Untested: it could not be tried without doing it, so OK only means that
 	// nothing speaks against it; Detail says what is needed.
 	Untested bool `json:"untested,omitempty"`
 	// Missing is the permission, role or region that is missing, in AWS's words (ec2:StartInstances); empty when OK.
 	Missing string `json:"missing,omitempty"`
 	// Detail is a sentence for people, with the next step when not OK.
-	Detail string `json:"detail"`
+	Detail say.Text `json:"detail"`
 }
 
 // The errors of the contract. An implementation wraps them around the

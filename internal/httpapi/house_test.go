@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"dayshift/internal/access"
+	"dayshift/internal/cloud"
 	"dayshift/internal/config"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
@@ -275,7 +277,7 @@ func (h *house) Doctor(ctx context.Context) ([]service.Checkup, error) {
 	}
 	var list []service.Checkup
 	for _, scope := range h.loaded.Scopes {
-		list = append(list, service.Checkup{Scope: scope, OK: true})
+		list = append(list, service.Checkup{Scope: scope, OK: true, Findings: []cloud.Finding{{Ability: say.Word("list EC2 instances"), OK: true, Detail: say.F("works")}}})
 	}
 	return list, nil
 }

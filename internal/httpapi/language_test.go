@@ -97,6 +97,11 @@ func TestAnswersInTheReadersLanguage(t *testing.T) {
 			}
 		}
 	}
+	for language, part := range map[string]string{"en": `"ability":"list EC2 instances"`, "zh-CN": `"ability":"列出 EC2 实例"`, "ko": `"ability":"EC2 인스턴스 나열"`} {
+		if header, body := asked(language, "/api/v1/doctor"); header.Get("Content-Language") != language || !strings.Contains(body, part) {
+			t.Errorf("doctor in %s: %s", language, body)
+		}
+	}
 	if header, body := asked("ko", "/api/v1/activity/verify"); header.Get("Content-Language") != "" {
 		t.Errorf("what has no sentences has a language: %s", body)
 	}

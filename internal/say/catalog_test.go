@@ -62,6 +62,21 @@ var ourWords = []string{
 	"remove it, and use an address that needs none",
 	// Why a scope is left alone.
 	"credentials", "region-disabled", "unauthorized", "no-answer",
+	// What doctor tries.
+	"answer in time", "assume role", "be looked at by passes", "cancel capacity reservations", "describe instance types",
+	"drain instances from load balancers", "find ECS services by tag", "find EKS node groups by tag", "find the organization", "find the scope",
+	"know the accounts", "list Auto Scaling groups", "list Classic load balancers", "list CloudWatch alarms", "list EC2 instances", "list ECS clusters",
+	"list ECS services", "list EKS clusters", "list EKS node groups", "list RDS clusters", "list RDS instances", "list Redshift clusters",
+	"list SSM maintenance windows", "list SageMaker notebooks", "list agents in instances", "list all accounts", "list backup jobs", "list backups",
+	"list capacity reservations", "list commands in instances", "list load balancers", "list open sessions", "list snapshots", "list target groups",
+	"list the accounts of the organization", "list the accounts of the organizational units", "list the node groups of EKS clusters",
+	"modify capacity reservations", "mute CloudWatch alarms", "read the queue of events", "read what is remembered", "reserve capacity",
+	"restore CloudWatch alarms", "run commands in instances", "see how commands end", "see the scaling of ECS services",
+	"see the tags of SageMaker notebooks", "see why a SageMaker notebook failed", "start Auto Scaling groups", "start EC2 instances",
+	"start ECS services", "start EKS node groups", "start RDS clusters", "start RDS instances", "start Redshift clusters", "start SageMaker notebooks",
+	"stop Auto Scaling groups", "stop EC2 instances", "stop ECS services", "stop EKS node groups", "stop RDS clusters", "stop RDS instances",
+	"stop Redshift clusters", "stop SageMaker notebooks", "tag Auto Scaling groups", "tag EC2 instances", "tag ECS services", "tag EKS node groups",
+	"tag RDS clusters", "tag RDS instances", "tag Redshift clusters", "tag SageMaker notebooks", "use the credentials at hand", "use the region",
 }
 
 // between are what stands between the parts of what is put together.

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"dayshift/internal/cloud"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Checkup is doctor's answer for one scope.
@@ -66,12 +66,12 @@ func checkup(ctx context.Context, prober cloud.Prober, remembered Remembering, s
 	switch {
 	case ctx.Err() != nil:
 		result.Findings = append(result.Findings, cloud.Finding{
-			Ability: "answer in time", Detail: fmt.Sprintf("%s was not asked to the end: %v", scope, context.Cause(ctx)),
+			Ability: say.Word("answer in time"), Detail: say.F("%s was not asked to the end: %v", scope, context.Cause(ctx)),
 		})
 	case limited.Err() != nil:
 		result.Findings = append(result.Findings, cloud.Finding{
-			Ability: "answer in time",
-			Detail:  fmt.Sprintf("%s did not answer within %s; check the network path and the region's endpoint", scope, doctorTimeout),
+			Ability: say.Word("answer in time"),
+			Detail:  say.F("%s did not answer within %s; check the network path and the region's endpoint", scope, doctorTimeout),
 		})
 	}
 	if ctx.Err() == nil {
@@ -88,7 +88,7 @@ const regionMissing = "region"
 func (c *Checkup) quarantine(ctx context.Context, remembered Remembering) {
 	kept, err := remembered.ScopeMemory(ctx, c.Scope)
 	if err != nil {
-		c.Findings = append(c.Findings, cloud.Finding{Ability: "read what is remembered", Detail: err.Error()})
+		c.Findings = append(c.Findings, cloud.Finding{Ability: say.Word("read what is remembered"), Detail: say.Of(err)})
 		return
 	}
 	b := kept.Breaker
@@ -96,11 +96,11 @@ func (c *Checkup) quarantine(ctx context.Context, remembered Remembering) {
 		return
 	}
 	c.Quarantine = &Quarantine{Reason: b.Trouble, Why: b.Why, Since: b.Since, Next: b.Next, Looks: b.Fails}
-	text := fmt.Sprintf("in quarantine since %s (%s, %d looks in a row failed); the next look is at %s", b.Since.Format(time.RFC3339), b.Trouble, b.Fails, b.Next.Format(time.RFC3339))
+	text := say.F("in quarantine since %s (%s, %d looks in a row failed); the next look is at %s", b.Since.Format(time.RFC3339), b.Trouble, b.Fails, b.Next.Format(time.RFC3339))
 	off := slices.IndexFunc(c.Findings, func(f cloud.Finding) bool { return f.Missing == regionMissing })
 	if off >= 0 {
-		c.Findings[off].Detail += "; " + text
+		c.Findings[off].Detail = say.Clauses(c.Findings[off].Detail, text)
 		return
 	}
-	c.Findings = append(c.Findings, cloud.Finding{Ability: "be looked at by passes", Detail: text + ": " + b.Why})
+	c.Findings = append(c.Findings, cloud.Finding{Ability: say.Word("be looked at by passes"), Detail: say.F("%s: %s", text, b.Why)})
 }

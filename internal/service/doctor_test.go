@@ -12,6 +12,7 @@ import (
 	"dayshift/internal/cloud"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 )
@@ -29,7 +30,7 @@ func scopes(n int) []fleet.Scope {
 }
 
 func TestDoctor(t *testing.T) {
-	good := cloud.Finding{Ability: "list EC2 instances", OK: true}
+	good := cloud.Finding{Ability: say.Word("list EC2 instances"), OK: true}
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		now, most := 0, 0
@@ -49,9 +50,9 @@ func TestDoctor(t *testing.T) {
 				<-ctx.Done()
 				return []cloud.Finding{good}
 			case "r-4":
-				return []cloud.Finding{good, {Ability: "start EC2 instances", Missing: "ec2:StartInstances"}}
+				return []cloud.Finding{good, {Ability: say.Word("start EC2 instances"), Missing: "ec2:StartInstances"}}
 			case "r-5":
-				return []cloud.Finding{{Ability: "stop EC2 instances", OK: true, Untested: true}}
+				return []cloud.Finding{{Ability: say.Word("stop EC2 instances"), OK: true, Untested: true}}
 			}
 			time.Sleep(time.Second)
 			return []cloud.Finding{good}
@@ -71,7 +72,7 @@ func TestDoctor(t *testing.T) {
 			}
 		}
 		late := checkups[3].Findings[1]
-		if late.OK || !strings.Contains(late.Detail, "did not answer within 30s") {
+		if late.OK || !strings.Contains(late.Detail.String(), "did not answer within 30s") {
 			t.Errorf("%+v", late)
 		}
 	})
@@ -85,7 +86,7 @@ func TestDoctorInterrupted(t *testing.T) {
 		<-ctx.Done()
 		return nil
 	}), memory.New(), scopes(1))
-	if c := checkups[0]; c.OK || len(c.Findings) != 1 || strings.Contains(c.Findings[0].Detail, "did not answer") {
+	if c := checkups[0]; c.OK || len(c.Findings) != 1 || strings.Contains(c.Findings[0].Detail.String(), "did not answer") {
 		t.Errorf("%+v", c)
 	}
 }
@@ -108,9 +109,9 @@ func TestDoctorTellsOfQuarantine(t *testing.T) {
 	}
 	checkups := Doctor(t.Context(), prober(func(_ context.Context, scope fleet.Scope) []cloud.Finding {
 		if scope.Region == "r-2" {
-			return []cloud.Finding{{Ability: "use the region", Missing: "region", Detail: "enable it"}}
+			return []cloud.Finding{{Ability: say.Word("use the region"), Missing: "region", Detail: say.Raw("enable it")}}
 		}
-		return []cloud.Finding{{Ability: "list EC2 instances", OK: true}}
+		return []cloud.Finding{{Ability: say.Word("list EC2 instances"), OK: true}}
 	}), remembered{"r-0": {}, "r-1": breaker(decide.NoAnswer, 7), "r-2": breaker(decide.RegionDisabled, 1), "r-3": breaker(decide.NoAnswer, 4)}, scopes(5))
 	if c := checkups[0]; !c.OK || c.Quarantine != nil || len(c.Findings) != 1 {
 		t.Errorf("a scope that is well: %+v", c)
@@ -119,10 +120,10 @@ func TestDoctorTellsOfQuarantine(t *testing.T) {
 	if c.OK || c.Quarantine == nil || *c.Quarantine != (Quarantine{decide.NoAnswer, "it was refused", since, next, 7}) || len(c.Findings) != 2 {
 		t.Fatalf("%+v", c)
 	}
-	if want := "in quarantine since 2026-08-03T08:00:00Z (no-answer, 7 looks in a row failed); the next look is at 2026-08-03T09:00:00Z: it was refused"; c.Findings[1].Detail != want {
-		t.Errorf("%q", c.Findings[1].Detail)
+	if want := "in quarantine since 2026-08-03T08:00:00Z (no-answer, 7 looks in a row failed); the next look is at 2026-08-03T09:00:00Z: it was refused"; c.Findings[1].Detail.String() != want {
+		t.Errorf("%q", c.Findings[1].Detail.String())
 	}
-	if c := checkups[2]; c.OK || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Detail, "enable it; in quarantine since") {
+	if c := checkups[2]; c.OK || len(c.Findings) != 1 || !strings.Contains(c.Findings[0].Detail.String(), "enable it; in quarantine since") {
 		t.Errorf("a region that is off has one line: %+v", c)
 	}
 	if c := checkups[3]; !c.OK || c.Quarantine != nil {

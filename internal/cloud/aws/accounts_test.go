@@ -612,7 +612,7 @@ func TestFault35ARoleThatIsRefusedConcernsItsAccountAlone(t *testing.T) {
 			t.Errorf("the other account: %d, %v", len(got), err)
 		}
 		finding := c.Probe(t.Context(), refused)[0]
-		if finding.OK || finding.Ability != "assume role" || finding.Missing != "arn:aws:iam::444455556666:role/dayshift" {
+		if finding.OK || finding.Ability.String() != "assume role" || finding.Missing != "arn:aws:iam::444455556666:role/dayshift" {
 			t.Errorf("%+v", finding)
 		}
 		time.Sleep(failureKept)
@@ -660,7 +660,7 @@ func TestFault34ARegionThatIsNotEnabledDoesNotTakeTheOthersWithIt(t *testing.T) 
 			}
 			findings := c.Probe(t.Context(), fleet.Scope{Account: hub, Region: "me-south-1"})
 			for _, finding := range findings[1:] {
-				if finding.OK || finding.Missing != "region" || !strings.Contains(finding.Detail, "enable the region") {
+				if finding.OK || finding.Missing != "region" || !strings.Contains(finding.Detail.String(), "enable the region") {
 					t.Errorf("%+v", finding)
 				}
 			}
@@ -678,7 +678,7 @@ func TestProbeNamesTheMissingPermission(t *testing.T) {
 		missing := map[string]string{}
 		for _, finding := range c.Probe(t.Context(), fleet.Scope{Account: spoke, Region: "eu-central-1"}) {
 			if !finding.OK {
-				missing[finding.Ability] = finding.Missing
+				missing[finding.Ability.String()] = finding.Missing
 			}
 		}
 		want := map[string]string{
@@ -690,7 +690,7 @@ func TestProbeNamesTheMissingPermission(t *testing.T) {
 		// Where there is nothing to try on, a refusal may come from a policy that is
 		// limited to tagged instances: nobody knows.
 		for _, finding := range c.Probe(t.Context(), fleet.Scope{Account: spoke, Region: "us-east-1"}) {
-			if finding.Ability == "stop EC2 instances" && (!finding.OK || !finding.Untested) {
+			if finding.Ability.String() == "stop EC2 instances" && (!finding.OK || !finding.Untested) {
 				t.Errorf("%+v", finding)
 			}
 		}

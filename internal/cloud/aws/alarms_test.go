@@ -299,8 +299,8 @@ func TestProbeTriesAlarmsWhereTheyAreMuted(t *testing.T) {
 	probe := func(c *Cloud, scope fleet.Scope) map[string]cloud.Finding {
 		found := map[string]cloud.Finding{}
 		for _, f := range c.Probe(context.Background(), scope) {
-			if strings.Contains(f.Ability, "alarms") {
-				found[f.Ability] = f
+			if strings.Contains(f.Ability.String(), "alarms") {
+				found[f.Ability.String()] = f
 			}
 		}
 		return found
@@ -313,7 +313,7 @@ func TestProbeTriesAlarmsWhereTheyAreMuted(t *testing.T) {
 	}
 	w = alarms(t, awssim.Options{Limits: awssim.Limits{Off: true}}, on)
 	for ability, f := range probe(w.c, scopeOfHub) {
-		if !f.OK || f.Untested || f.Detail != "works" {
+		if !f.OK || f.Untested || f.Detail.String() != "works" {
 			t.Errorf("%s: %+v", ability, f)
 		}
 	}
@@ -321,7 +321,7 @@ func TestProbeTriesAlarmsWhereTheyAreMuted(t *testing.T) {
 		t.Errorf("%d findings", len(got))
 	}
 	w.put("dayshift-probe-of-permissions", [][]string{{"InstanceId", "i-1"}}, nil)
-	if f := probe(w.c, scopeOfHub)["mute CloudWatch alarms"]; !f.Untested || !strings.Contains(f.Detail, "cloudwatch:DisableAlarmActions") {
+	if f := probe(w.c, scopeOfHub)["mute CloudWatch alarms"]; !f.Untested || !strings.Contains(f.Detail.String(), "cloudwatch:DisableAlarmActions") {
 		t.Errorf("on a name that somebody has: %+v", f)
 	}
 	c, _ := simulateFleet(t, awssim.Options{Limits: awssim.Limits{Off: true}}, awssim.Fleet{Faults: []awssim.Fault{{Kind: awssim.FaultDenied, Action: "*AlarmActions"}}}, on)

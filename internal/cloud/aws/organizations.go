@@ -10,6 +10,7 @@ import (
 	"dayshift/internal/cloud"
 	"dayshift/internal/cloud/aws/kinds"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Organization is an organization of AWS Organizations, and how to ask it for
@@ -123,7 +124,7 @@ func (c *Cloud) Members(ctx context.Context, i int) ([]Member, error) {
 func (c *Cloud) ProbeOrganization(ctx context.Context, i int) []cloud.Finding {
 	organization, err := c.openOrganization(ctx, i)
 	if i < 0 || i >= len(c.readers) {
-		return []cloud.Finding{{Ability: "find the organization", Detail: err.Error()}}
+		return []cloud.Finding{{Ability: say.Word("find the organization"), Detail: say.Of(err)}}
 	}
 	findings := []cloud.Finding{c.readers[i].probe(ctx)}
 	if err != nil || !findings[0].OK {

@@ -228,7 +228,7 @@ func TestOrganizationsThatCannotBeAskedSayWhy(t *testing.T) {
 				t.Errorf("probe: %+v", found)
 			}
 			for _, says := range test.says {
-				if !strings.Contains(err.Error(), says) || !strings.Contains(last.Ability+" "+last.Missing+" "+last.Detail, says) {
+				if !strings.Contains(err.Error(), says) || !strings.Contains(last.Ability.String()+" "+last.Missing+" "+last.Detail.String(), says) {
 					t.Errorf("%v\n%+v\ndo not say %q", err, last, says)
 				}
 			}

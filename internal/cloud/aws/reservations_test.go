@@ -187,7 +187,7 @@ func TestTheProbeNamesWhatReservationsLack(t *testing.T) {
 				var missing []string
 				lines := 0
 				for _, finding := range c.Probe(t.Context(), spokeScope) {
-					if strings.Contains(finding.Ability, "capacity") || strings.Contains(finding.Ability, "instance types") {
+					if strings.Contains(finding.Ability.String(), "capacity") || strings.Contains(finding.Ability.String(), "instance types") {
 						lines++
 						if finding.Missing != "" {
 							missing = append(missing, finding.Missing)

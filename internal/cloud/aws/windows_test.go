@@ -242,11 +242,11 @@ func TestDoctorTriesToListWindowsWhereTheyAreUsed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, sim := simulateFleet(t, awssim.Options{Faults: test.faults}, awssim.Fleet{}, func(config *Config) { config.Windows = test.used })
 				findings := c.Probe(t.Context(), testScope)
-				at := slices.IndexFunc(findings, func(f cloud.Finding) bool { return f.Ability == ability })
+				at := slices.IndexFunc(findings, func(f cloud.Finding) bool { return f.Ability.String() == ability })
 				if (at >= 0) != test.want {
 					t.Fatalf("%+v", findings)
 				}
-				if at >= 0 && (findings[at].OK != test.ok || findings[at].Missing != test.missing || findings[at].Detail == "") {
+				if at >= 0 && (findings[at].OK != test.ok || findings[at].Missing != test.missing || findings[at].Detail.Empty()) {
 					t.Errorf("%+v", findings[at])
 				}
 				if calls := sim.Stats().ByAction["ssm:DescribeMaintenanceWindows"]; !test.want && calls != 0 {

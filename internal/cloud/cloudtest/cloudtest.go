@@ -703,11 +703,12 @@ func (e *exam) probe() {
 	findings := e.Cloud.Probe(e.ctx, e.Scopes[0])
 	seen := map[string]bool{}
 	for _, finding := range findings {
-		if seen[finding.Ability] {
-			e.Errorf("%q is reported twice", finding.Ability)
+		ability := finding.Ability.String()
+		if seen[ability] {
+			e.Errorf("%q is reported twice", ability)
 		}
-		seen[finding.Ability] = true
-		if !finding.OK || finding.Missing != "" || finding.Detail == "" {
+		seen[ability] = true
+		if !finding.OK || finding.Missing != "" || finding.Detail.Empty() {
 			e.Errorf("%+v: everything works here", finding)
 		}
 	}

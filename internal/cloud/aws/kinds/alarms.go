@@ -2,7 +2,6 @@ package kinds
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of CloudWatch that are needed.
@@ -270,26 +270,26 @@ func (a *Alarms) Probe(ctx context.Context) []cloud.Finding {
 	err := a.pages(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{noSuchAlarm}}, func(alarm *types.MetricAlarm) {
 		exists = exists || sdk.ToString(alarm.AlarmName) == noSuchAlarm
 	})
-	findings := []cloud.Finding{probeFinding("list CloudWatch alarms", describeAlarms, err)}
+	findings := []cloud.Finding{probeFinding(say.Word("list CloudWatch alarms"), describeAlarms, err)}
 	if err != nil {
 		return findings
 	}
 	for _, try := range []struct {
-		ability   string
+		ability   say.Text
 		operation Operation
 		call      func(context.Context) error
 	}{
-		{"mute CloudWatch alarms", disableAlarms, func(ctx context.Context) error {
+		{say.Word("mute CloudWatch alarms"), disableAlarms, func(ctx context.Context) error {
 			_, err := a.api.disable(ctx, &cloudwatch.DisableAlarmActionsInput{AlarmNames: []string{noSuchAlarm}})
 			return err
 		}},
-		{"restore CloudWatch alarms", enableAlarms, func(ctx context.Context) error {
+		{say.Word("restore CloudWatch alarms"), enableAlarms, func(ctx context.Context) error {
 			_, err := a.api.enable(ctx, &cloudwatch.EnableAlarmActionsInput{AlarmNames: []string{noSuchAlarm}})
 			return err
 		}},
 	} {
 		if exists {
-			findings = append(findings, untested(try.ability, fmt.Sprintf("not known: an alarm has the name %q, on which nothing is tried; the role needs %s", noSuchAlarm, try.operation)))
+			findings = append(findings, untested(try.ability, say.F("not known: an alarm has the name %q, on which nothing is tried; the role needs %s", noSuchAlarm, try.operation)))
 			continue
 		}
 		findings = append(findings, probeFinding(try.ability, try.operation, a.Read(ctx, try.operation, try.call)))

@@ -14,6 +14,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -396,13 +397,12 @@ func (k *groups) probe(ctx context.Context, _ string) []cloud.Finding {
 		_, err := k.api.describe(ctx, &autoscaling.DescribeAutoScalingGroupsInput{MaxRecords: sdk.Int32(1), IncludeInstances: sdk.Bool(false)})
 		return err
 	})
-	findings := []cloud.Finding{probeFinding("list Auto Scaling groups", describeGroups, err)}
+	findings := []cloud.Finding{probeFinding(say.Word("list Auto Scaling groups"), describeGroups, err)}
 	if err != nil {
 		return findings
 	}
-	const noDryRun = "not known: Auto Scaling has no dry run; the role needs "
 	return append(findings,
-		untested("start Auto Scaling groups", noDryRun+string(updateGroup)),
-		untested("stop Auto Scaling groups", noDryRun+string(createGroupTags)+" and "+string(updateGroup)),
-		untested("tag Auto Scaling groups", noDryRun+string(createGroupTags)+" and "+string(deleteGroupTags)))
+		undryable(say.Word("start Auto Scaling groups"), "Auto Scaling", updateGroup),
+		undryable(say.Word("stop Auto Scaling groups"), "Auto Scaling", createGroupTags, updateGroup),
+		undryable(say.Word("tag Auto Scaling groups"), "Auto Scaling", createGroupTags, deleteGroupTags))
 }

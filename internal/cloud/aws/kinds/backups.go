@@ -13,6 +13,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations that tell of backups.
@@ -175,5 +176,5 @@ func (b *Backups) Probe(ctx context.Context) []cloud.Finding {
 		_, err := b.api.jobs(ctx, &backup.ListBackupJobsInput{MaxResults: sdk.Int32(1)})
 		return err
 	})
-	return []cloud.Finding{probeFinding("list snapshots", describeSnapshots, snapshots), probeFinding("list backup jobs", listBackupJobs, jobs)}
+	return []cloud.Finding{probeFinding(say.Word("list snapshots"), describeSnapshots, snapshots), probeFinding(say.Word("list backup jobs"), listBackupJobs, jobs)}
 }

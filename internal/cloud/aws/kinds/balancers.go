@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/say"
 )
 
 // Operations of Elastic Load Balancing that are needed, of both versions of its
@@ -519,9 +520,9 @@ func (b *Balancers) Probe(ctx context.Context) []cloud.Finding {
 		return err
 	})
 	return []cloud.Finding{
-		probeFinding("list target groups", describeTargetGroups, groups),
-		probeFinding("list Classic load balancers", describeClassics, classics),
-		untested("drain instances from load balancers", fmt.Sprintf("not known: that cannot be tried without doing it; the role needs %s and %s, for Classic load balancers %s and %s",
+		probeFinding(say.Word("list target groups"), describeTargetGroups, groups),
+		probeFinding(say.Word("list Classic load balancers"), describeClassics, classics),
+		untested(say.Word("drain instances from load balancers"), say.F("not known: that cannot be tried without doing it; the role needs %s and %s, for Classic load balancers %s and %s",
 			deregisterTargets, registerTargets, deregisterInstances, registerInstances)),
 	}
 }

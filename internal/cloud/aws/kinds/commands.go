@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/say"
 )
 
 // Operations of Systems Manager that commands need.
@@ -370,28 +371,28 @@ func (k *Commands) Sessions(ctx context.Context, ids []string) (map[string]int, 
 func (k *Commands) Probe(ctx context.Context) []cloud.Finding {
 	var findings []cloud.Finding
 	for _, try := range []struct {
-		ability   string
+		ability   say.Text
 		operation Operation
 		call      func(context.Context) error
 	}{
-		{"list commands in instances", listCommands, func(ctx context.Context) error {
+		{say.Word("list commands in instances"), listCommands, func(ctx context.Context) error {
 			_, err := k.api.commands(ctx, &ssm.ListCommandsInput{MaxResults: sdk.Int32(1)})
 			return err
 		}},
-		{"see how commands end", listCommandInvocations, func(ctx context.Context) error {
+		{say.Word("see how commands end"), listCommandInvocations, func(ctx context.Context) error {
 			_, err := k.api.invocations(ctx, &ssm.ListCommandInvocationsInput{MaxResults: sdk.Int32(1)})
 			return err
 		}},
-		{"list agents in instances", describeInformation, func(ctx context.Context) error {
+		{say.Word("list agents in instances"), describeInformation, func(ctx context.Context) error {
 			_, err := k.api.information(ctx, &ssm.DescribeInstanceInformationInput{MaxResults: sdk.Int32(5)})
 			return err
 		}},
-		{"list open sessions", describeSessions, func(ctx context.Context) error {
+		{say.Word("list open sessions"), describeSessions, func(ctx context.Context) error {
 			_, err := k.api.sessions(ctx, &ssm.DescribeSessionsInput{State: types.SessionStateActive, MaxResults: sdk.Int32(1)})
 			return err
 		}},
 	} {
 		findings = append(findings, probeFinding(try.ability, try.operation, k.Read(ctx, try.operation, try.call)))
 	}
-	return append(findings, untested("run commands in instances", fmt.Sprintf("not known: that cannot be tried without doing it; the role needs %s", sendCommand)))
+	return append(findings, untested(say.Word("run commands in instances"), say.F("not known: that cannot be tried without doing it; the role needs %s", sendCommand)))
 }

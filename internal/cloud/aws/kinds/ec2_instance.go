@@ -17,6 +17,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -486,21 +487,21 @@ func (k *instances) probe(ctx context.Context, tagKey string) []cloud.Finding {
 	if !listing.OK {
 		return findings
 	}
-	try := func(ability string, operation Operation, call func(ctx context.Context, id string) error) {
+	try := func(ability say.Text, operation Operation, call func(ctx context.Context, id string) error) {
 		id := cmp.Or(example, noSuchInstance)
 		err := k.Once(ctx, operation, func(ctx context.Context) error { return call(ctx, id) })
 		findings = append(findings, dryRunFinding(ability, operation, example, tagKey, err))
 	}
 	dry := sdk.Bool(true)
-	try("start EC2 instances", startInstances, func(ctx context.Context, id string) error {
+	try(say.Word("start EC2 instances"), startInstances, func(ctx context.Context, id string) error {
 		_, err := k.api.start(ctx, &ec2.StartInstancesInput{InstanceIds: []string{id}, DryRun: dry})
 		return err
 	})
-	try("stop EC2 instances", stopInstances, func(ctx context.Context, id string) error {
+	try(say.Word("stop EC2 instances"), stopInstances, func(ctx context.Context, id string) error {
 		_, err := k.api.stop(ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}, DryRun: dry})
 		return err
 	})
-	try("tag EC2 instances", createTags, func(ctx context.Context, id string) error {
+	try(say.Word("tag EC2 instances"), createTags, func(ctx context.Context, id string) error {
 		_, err := k.api.createTags(ctx, &ec2.CreateTagsInput{
 			Resources: []string{id}, DryRun: dry,
 			Tags: []types.Tag{{Key: sdk.String(fleet.TagLastAction), Value: sdk.String("probe")}},
@@ -530,5 +531,5 @@ func (k *instances) probeList(ctx context.Context, tagKey string) (finding cloud
 		}
 		return nil
 	})
-	return probeFinding("list EC2 instances", describeInstances, err), example
+	return probeFinding(say.Word("list EC2 instances"), describeInstances, err), example
 }

@@ -21,6 +21,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -747,26 +748,25 @@ func plainTagValue(text string) string {
 func (k *services) probe(ctx context.Context, tagKey string) []cloud.Finding {
 	var findings []cloud.Finding
 	if tagKey != "" {
-		findings = append(findings, probeFinding("find ECS services by tag", getTagged, k.listTagged(ctx, tagKey, byCluster{})))
+		findings = append(findings, probeFinding(say.Word("find ECS services by tag"), getTagged, k.listTagged(ctx, tagKey, byCluster{})))
 	}
 	err := k.Read(ctx, listClusters, func(ctx context.Context) error {
 		_, err := k.api.clusters(ctx, &ecs.ListClustersInput{MaxResults: sdk.Int32(1)})
 		return err
 	})
-	findings = append(findings, probeFinding("list ECS clusters", listClusters, err))
+	findings = append(findings, probeFinding(say.Word("list ECS clusters"), listClusters, err))
 	// Of what is not there AWS says so to those alone who may ask.
 	_, err = k.targets(ctx, []string{noSuchService})
-	findings = append(findings, probeFinding("see the scaling of ECS services", describeTargets, err))
+	findings = append(findings, probeFinding(say.Word("see the scaling of ECS services"), describeTargets, err))
 	_, err = k.describe(ctx, noSuchCluster, []string{noSuchCluster})
-	findings = append(findings, probeFinding("list ECS services", describeService, err))
+	findings = append(findings, probeFinding(say.Word("list ECS services"), describeService, err))
 	if err != nil {
 		return findings
 	}
-	const noDryRun = "not known: ECS has no dry run; the role needs "
 	return append(findings,
-		untested("start ECS services", noDryRun+string(updateService)+", "+string(registerTarget)+" and "+string(untagService)),
-		untested("stop ECS services", noDryRun+string(updateService)+", "+string(registerTarget)+" and "+string(tagService)),
-		untested("tag ECS services", noDryRun+string(tagService)+" and "+string(untagService)))
+		undryable(say.Word("start ECS services"), "ECS", updateService, registerTarget, untagService),
+		undryable(say.Word("stop ECS services"), "ECS", updateService, registerTarget, tagService),
+		undryable(say.Word("tag ECS services"), "ECS", tagService, untagService))
 }
 
 // Names that nobody has, to ask whether one may ask.

@@ -16,6 +16,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -424,13 +425,13 @@ func (k *nodegroups) probe(ctx context.Context, tagKey string) []cloud.Finding {
 	var findings []cloud.Finding
 	if tagKey != "" {
 		err := k.tagged(ctx, k.api.tagged, "EKS node groups", nodegroupType, tagKey, func(string) {})
-		findings = append(findings, probeFinding("find EKS node groups by tag", getTagged, err))
+		findings = append(findings, probeFinding(say.Word("find EKS node groups by tag"), getTagged, err))
 	}
 	err := k.Read(ctx, listEKSClusters, func(ctx context.Context) error {
 		_, err := k.api.clusters(ctx, &eks.ListClustersInput{MaxResults: sdk.Int32(1)})
 		return err
 	})
-	findings = append(findings, probeFinding("list EKS clusters", listEKSClusters, err))
+	findings = append(findings, probeFinding(say.Word("list EKS clusters"), listEKSClusters, err))
 	// That something is not there AWS tells those alone who may ask.
 	exists := func(err error) error {
 		if errors.Is(err, cloud.ErrNotFound) {
@@ -439,16 +440,15 @@ func (k *nodegroups) probe(ctx context.Context, tagKey string) []cloud.Finding {
 		return err
 	}
 	err = exists(k.listCluster(ctx, noSuchCluster, func(string) {}))
-	findings = append(findings, probeFinding("list the node groups of EKS clusters", listNodegroups, err))
+	findings = append(findings, probeFinding(say.Word("list the node groups of EKS clusters"), listNodegroups, err))
 	_, err = k.describe(ctx, noSuchService)
 	err = exists(err)
-	findings = append(findings, probeFinding("list EKS node groups", describeNodegroup, err))
+	findings = append(findings, probeFinding(say.Word("list EKS node groups"), describeNodegroup, err))
 	if err != nil {
 		return findings
 	}
-	const noDryRun = "not known: EKS has no dry run; the role needs "
 	return append(findings,
-		untested("start EKS node groups", noDryRun+string(updateNodegroup)+" and "+string(untagNodegroup)),
-		untested("stop EKS node groups", noDryRun+string(tagNodegroup)+" and "+string(updateNodegroup)),
-		untested("tag EKS node groups", noDryRun+string(tagNodegroup)+" and "+string(untagNodegroup)))
+		undryable(say.Word("start EKS node groups"), "EKS", updateNodegroup, untagNodegroup),
+		undryable(say.Word("stop EKS node groups"), "EKS", tagNodegroup, updateNodegroup),
+		undryable(say.Word("tag EKS node groups"), "EKS", tagNodegroup, untagNodegroup))
 }

@@ -14,6 +14,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // The operations of AWS Organizations that are needed.
@@ -211,7 +212,7 @@ func (o *Organization) Probe(ctx context.Context, units []string) cloud.Finding 
 			_, err := o.all(ctx, &organizations.ListAccountsInput{MaxResults: sdk.Int32(1)})
 			return err
 		})
-		return probeFinding("list the accounts of the organization", listAccounts, err)
+		return probeFinding(say.Word("list the accounts of the organization"), listAccounts, err)
 	}
 	for _, unit := range units {
 		err := o.Read(ctx, listAccountsBelow, func(ctx context.Context) error {
@@ -219,15 +220,15 @@ func (o *Organization) Probe(ctx context.Context, units []string) cloud.Finding 
 			return err
 		})
 		if err != nil {
-			return probeFinding("list the accounts of "+unit, listAccountsBelow, err)
+			return probeFinding(say.F("list the accounts of %s", unit), listAccountsBelow, err)
 		}
 		err = o.Read(ctx, listUnitsBelow, func(ctx context.Context) error {
 			_, err := o.units(ctx, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &unit, MaxResults: sdk.Int32(1)})
 			return err
 		})
 		if err != nil {
-			return probeFinding("list the units of "+unit, listUnitsBelow, err)
+			return probeFinding(say.F("list the units of %s", unit), listUnitsBelow, err)
 		}
 	}
-	return probeFinding("list the accounts of the organizational units", listAccountsBelow, nil)
+	return probeFinding(say.Word("list the accounts of the organizational units"), listAccountsBelow, nil)
 }

@@ -107,8 +107,5 @@ func databaseTags(list []types.Tag) map[string]string {
 	return tags
 }
 
-// noDryRun begins what a probe says of what it can not try.
-const noDryRun = "not known: RDS has no dry run; the role needs "
-
 // ourSnapshots are the names of the snapshots that stops take, with the default prefix.
 const ourSnapshots = "dayshift-stopped-*"

@@ -13,6 +13,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -268,12 +269,12 @@ func (k *clusters) probe(ctx context.Context, _ string) []cloud.Finding {
 		_, err := k.api.describe(ctx, &rds.DescribeDBClustersInput{MaxRecords: sdk.Int32(probeRecords)})
 		return err
 	})
-	findings := []cloud.Finding{probeFinding("list RDS clusters", describeDBClusters, err)}
+	findings := []cloud.Finding{probeFinding(say.Word("list RDS clusters"), describeDBClusters, err)}
 	if err != nil {
 		return findings
 	}
 	return append(findings,
-		untested("start RDS clusters", noDryRun+string(startDBCluster)),
-		untested("stop RDS clusters", noDryRun+string(stopDBCluster)),
-		untested("tag RDS clusters", noDryRun+string(addTags)+" and "+string(removeTags)))
+		undryable(say.Word("start RDS clusters"), "RDS", startDBCluster),
+		undryable(say.Word("stop RDS clusters"), "RDS", stopDBCluster),
+		undryable(say.Word("tag RDS clusters"), "RDS", addTags, removeTags))
 }

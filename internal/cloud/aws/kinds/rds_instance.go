@@ -14,6 +14,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -241,12 +242,12 @@ func (k *databases) probe(ctx context.Context, _ string) []cloud.Finding {
 		_, err := k.api.describe(ctx, &rds.DescribeDBInstancesInput{MaxRecords: sdk.Int32(probeRecords)})
 		return err
 	})
-	findings := []cloud.Finding{probeFinding("list RDS instances", describeDBInstances, err)}
+	findings := []cloud.Finding{probeFinding(say.Word("list RDS instances"), describeDBInstances, err)}
 	if err != nil {
 		return findings
 	}
 	return append(findings,
-		untested("start RDS instances", noDryRun+string(startDBInstance)),
-		untested("stop RDS instances", noDryRun+string(stopDBInstance)),
-		untested("tag RDS instances", noDryRun+string(addTags)+" and "+string(removeTags)))
+		undryable(say.Word("start RDS instances"), "RDS", startDBInstance),
+		undryable(say.Word("stop RDS instances"), "RDS", stopDBInstance),
+		undryable(say.Word("tag RDS instances"), "RDS", addTags, removeTags))
 }

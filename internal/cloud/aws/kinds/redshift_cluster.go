@@ -14,6 +14,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -231,13 +232,12 @@ func (k *warehouses) probe(ctx context.Context, _ string) []cloud.Finding {
 		_, err := k.api.describe(ctx, &redshift.DescribeClustersInput{MaxRecords: sdk.Int32(probeWarehouses)})
 		return err
 	})
-	findings := []cloud.Finding{probeFinding("list Redshift clusters", describeWarehouses, err)}
+	findings := []cloud.Finding{probeFinding(say.Word("list Redshift clusters"), describeWarehouses, err)}
 	if err != nil {
 		return findings
 	}
-	const noDryRun = "not known: Redshift has no dry run; the role needs "
 	return append(findings,
-		untested("start Redshift clusters", noDryRun+string(resumeWarehouse)),
-		untested("stop Redshift clusters", noDryRun+string(pauseWarehouse)),
-		untested("tag Redshift clusters", noDryRun+string(createWarehouseTags)+" and "+string(deleteWarehouseTags)))
+		undryable(say.Word("start Redshift clusters"), "Redshift", resumeWarehouse),
+		undryable(say.Word("stop Redshift clusters"), "Redshift", pauseWarehouse),
+		undryable(say.Word("tag Redshift clusters"), "Redshift", createWarehouseTags, deleteWarehouseTags))
 }

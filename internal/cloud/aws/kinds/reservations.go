@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroups"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/say"
 )
 
 // Operations of EC2 that reservations need.
@@ -307,12 +308,12 @@ func (r *Reservations) TypeInfo(ctx context.Context, name string) (cloud.TypeInf
 // runs, on a reservation of ours where there is one.
 func (r *Reservations) Probe(ctx context.Context) []cloud.Finding {
 	list, err := r.List(ctx)
-	findings := []cloud.Finding{probeFinding("list capacity reservations", describeReservations, err)}
+	findings := []cloud.Finding{probeFinding(say.Word("list capacity reservations"), describeReservations, err)}
 	if err != nil {
 		return findings
 	}
 	_, err = r.TypeInfo(ctx, probeType)
-	findings = append(findings, probeFinding("describe instance types", describeInstanceTypes, err))
+	findings = append(findings, probeFinding(say.Word("describe instance types"), describeInstanceTypes, err))
 	id := noSuchReservation
 	for i := range list {
 		if _, ours := list[i].Tags[ReservationTag]; ours && list[i].State.Holds() && !list[i].Block {
@@ -320,22 +321,22 @@ func (r *Reservations) Probe(ctx context.Context) []cloud.Finding {
 		}
 	}
 	for _, try := range []struct {
-		ability   string
+		ability   say.Text
 		operation Operation
 		call      func(context.Context) error
 	}{
-		{"reserve capacity", createReservation, func(ctx context.Context) error {
+		{say.Word("reserve capacity"), createReservation, func(ctx context.Context) error {
 			_, err := r.api.create(ctx, &ec2.CreateCapacityReservationInput{
 				DryRun: sdk.Bool(true), InstanceType: sdk.String(probeType), InstanceCount: sdk.Int32(1), InstancePlatform: types.CapacityReservationInstancePlatformLinuxUnix,
 				AvailabilityZone: sdk.String(string(r.Scope.Region) + "a"), TagSpecifications: reservationTags(map[string]string{ReservationTag: "dayshift-probe"}),
 			})
 			return err
 		}},
-		{"modify capacity reservations", modifyReservation, func(ctx context.Context) error {
+		{say.Word("modify capacity reservations"), modifyReservation, func(ctx context.Context) error {
 			_, err := r.api.modify(ctx, &ec2.ModifyCapacityReservationInput{DryRun: sdk.Bool(true), CapacityReservationId: sdk.String(id), InstanceCount: sdk.Int32(1)})
 			return err
 		}},
-		{"cancel capacity reservations", cancelReservation, func(ctx context.Context) error {
+		{say.Word("cancel capacity reservations"), cancelReservation, func(ctx context.Context) error {
 			_, err := r.api.cancel(ctx, &ec2.CancelCapacityReservationInput{DryRun: sdk.Bool(true), CapacityReservationId: sdk.String(id)})
 			return err
 		}},
@@ -350,18 +351,18 @@ func (r *Reservations) Probe(ctx context.Context) []cloud.Finding {
 const probeType = "t3.micro"
 
 // dryRunFinding judges a dry run, made on the reservation id.
-func (r *Reservations) dryRunFinding(ability string, operation Operation, id string, err error) cloud.Finding {
+func (r *Reservations) dryRunFinding(ability say.Text, operation Operation, id string, err error) cloud.Finding {
 	switch {
 	case err == nil || errors.Is(err, ErrDryRun):
-		return cloud.Finding{Ability: ability, OK: true, Detail: "works (dry run)"}
+		return cloud.Finding{Ability: ability, OK: true, Detail: say.F("works (dry run)")}
 	case operation != createReservation && id == noSuchReservation && errors.Is(err, cloud.ErrNotFound):
-		return cloud.Finding{Ability: ability, OK: true, Detail: "works (dry run on a reservation that does not exist)"}
+		return cloud.Finding{Ability: ability, OK: true, Detail: say.F("works (dry run on a reservation that does not exist)")}
 	case operation != createReservation && id == noSuchReservation && errors.Is(err, cloud.ErrUnauthorized):
 		// A policy that is limited to reservations with our tag refuses one that
 		// does not exist, as one that grants nothing does.
-		return untested(ability, fmt.Sprintf("not known: there is no reservation of Dayshift's to try it on; the role needs %s", operation))
+		return untested(ability, say.F("not known: there is no reservation of Dayshift's to try it on; the role needs %s", operation))
 	case operation == createReservation && errors.Is(err, cloud.ErrInvalid) && strings.Contains(err.Error(), "zone"): // not every account has a zone a
-		return untested(ability, fmt.Sprintf("not known: the account has no zone %sa, in which it was tried; the role needs %s", r.Scope.Region, operation))
+		return untested(ability, say.F("not known: the account has no zone %sa, in which it was tried; the role needs %s", r.Scope.Region, operation))
 	}
 	return probeFinding(ability, operation, err)
 }

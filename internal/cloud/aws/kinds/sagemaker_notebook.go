@@ -16,6 +16,7 @@ import (
 
 	"dayshift/internal/cloud"
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 // Operations of the kind.
@@ -237,12 +238,12 @@ func (k *notebooks) tag(ctx context.Context, resources []fleet.Resource, tags ma
 
 func (k *notebooks) probe(ctx context.Context, tagKey string) []cloud.Finding {
 	nothing := func(string, map[string]string) {}
-	findings := []cloud.Finding{probeFinding("see the tags of SageMaker notebooks", getTagged, k.taggedAs(ctx, k.api.tagged, "SageMaker notebooks", notebookType, tagKey, nothing))}
+	findings := []cloud.Finding{probeFinding(say.Word("see the tags of SageMaker notebooks"), getTagged, k.taggedAs(ctx, k.api.tagged, "SageMaker notebooks", notebookType, tagKey, nothing))}
 	err := k.Read(ctx, listNotebooks, func(ctx context.Context) error {
 		_, err := k.api.list(ctx, &sagemaker.ListNotebookInstancesInput{MaxResults: sdk.Int32(1)})
 		return err
 	})
-	findings = append(findings, probeFinding("list SageMaker notebooks", listNotebooks, err))
+	findings = append(findings, probeFinding(say.Word("list SageMaker notebooks"), listNotebooks, err))
 	if err != nil {
 		return findings
 	}
@@ -253,10 +254,9 @@ func (k *notebooks) probe(ctx context.Context, tagKey string) []cloud.Finding {
 	if errors.Is(err, cloud.ErrNotFound) { // of what is not there AWS says so to those alone who may ask
 		err = nil
 	}
-	const noDryRun = "not known: SageMaker has no dry run; the role needs "
 	return append(findings,
-		probeFinding("see why a SageMaker notebook failed", describeNotebook, err),
-		untested("start SageMaker notebooks", noDryRun+string(startNotebook)),
-		untested("stop SageMaker notebooks", noDryRun+string(stopNotebook)),
-		untested("tag SageMaker notebooks", noDryRun+string(addNotebookTags)+" and "+string(deleteNotebookTags)))
+		probeFinding(say.Word("see why a SageMaker notebook failed"), describeNotebook, err),
+		undryable(say.Word("start SageMaker notebooks"), "SageMaker", startNotebook),
+		undryable(say.Word("stop SageMaker notebooks"), "SageMaker", stopNotebook),
+		undryable(say.Word("tag SageMaker notebooks"), "SageMaker", addNotebookTags, deleteNotebookTags))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/say"
 )
 
 // describeWindows is the one operation of Systems Manager that is needed.
@@ -135,5 +136,5 @@ func (w *Windows) Probe(ctx context.Context) cloud.Finding {
 		_, err := w.page(ctx, &ssm.DescribeMaintenanceWindowsInput{MaxResults: sdk.Int32(smallestWindowPage)})
 		return err
 	})
-	return probeFinding("list SSM maintenance windows", describeWindows, err)
+	return probeFinding(say.Word("list SSM maintenance windows"), describeWindows, err)
 }
