@@ -82,6 +82,30 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestFault41CountDrift: what the table says is held counts for nothing; AWS's listing does, and the table is put right.
+func TestFault41CountDrift(t *testing.T) {
+	w := newWorld(t)
+	w.room[zoneC] = 100
+	o := &odcr{rows: map[Row]int{row: 15}, current: map[Row]int{}}
+	w.runTable(o)
+	w.took()
+	for _, drifted := range []int{0, 3, 99} {
+		o.current[row] = drifted
+		w.pass(5 * time.Minute)
+		w.runTable(o)
+		want(t, w.took())
+		if o.current[row] != 15 || w.total(rowName) != 15 {
+			t.Errorf("from %d: current %d, held %d", drifted, o.current[row], w.total(rowName))
+		}
+	}
+	w.held["cr-1"].Total, w.held["cr-1"].Free = 9, 9 // somebody made it smaller, and the table still says 15
+	w.pass(5 * time.Minute)
+	w.runTable(o)
+	if o.current[row] != 15 || w.total(rowName) != 15 {
+		t.Errorf("after a loss: current %d, held %d", o.current[row], w.total(rowName))
+	}
+}
+
 // TestTableDown: a database that is down changes nothing that was bought.
 func TestTableDown(t *testing.T) {
 	w := newWorld(t)
