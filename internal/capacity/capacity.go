@@ -492,6 +492,21 @@ func (l *Look) make(ctx context.Context, w *work, step reservation.Step) (wait r
 	return wait, l.save(ctx, w)
 }
 
+// ungrouped notes that what is held is not in its resource group, and tells it once.
+func (l *Look) ungrouped(w *work, id string, err error) {
+	text := fmt.Sprintf("%v; it is held, and put into the group when that can be done", err)
+	w.outcome.Error = text
+	if again := l.Clock.Now().Add(l.Rules.Interval); w.outcome.Until.IsZero() || again.Before(w.outcome.Until) {
+		w.outcome.Until = again
+	}
+	if passing(err) || w.memory.Ungrouped == class(err) {
+		return
+	}
+	w.memory.Ungrouped = class(err)
+	w.row(l.row(w, store.EventReservationFailed, "ungrouped", id, "%s", text))
+	w.tell(notify.ReservationFailed, l.Clock.Now(), text)
+}
+
 // group puts what is held into the resource group of the reservation, where it is
 // not in it. What fails is told once and tried again; nothing is bought or given
 // back for it. The error is the permit's.
@@ -512,17 +527,7 @@ func (l *Look) group(ctx context.Context, w *work) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			text := fmt.Sprintf("%v; it is held, and put into the group when that can be done", err)
-			w.outcome.Error = text
-			if again := l.Clock.Now().Add(l.Rules.Interval); w.outcome.Until.IsZero() || again.Before(w.outcome.Until) {
-				w.outcome.Until = again
-			}
-			if passing(err) || w.memory.Ungrouped == class(err) {
-				return nil
-			}
-			w.memory.Ungrouped = class(err)
-			w.row(l.row(w, store.EventReservationFailed, "ungrouped", h.ID, "%s", text))
-			w.tell(notify.ReservationFailed, l.Clock.Now(), text)
+			l.ungrouped(w, h.ID, err)
 			return nil
 		case joined:
 			w.row(l.row(w, store.EventReserved, "grouped", h.ID, "%s is in the resource group %s", h.ID, w.ResourceGroup))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"dayshift/internal/outbound"
@@ -74,10 +75,8 @@ func ByCode(field string, tooMany []int, after time.Duration, known map[int]stri
 		if code == 0 {
 			return nil
 		}
-		for _, many := range tooMany {
-			if code == many {
-				return &RetryError{Err: fmt.Errorf("it takes no more for now (%s %d)", field, code), After: after}
-			}
+		if slices.Contains(tooMany, code) {
+			return &RetryError{Err: fmt.Errorf("it takes no more for now (%s %d)", field, code), After: after}
 		}
 		if what := known[code]; what != "" {
 			return fmt.Errorf("it refuses the message (%s %d): %s", field, code, what)

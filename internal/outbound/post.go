@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -122,9 +123,7 @@ func (p *Poster) once(ctx context.Context, query url.Values, header map[string]s
 	to := *p.url
 	if len(query) > 0 {
 		all := to.Query()
-		for key, values := range query {
-			all[key] = values
-		}
+		maps.Copy(all, query)
 		to.RawQuery = all.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))

@@ -622,7 +622,8 @@ func (s *Service) looking(ctx context.Context, target string) (*looked, error) {
 	if v.report, err = looker.Look(ctx, time.Time{}, false); err != nil {
 		return v, err
 	}
-	return v, v.addWorkloads(ctx, s.driven(target))
+	err = v.addWorkloads(ctx, s.driven(target))
+	return v, err
 }
 
 // lookingAtHeld looks at the part of the fleet that overrides are for, those in force and that of a target, if there is one.
@@ -642,12 +643,13 @@ func (s *Service) lookingAtHeld(ctx context.Context, target string) (*looked, er
 		return v, err
 	}
 	driven := s.driven(target)
-	return v, v.addWorkloads(ctx, func(w *workload.Workload) bool {
+	err = v.addWorkloads(ctx, func(w *workload.Workload) bool {
 		return driven(w) || slices.ContainsFunc(v.held, func(h held) bool {
 			return h.override != nil && v.inForce(h.override) &&
 				(h.override.Target.Workload == w.Name || w.Schedule != "" && h.override.Target.Schedule == w.Schedule)
 		})
 	})
+	return v, err
 }
 
 // targeted tells which resources a target can be for, as far as that can be told from its text; nil: nobody can tell. sure:

@@ -290,7 +290,7 @@ func TestBalancersOnMoto(t *testing.T) {
 				_, err := machines.StopInstances(m.ctx, &ec2.StopInstancesInput{InstanceIds: []string{id}})
 				m.must(err)
 			}}
-			many := int32(instances) //nolint:gosec // a few hundred
+			many := int32(instances)
 			run, err := machines.RunInstances(m.ctx, &ec2.RunInstancesInput{ImageId: m.image(machines), InstanceType: ec2types.InstanceTypeT3Micro, MinCount: &many, MaxCount: &many})
 			m.must(err)
 			for _, instance := range run.Instances {

@@ -30,10 +30,10 @@ func Moto(t *testing.T) (endpoint string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := listener.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // of a listener on TCP
-	_ = listener.Close()                        // moto takes its port
+	port := listener.Addr().(*net.TCPAddr).Port
+	_ = listener.Close() // moto takes its port
 	ctx, cancel := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", fmt.Sprint(port)) //nolint:gosec // found on the PATH
+	server := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
 	if err := server.Start(); err != nil {
 		cancel()
 		t.Skipf("start moto: %v", err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -109,16 +110,12 @@ func Exercise(t *testing.T, h Harness) {
 			t.Errorf("%s\n%s", diff, r.body)
 		}
 		query := url.Values{"key": {"canary"}}
-		for key, values := range h.Query {
-			query[key] = values
-		}
+		maps.Copy(query, h.Query)
 		if r.got.Method != http.MethodPost || r.got.URL.Path != "/hook/canary" || !cmp.Equal(r.got.URL.Query(), query) {
 			t.Errorf("%s %s", r.got.Method, r.got.URL)
 		}
 		header := map[string]string{"Content-Type": "application/json", "User-Agent": "dayshift/1.2.3"}
-		for name, value := range h.Header {
-			header[name] = value
-		}
+		maps.Copy(header, h.Header)
 		for name, value := range header {
 			if r.got.Header.Get(name) != value {
 				t.Errorf("%s: %q, want %q", name, r.got.Header.Get(name), value)
