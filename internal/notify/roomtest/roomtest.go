@@ -200,9 +200,9 @@ func Field(t *testing.T, body []byte, path ...any) string {
 	for _, step := range path {
 		switch step := step.(type) {
 		case string:
-			at = at.(map[string]any)[step] //nolint:errcheck,forcetypeassert // a test's path
+			at = at.(map[string]any)[step] //nolint:forcetypeassert // a test's path
 		case int:
-			at = at.([]any)[step] //nolint:errcheck,forcetypeassert // a test's path
+			at = at.([]any)[step] //nolint:forcetypeassert // a test's path
 		}
 	}
 	text, ok := at.(string)
