@@ -363,10 +363,10 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 		begun = window.From
 	}
 	if r.Deadline > 0 && !begun.IsZero() && !now.Before(begun.Add(r.Deadline)) {
-		return wait(GivenUp, time.Time{}, "%d of %d are missing, and asking has ended %s after the begin", missing, r.Count, r.Deadline)
+		return wait(GivenUp, time.Time{}, "%d of %d missing, and asking has ended %s after the begin", missing, r.Count, r.Deadline)
 	}
 	if r.Unread {
-		return wait(Trouble, now.Add(in.Rules.Interval), "%d of %d are missing, and nothing is bought while what is wanted can not be read", missing, r.Count)
+		return wait(Trouble, now.Add(in.Rules.Interval), "%d of %d missing, and nothing is bought while what is wanted can not be read", missing, r.Count)
 	}
 	if why := r.NeedsApproval(in.Rules); why != "" && !in.Approved {
 		return wait(Approval, now.Add(in.Rules.Resync), "%s: dayshift reservation approve %s", why, r.Name)
@@ -377,7 +377,7 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 		if until.IsZero() {
 			until = now.Add(in.Rules.Interval)
 		}
-		return wait(Short, until, "%d of %d are missing: there is no room in %s", missing, r.Count, names(r.all()))
+		return wait(Short, until, "%d of %d missing: there is no room in %s", missing, r.Count, names(r.all()))
 	}
 	if early {
 		n = min(missing, MaxOne) // it is weighed whole
@@ -387,7 +387,7 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 			n = max(0, int(fits))
 		}
 		if n == 0 {
-			return wait(Limit, now.Add(in.Rules.Interval), "%d of %d are missing: %s", missing, r.Count, in.Room.words(price))
+			return wait(Limit, now.Add(in.Rules.Interval), "%d of %d missing: %s", missing, r.Count, in.Room.words(price))
 		}
 	}
 	if !early {
