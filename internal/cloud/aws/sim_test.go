@@ -1,9 +1,14 @@
 package aws
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,4 +168,53 @@ func targets(t *testing.T, c *Cloud) []cloud.Target {
 		all[i] = cloud.Target{Resource: resource}
 	}
 	return all
+}
+
+// sentBodies keeps what was sent.
+type sentBodies struct {
+	http.RoundTripper
+	mu   sync.Mutex
+	sent []string
+}
+
+func (s *sentBodies) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.sent = append(s.sent, string(body))
+	s.mu.Unlock()
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return s.RoundTripper.RoundTrip(r)
+}
+
+// The Jandi scheduler stopped every instance with Force, which is a power cut.
+func TestPeers15AStopIsNeverForced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := &sentBodies{}
+		c, _ := simulate(t, awssim.Options{}, fleetOf(3, "running"), func(config *Config) {
+			sent.RoundTripper = config.Transport
+			config.Transport = sent
+		})
+		running := targets(t, c)
+		if _, err := c.Reserve(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, len(running)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Do(t.Context(), testScope, fleet.EC2Instance, fleet.Stop, running); err != nil {
+			t.Fatal(err)
+		}
+		stops := 0
+		for _, body := range sent.sent {
+			if query, err := url.ParseQuery(body); err == nil && query.Get("Action") == "StopInstances" {
+				stops++
+				if query.Has("Force") {
+					t.Errorf("a stop is forced: %s", body)
+				}
+			}
+		}
+		if stops != 1 {
+			t.Errorf("%d stops were sent", stops)
+		}
+	})
 }
