@@ -77,6 +77,7 @@ test: bin/testreport ## Run all tests
 	@{ $(call tested,); } | bin/testreport $(addprefix -must ,$(MUST))
 
 .PHONY: test-race
+test-race: TEST_TIMEOUT = 16m
 test-race: bin/testreport ## Run all tests with the race detector (needs a C compiler)
 	@export CGO_ENABLED=1; { $(call tested,-race); } | bin/testreport
 
