@@ -513,7 +513,7 @@ func (l *Look) ungrouped(w *work, id string, err error) {
 func (l *Look) group(ctx context.Context, w *work) error {
 	if w.ResourceGroup == "" || w.Err != nil || w.outcome.Wanted == 0 {
 		w.memory.Ungrouped = ""
-		return nil
+		return nil //nolint:nilerr // it is told, and tried again
 	}
 	for i := range w.memory.Held {
 		h := &w.memory.Held[i]
