@@ -513,7 +513,7 @@ func (l *Look) ungrouped(w *work, id string, err error) {
 func (l *Look) group(ctx context.Context, w *work) error {
 	if w.ResourceGroup == "" || w.Err != nil || w.outcome.Wanted == 0 {
 		w.memory.Ungrouped = ""
-		return nil //nolint:nilerr // it is told, and tried again
+		return nil //nolint:nilerr // what is at fault is left as it is
 	}
 	for i := range w.memory.Held {
 		h := &w.memory.Held[i]
