@@ -26,16 +26,6 @@ capacity:
   table: {account: "111122223333", region: ap-northeast-1, driver: DRIVER, secret: odcr, ca_file: CA}
 `
 
-// The statements of the README of the system that the table comes from, as they stand but for the placeholder of the database.
-const (
-	readmeTable = `CREATE Table IF NOT EXISTS odcr_db.odcr_capacity
-(InstanceType varchar(255),
-AvailabilityZone varchar(255),PRIMARY KEY (InstanceType,AvailabilityZone),
-Target_Capacity int NOT NULL,
-Current_Capacity int DEFAULT 0)`
-	readmeRow = `INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1c',15,0)`
-)
-
 // wire is the way to a database, which can be cut.
 type wire struct {
 	t    *testing.T
@@ -94,10 +84,10 @@ func TestTheTableOfTheODCRLoop(t *testing.T) {
 			db := tabletest.Need(t, driver)
 			grant, revoke := "GRANT UPDATE ON odcr_db.odcr_capacity TO loop_user", "REVOKE UPDATE ON odcr_db.odcr_capacity FROM loop_user"
 			if driver == tabletest.MySQL {
-				db.SQL(t, "DROP TABLE IF EXISTS odcr_db.odcr_capacity", readmeTable, readmeRow, "DROP USER IF EXISTS loop_user", "CREATE USER loop_user IDENTIFIED BY 'of the loop'",
+				db.SQL(t, "DROP TABLE IF EXISTS odcr_db.odcr_capacity", tabletest.Create, tabletest.Insert, "DROP USER IF EXISTS loop_user", "CREATE USER loop_user IDENTIFIED BY 'of the loop'",
 					"GRANT SELECT ON odcr_db.odcr_capacity TO loop_user", grant)
 			} else { // there, what stands before the dot is a schema
-				db.SQL(t, "DROP SCHEMA IF EXISTS odcr_db CASCADE", "CREATE SCHEMA odcr_db", readmeTable, readmeRow, "DROP ROLE IF EXISTS loop_user", "CREATE ROLE loop_user LOGIN PASSWORD 'of the loop'",
+				db.SQL(t, "DROP SCHEMA IF EXISTS odcr_db CASCADE", "CREATE SCHEMA odcr_db", tabletest.Create, tabletest.Insert, "DROP ROLE IF EXISTS loop_user", "CREATE ROLE loop_user LOGIN PASSWORD 'of the loop'",
 					"GRANT USAGE ON SCHEMA odcr_db TO loop_user", "GRANT SELECT ON odcr_db.odcr_capacity TO loop_user", grant)
 				t.Cleanup(func() { db.SQL(t, "DROP SCHEMA odcr_db CASCADE", "DROP ROLE loop_user") })
 			}

@@ -32,17 +32,6 @@ func (s *server) settings() Settings {
 	return Settings{Driver: s.Driver, Host: "127.0.0.1", Port: s.Port, Database: tabletest.Database, User: tabletest.User, Password: tabletest.Password, TLS: TLSOff}
 }
 
-// The statements of the system that the table comes from, as its README has them, but for the placeholder of the database.
-const (
-	readmeCreate = `CREATE Table IF NOT EXISTS odcr_db.odcr_capacity  
-(InstanceType varchar(255),  
-AvailabilityZone varchar(255),PRIMARY KEY (InstanceType,AvailabilityZone),  
-Target_Capacity int NOT NULL,  
-Current_Capacity int DEFAULT 0)`
-	readmeInsert = `INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1c',15,0)`
-	readmeUpdate = `update odcr_db.odcr_capacity set Current_Capacity=5 where InstanceType='r5b.2xlarge' and AvailabilityZone='ap-northeast-1a'`
-)
-
 // onBoth runs a test on a MariaDB and a PostgreSQL, with an empty table of the README's form.
 func onBoth(t *testing.T, body func(t *testing.T, s *server)) {
 	for _, driver := range []string{MySQL, PostgreSQL} {
@@ -103,7 +92,7 @@ func want(t *testing.T, table *Table, rows ...string) {
 
 func TestTheStatementsOfTheREADMEAsTheyStand(t *testing.T) {
 	s := needServer(t, MySQL)
-	s.SQL(t, "DROP TABLE IF EXISTS odcr_db.odcr_capacity", "CREATE DATABASE IF NOT EXISTS odcr_db DEFAULT CHARACTER SET utf8", readmeCreate, readmeInsert)
+	s.SQL(t, "DROP TABLE IF EXISTS odcr_db.odcr_capacity", "CREATE DATABASE IF NOT EXISTS odcr_db DEFAULT CHARACTER SET utf8", tabletest.Create, tabletest.Insert)
 	table := mustOpen(t, s.settings())
 	want(t, table, "ap-northeast-1c r5b.2xlarge 0/15")
 	row := mustRead(t, table)[0]
@@ -111,7 +100,7 @@ func TestTheStatementsOfTheREADMEAsTheyStand(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, table, "ap-northeast-1c r5b.2xlarge 15/15")
-	s.SQL(t, "INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1a',5,0)", readmeUpdate)
+	s.SQL(t, "INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1a',5,0)", tabletest.Update)
 	want(t, table, "ap-northeast-1a r5b.2xlarge 5/5", "ap-northeast-1c r5b.2xlarge 15/15")
 }
 

@@ -33,6 +33,17 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
+// The statements of the system that the table comes from, as its README has them, but for the placeholder of the database.
+const (
+	Create = `CREATE Table IF NOT EXISTS odcr_db.odcr_capacity  
+(InstanceType varchar(255),  
+AvailabilityZone varchar(255),PRIMARY KEY (InstanceType,AvailabilityZone),  
+Target_Capacity int NOT NULL,  
+Current_Capacity int DEFAULT 0)`
+	Insert = `INSERT INTO odcr_db.odcr_capacity VALUES ('r5b.2xlarge','ap-northeast-1c',15,0)`
+	Update = `update odcr_db.odcr_capacity set Current_Capacity=5 where InstanceType='r5b.2xlarge' and AvailabilityZone='ap-northeast-1a'`
+)
+
 // The drivers.
 const (
 	MySQL      = "mysql"
