@@ -66,6 +66,7 @@ const (
 	ViaSession   = "session"
 	ViaAnonymous = "anonymous"
 	ViaLocal     = "local"
+	ViaChat      = "chat"
 )
 
 // Principal is who a request is made by. The zero Principal may do nothing.
@@ -85,6 +86,9 @@ const KeyPrincipal = "key:"
 
 // UserPrincipal begins the ID of a principal that is a person; the name that the identity provider knows follows.
 const UserPrincipal = "user:"
+
+// PersonPrincipal begins the ID of a principal that is a person of the configuration; the name there follows.
+const PersonPrincipal = "person:"
 
 // KeyID is the ID of the key that the principal is, or came in with; empty for others.
 func (p Principal) KeyID() string {

@@ -70,6 +70,10 @@ type Outcome struct {
 	// Recovered: the process ended between the intent and its outcome, which was
 	// found out now from what the resource looks like.
 	Recovered bool
+	// Took is how long after the call was taken it was seen at its end; 0 where nobody looked for too long to tell.
+	Took time.Duration
+	// Halfway: it was stopped only to change its type, and is started again.
+	Halfway bool
 	// Snapshot is the snapshot that a stop took first; empty: none.
 	Snapshot string
 	// Shortage is the missing capacity that the start had met before; zero: none.
@@ -122,6 +126,10 @@ func Settle(m Memory, r fleet.Resource, now time.Time, term int64) (Memory, Outc
 	}
 	done := func() (Memory, Outcome) {
 		out.Ended, out.Recovered = HasStopped, !accepted
+		out.Halfway = target == fleet.Stopped && intent.Type != ""
+		if accepted && age <= deadline {
+			out.Took = age
+		}
 		if target == fleet.Running {
 			out.Ended, out.Shortage = Started, m.Shortage
 		}

@@ -1,10 +1,10 @@
 package plan
 
 import (
-	"fmt"
 	"time"
 
 	"dayshift/internal/decide"
+	"dayshift/internal/say"
 )
 
 // Status says what became of an action.
@@ -57,8 +57,11 @@ type Rung struct {
 }
 
 // Sentence tells people of it, in English.
-func (r *Rung) Sentence() string {
-	return fmt.Sprintf("no capacity for %s in %s; tries %s next", r.Type, r.Zone, r.Next)
+func (r *Rung) Sentence() string { return r.Said().String() }
+
+// Said is Sentence as a text.
+func (r *Rung) Said() say.Text {
+	return say.F("no capacity for %s in %s; tries %s next", r.Type, r.Zone, r.Next)
 }
 
 // Remember is what is remembered of the resource before the next type is tried:

@@ -123,6 +123,14 @@ func (b *Book) MutesAlarms() bool {
 	return slices.ContainsFunc(b.Rules, func(r *Rule) bool { return r.MuteAlarms })
 }
 
+// OnItsClock is the instant in the time zone of the schedule with the name; in UTC where there is none, or it can not be used.
+func (b *Book) OnItsClock(schedule string, at time.Time) time.Time {
+	if s := b.Schedules[schedule]; s != nil && s.Calendar != nil {
+		return at.In(s.Calendar.Location())
+	}
+	return at.UTC()
+}
+
 // Why says how a policy came about.
 type Why string
 
