@@ -60,6 +60,14 @@ type PostOptions struct {
 type Poster struct {
 	options PostOptions
 	url     *url.URL
+	method  string
+}
+
+// At is a poster to a path that begins at that of the address, by another method. What there is behind the path stays.
+func (p *Poster) At(method string, path ...string) *Poster {
+	there := *p
+	there.url, there.method = p.url.JoinPath(path...), method
+	return &there
 }
 
 // NewPoster returns a poster, or says what is wrong with its address without showing it.
@@ -74,7 +82,7 @@ func NewPoster(options PostOptions) (*Poster, error) {
 	if options.Timeout <= 0 {
 		options.Timeout = postTimeout
 	}
-	return &Poster{options: options, url: u}, nil
+	return &Poster{options: options, url: u, method: http.MethodPost}, nil
 }
 
 // JSON writes what is posted, without the escapes of HTML that nobody needs here.
@@ -126,7 +134,7 @@ func (p *Poster) once(ctx context.Context, query url.Values, header map[string]s
 		maps.Copy(all, query)
 		to.RawQuery = all.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, p.method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return Answer{}, errors.New("the address cannot be posted to") // the error repeats the address
 	}

@@ -1,0 +1,27 @@
+package outbound
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+)
+
+// The headers of a signed post.
+const (
+	// TimestampHeader holds when it was sent, in seconds since 1970.
+	TimestampHeader = "Dayshift-Timestamp"
+	// SignatureHeader holds v1= and the signature in hex; two with a comma between while a secret is exchanged.
+	SignatureHeader = "Dayshift-Signature"
+	// IDHeader holds the ID of the message.
+	IDHeader = "Dayshift-Id"
+)
+
+// Sign returns the signature of a body that is sent at a time, in seconds since 1970.
+func Sign(secret string, timestamp int64, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(strconv.AppendInt(nil, timestamp, 10))
+	mac.Write([]byte("."))
+	mac.Write(body)
+	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+}
