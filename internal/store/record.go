@@ -23,6 +23,14 @@ const (
 	ReservationMemory RecordKind = "reservation"
 	// ReservationHistory is a stretch of how a reservation stood; names of one reservation sort by time.
 	ReservationHistory RecordKind = "reservation-history"
+	// OverridesTold is the one record of which decisions people were told of.
+	OverridesTold RecordKind = "overrides-told"
+	// ReservationDay is what was bought for a reservation within the last day; its name is the reservation's.
+	ReservationDay RecordKind = "reservation-day"
+	// MessageLetter is a message on its way to a channel; its name is the letter's ID, so that names sort by time, see notify.Letter.
+	MessageLetter RecordKind = "message"
+	// ChannelState is how a channel stands, see notify.Condition; its name is the channel's.
+	ChannelState RecordKind = "channel"
 )
 
 // Record is where a durable sequence stands: what it has done, what it is about

@@ -124,13 +124,16 @@ const (
 	ReservationObject ObjectKind = "reservation"
 	// ApprovalObject is a second person's consent to what a reservation costs; its name is the reservation's, see reservation.Consent.
 	ApprovalObject ObjectKind = "approval"
-	OverrideObject ObjectKind = "override" // Spec: see service.Override
-	CalendarCopy   ObjectKind = "calendar" // the last good copy of a calendar's address, see holiday.Copy
+	OverrideObject ObjectKind = "override"        // Spec: see service.Override
+	StartsObject   ObjectKind = "override-starts" // what people had started within the last day, see reservation.Day
+	CalendarCopy   ObjectKind = "calendar"        // the last good copy of a calendar's address, see holiday.Copy
 	// AccountListObject is the last good list of an organization's accounts, see config.AccountList.
 	AccountListObject ObjectKind = "accounts"
 	KeyObject         ObjectKind = "key" // an API key: its rights and the hashes of its secrets, see service.Gate
 	// WorkloadRequestObject is what somebody wants of a workload, until it is taken, see run.Request.
 	WorkloadRequestObject ObjectKind = "workload-request"
+	// ChatFollowObject is what somebody is to be told later over a chat, see package chatbot. It is deleted when it is told.
+	ChatFollowObject ObjectKind = "chat-follow"
 )
 
 // Object is one thing that people make, change and delete while the program
@@ -252,12 +255,17 @@ const (
 	EventReservationIdle   Event = "reservation-idle"   // capacity is held that nothing has used for long
 	EventReservationFailed Event = "reservation-failed" // the provider refuses to change what is held, or what was held is gone
 	EventApproved          Event = "approved"           // a second person approved what a reservation costs
+	EventMessageAgain      Event = "message-again"      // a person wants a message sent again that was given up, or all of a channel; Name is its ID, or the channel
 	EventRecovered         Event = "recovered"          // an intent without an outcome was settled from what was seen
+	EventChannelTest       Event = "channel-test"       // a person had a channel tested; Name is the channel
 	EventConfig            Event = "config"
 	EventKey               Event = "key"     // an API key was made, changed, rotated or revoked; Name is key/ and its ID
 	EventSession           Event = "session" // somebody signed in or out, or a session was ended
 	EventRefused           Event = "refused" // somebody was not let in, or not allowed what they asked
 	EventDaemon            Event = "daemon"
+
+	// EventChat: somebody asked for something over a chat, or was told something later; Name is the chat.
+	EventChat Event = "chat"
 
 	EventWorkloadAsked   Event = "workload-asked" // a person wants a run of a workload, or something of one; Name is the workload
 	EventWorkloadBegan   Event = "workload-began"
