@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,10 +12,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,22 +29,31 @@ var (
 )
 
 func event(kind Kind, schedule, id, name, text string) Event {
-	e := Event{Kind: kind, Schedule: schedule, Name: name, Text: text, At: evening}
+	e := Event{Kind: kind, Schedule: schedule, Name: name, Text: say.Raw(text), At: evening}
 	if id != "" {
 		e.Ref = fleet.Ref{Scope: seoul, Kind: fleet.EC2Instance, ID: id}
 	}
 	return e
 }
 
+// messages are the events in English.
+func messages(events []Event, by Grouping) []Message {
+	list := []Message{}
+	for _, notice := range Group(events, by) {
+		list = append(list, Words{}.Message(&notice))
+	}
+	return list
+}
+
 func TestGroup(t *testing.T) {
-	messages := Group([]Event{
+	events := []Event{
 		event(Starting, "seoul", "i-1", "web", ""),
 		event(Stopping, "office", "i-2", "", "the period ended"),
 		event(Gap, "", "", "", "111122223333/eu-west-3: cannot list ec2_instance: not authorized"),
 		event(Starting, "office", "i-3", "결제", "the period began"),
 		event(Starting, "seoul", "i-4", "i-4", ""),
 		event(Failed, "office", "i-5", "db", "start:\nno\tcapacity"),
-	})
+	}
 	want := []Message{
 		{Kind: Failed, Schedule: "office", At: evening, Count: 1, Title: "Could not act on 1 resource (schedule office)", Lines: []string{"db i-5 in 111122223333/ap-northeast-2: start: no capacity"}},
 		{Kind: Gap, At: evening, Count: 1, Title: "Cannot see 1 scope", Lines: []string{"111122223333/eu-west-3: cannot list ec2_instance: not authorized"}},
@@ -49,10 +61,16 @@ func TestGroup(t *testing.T) {
 		{Kind: Starting, Schedule: "office", At: evening, Count: 1, Title: "Starting 1 resource (schedule office)", Lines: []string{"결제 i-3 in 111122223333/ap-northeast-2: the period began"}},
 		{Kind: Starting, Schedule: "seoul", At: evening, Count: 2, Title: "Starting 2 resources (schedule seoul)", Lines: []string{"web i-1 in 111122223333/ap-northeast-2", "i-4 in 111122223333/ap-northeast-2"}},
 	}
-	if diff := cmp.Diff(want, messages); diff != "" {
+	shown := cmpopts.IgnoreUnexported(Message{})
+	if diff := cmp.Diff(want, messages(events, ByKind), shown); diff != "" {
 		t.Error(diff)
 	}
-	if none := Group(nil); len(none) != 0 {
+	office := want[0]
+	office.Count, office.Lines = 3, []string{office.Lines[0], "Stopping 1 resource", want[2].Lines[0], "Starting 1 resource", want[3].Lines[0]}
+	if diff := cmp.Diff([]Message{office, want[1], want[4]}, messages(events, BySubject), shown); diff != "" {
+		t.Error(diff)
+	}
+	if none := Group(nil, BySubject); len(none) != 0 {
 		t.Error(none)
 	}
 }
@@ -71,10 +89,10 @@ func TestTitles(t *testing.T) {
 		{Gap, "Cannot see 1 scope", "Cannot see 3 scopes"},
 		{GapClosed, "Can see again 1 scope", "Can see again 3 scopes"},
 	} {
-		if got := title(subject{kind: test.kind}, 1); got != test.one {
+		if got := title(test.kind, 1).String(); got != test.one {
 			t.Errorf("%s: %q", test.kind, got)
 		}
-		if got := title(subject{kind: test.kind, schedule: "office"}, 3); got != test.many+" (schedule office)" {
+		if got := about(&Notice{Schedule: "office"}, title(test.kind, 3)).String(); got != test.many+" (schedule office)" {
 			t.Errorf("%s: %q", test.kind, got)
 		}
 	}
@@ -89,13 +107,21 @@ func TestGroupLaws(t *testing.T) {
 				fmt.Sprint("i-", i), rapid.String().Draw(t, "name"), strings.Repeat("why ", rapid.IntRange(0, 500).Draw(t, "words"))))
 		}
 		counted, before := 0, -1
-		for _, m := range Group(events) {
+		by := rapid.SampledFrom([]Grouping{BySubject, ByKind}).Draw(t, "by")
+		for _, m := range messages(events, by) {
 			counted += m.Count
-			if len(m.Lines) != min(m.Count, maxLines+1) {
+			if by == ByKind && len(m.Lines) != min(m.Count, maxLines+1) || len(m.Lines) > maxLines+2*len(kinds) {
 				t.Fatalf("%d lines of %d events", len(m.Lines), m.Count)
 			}
-			if m.Count > maxLines && m.Lines[maxLines] != fmt.Sprintf("and %d more", m.Count-maxLines) {
+			if by == ByKind && m.Count > maxLines && m.Lines[maxLines] != fmt.Sprintf("and %d more", m.Count-maxLines) {
 				t.Fatal(m.Lines[maxLines])
+			}
+			if m.told[len(m.told)-1] != m.Count || !slices.IsSorted(m.told) {
+				t.Fatalf("%d events are told of as %v", m.Count, m.told)
+			}
+			fitting := m.Fitting(rapid.IntRange(60, 4000).Draw(t, "limit"))
+			if n := len(fitting); n < len(m.Lines) && fitting[n-1] != m.more(m.Count-m.toldBefore(n-1)) {
+				t.Fatalf("%q ends %q", m.Lines, fitting)
 			}
 			for _, line := range append(m.Lines, m.Title) {
 				if len([]rune(line)) > maxLine || strings.ContainsAny(line, "\n\r\t") || line == "" {
@@ -133,13 +159,13 @@ func (c *channel) Send(ctx context.Context, m Message) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent, c.at = append(c.sent, m.Title), append(c.at, time.Now())
+	c.sent, c.at = append(c.sent, m.Schedule), append(c.at, time.Now())
 	return nil
 }
 
 func TestSlowChannelHoldsNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		messages := []Message{{Title: "one"}, {Title: "two"}, {Title: "three"}}
+		events := []Event{event(Failed, "one", "", "", ""), event(Failed, "two", "", "", ""), event(Failed, "three", "", "", "")}
 		quick := &channel{name: "quick"}
 		slow := &channel{name: "slow", send: func(ctx context.Context, _ Message) error {
 			select {
@@ -154,14 +180,14 @@ func TestSlowChannelHoldsNothingBack(t *testing.T) {
 			return ctx.Err()
 		}}
 		picky := &channel{name: "picky", send: func(_ context.Context, m Message) error {
-			if m.Title != "two" {
-				return errors.New("400 " + m.Title)
+			if m.Schedule != "two" {
+				return errors.New("400 " + m.Schedule)
 			}
 			return nil
 		}}
 		began := time.Now()
-		err := Send(t.Context(), []Sender{down, quick, slow, picky}, messages)
-		if took := time.Since(began); took != sendTimeout {
+		err := Tell(t.Context(), []Receiver{Direct{down}, Direct{quick}, Direct{slow}, Direct{picky}}, events)
+		if took := time.Since(began); took != tellTimeout {
 			t.Errorf("took %s", took)
 		}
 		if len(quick.sent) != 3 || !quick.at[2].Equal(began) {
@@ -180,12 +206,29 @@ func TestSlowChannelHoldsNothingBack(t *testing.T) {
 	})
 }
 
-func TestNothingToSend(t *testing.T) {
+func TestNothingToTell(t *testing.T) {
 	c := &channel{name: "c", send: func(context.Context, Message) error { return errors.New("asked") }}
-	if err := Send(t.Context(), []Sender{c}, nil); err != nil {
+	if err := Tell(t.Context(), []Receiver{Direct{c}}, nil); err != nil {
 		t.Error(err)
 	}
-	if err := Send(t.Context(), nil, []Message{{Title: "one"}}); err != nil {
+	if err := Tell(t.Context(), nil, []Event{told(1)}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Every kind has a title in every language, and a message is in the language of its channel.
+func TestWordsInEveryLanguage(t *testing.T) {
+	for _, kind := range Kinds {
+		notice := Group([]Event{event(kind, "office", "i-1", "web", "why"), event(kind, "office", "i-2", "", "")}, ByKind)[0]
+		english := Words{}.Message(&notice)
+		for _, language := range []say.Language{say.Chinese, say.Korean} {
+			m := Words{Language: language}.Message(&notice)
+			if m.Title == english.Title || m.Lines[0] == english.Lines[0] || m.Language != language {
+				t.Errorf("%s in %s: %+v", kind, language, m)
+			}
+		}
+		if spoken := (Words{Language: say.English}).Message(&notice); spoken.Language != "" || spoken.Title != english.Title {
+			t.Errorf("%+v", spoken)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,25 +11,42 @@ import (
 	"time"
 
 	"dayshift/internal/clock"
+	"dayshift/internal/fleet"
 )
 
-// Filter chooses the messages that a channel gets. The zero Filter takes all.
+// Filter chooses the events that a channel is told. The zero Filter takes all.
 type Filter struct {
 	Kinds []Kind // none: all
-	// Schedules and Workloads by name: only messages about one of these; none of either: all messages, also those that are
-	// about no schedule and no workload.
+	// Schedules and Workloads by name: only events about one of these; none of either: all, also those that are about no
+	// schedule and no workload.
 	Schedules, Workloads []string
+	// Resources: only events about a resource, or a scope, that it selects; zero: all.
+	Resources fleet.Filter
 }
 
-// Takes reports whether the channel gets the message.
-func (f Filter) Takes(m Message) bool {
-	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, m.Kind) {
+// Takes reports whether the channel is told the event.
+func (f *Filter) Takes(e *Event) bool {
+	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
+		return false
+	}
+	if !f.Resources.IsZero() && !f.Resources.Match(fleet.Resource{Ref: e.Ref, Name: e.Name, Tags: e.Tags}) {
 		return false
 	}
 	if len(f.Schedules)+len(f.Workloads) == 0 {
 		return true
 	}
-	return m.Schedule != "" && slices.Contains(f.Schedules, m.Schedule) || m.Workload != "" && slices.Contains(f.Workloads, m.Workload)
+	return e.Schedule != "" && slices.Contains(f.Schedules, e.Schedule) || e.Workload != "" && slices.Contains(f.Workloads, e.Workload)
+}
+
+// Channel is what an outbox stands in front of, and how it is told.
+type Channel struct {
+	Sender
+	Filter Filter
+	Words  Words
+	By     Grouping
+	// Quiet: what is no alarm and warns of no stop waits for their end. Digest: what is no alarm is told in one message a day or week.
+	Quiet  *Quiet
+	Digest *Digest
 }
 
 // Retryable is an error that says that a message was not taken, and may be sent again.
@@ -70,7 +86,7 @@ const (
 const (
 	// attemptTimeout bounds one attempt, whatever the channel does.
 	attemptTimeout = 15 * time.Second
-	// keepTrying is how long a message waits for its channel to take it. Later it is no news, and the activity record has it.
+	// keepTrying is how long a message that is due waits for its channel to take it. Later it is no news, and the activity record has it.
 	keepTrying = time.Hour
 	// firstGap is waited after a failed attempt; it doubles with every further one up to maxGap.
 	firstGap = time.Second
@@ -80,192 +96,390 @@ const (
 	// mergeFrom is how many messages wait before further ones are put together with those about the same, and twice that
 	// how many before all of one kind are put together: what waits stays bounded, and nobody reads a hundred messages.
 	mergeFrom = 50
+	// restAtMost is after how long an outbox that waits for an instant looks again: clocks are set, and machines sleep.
+	restAtMost = time.Minute
+	// notNow is after how long it is looked again whether this process may send what stands in the store.
+	notNow = time.Second
 )
 
 // OutboxOptions are what an outbox works with.
 type OutboxOptions struct {
-	Clock clock.Clock // nil: the wall
-	Log   *slog.Logger
+	Clock clock.Clock // of the pauses between attempts; nil: the wall
+	// Calendar is the clock that letters are dated by, and that quiet hours and digests go by; nil: Clock.
+	Calendar clock.Clock
+	Log      *slog.Logger
 	// Count, when not nil, is told what became of messages.
 	Count func(channel string, result Result)
+
+	ledger *ledger // of what the store does not have yet; nil: letters are kept in memory alone
 }
 
-// Outbox is a channel that takes every message at once and hands it to another
-// one in the background, in order, one at a time. Use NewOutbox.
+// Outbox is a receiver that takes events at once and hands what is to be told of
+// them to a channel in the background, in order, one message at a time. Use NewOutbox.
 type Outbox struct {
 	name    string
 	options OutboxOptions
-	end     context.CancelFunc // of what is being sent
-	ctx     context.Context    //nolint:containedctx // of the background, which outlives each call
-	group   sync.WaitGroup
 
-	mu       sync.Mutex
-	sender   Sender
-	filter   Filter
-	waiting  []entry
-	busy     bool // the first of waiting is being sent, or was and is sent again
-	running  bool // somebody works on waiting
-	closed   bool
-	failures int                // in a row
-	rouse    context.CancelFunc // ends the present nap; nil: there is none
+	mu      sync.Mutex
+	channel Channel
+	waiting []*entry
+	posted  posted
+	// may says whether this process may send now what stands in the store; nil: it may not.
+	may       func() error
+	done      chan struct{}      // closed when whoever works on waiting ends; nil: nobody does
+	attempt   context.CancelFunc // ends the present attempt; nil: there is none
+	rouse     context.CancelFunc // ends the present pause; nil: there is none
+	resting   bool               // the pause is one for want of anything to do
+	closed    bool
+	draining  bool // each that is due has one more attempt
+	halted    bool // no further attempt
+	failures  int  // in a row
+	condition Condition
 }
 
-// entry is a message that waits.
+// entry is a letter that waits.
 type entry struct {
-	Message
-	since time.Time
-	tries int
+	Letter
+	stored bool // it stands in the store, and so is for whoever holds the lease to send
+	tried  bool // it had its last attempt, while the outbox is drained
 }
 
-var _ Sender = (*Outbox)(nil)
+var _ Receiver = (*Outbox)(nil)
 
-// NewOutbox returns an empty outbox in front of a channel, for the messages that the filter takes. The caller closes it.
-func NewOutbox(name string, sender Sender, filter Filter, options OutboxOptions) *Outbox {
-	if options.Clock == nil {
-		options.Clock = clock.Real{}
+// setDefaults gives the clocks that are not given.
+func (o *OutboxOptions) setDefaults() {
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
 	}
-	o := &Outbox{name: name, options: options, sender: sender, filter: filter}
-	o.ctx, o.end = context.WithCancel(context.Background())
-	return o
+	if o.Calendar == nil {
+		o.Calendar = o.Clock
+	}
 }
 
-// Name implements Sender.
+// NewOutbox returns an empty outbox in front of a channel. The caller closes it.
+func NewOutbox(name string, channel Channel, options OutboxOptions) *Outbox {
+	options.setDefaults()
+	return &Outbox{name: name, options: options, channel: channel, posted: posted{}, condition: Condition{Channel: name}}
+}
+
+// Name implements Receiver.
 func (o *Outbox) Name() string { return o.name }
 
-// Use puts another channel behind the outbox, with its filter: what waits goes there, at once.
-func (o *Outbox) Use(sender Sender, filter Filter) {
+// Use puts another channel behind the outbox: what waits goes there, at once.
+func (o *Outbox) Use(channel Channel) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sender, o.filter, o.failures = sender, filter, 0
+	o.channel, o.failures = channel, 0
+	now := o.now()
+	for _, w := range o.waiting {
+		due := o.held(&w.Notice, now)
+		if w.State == LetterKept && channel.Digest != nil {
+			if due = channel.Digest.Next(now); !w.Due.IsZero() && w.Due.Before(due) {
+				due = w.Due
+			}
+		}
+		if !due.Equal(w.Due) && (w.Due.After(now) || due.After(now)) {
+			w.Due = due
+			o.write(w)
+		}
+	}
+	o.start()
+	o.wake()
+}
+
+var errOutboxClosed = errors.New("the channel is closed")
+
+// Tell implements Receiver. It never waits: nil means that what the channel is to
+// be told is delivered in the background.
+func (o *Outbox) Tell(ctx context.Context, events []Event) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var taken []Event
+	for i := range events {
+		if o.channel.Filter.Takes(&events[i]) {
+			taken = append(taken, events[i])
+		}
+	}
+	now := o.now()
+	for i, notice := range Group(taken, o.channel.By) {
+		if !o.closed && o.channel.Digest != nil {
+			o.collect(&notice, now)
+			if notice.Kind().Tone() != Alarm {
+				continue
+			}
+		}
+		// Of one pass they sort in this order, also when they are read from the store.
+		id := NewLetterID(now.Add(time.Duration(i) * time.Microsecond))
+		e := &entry{Letter: Letter{ID: id, Channel: o.name, Notice: notice, State: LetterWaiting, Since: now}}
+		if o.closed {
+			o.lost(ctx, e, errOutboxClosed)
+			continue
+		}
+		o.put(e, now)
+	}
+	if len(taken) > 0 && o.closed {
+		return errOutboxClosed
+	}
+	o.start() //nolint:contextcheck // the background outlives each call
+	if o.resting {
+		o.wake()
+	}
+	return nil
+}
+
+func (o *Outbox) now() time.Time { return o.options.Calendar.Now() }
+
+// held is until when a notice waits now; zero: it does not.
+func (o *Outbox) held(n *Notice, now time.Time) time.Time {
+	if o.channel.Quiet == nil || n.Kind().Tone() == Alarm || n.warnsOfStop() {
+		return time.Time{}
+	}
+	return o.channel.Quiet.Until(now)
+}
+
+// warnsOfStop: later it would be of no use.
+func (n *Notice) warnsOfStop() bool {
+	return slices.ContainsFunc(n.Parts, func(p Part) bool { return p.Kind == StopWarning })
+}
+
+// put adds a notice to those that wait. The caller holds mu.
+func (o *Outbox) put(e *entry, now time.Time) {
+	e.Due = o.held(&e.Notice, now)
+	// What was tried may have been taken, and its ID stands for what it says.
+	like := func(same func(*entry) bool) *entry {
+		at := slices.IndexFunc(o.waiting, func(w *entry) bool {
+			return w.Tries == 0 && w.State == LetterWaiting && w.Notice.Digest == nil && same(w)
+		})
+		if at < 0 {
+			return nil
+		}
+		return o.waiting[at]
+	}
+	about := func(w *entry) bool {
+		return w.Notice.Schedule == e.Notice.Schedule && w.Notice.Workload == e.Notice.Workload
+	}
+	alike := func(w *entry) bool { return w.Notice.Kind() == e.Notice.Kind() }
+	var w *entry
+	if !e.Due.IsZero() { // nobody reads them one by one when the quiet is over
+		w = like(func(w *entry) bool {
+			return w.Due.After(now) && about(w) && (alike(w) || o.channel.By == BySubject && e.Notice.Schedule+e.Notice.Workload != "")
+		})
+	}
+	if w == nil && len(o.waiting) >= mergeFrom {
+		w = like(func(w *entry) bool { return alike(w) && about(w) })
+	}
+	if w == nil && len(o.waiting) >= 2*mergeFrom {
+		w = like(alike)
+	}
+	if w == nil {
+		o.waiting = append(o.waiting, e)
+		o.write(e)
+		return
+	}
+	o.options.ledger.drop(w.ID)
+	w.Notice, w.Since, w.ID, w.stored = merge(&w.Notice, &e.Notice), e.Since, e.ID, false
+	o.write(w)
+	o.count(Merged)
+}
+
+// write has the letter written to the store as it is now. The caller holds mu.
+func (o *Outbox) write(e *entry) { o.options.ledger.put(&e.Letter) }
+
+// start has somebody work on what waits. The caller holds mu.
+func (o *Outbox) start() {
+	if o.done != nil || o.halted || len(o.waiting) == 0 {
+		return
+	}
+	o.done = make(chan struct{})
+	go o.deliver(o.done)
+}
+
+// wake ends the present pause. The caller holds mu.
+func (o *Outbox) wake() {
 	if o.rouse != nil {
 		o.rouse()
 	}
 }
 
-var errOutboxClosed = errors.New("the channel is closed")
-
-// Send implements Sender. It never waits: nil means that the message is
-// delivered in the background, or that the filter leaves it out.
-func (o *Outbox) Send(ctx context.Context, m Message) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.filter.Takes(m) {
-		return nil
+// next is the first that may be sent now, or how long to wait for one; neither: there is nothing to wait for. The caller holds mu.
+func (o *Outbox) next() (*entry, time.Duration) {
+	now := o.now()
+	wait := time.Duration(0)
+	later := func(d time.Duration) {
+		if wait == 0 || d < wait {
+			wait = d
+		}
 	}
-	if o.closed {
-		o.lost(ctx, entry{Message: m}, errOutboxClosed)
-		return errOutboxClosed
+	for _, w := range o.waiting {
+		if w.tried || w.stored && o.may == nil {
+			continue
+		}
+		if held := o.held(&w.Notice, now); held.After(w.Due) {
+			w.Due = held
+			o.write(w)
+		}
+		switch {
+		case w.Due.After(now):
+			later(min(w.Due.Sub(now), restAtMost))
+		case w.stored && o.may() != nil:
+			later(notNow)
+		default:
+			return w, 0
+		}
 	}
-	m.ID = rand.Text()
-	o.put(entry{Message: m, since: o.options.Clock.Now()})
-	if !o.running {
-		o.running = true
-		o.group.Go(o.deliver)
-	}
-	return nil
+	return nil, wait
 }
 
-// put adds a message to those that wait. The caller holds mu.
-func (o *Outbox) put(e entry) {
-	first := 0
-	if o.busy {
-		first = 1 // it may have been taken, and its ID stands for what it says
-	}
-	like := func(same func(Message) bool) int {
-		return slices.IndexFunc(o.waiting[min(first, len(o.waiting)):], func(w entry) bool { return w.Kind == e.Kind && same(w.Message) })
-	}
-	at := -1
-	if len(o.waiting) >= mergeFrom {
-		at = like(func(m Message) bool { return m.Schedule == e.Schedule && m.Workload == e.Workload })
-	}
-	if at < 0 && len(o.waiting) >= 2*mergeFrom {
-		at = like(func(Message) bool { return true })
-	}
-	if at < 0 {
-		o.waiting = append(o.waiting, e)
-		return
-	}
-	w := &o.waiting[first+at]
-	w.Message, w.since = merge(w.Message, e.Message), e.since
-	w.ID = e.ID
-	o.count(Merged)
-}
-
-// deliver works until nothing waits.
-func (o *Outbox) deliver() {
+// deliver works until nothing waits that this process is to send.
+func (o *Outbox) deliver(done chan struct{}) {
+	defer close(done)
 	for {
 		o.mu.Lock()
-		if len(o.waiting) == 0 || o.ctx.Err() != nil {
-			o.running = false
+		e, wait := o.next()
+		if o.halted || e == nil && (wait == 0 || o.closed || o.draining) {
+			o.done = nil
 			o.mu.Unlock()
 			return
 		}
-		o.busy = true
-		o.waiting[0].tries++
-		e, sender := o.waiting[0], o.sender
+		if e == nil {
+			o.pause(o.options.Calendar, wait, true) // gives mu back
+			continue
+		}
+		if e.State == LetterKept {
+			e.State = LetterWaiting // what is told from now on is for the next one
+		}
+		e.Tries++
+		ctx, cancel := context.WithTimeoutCause(context.Background(), attemptTimeout, fmt.Errorf("it was not taken within %s", attemptTimeout))
+		o.attempt = cancel
+		letter, channel, now := e.Letter, o.channel, o.now()
+		prior := o.posted.before(&letter.Notice, now)
 		o.mu.Unlock()
 
-		ctx, cancel := context.WithTimeoutCause(o.ctx, attemptTimeout, fmt.Errorf("it was not taken within %s", attemptTimeout))
-		err := sender.Send(ctx, e.Message)
+		channel.Digest.complete(ctx, &letter.Notice, now)
+		sent, err := send(ctx, &channel, letter, prior)
 		if err != nil && ctx.Err() != nil {
 			err = &RetryError{Err: context.Cause(ctx)}
 		}
 		cancel()
-		if gap := o.settle(e, err); gap > 0 {
-			o.nap(gap)
+		if gap := o.settle(e, sent, err); gap > 0 {
+			o.mu.Lock()
+			if o.closed || o.draining || o.failures == 0 {
+				o.mu.Unlock()
+				continue
+			}
+			o.pause(o.options.Clock, gap, false)
 		}
 	}
 }
 
 // settle takes the answer of the channel and returns how long to leave it alone.
-func (o *Outbox) settle(e entry, err error) time.Duration {
+func (o *Outbox) settle(e *entry, sent Letter, err error) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	done := func() {
-		o.waiting, o.busy = slices.Delete(o.waiting, 0, 1), false
+	o.attempt = nil
+	at := slices.Index(o.waiting, e)
+	if at < 0 { // it was left to the next process meanwhile
+		return 0
 	}
+	now := o.now()
+	ctx := context.Background()
 	if err == nil {
 		if o.failures > 0 {
-			o.options.Log.InfoContext(o.ctx, "the channel takes messages again", slog.String("channel", o.name))
+			o.options.Log.InfoContext(ctx, "the channel takes messages again", slog.String("channel", o.name))
 		}
 		o.failures = 0
+		o.condition = Condition{Channel: o.name, At: now, LastSent: now}
+		o.options.ledger.stands(&o.condition)
 		o.count(Sent)
-		done()
+		e.Notice, e.Handle, e.Updates = sent.Notice, sent.Handle, sent.Updates
+		e.State, e.Settled, e.Error = LetterSent, now, ""
+		o.posted.add(&e.Letter, now)
+		o.waiting = slices.Delete(o.waiting, at, at+1)
+		o.write(e)
 		return 0
+	}
+	e.Error = clip(err.Error())
+	since := e.Since
+	if e.Due.After(since) {
+		since = e.Due
 	}
 	var again Retryable
 	switch {
-	case o.ctx.Err() != nil: // it stays, for Close to tell
+	case o.halted: // it stays, for whoever halts
+		e.tried = true
+		o.write(e)
 		return 0
-	case !errors.As(err, &again), o.closed, o.options.Clock.Now().Sub(e.since) >= keepTrying:
-		o.lost(o.ctx, e, err)
-		done()
+	case !errors.As(err, &again), o.closed, now.Sub(since) >= keepTrying:
+		o.waiting = slices.Delete(o.waiting, at, at+1)
+		o.lost(ctx, e, err)
+		o.fails(e.Error, now)
 		return 0
 	}
 	o.count(Retried)
 	if o.failures == 0 {
-		o.options.Log.WarnContext(o.ctx, "a channel does not take messages; they wait", slog.String("channel", o.name), slog.Any("error", err))
+		o.options.Log.WarnContext(ctx, "a channel does not take messages; they wait", slog.String("channel", o.name), slog.Any("error", err))
 	}
 	o.failures++
+	o.fails(e.Error, now)
+	e.tried = o.draining
+	o.write(e)
 	gap := firstGap << min(o.failures-1, 20)
 	return max(min(gap, maxGap), min(again.RetryAfter(), maxAfter))
 }
 
-// nap waits, unless something makes it worth to try at once.
-func (o *Outbox) nap(gap time.Duration) {
-	ctx, rouse := context.WithCancel(o.ctx)
-	defer rouse()
-	o.mu.Lock()
-	if o.closed || o.failures == 0 {
-		o.mu.Unlock()
+// fails keeps that the channel took nothing. The caller holds mu.
+func (o *Outbox) fails(why string, now time.Time) {
+	if !o.condition.FailingSince.IsZero() && o.condition.Error == why {
 		return
 	}
-	o.rouse = rouse
+	o.condition.At, o.condition.Error = now, why
+	if o.condition.FailingSince.IsZero() {
+		o.condition.FailingSince = now
+	}
+	o.options.ledger.stands(&o.condition)
+}
+
+// pause waits, unless something makes it worth to look at once. The caller holds mu, and has it no more when it returns.
+func (o *Outbox) pause(by clock.Clock, gap time.Duration, resting bool) {
+	ctx, rouse := context.WithCancel(context.Background())
+	defer rouse()
+	o.rouse, o.resting = rouse, resting
 	o.mu.Unlock()
-	_ = o.options.Clock.Sleep(ctx, gap) // its end or a rousing: both mean to look again
+	_ = by.Sleep(ctx, gap) // its end or a rousing: both mean to look again
 	o.mu.Lock()
-	o.rouse = nil
+	o.rouse, o.resting = nil, false
 	o.mu.Unlock()
+}
+
+// drain tries each that is due once more, until ctx ends. What it began has ended then.
+func (o *Outbox) drain(ctx context.Context) {
+	o.mu.Lock()
+	o.draining = true
+	o.halted = ctx.Err() != nil
+	o.start() //nolint:contextcheck // the background outlives each call
+	o.wake()
+	done := o.done
+	o.mu.Unlock()
+	if done != nil {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			o.mu.Lock()
+			o.halted = true
+			if o.attempt != nil {
+				o.attempt()
+			}
+			o.wake()
+			o.mu.Unlock()
+			<-done
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.draining, o.halted = false, false
+	for _, w := range o.waiting {
+		w.tried = false
+	}
 }
 
 // Close takes no more messages and tries each that waits once more, until ctx
@@ -273,22 +487,8 @@ func (o *Outbox) nap(gap time.Duration) {
 func (o *Outbox) Close(ctx context.Context) {
 	o.mu.Lock()
 	o.closed = true
-	if o.rouse != nil {
-		o.rouse()
-	}
 	o.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		o.group.Wait()
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		o.end()
-		<-done
-	}
-	o.end()
+	o.drain(ctx)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, e := range o.waiting {
@@ -297,11 +497,13 @@ func (o *Outbox) Close(ctx context.Context) {
 	o.waiting = nil
 }
 
-// lost says that a message was given up. The caller holds mu.
-func (o *Outbox) lost(ctx context.Context, e entry, why error) {
+// lost gives a message up. The caller holds mu.
+func (o *Outbox) lost(ctx context.Context, e *entry, why error) {
+	e.State, e.Settled, e.Error, e.Heeded = LetterDead, o.now(), clip(why.Error()), max(e.Heeded, o.options.ledger.heededUpTo())
+	o.write(e)
 	o.count(Lost)
-	o.options.Log.WarnContext(ctx, "a message was not delivered", slog.String("channel", o.name), slog.String("kind", string(e.Kind)),
-		slog.String("title", e.Title), slog.Int("count", e.Count), slog.Int("tries", e.tries), slog.Any("error", why))
+	o.options.Log.WarnContext(ctx, "a message was not delivered", slog.String("channel", o.name), slog.String("id", e.ID), slog.String("kind", string(e.Notice.Kind())),
+		slog.String("title", Words{}.Message(&e.Notice).Title), slog.Int("count", e.Notice.Count()), slog.Int("tries", e.Tries), slog.Any("error", why))
 }
 
 func (o *Outbox) count(result Result) {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"dayshift/internal/fleet"
 )
 
 // room is a channel that answers as it is told and remembers what it took.
@@ -97,7 +99,7 @@ func rest(d time.Duration) {
 func newDesk(t *testing.T, to Sender, filter Filter) *desk {
 	t.Helper()
 	d := &desk{results: map[Result]int{}}
-	d.Outbox = NewOutbox("ops", to, filter, OutboxOptions{
+	d.Outbox = NewOutbox("ops", Channel{Sender: to, Filter: filter, By: ByKind}, OutboxOptions{
 		Log: slog.New(slog.NewJSONHandler(&d.log, nil)),
 		Count: func(channel string, result Result) {
 			d.mu.Lock()
@@ -112,10 +114,10 @@ func newDesk(t *testing.T, to Sender, filter Filter) *desk {
 	return d
 }
 
-func (d *desk) put(t *testing.T, messages ...Message) {
+func (d *desk) put(t *testing.T, events ...Event) {
 	t.Helper()
-	for _, m := range messages {
-		if err := d.Send(t.Context(), m); err != nil {
+	for _, e := range events {
+		if err := d.Tell(t.Context(), []Event{e}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -145,14 +147,27 @@ func (d *desk) lines(t *testing.T, message string) (found []map[string]any) {
 	return found
 }
 
-func told(n int) Message {
-	return Group([]Event{event(Stopping, "office", fmt.Sprint("i-", n), "", "the period ended")})[0]
+func told(n int) Event { return event(Stopping, "office", fmt.Sprint("i-", n), "", "the period ended") }
+
+// line is what told is told as.
+func line(n int) string {
+	return fmt.Sprintf("i-%d in 111122223333/ap-northeast-2: the period ended", n)
 }
 
 var busy = &RetryError{Err: errors.New("status 503")}
 
 func TestFilter(t *testing.T) {
-	office, shop, gap := Message{Kind: Stopping, Schedule: "office"}, Message{Kind: Failed, Workload: "shop"}, Message{Kind: Gap}
+	tagged, err := fleet.ParseFilter("tag:team=pay")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := fleet.ParseFilter("account=111122223333")
+	if err != nil {
+		t.Fatal(err)
+	}
+	office := event(Stopping, "office", "i-1", "", "")
+	office.Tags = map[string]string{"team": "pay"}
+	shop, gap := Event{Kind: Failed, Workload: "shop"}, Event{Kind: Gap, Ref: fleet.Ref{Scope: seoul}}
 	for _, test := range []struct {
 		name   string
 		filter Filter
@@ -165,13 +180,15 @@ func TestFilter(t *testing.T) {
 		{"either", Filter{Schedules: []string{"office"}, Workloads: []string{"shop"}}, []bool{true, true, false}},
 		{"another", Filter{Schedules: []string{"shop", ""}, Workloads: []string{"office", ""}}, []bool{false, false, false}},
 		{"a kind of a schedule", Filter{Kinds: []Kind{Failed}, Schedules: []string{"office"}}, []bool{false, false, false}},
+		{"a tag", Filter{Resources: tagged}, []bool{true, false, false}},
+		{"an account", Filter{Resources: account}, []bool{true, false, true}},
 	} {
-		if got := []bool{test.filter.Takes(office), test.filter.Takes(shop), test.filter.Takes(gap)}; !cmp.Equal(got, test.want) {
+		if got := []bool{test.filter.Takes(&office), test.filter.Takes(&shop), test.filter.Takes(&gap)}; !cmp.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}
 	for i, kind := range Kinds {
-		if title(subject{kind: kind}, 2) == "" || i > 0 && urgency[kind] < urgency[Kinds[i-1]] {
+		if title(kind, 2).String() == string(kind) || i > 0 && urgency[kind] < urgency[Kinds[i-1]] {
 			t.Errorf("%s has no title, or is out of its order", kind)
 		}
 	}
@@ -184,9 +201,9 @@ func TestOutboxDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{}
 		d := newDesk(t, r, Filter{Kinds: []Kind{Stopping}})
-		d.put(t, told(1), Message{Kind: Gap, Title: "left out"}, told(2), told(3))
+		d.put(t, told(1), event(Gap, "", "", "", "left out"), told(2), told(3))
 		synctest.Wait()
-		if len(r.took) != 3 || r.took[0].Lines[0] != told(1).Lines[0] || r.took[2].Lines[0] != told(3).Lines[0] || d.counts(Sent) != 3 {
+		if len(r.took) != 3 || r.took[0].Lines[0] != line(1) || r.took[2].Lines[0] != line(3) || d.counts(Sent) != 3 {
 			t.Errorf("took %+v", r.took)
 		}
 		if len(r.ids[0]) < 20 || r.ids[0] == r.ids[1] {
@@ -286,9 +303,9 @@ func TestFault61AChannelThatIsDownBlocksNothing(t *testing.T) {
 				for i := range flood {
 					m := told(i)
 					if i%2 == 0 {
-						m = Group([]Event{event(Failed, fmt.Sprint("team-", i%500), "i", "", "no capacity")})[0]
+						m = event(Failed, fmt.Sprint("team-", i%500), "i", "", "no capacity")
 					}
-					if err := Send(t.Context(), []Sender{d}, []Message{m}); err != nil {
+					if err := Tell(t.Context(), []Receiver{d}, []Event{m}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -307,7 +324,7 @@ func TestFault61AChannelThatIsDownBlocksNothing(t *testing.T) {
 					t.Errorf("%d messages with %d events came, %v", messages, events, d.results)
 				}
 				for _, m := range down.took {
-					if len(m.Lines) > maxLines+1 || m.Count > maxLines && m.Lines[maxLines] != more(m.Count-maxLines) {
+					if len(m.Lines) > maxLines+1 || m.Count > maxLines && m.Lines[maxLines] != m.more(m.Count-maxLines) {
 						t.Errorf("%d events in %d lines, the last is %q", m.Count, len(m.Lines), m.Lines[len(m.Lines)-1])
 					}
 				}
@@ -322,12 +339,12 @@ func TestOutboxUsesAnotherChannel(t *testing.T) {
 		d := newDesk(t, wrong, Filter{})
 		d.put(t, told(1), told(2))
 		rest(10 * time.Minute)
-		d.Use(right, Filter{Schedules: []string{"office"}})
+		d.Use(Channel{Sender: right, Filter: Filter{Schedules: []string{"office"}}})
 		synctest.Wait()
 		if messages, _ := right.counted(); messages != 2 {
 			t.Errorf("%d messages went to the new one at once", messages)
 		}
-		d.put(t, told(3), Message{Kind: Stopping, Schedule: "other", Count: 1})
+		d.put(t, told(3), event(Stopping, "other", "i", "", ""))
 		synctest.Wait()
 		if messages, _ := right.counted(); messages != 3 {
 			t.Errorf("%d messages came", messages)
@@ -361,7 +378,7 @@ func TestOutboxCloses(t *testing.T) {
 				if sent, lost := d.counts(Sent), d.counts(Lost); sent != test.sent || lost != test.lost || len(d.lines(t, "a message was not delivered")) != test.lost {
 					t.Errorf("%v; %s", d.results, d.log.String())
 				}
-				if err := d.Send(t.Context(), told(4)); err == nil || d.counts(Lost) != test.lost+1 {
+				if err := d.Tell(t.Context(), []Event{told(4)}); err == nil || d.counts(Lost) != test.lost+1 {
 					t.Errorf("sent after its end: %v", err)
 				}
 				d.Close(ctx)
@@ -385,7 +402,7 @@ func TestOutboxLosesNothingUnsaid(t *testing.T) {
 				case "many":
 					for range mergeFrom {
 						kind := rapid.SampledFrom(kinds).Draw(rt, "kind")
-						d.put(t, Group([]Event{event(kind, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "schedule"), "i", "", "")})[0])
+						d.put(t, event(kind, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "schedule"), "i", "", ""))
 						given++
 					}
 				case "down":
@@ -419,30 +436,32 @@ func TestOutboxLosesNothingUnsaid(t *testing.T) {
 	})
 }
 
-func TestMergedMessages(t *testing.T) {
+func TestMergedNotices(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		draw := func(label string) Message {
+		draw := func(label string) Notice {
 			var events []Event
 			for i := range rapid.IntRange(1, 30).Draw(t, label) {
-				events = append(events, event(Stopping, rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, label+" schedule"), fmt.Sprint(label, i), "", ""))
+				events = append(events, event(rapid.SampledFrom(kinds).Draw(t, "kind"), rapid.SampledFrom([]string{"a", "b"}).Draw(t, label+" schedule"), fmt.Sprint(label, i), "", ""))
 				events[i].Schedule = events[0].Schedule
 			}
-			return Group(events)[0]
+			return Group(events, BySubject)[0]
 		}
 		a, b := draw("a"), draw("b")
-		m := merge(a, b)
-		if m.Count != a.Count+b.Count || len(m.Lines) > maxLines+1 || m.Lines[0] != a.Lines[0] || !m.At.Equal(a.At) {
+		m := merge(&a, &b)
+		if m.Count() != a.Count()+b.Count() || urgency[m.Kind()] != min(urgency[a.Kind()], urgency[b.Kind()]) {
 			t.Fatalf("%+v and %+v give %+v", a, b, m)
 		}
-		if len(m.told()) != min(maxLines, len(a.told())+len(b.told())) {
-			t.Fatalf("%d lines of %d and %d", len(m.told()), len(a.told()), len(b.told()))
+		for _, part := range m.Parts {
+			if len(part.Told) > maxLines || len(part.Told) < min(maxLines, part.Count) {
+				t.Fatalf("%d of %d %s are told", len(part.Told), part.Count, part.Kind)
+			}
 		}
 		want := a.Schedule
 		if a.Schedule != b.Schedule {
 			want = ""
 		}
-		if m.Schedule != want || strings.Contains(m.Title, "(schedule") != (want != "") {
-			t.Fatalf("about %q: %s", m.Schedule, m.Title)
+		if title := (Words{}).Message(&m).Title; m.Schedule != want || strings.Contains(title, "(schedule") != (want != "") {
+			t.Fatalf("about %q: %s", m.Schedule, title)
 		}
 	})
 }

@@ -47,19 +47,56 @@ func (r *Room) Name() string { return r.name }
 
 // Send implements Sender.
 func (r *Room) Send(ctx context.Context, m Message) error {
-	post := r.render(m)
+	_, err := r.post(ctx, r.poster, r.render(m))
+	return err
+}
+
+// post posts, and gives the answer to what was taken.
+func (r *Room) post(ctx context.Context, poster *outbound.Poster, post Post) ([]byte, error) {
 	body, err := outbound.JSON(post.Content)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	answer, err := r.poster.Post(ctx, post.Query, post.Header, body)
+	answer, err := poster.Post(ctx, post.Query, post.Header, body)
 	if err != nil || r.verdict == nil {
-		return err
+		return answer.Body, err
 	}
 	if err := r.verdict(answer.Body); err != nil {
-		return r.poster.Fail(err)
+		return nil, poster.Fail(err)
 	}
-	return nil
+	return answer.Body, nil
+}
+
+// UpdatingRoom is a room in which a message that was posted can be changed.
+type UpdatingRoom struct {
+	*Room
+
+	handle func(answer []byte) string
+	change func(poster *outbound.Poster, handle string, m Message) (*outbound.Poster, Post)
+}
+
+var _ Updater = (*UpdatingRoom)(nil)
+
+// NewUpdatingRoom makes one of a room: handle finds in the answer to a post by what the message is known, empty where it is by
+// nothing; change says what puts a message in the place of another.
+func NewUpdatingRoom(room *Room, handle func(answer []byte) string, change func(poster *outbound.Poster, handle string, m Message) (*outbound.Poster, Post)) *UpdatingRoom {
+	return &UpdatingRoom{room, handle, change}
+}
+
+// Post implements Updater.
+func (r *UpdatingRoom) Post(ctx context.Context, m Message) (string, error) {
+	answer, err := r.post(ctx, r.poster, r.render(m))
+	if err != nil {
+		return "", err
+	}
+	return r.handle(answer), nil
+}
+
+// Update implements Updater.
+func (r *UpdatingRoom) Update(ctx context.Context, handle string, m Message) error {
+	poster, post := r.change(r.poster, handle, m)
+	_, err := r.post(ctx, poster, post)
+	return err
 }
 
 // ByCode is the verdict of systems that answer every post with status 200 and a code in JSON: 0 is taken. tooMany are the codes

@@ -34,14 +34,25 @@ func (m Message) Fitting(limit int) []string {
 	for i, line := range m.Lines {
 		reserve := 0
 		if i < len(m.Lines)-1 {
-			reserve = len(more(m.Count)) + 1
+			reserve = len(m.more(m.Count)) + 1
 		}
 		if used+len(line)+1+reserve > limit {
-			return append(lines, more(m.Count-i))
+			return append(lines, m.more(m.Count-m.toldBefore(i)))
 		}
 		lines, used = append(lines, line), used+len(line)+1
 	}
 	return lines
+}
+
+// toldBefore is of how many events the lines before one tell.
+func (m *Message) toldBefore(line int) int {
+	switch {
+	case line == 0:
+		return 0
+	case line <= len(m.told):
+		return m.told[line-1]
+	}
+	return line // one each
 }
 
 // Body is the lines that fit into limit bytes, as a text.

@@ -50,7 +50,7 @@ type text struct {
 }
 
 func render(m notify.Message, secret string, now int64) notify.Post {
-	p := notify.Post{Content: content{"text", text{m.Text(maxText)}}}
+	p := notify.Post{Content: content{"text", text{m.TextAndLinks(maxText)}}}
 	if secret != "" {
 		p.Query = url.Values{"timestamp": {strconv.FormatInt(now, 10)}, "sign": {Sign(secret, now)}}
 	}

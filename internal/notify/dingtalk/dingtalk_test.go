@@ -26,6 +26,9 @@ func TestRoom(t *testing.T) {
 			`{"errcode":130101,"errmsg":"send too fast, exceed 20 times per"}`: 10 * time.Minute,
 		},
 		Shown: func(t *testing.T, body []byte) string { return roomtest.Field(t, body, "text", "content") },
+		Links: func(t *testing.T, body []byte) []notify.Choice {
+			return roomtest.LinesBelow(roomtest.Field(t, body, "text", "content"))
+		},
 		Limit: 20_000,
 	})
 }

@@ -5,6 +5,10 @@
 package discord
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -18,14 +22,56 @@ const (
 	maxDescription = 4096 / 2
 )
 
+// Bounds of a button, in characters.
+const (
+	maxLabel = 80
+	maxLink  = 512
+)
+
 // New returns the channel, or says what is wrong with its address without showing it.
-func New(name string, options outbound.PostOptions) (*notify.Room, error) {
-	return notify.NewRoom(name, options, render, nil)
+func New(name string, options outbound.PostOptions) (*notify.UpdatingRoom, error) {
+	room, err := notify.NewRoom(name, options, render, nil)
+	if err != nil {
+		return nil, err
+	}
+	return notify.NewUpdatingRoom(room, handle, func(poster *outbound.Poster, handle string, m notify.Message) (*outbound.Poster, notify.Post) {
+		post := render(m)
+		post.Query.Del("wait") // of posts alone
+		return poster.At(http.MethodPatch, "messages", handle), post
+	}), nil
 }
+
+// handle finds the ID of a message in Discord's answer.
+func handle(answer []byte) string {
+	var said struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal(answer, &said) != nil || !snowflake.MatchString(said.ID) {
+		return ""
+	}
+	return said.ID
+}
+
+var snowflake = regexp.MustCompile(`^[0-9]{1,20}$`)
 
 type content struct {
 	Embeds          []embed  `json:"embeds"`
 	AllowedMentions mentions `json:"allowed_mentions"`
+	Components      []row    `json:"components,omitempty"`
+}
+
+// row is a row of buttons (1).
+type row struct {
+	Type       int      `json:"type"`
+	Components []button `json:"components"`
+}
+
+// button is a button (2) that is a link (5): the only kind that a webhook may post which no application owns.
+type button struct {
+	Type  int    `json:"type"`
+	Style int    `json:"style"`
+	Label string `json:"label"`
+	URL   string `json:"url"`
 }
 
 type embed struct {
@@ -45,11 +91,24 @@ var (
 )
 
 func render(m notify.Message) notify.Post {
-	return notify.Post{Content: content{
+	post := notify.Post{Query: url.Values{"wait": {"true"}}} // the answer has the message, by which it can be changed
+	c := content{
 		Embeds: []embed{{
 			Title: escaped.Replace(notify.Cut(m.Title, maxTitle)), Description: escaped.Replace(m.Body(maxDescription)),
 			Color: colors[m.Kind.Tone()], Timestamp: m.At.UTC().Format(time.RFC3339),
 		}},
 		AllowedMentions: mentions{[]string{}},
-	}}
+	}
+	var buttons []button
+	for _, choice := range m.Links() {
+		if len(choice.Link) <= maxLink {
+			buttons = append(buttons, button{2, 5, notify.Cut(choice.Label, maxLabel), choice.Link})
+		}
+	}
+	if len(buttons) > 0 {
+		c.Components = []row{{1, buttons}}
+		post.Query.Set("with_components", "true")
+	}
+	post.Content = c
+	return post
 }

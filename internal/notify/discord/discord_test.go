@@ -1,8 +1,16 @@
 package discord
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"dayshift/internal/notify"
 	"dayshift/internal/notify/roomtest"
@@ -20,6 +28,48 @@ func TestRoom(t *testing.T) {
 		Shown: func(t *testing.T, body []byte) string {
 			return behind.ReplaceAllString(roomtest.Field(t, body, "embeds", 0, "title")+"\n"+roomtest.Field(t, body, "embeds", 0, "description"), "$1")
 		},
+		Query: url.Values{"wait": {"true"}}, LinkQuery: url.Values{"wait": {"true"}, "with_components": {"true"}},
+		Links: func(t *testing.T, body []byte) (links []notify.Choice) {
+			var c content
+			if err := json.Unmarshal(body, &c); err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range c.Components[0].Components {
+				links = append(links, notify.Choice{Label: b.Label, Link: b.URL})
+			}
+			return links
+		},
 		Limit: 16 << 10,
 	})
+}
+
+// A message is changed by its ID, in the thread that it is in.
+func TestAMessageIsChanged(t *testing.T) {
+	var asked []string
+	answer := `{"id":"1234567890123456789","content":""}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.RequestURI())
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	room, err := New("room", outbound.PostOptions{URL: server.URL + "/api/webhooks/1/canary?thread_id=7", AllowPrivate: true, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle, err := room.Post(t.Context(), roomtest.Example)
+	if err != nil || handle != "1234567890123456789" {
+		t.Fatalf("%q, %v", handle, err)
+	}
+	if err := room.Update(t.Context(), handle, roomtest.Example); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"POST /api/webhooks/1/canary?thread_id=7&wait=true", "PATCH /api/webhooks/1/canary/messages/1234567890123456789?thread_id=7"}
+	if diff := cmp.Diff(want, asked); diff != "" {
+		t.Error(diff)
+	}
+	for _, answer = range []string{"", `{"id":"../../users/1"}`, `{"id":7}`} {
+		if handle, err := room.Post(t.Context(), roomtest.Example); handle != "" || err != nil {
+			t.Errorf("%s: %q, %v", answer, handle, err)
+		}
+	}
 }

@@ -39,5 +39,12 @@ func render(m notify.Message) notify.Post {
 	if lines := m.Body(maxText); lines != "" {
 		c.Info = []info{{Description: unlinked.Replace(lines)}}
 	}
+	var links []string
+	for _, choice := range m.Links() {
+		links = append(links, "["+choice.Label+"]("+choice.Link+")")
+	}
+	if len(links) > 0 {
+		c.Info = append(c.Info, info{Description: strings.Join(links, " · ")})
+	}
 	return notify.Post{Header: map[string]string{"Accept": "application/vnd.tosslab.jandi-v2+json"}, Content: c}
 }

@@ -1,6 +1,7 @@
 package jandi
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -8,6 +9,8 @@ import (
 	"dayshift/internal/notify/roomtest"
 	"dayshift/internal/outbound"
 )
+
+var linked = regexp.MustCompile(`\[([^\]]*)\]\(([^()]*)\)`)
 
 func TestRoom(t *testing.T) {
 	roomtest.Exercise(t, roomtest.Harness{
@@ -21,6 +24,12 @@ func TestRoom(t *testing.T) {
 				t.Errorf("a link: %s", shown)
 			}
 			return strings.ReplaceAll(shown, "] (", "](")
+		},
+		Links: func(t *testing.T, body []byte) (links []notify.Choice) {
+			for _, found := range linked.FindAllStringSubmatch(roomtest.Field(t, body, "connectInfo", 1, "description"), -1) {
+				links = append(links, notify.Choice{Label: found[1], Link: found[2]})
+			}
+			return links
 		},
 		Limit: 16 << 10,
 	})

@@ -59,8 +59,16 @@ type header struct {
 }
 
 type element struct {
+	Tag     string   `json:"tag"`
+	Text    *text    `json:"text,omitempty"`
+	Actions []button `json:"actions,omitempty"`
+}
+
+type button struct {
 	Tag  string `json:"tag"`
 	Text text   `json:"text"`
+	URL  string `json:"url"`
+	Type string `json:"type"`
 }
 
 type text struct {
@@ -73,7 +81,14 @@ var colors = map[notify.Tone]string{notify.News: "blue", notify.Warning: "orange
 func render(m notify.Message, secret string, now int64) notify.Post {
 	c := content{Type: "interactive", Card: card{Config: config{true}, Header: header{text{"plain_text", m.Title}, colors[m.Kind.Tone()]}}}
 	if lines := m.Body(maxText); lines != "" {
-		c.Card.Elements = []element{{"div", text{"plain_text", lines}}}
+		c.Card.Elements = []element{{Tag: "div", Text: &text{"plain_text", lines}}}
+	}
+	var buttons []button
+	for _, choice := range m.Links() {
+		buttons = append(buttons, button{"button", text{"plain_text", choice.Label}, choice.Link, "default"})
+	}
+	if len(buttons) > 0 {
+		c.Card.Elements = append(c.Card.Elements, element{Tag: "action", Actions: buttons})
 	}
 	if secret != "" {
 		c.Timestamp, c.Sign = strconv.FormatInt(now, 10), Sign(secret, now)

@@ -1,6 +1,7 @@
 package lark
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -27,6 +28,16 @@ func TestRoom(t *testing.T) {
 		},
 		Shown: func(t *testing.T, body []byte) string {
 			return roomtest.Field(t, body, "card", "header", "title", "content") + "\n" + roomtest.Field(t, body, "card", "elements", 0, "text", "content")
+		},
+		Links: func(t *testing.T, body []byte) (links []notify.Choice) {
+			var c content
+			if err := json.Unmarshal(body, &c); err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range c.Card.Elements[1].Actions {
+				links = append(links, notify.Choice{Label: b.Text.Content, Link: b.URL})
+			}
+			return links
 		},
 		Limit: 20 << 10,
 	})

@@ -21,7 +21,7 @@ func (Channel) Name() string { return "log" }
 func (c Channel) Send(ctx context.Context, message notify.Message) error {
 	level := slog.LevelInfo
 	switch message.Kind {
-	case notify.Failed, notify.Gap, notify.Held:
+	case notify.Failed, notify.Gap, notify.Held, notify.Silent:
 		level = slog.LevelWarn
 	}
 	c.Logger.LogAttrs(ctx, level, message.Title, //nolint:sloglint // the record is the message that people get, and its title is what it says

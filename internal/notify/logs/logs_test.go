@@ -14,7 +14,7 @@ import (
 func TestSend(t *testing.T) {
 	for kind, level := range map[notify.Kind]string{
 		notify.Starting: "INFO", notify.Stopping: "INFO", notify.StopWarning: "INFO", notify.NewResource: "INFO", notify.GapClosed: "INFO",
-		notify.Failed: "WARN", notify.Gap: "WARN", notify.Held: "WARN",
+		notify.Failed: "WARN", notify.Gap: "WARN", notify.Held: "WARN", notify.Silent: "WARN", notify.SilentOver: "INFO",
 	} {
 		var out bytes.Buffer
 		c := Channel{Logger: slog.New(slog.NewJSONHandler(&out, nil))}

@@ -20,6 +20,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/outbound"
+	"dayshift/internal/say"
 )
 
 // Sent is when messages are sent in an examination.
@@ -41,6 +42,12 @@ type Harness struct {
 	Busy  map[string]time.Duration
 	// Shown are the texts that people see of a post, as they see them.
 	Shown func(t *testing.T, body []byte) string
+	// Links are the buttons and links of a post, as people see them: what is on each, and where it leads; with Pressed: what it
+	// asks for. They are what a message offers to decide, and nothing else.
+	Links   func(t *testing.T, body []byte) []notify.Choice
+	Pressed bool
+	// LinkQuery are the parameters that are put behind those of the address where there are Links; nil: Query.
+	LinkQuery url.Values
 	// Limit is how long a post may be, in bytes.
 	Limit int
 }
@@ -50,16 +57,26 @@ var Example = Group(notify.Failed, "seoul-office", "db-1", "start: no capacity",
 
 // Group is the message of a kind about resources, each with its name and what is said of it.
 func Group(kind notify.Kind, schedule string, namesAndTexts ...string) notify.Message {
+	return inWords(notify.Words{}, kind, schedule, namesAndTexts...)
+}
+
+func inWords(words notify.Words, kind notify.Kind, schedule string, namesAndTexts ...string) notify.Message {
 	var events []notify.Event
 	for i := 0; i < len(namesAndTexts); i += 2 {
 		events = append(events, notify.Event{
-			Kind: kind, Schedule: schedule, Name: namesAndTexts[i], Text: namesAndTexts[i+1], At: Sent,
+			Kind: kind, Schedule: schedule, Name: namesAndTexts[i], Text: say.Raw(namesAndTexts[i+1]), At: Sent,
 			Ref: fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "ap-northeast-2"}, Kind: fleet.EC2Instance, ID: fmt.Sprintf("i-%d", i/2+1)},
 		})
 	}
-	m := notify.Group(events)[0]
+	notice := notify.Group(events, notify.BySubject)[0]
+	m := words.Message(&notice)
 	m.ID = "IXJVPC3Y7NQK5E2DZW4M6TB7RA"
 	return m
+}
+
+// Warning is a message that offers to decide something about a schedule.
+func Warning(schedule string, namesAndTexts ...string) notify.Message {
+	return inWords(notify.Words{Page: "https://dayshift.example.com"}, notify.StopWarning, schedule, namesAndTexts...)
 }
 
 // room is a chat system that keeps what it was posted.
@@ -122,8 +139,8 @@ func Exercise(t *testing.T, h Harness) {
 			}
 		}
 	})
+	const hostile = "<!channel> <@U1> @everyone @here <at>all</at> <at user_id=\"all\"></at> *b* _i_ ~s~ `c` [x](https://evil.example) [[x]](https://evil.example) <https://evil.example|x> # h - l > q || s || :smile: \\ & \" </script>"
 	t.Run("names are data", func(t *testing.T) {
-		const hostile = "<!channel> <@U1> @everyone @here <at>all</at> <at user_id=\"all\"></at> *b* _i_ ~s~ `c` [x](https://evil.example) [[x]](https://evil.example) <https://evil.example|x> # h - l > q || s || :smile: \\ & \" </script>"
 		r, sender := open(t, h)
 		m := Group(notify.Starting, "a*b", hostile, hostile)
 		if err := sender.Send(t.Context(), m); err != nil {
@@ -131,6 +148,37 @@ func Exercise(t *testing.T, h Harness) {
 		}
 		if got := h.Shown(t, r.body); !strings.Contains(got, m.Title) || !strings.Contains(got, m.Lines[0]) {
 			t.Errorf("%s\nis shown as %s", m.Lines[0], got)
+		}
+	})
+	t.Run("what may be decided", func(t *testing.T) {
+		for _, schedule := range []string{"seoul-office", "서울 +9 h (03:00): https://evil.example", "](https://evil.example) <https://evil.example|+9 h> \" until 2030-01-01T00:00:00Z", hostile[:60]} {
+			r, sender := open(t, h)
+			m := Warning(schedule, hostile, "+1 h (19:00)", "[+1 h](https://evil.example)", "<https://evil.example|+2 h>")
+			if err := sender.Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			var want []notify.Choice
+			for _, choice := range m.Choices {
+				if h.Pressed {
+					choice.Link = ""
+				} else {
+					choice.Command = ""
+				}
+				want = append(want, choice)
+			}
+			if diff := cmp.Diff(want, h.Links(t, r.body)); diff != "" || len(want) != 3 {
+				t.Errorf("%s\n%s", diff, r.body)
+			}
+			if got := h.Shown(t, r.body); !strings.Contains(got, m.Title) || !strings.Contains(got, m.Lines[0]) {
+				t.Errorf("%s\nis shown as %s", m.Lines[0], got)
+			}
+			if len(h.LinkQuery) > 0 {
+				query := url.Values{"key": {"canary"}}
+				maps.Copy(query, h.LinkQuery)
+				if !cmp.Equal(r.got.URL.Query(), query) {
+					t.Errorf("%s", r.got.URL)
+				}
+			}
 		}
 	})
 	t.Run("a long message", func(t *testing.T) {
@@ -188,6 +236,20 @@ func Exercise(t *testing.T, h Harness) {
 			}
 		}
 	})
+}
+
+// LinesBelow are the links that stand below a text, each on its line.
+func LinesBelow(text string) (links []notify.Choice) {
+	lines := strings.Split(text, "\n")
+	for len(lines) > 0 {
+		label, link, found := strings.Cut(lines[len(lines)-1], ": https://dayshift.example.com/?keep=")
+		if !found {
+			break
+		}
+		links = append([]notify.Choice{{Label: label, Link: "https://dayshift.example.com/?keep=" + link}}, links...)
+		lines = lines[:len(lines)-1]
+	}
+	return links
 }
 
 // Field is the text at a path of the JSON, for Shown; numbers are places in lists.

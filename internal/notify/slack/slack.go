@@ -6,21 +6,25 @@
 package slack
 
 import (
+	"strconv"
 	"strings"
 
 	"dayshift/internal/notify"
 	"dayshift/internal/outbound"
 )
 
-// Slack's bounds of a header and of the text of a section, in characters, of which bytes are never fewer.
+// Slack's bounds of a header, of the text of a section and of a button, in characters, of which bytes are never fewer.
 const (
 	maxHeader = 150
 	maxText   = 3000
+	maxLabel  = 75   // of a button
+	maxValue  = 2000 // of what a button keeps
 )
 
-// New returns the channel, or says what is wrong with its address without showing it.
-func New(name string, options outbound.PostOptions) (*notify.Room, error) {
-	return notify.NewRoom(name, options, render, nil)
+// New returns the channel, or says what is wrong with its address without showing it. pressed: the app's buttons reach a chat of
+// Dayshift.
+func New(name string, options outbound.PostOptions, pressed bool) (*notify.Room, error) {
+	return notify.NewRoom(name, options, func(m notify.Message) notify.Post { return notify.Post{Content: render(m, pressed)} }, nil)
 }
 
 type content struct {
@@ -34,14 +38,23 @@ type attachment struct {
 }
 
 type block struct {
-	Type string `json:"type"`
-	Text plain  `json:"text"`
+	Type     string    `json:"type"`
+	Text     *text     `json:"text,omitempty"`
+	Elements []element `json:"elements,omitempty"`
 }
 
-type plain struct {
+// text is plain_text, or mrkdwn, which Slack formats.
+type text struct {
 	Type  string `json:"type"`
 	Text  string `json:"text"`
-	Emoji bool   `json:"emoji"`
+	Emoji *bool  `json:"emoji,omitempty"` // of plain texts alone
+}
+
+type element struct {
+	Type     string `json:"type"`
+	Text     *text  `json:"text"`
+	ActionID string `json:"action_id"`
+	Value    string `json:"value"`
 }
 
 var (
@@ -49,10 +62,41 @@ var (
 	escaped = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 )
 
-func render(m notify.Message) notify.Post {
-	blocks := []block{{"header", plain{"plain_text", notify.Cut(m.Title, maxHeader), false}}}
+func plain(s string) *text { return &text{"plain_text", s, new(bool)} }
+
+func render(m notify.Message, pressed bool) content {
+	blocks := []block{{Type: "header", Text: plain(notify.Cut(m.Title, maxHeader))}}
 	if lines := m.Body(maxText); lines != "" {
-		blocks = append(blocks, block{"section", plain{"plain_text", lines, false}})
+		blocks = append(blocks, block{Type: "section", Text: plain(lines)})
 	}
-	return notify.Post{Content: content{Text: escaped.Replace(m.Title), Attachments: []attachment{{colors[m.Kind.Tone()], blocks}}}}
+	if choices := choices(m, pressed); choices != nil {
+		blocks = append(blocks, *choices)
+	}
+	return content{Text: escaped.Replace(m.Title), Attachments: []attachment{{colors[m.Kind.Tone()], blocks}}}
+}
+
+// choices are buttons where somebody hears them, and else links: beside a button that nobody hears Slack shows a warning, also
+// where it is a link.
+func choices(m notify.Message, pressed bool) *block {
+	if pressed {
+		var buttons []element
+		for i, choice := range m.Choices {
+			if len(choice.Command) <= maxValue {
+				buttons = append(buttons, element{"button", plain(notify.Cut(choice.Label, maxLabel)), "dayshift-" + strconv.Itoa(i), choice.Command})
+			}
+		}
+		if len(buttons) == 0 {
+			return nil
+		}
+		return &block{Type: "actions", Elements: buttons}
+	}
+	var links []string
+	for _, choice := range m.Links() {
+		links = append(links, "<"+choice.Link+"|"+escaped.Replace(choice.Label)+">")
+	}
+	list := strings.Join(links, " · ")
+	if list == "" || len(list) > maxText {
+		return nil
+	}
+	return &block{Type: "section", Text: &text{Type: "mrkdwn", Text: list}}
 }

@@ -82,5 +82,11 @@ func text(m notify.Message) string {
 			return r
 		}, strings.ToValidUTF8(lines[i], "\uFFFD"))
 	}
+	if links := m.Links(); len(links) > 0 {
+		lines = append(lines, "")
+		for _, choice := range links {
+			lines = append(lines, choice.Label+": "+choice.Link)
+		}
+	}
 	return strings.Join(append(lines, "", "Dayshift "+m.ID), "\n")
 }

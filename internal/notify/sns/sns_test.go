@@ -108,10 +108,10 @@ func TestFault61ATopicThatIsDownBlocksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &publisher{hangs: true}
 		var log bytes.Buffer
-		outbox := notify.NewOutbox("ops", &Channel{Label: "ops", Publisher: p, Topic: topic}, notify.Filter{}, notify.OutboxOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		outbox := notify.NewOutbox("ops", notify.Channel{Sender: &Channel{Label: "ops", Publisher: p, Topic: topic}}, notify.OutboxOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		began := time.Now()
 		for range 1000 {
-			if err := outbox.Send(t.Context(), example); err != nil {
+			if err := outbox.Tell(t.Context(), []notify.Event{{Kind: notify.Failed, Schedule: "office", Name: "db-1"}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -33,7 +33,15 @@ type card struct {
 	Type    string `json:"type"`
 	Version string `json:"version"`
 	Body    []text `json:"body"`
+	Actions []open `json:"actions,omitempty"`
 	Teams   teams  `json:"msteams"`
+}
+
+// open is a button that opens an address.
+type open struct {
+	Type  string `json:"type"`
+	Title string `json:"title"`
+	URL   string `json:"url"`
 }
 
 type teams struct {
@@ -60,8 +68,12 @@ func render(m notify.Message) notify.Post {
 	for _, line := range m.Fitting(maxText) {
 		body = append(body, text{Type: "RichTextBlock", Spacing: "Small", Inlines: []run{{Type: "TextRun", Text: line}}})
 	}
+	var actions []open
+	for _, choice := range m.Links() {
+		actions = append(actions, open{"Action.OpenUrl", choice.Label, choice.Link})
+	}
 	return notify.Post{Content: content{Type: "message", Attachments: []attachment{{
 		"application/vnd.microsoft.card.adaptive",
-		card{"http://adaptivecards.io/schemas/adaptive-card.json", "AdaptiveCard", "1.4", body, teams{"Full"}},
+		card{"http://adaptivecards.io/schemas/adaptive-card.json", "AdaptiveCard", "1.4", body, actions, teams{"Full"}},
 	}}}}
 }

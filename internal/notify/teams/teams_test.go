@@ -27,6 +27,16 @@ func TestRoom(t *testing.T) {
 			}
 			return shown
 		},
+		Links: func(t *testing.T, body []byte) (links []notify.Choice) {
+			var c content
+			if err := json.Unmarshal(body, &c); err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range c.Attachments[0].Content.Actions {
+				links = append(links, notify.Choice{Label: b.Title, Link: b.URL})
+			}
+			return links
+		},
 		Limit: 28 << 10,
 	})
 }

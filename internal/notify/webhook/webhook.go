@@ -10,9 +10,6 @@ package webhook
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"strconv"
@@ -20,16 +17,6 @@ import (
 
 	"dayshift/internal/notify"
 	"dayshift/internal/outbound"
-)
-
-// The headers of a post.
-const (
-	// TimestampHeader holds when it was sent, in seconds since 1970.
-	TimestampHeader = "Dayshift-Timestamp"
-	// SignatureHeader holds v1= and the signature in hex; two with a comma between while a secret is exchanged.
-	SignatureHeader = "Dayshift-Signature"
-	// IDHeader holds the ID of the message.
-	IDHeader = "Dayshift-Id"
 )
 
 // Options are what a channel is made of.
@@ -64,29 +51,9 @@ func New(options Options) (*Channel, error) {
 // Name implements notify.Sender.
 func (c *Channel) Name() string { return c.options.Name }
 
-// content is the body of a post.
-type content struct {
-	Version int    `json:"version"` // of this form
-	Channel string `json:"channel"`
-	notify.Message
-}
-
 // body is what is posted of a message.
 func (c *Channel) body(m notify.Message) ([]byte, error) {
-	m.At = m.At.UTC()
-	if m.Lines == nil {
-		m.Lines = []string{}
-	}
-	return outbound.JSON(content{Version: 1, Channel: c.options.Name, Message: m})
-}
-
-// Sign returns the signature of a body that is sent at a time, in seconds since 1970.
-func Sign(secret string, timestamp int64, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(strconv.AppendInt(nil, timestamp, 10))
-	mac.Write([]byte("."))
-	mac.Write(body)
-	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+	return outbound.JSON(m.Content(c.options.Name))
 }
 
 // Send implements notify.Sender.
@@ -100,11 +67,11 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 		header = map[string]string{}
 	}
 	timestamp := c.options.Now().Unix()
-	signatures := []string{Sign(c.options.Secret, timestamp, body)}
+	signatures := []string{outbound.Sign(c.options.Secret, timestamp, body)}
 	if c.options.Previous != "" {
-		signatures = append(signatures, Sign(c.options.Previous, timestamp, body))
+		signatures = append(signatures, outbound.Sign(c.options.Previous, timestamp, body))
 	}
-	header[TimestampHeader], header[SignatureHeader], header[IDHeader] = strconv.FormatInt(timestamp, 10), strings.Join(signatures, ","), m.ID
+	header[outbound.TimestampHeader], header[outbound.SignatureHeader], header[outbound.IDHeader] = strconv.FormatInt(timestamp, 10), strings.Join(signatures, ","), m.ID
 	_, err = c.poster.Post(ctx, nil, header, body)
 	return err
 }

@@ -75,11 +75,11 @@ func serve(t *testing.T, answer http.HandlerFunc) string {
 // genuine is the check that docs/notifications.md asks of a receiver.
 func genuine(secret string, r *http.Request, body []byte) bool {
 	var at int64
-	if _, err := fmt.Sscan(r.Header.Get(TimestampHeader), &at); err != nil {
+	if _, err := fmt.Sscan(r.Header.Get(outbound.TimestampHeader), &at); err != nil {
 		return false
 	}
-	for signature := range strings.SplitSeq(r.Header.Get(SignatureHeader), ",") {
-		if signature == Sign(secret, at, body) {
+	for signature := range strings.SplitSeq(r.Header.Get(outbound.SignatureHeader), ",") {
+		if signature == outbound.Sign(secret, at, body) {
 			return true
 		}
 	}
@@ -99,8 +99,8 @@ func TestPost(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"Content-Type": "application/json", "User-Agent": "dayshift/1.2.3", "Authorization": "Bearer x", "X-Team": "결제", IDHeader: example.ID,
-		TimestampHeader: fmt.Sprint(sentUnix), SignatureHeader: Sign(secret, sentUnix, body), "Content-Length": fmt.Sprint(len(body)), "Connection": "close",
+		"Content-Type": "application/json", "User-Agent": "dayshift/1.2.3", "Authorization": "Bearer x", "X-Team": "결제", outbound.IDHeader: example.ID,
+		outbound.TimestampHeader: fmt.Sprint(sentUnix), outbound.SignatureHeader: outbound.Sign(secret, sentUnix, body), "Content-Length": fmt.Sprint(len(body)), "Connection": "close",
 	}
 	if got.Method != http.MethodPost || got.URL.RequestURI() != "/hooks/1?team=ops" {
 		t.Errorf("%s %s", got.Method, got.URL)
@@ -133,8 +133,8 @@ func TestDocumentedExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, text := range map[string]string{
-		"body": string(body), "signature": SignatureHeader + ": " + Sign(secret, sentUnix, body), "time": fmt.Sprintf("%s: %d", TimestampHeader, sentUnix),
-		"ID": IDHeader + ": " + example.ID, "secret": "`" + secret + "`",
+		"body": string(body), "signature": outbound.SignatureHeader + ": " + outbound.Sign(secret, sentUnix, body), "time": fmt.Sprintf("%s: %d", outbound.TimestampHeader, sentUnix),
+		"ID": outbound.IDHeader + ": " + example.ID, "secret": "`" + secret + "`",
 	} {
 		if !bytes.Contains(page, []byte(text)) {
 			t.Errorf("docs/notifications.md does not show the %s:\n%s", what, text)
@@ -266,7 +266,7 @@ func deliver(t *testing.T, c *Channel) (log string, results map[notify.Result]in
 	var book logbook
 	var mu sync.Mutex
 	results = map[notify.Result]int{}
-	outbox := notify.NewOutbox("ops", c, notify.Filter{}, notify.OutboxOptions{
+	outbox := notify.NewOutbox("ops", notify.Channel{Sender: c}, notify.OutboxOptions{
 		Log: slog.New(slog.NewTextHandler(&book, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Count: func(_ string, result notify.Result) {
 			mu.Lock()
@@ -274,7 +274,7 @@ func deliver(t *testing.T, c *Channel) (log string, results map[notify.Result]in
 			results[result]++
 		},
 	})
-	if err := outbox.Send(t.Context(), example); err != nil {
+	if err := outbox.Tell(t.Context(), []notify.Event{{Kind: notify.Failed, Schedule: "office", Name: "db-1"}}); err != nil {
 		t.Fatal(err)
 	}
 	outbox.Close(t.Context())
@@ -395,7 +395,7 @@ func TestFault6_31_PostsAreSignedAndTheirAnswersAreNotShown(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		mu.Lock()
 		defer mu.Unlock()
-		posts = append(posts, seen{r.Header.Get(IDHeader), genuine(secret, r, body), genuine("the next one", r, body)})
+		posts = append(posts, seen{r.Header.Get(outbound.IDHeader), genuine(secret, r, body), genuine("the next one", r, body)})
 		w.Header().Set("Set-Cookie", "a="+canary)
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, canary)
@@ -480,7 +480,7 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var read content
+		var read notify.Content
 		if err := json.Unmarshal(body, &read); err != nil || bytes.ContainsAny(body, "\n\r\x00\x1b") {
 			t.Fatalf("%q: %v", body, err)
 		}

@@ -34,5 +34,5 @@ type text struct {
 }
 
 func render(m notify.Message) notify.Post {
-	return notify.Post{Content: content{"text", text{m.Text(maxText)}}}
+	return notify.Post{Content: content{"text", text{m.TextAndLinks(maxText)}}}
 }

@@ -22,6 +22,9 @@ func TestRoom(t *testing.T) {
 			`{"errcode":45009,"errmsg":"api freq out of limit"}`: time.Minute,
 		},
 		Shown: func(t *testing.T, body []byte) string { return roomtest.Field(t, body, "text", "content") },
+		Links: func(t *testing.T, body []byte) []notify.Choice {
+			return roomtest.LinesBelow(roomtest.Field(t, body, "text", "content"))
+		},
 		Limit: 2048 + 200, // of JSON around the text, and its escapes
 	})
 }
