@@ -79,6 +79,7 @@ type Cloud struct {
 
 	publishedMu sync.Mutex
 	published   []Published // to topics of SNS
+	events      []PutEvent  // on buses of EventBridge
 
 	faultMu sync.Mutex
 	faults  []*faultState
@@ -162,6 +163,7 @@ type scope struct {
 	functions        map[string]*function      // of Lambda, by name
 	pools            map[string]*ResourceGroup // of Resource Groups, by name
 	topics           map[string]bool           // of SNS, by name
+	buses            map[string]bool           // of EventBridge, by name, beside the default one; nil: none
 	backups          []*backup
 	classics         map[string]*classic // Classic load balancers, by name
 	queues           map[string]*queue   // of SQS, by name; nil: none
@@ -286,7 +288,7 @@ func (c *Cloud) Reset() {
 	}
 	c.poolMu.Unlock()
 	c.publishedMu.Lock()
-	c.published = nil
+	c.published, c.events = nil, nil
 	c.publishedMu.Unlock()
 	c.account(c.opt.DefaultAccount)
 	for _, id := range c.opt.Keys {

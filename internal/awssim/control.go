@@ -87,6 +87,14 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case "GET /_sim/events":
+		w.Header().Set("Content-Type", "application/jsonl")
+		enc := json.NewEncoder(w)
+		for _, e := range c.PutEvents() {
+			if enc.Encode(e) != nil { // the client is gone
+				return
+			}
+		}
 	case "GET /_sim/clock":
 		c.writeClock(w)
 	case "POST /_sim/clock":
@@ -102,7 +110,7 @@ func (c *Cloud) control(w http.ResponseWriter, r *http.Request) {
 		c.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	default:
-		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, capacity, messages, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("%s %s: the simulator has calls, stats, fleet, faults, guest, capacity, messages, events, clock, sessions/expire and reset under /_sim/", r.Method, r.URL.Path), http.StatusNotFound)
 	}
 }
 

@@ -48,6 +48,7 @@
 //	PUT    /_sim/capacity          replace them (YAML or JSON list)
 //	DELETE /_sim/capacity          no pool runs short
 //	GET    /_sim/messages          what was published to topics of SNS, as JSON lines (Published)
+//	GET    /_sim/events            what was put on buses of EventBridge, as JSON lines (PutEvent)
 //	GET    /_sim/clock             {"now", "start", "speed"}
 //	POST   /_sim/clock?advance=1h&speed=60
 //	POST   /_sim/sessions/expire   end all sessions of AssumeRole

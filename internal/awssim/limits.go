@@ -94,6 +94,8 @@ func AWSLimits() []Limit {
 		{Service: "lambda", Action: "Invoke", Request: Bucket{10_000, 10_000}},
 		{Service: "sns", Action: "Publish", Request: Bucket{300, 300}},
 		{Service: "sns", Action: "*", Shared: true, Request: Bucket{30, 30}},
+		{Service: "events", Action: "PutEvents", Request: Bucket{400, 400}}, // in the smallest regions
+		{Service: "events", Action: "*", Shared: true, Request: Bucket{50, 50}},
 		{Service: "backup", Action: "*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "ssm", Action: "*Command*", Shared: true, Request: Bucket{20, 5}},
 		{Service: "ssm", Action: "*", Shared: true, Request: Bucket{10, 2}},

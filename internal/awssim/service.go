@@ -210,7 +210,7 @@ func services() map[string]*service {
 	}
 	all = append(append(all, ecsServices()...),
 		eksService(), cloudwatchService(), sqsService(), autoscalingService(), organizationsService(), redshiftService(), sagemakerService(), secretsService(), elbService(),
-		lambdaService(), snsService(), backupService(), groupsService(),
+		lambdaService(), snsService(), eventsService(), backupService(), groupsService(),
 	)
 	out := map[string]*service{}
 	for _, s := range all {

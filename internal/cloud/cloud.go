@@ -229,6 +229,9 @@ var (
 	ErrNotPermitted         = errors.New("not permitted any more") // see WithPermit: nothing was sent
 )
 
+// ErrQuota is an ErrInsufficientCapacity by a limit of the account, which the provider raises when it is asked.
+var ErrQuota = fmt.Errorf("%w: a limit of the account", ErrInsufficientCapacity)
+
 // MemberError says which members of a batch made the provider refuse the call.
 type MemberError struct {
 	IDs []string // never empty

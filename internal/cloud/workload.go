@@ -131,6 +131,19 @@ type Publisher interface {
 	Publish(ctx context.Context, topic, subject, message string) error
 }
 
+// BusEvent is an event for a bus.
+type BusEvent struct {
+	Source, DetailType string
+	Detail             string // a JSON object
+	At                 time.Time
+}
+
+// EventBus takes events: Amazon EventBridge.
+type EventBus interface {
+	// PutEvent hands an event to a bus, by ARN, in the bus's own region.
+	PutEvent(ctx context.Context, bus string, event BusEvent) error
+}
+
 // Words with which a script of FileTest tells whether the file is there.
 const (
 	FilePresent = "dayshift:present"

@@ -216,7 +216,7 @@ const rootWithin = 1 << 10
 // jsonServices do not answer in XML.
 var jsonServices = map[string]bool{
 	"Organizations": true, "SSM": true, "ECS": true, "EKS": true, "Application Auto Scaling": true, "Resource Groups Tagging API": true, "SQS": true, "SageMaker": true, "Secrets Manager": true,
-	"Backup": true,
+	"Backup": true, "EventBridge": true,
 }
 
 // answersNothing are operations whose answer has no members: by the

@@ -67,9 +67,9 @@ var codes = map[string]error{
 	"ReservationCapacityExceeded":          cloud.ErrInsufficientCapacity,
 	"SpotMaxPriceTooLow":                   cloud.ErrInsufficientCapacity,
 	"MaxSpotInstanceCountExceeded":         cloud.ErrInsufficientCapacity,
-	"InstanceLimitExceeded":                cloud.ErrInsufficientCapacity,
-	"VcpuLimitExceeded":                    cloud.ErrInsufficientCapacity,
-	"HostLimitExceeded":                    cloud.ErrInsufficientCapacity,
+	"InstanceLimitExceeded":                cloud.ErrQuota,
+	"VcpuLimitExceeded":                    cloud.ErrQuota,
+	"HostLimitExceeded":                    cloud.ErrQuota,
 	"InsufficientDBInstanceCapacity":       cloud.ErrInsufficientCapacity,
 	"InsufficientDBInstanceCapacityFault":  cloud.ErrInsufficientCapacity,
 	"InsufficientDBClusterCapacityFault":   cloud.ErrInsufficientCapacity,
@@ -228,6 +228,11 @@ var codes = map[string]error{
 	"NotFound":           cloud.ErrNotFound,
 	"AuthorizationError": cloud.ErrUnauthorized,
 	"Throttled":          cloud.ErrThrottled,
+
+	// Of EventBridge, of single events.
+	"InternalException": cloud.ErrTransient,
+	"MalformedDetail":   cloud.ErrInvalid,
+	"InvalidArgument":   cloud.ErrInvalid,
 
 	// Of Run Command.
 	"InvalidInstanceId":       cloud.ErrWrongState, // it does not run, or has no agent
@@ -481,7 +486,7 @@ func blame(err error, targets []cloud.Target) error {
 // names a resource: it is the first of the batch, not the only one.
 func aboutMembers(class error) bool {
 	switch class {
-	case cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrUnsupported, cloud.ErrProtected, cloud.ErrInvalid, cloud.ErrInsufficientCapacity: //nolint:errorlint // class is one of the contract's own errors, never wrapped
+	case cloud.ErrNotFound, cloud.ErrWrongState, cloud.ErrUnsupported, cloud.ErrProtected, cloud.ErrInvalid, cloud.ErrInsufficientCapacity, cloud.ErrQuota: //nolint:errorlint // class is one of the contract's own errors, never wrapped
 		return true
 	}
 	return false

@@ -161,3 +161,54 @@ func TestPublish(t *testing.T) {
 		}
 	})
 }
+
+func TestPutEvent(t *testing.T) {
+	const bus = "arn:aws:events:eu-central-1:111122223333:event-bus/default"
+	synctest.Test(t, func(t *testing.T) {
+		c, sim := simulateFleet(t, awssim.Options{}, awssim.Fleet{}, nil)
+		event := cloud.BusEvent{Source: "dayshift", DetailType: "Dayshift failed", Detail: `{"title":"서울 <now>"}`, At: time.Now()}
+		for bus, fails := range map[string]error{
+			bus: nil,
+			"arn:aws:events:sa-east-1:111122223333:event-bus/default": nil, // a region that is not configured
+			"arn:aws:events:us-east-1:444455556666:event-bus/default": nil, // by a role
+			bus + "-ghost": cloud.ErrNotFound,
+			"arn:aws:events:eu-central-1:999999999999:event-bus/default":  cloud.ErrInvalid,
+			"arn:aws-cn:events:cn-north-1:111122223333:event-bus/default": cloud.ErrInvalid,
+			"arn:aws:events:nowhere:111122223333:event-bus/default":       cloud.ErrInvalid,
+			"default": cloud.ErrInvalid,
+		} {
+			before := len(sim.PutEvents())
+			err := c.PutEvent(t.Context(), bus, event)
+			all := sim.PutEvents()
+			if !errors.Is(err, fails) || fails == nil && err != nil || fails != nil && len(all) != before {
+				t.Errorf("%s: %v", bus, err)
+			} else if fails == nil {
+				got := all[len(all)-1]
+				if len(all) != before+1 || got.Bus != bus || got.Source != event.Source || got.DetailType != event.DetailType || string(got.Detail) != event.Detail {
+					t.Errorf("%s: %+v", bus, got)
+				}
+			}
+		}
+		bad := event
+		bad.Detail = "no object"
+		if err := c.PutEvent(t.Context(), bus, bad); !errors.Is(err, cloud.ErrInvalid) || !strings.Contains(err.Error(), "MalformedDetail") {
+			t.Errorf("an entry that fails: %v", err)
+		}
+		bad.Detail = `{"x":"` + strings.Repeat("x", eventMost) + `"}`
+		if err := c.PutEvent(t.Context(), bus, bad); !errors.Is(err, cloud.ErrInvalid) || !strings.Contains(err.Error(), "262144 are taken") {
+			t.Errorf("too large: %v", err)
+		}
+		if err := sim.SetFaults([]awssim.Fault{{Kind: awssim.FaultThrottle, Service: "events", Count: 3}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.PutEvent(t.Context(), bus, event); err != nil {
+			t.Errorf("throttled for a while: %v", err)
+		}
+		if err := sim.SetFaults([]awssim.Fault{{Kind: awssim.FaultDenied, Service: "events"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.PutEvent(t.Context(), bus, event); !errors.Is(err, cloud.ErrUnauthorized) || !strings.Contains(err.Error(), "events:PutEvents") {
+			t.Errorf("not allowed: %v", err)
+		}
+	})
+}

@@ -98,6 +98,7 @@ var (
 	// SNS has quotas of some hundreds or thousands a second, by region, and Lambda one of ten times its concurrency: more than
 	// hooks and messages come to. For AWS Backup AWS publishes no figure.
 	snsPublish   = Limit{Request: Rate{100, 100}}
+	eventsPut    = Limit{Request: Rate{100, 100}} // of EventBridge 400 a second in the smallest regions
 	lambdaInvoke = Limit{Request: Rate{100, 100}}
 	backupShared = Limit{Group: "backup", Request: Rate{20, 5}}
 	// Nor for Resource Groups.
@@ -136,6 +137,8 @@ func LimitOf(operation kinds.Operation) Limit {
 		limit = redshiftShared
 	case service == "sns":
 		limit = snsPublish
+	case service == "events":
+		limit = eventsPut
 	case service == "lambda":
 		limit = lambdaInvoke
 	case service == "resource-groups":

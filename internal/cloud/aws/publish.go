@@ -35,26 +35,13 @@ func (c *Cloud) Publish(ctx context.Context, topic, subject, message string) err
 	if part == nil {
 		return fmt.Errorf("publish to %q: expected arn:PARTITION:sns:REGION:ACCOUNT:NAME: %w", topic, cloud.ErrInvalid)
 	}
-	region, err := fleet.ParseRegion(part[2])
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w: %w", topic, err, cloud.ErrInvalid)
-	}
-	scope := fleet.Scope{Account: fleet.AccountID(part[3]), Region: region}
-	a := c.accounts[scope.Account]
-	if a == nil || region.Partition() != fleet.Partition(part[1]) || region.Partition() != a.Regions[0].Partition() {
-		return fmt.Errorf("publish to %s: account %s is not configured in partition %s: %w", topic, scope.Account, part[1], cloud.ErrInvalid)
-	}
 	if message == "" {
 		return fmt.Errorf("publish to %s: the message is empty: %w", topic, cloud.ErrInvalid)
 	}
-	if _, err := a.credentials(ctx); err != nil {
-		return fmt.Errorf("publish to %s: %w", topic, err)
-	}
-	shared, err := a.base.load(ctx)
+	env, err := c.home(ctx, part[1], part[2], part[3])
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", topic, err)
 	}
-	env := c.env(a, scope, shared)
 	publish := sns.NewFromConfig(env.SDK).Publish
 	in := &sns.PublishInput{TopicArn: sdk.String(topic), Message: sdk.String(shorten(message, messageMost))}
 	if subject = title(subject); subject != "" {
@@ -71,6 +58,27 @@ func (c *Cloud) Publish(ctx context.Context, topic, subject, message string) err
 		return fmt.Errorf("publish to %s: %w", topic, err)
 	}
 	return nil
+}
+
+// home is where calls go to what an ARN names: its account has to be configured, its region need not be.
+func (c *Cloud) home(ctx context.Context, partition, region, account string) (kinds.Env, error) {
+	at, err := fleet.ParseRegion(region)
+	if err != nil {
+		return kinds.Env{}, fmt.Errorf("%w: %w", err, cloud.ErrInvalid)
+	}
+	scope := fleet.Scope{Account: fleet.AccountID(account), Region: at}
+	a := c.accounts[scope.Account]
+	if a == nil || at.Partition() != fleet.Partition(partition) || at.Partition() != a.Regions[0].Partition() {
+		return kinds.Env{}, fmt.Errorf("account %s is not configured in partition %s: %w", account, partition, cloud.ErrInvalid)
+	}
+	if _, err := a.credentials(ctx); err != nil {
+		return kinds.Env{}, err
+	}
+	shared, err := a.base.load(ctx)
+	if err != nil {
+		return kinds.Env{}, err
+	}
+	return c.env(a, scope, shared), nil
 }
 
 // title makes a subject of a text: printable ASCII, not too long, not beginning with a blank.

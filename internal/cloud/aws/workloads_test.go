@@ -47,4 +47,5 @@ var _ interface {
 	cloud.Invoker
 	cloud.BackupLister
 	cloud.Publisher
+	cloud.EventBus
 } = (*Cloud)(nil)

@@ -438,11 +438,21 @@ func (b *Balancers) Register(ctx context.Context, members []cloud.Membership) er
 	})
 }
 
+// each does the groups side by side, and the calls of one of them one after the other: what is registered there is one list.
 func (b *Balancers) each(ctx context.Context, members []cloud.Membership, do func(context.Context, groupOf) error) error {
-	all := batches(members)
-	failed := make([]error, len(all))
-	_ = b.side(ctx, len(all), func(_ context.Context, i int) error { // of the errors, not the first alone
-		failed[i] = do(ctx, all[i])
+	var groups [][]groupOf
+	for _, batch := range batches(members) {
+		if last := len(groups) - 1; last >= 0 && groups[last][0].name == batch.name && groups[last][0].classic == batch.classic {
+			groups[last] = append(groups[last], batch)
+			continue
+		}
+		groups = append(groups, []groupOf{batch})
+	}
+	failed := make([]error, len(groups))
+	_ = b.side(ctx, len(groups), func(_ context.Context, i int) error { // of the errors, not the first alone
+		for _, batch := range groups[i] {
+			failed[i] = errors.Join(failed[i], do(ctx, batch))
+		}
 		return nil
 	})
 	return errors.Join(failed...)

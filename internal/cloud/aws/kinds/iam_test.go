@@ -87,7 +87,8 @@ var policyKinds = []struct {
 	},
 	{"backups", "Backups", "Only where workloads have vetoes of the type `backup`: seeing which snapshots and which jobs of AWS Backup are under way.", workloadPolicy("backups")},
 	{"functions", "Functions", "Only where workloads have hooks of the type `lambda`: calling the functions that they name. Put their ARNs in the place of `function:dayshift-*`.", workloadPolicy("functions")},
-	{"topics", "Topics", "Only where workloads name a `topic`: publishing to it. Put its ARN in the place of `dayshift-*`. A topic with a key of your own needs `kms:GenerateDataKey*` and `kms:Decrypt` on that key too.", workloadPolicy("topics")},
+	{"topics", "Topics", "Only where channels or workloads name a `topic`: publishing to it. Put its ARN in the place of `dayshift-*`. A topic with a key of your own needs `kms:GenerateDataKey*` and `kms:Decrypt` on that key too.", workloadPolicy("topics")},
+	{"buses", "Buses", "Only where channels name a `bus`: putting events on it. Put its ARN in the place of `event-bus/dayshift-*`.", workloadPolicy("buses")},
 	{"trust", "Trust", "Who may assume the role: the hub's role alone, and only with the external ID. Replace `" + hubPlaceholder + "` and `" + externalPlaceholder + "`.", trustPolicy},
 	{"hub", "Hub", "What the hub's own role needs: to assume the roles of the accounts. One line for each account; replace `" + accountPlaceholder + "`.", hubPolicy},
 	{"members", "Hub of an organization", "The same for every account of an organization, those of tomorrow included: the role of one name in any account, as long as it belongs to the organization. Replace `" + organizationPlaceholder + "`.", membersPolicy},
@@ -140,6 +141,7 @@ var workloadRows = []Kind{
 	{Kind: "backups", Title: "backups (veto)", Permissions: BackupPermissions},
 	{Kind: "functions", Title: "functions (hooks)", Permissions: FunctionPermissions},
 	{Kind: "topics", Title: "topics", Permissions: TopicPermissions},
+	{Kind: "buses", Title: "event buses", Permissions: BusPermissions},
 }
 
 // workloadPolicy is the one of a row of workloads.
@@ -442,9 +444,11 @@ func judge(partition string, s statement) (complaints []string) {
 					complain("%s may run other documents, or in instances without a schedule tag", action)
 				}
 			}
-		case operation == InvokeFunction || operation == PublishMessage: // by names, which people replace
-			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.HasSuffix(resource, ":dayshift-*") }) {
-				complain("%s is granted on anybody's functions or topics", action)
+		case operation == InvokeFunction || operation == PublishMessage || operation == PutEvents: // by names, which people replace
+			if slices.ContainsFunc(s.Resource, func(resource string) bool {
+				return !strings.HasSuffix(resource, ":dayshift-*") && !strings.HasSuffix(resource, ":event-bus/dayshift-*")
+			}) {
+				complain("%s is granted on anybody's functions, topics or buses", action)
 			}
 		case operation == groupResources: // a group has no tags of what is in it
 			if slices.ContainsFunc(s.Resource, func(resource string) bool { return !strings.Contains(resource, ":group/") }) {
@@ -528,6 +532,7 @@ func TestJudgeFindsWhatIsTooMuch(t *testing.T) {
 		"listeners":              {Action: []string{string(registerTargets)}, Resource: []string{"arn:aws:elasticloadbalancing:*:*:*"}},
 		"any function":           {Action: []string{string(InvokeFunction)}, Resource: []string{"arn:aws:lambda:*:*:function:*"}},
 		"any topic":              {Action: []string{string(PublishMessage)}, Resource: []string{"arn:aws:sns:*:*:*"}},
+		"any bus":                {Action: []string{string(PutEvents)}, Resource: []string{"arn:aws:events:*:*:event-bus/*"}},
 		"any scaling":            {Action: []string{string(registerTarget)}, Resource: []string{"arn:aws:application-autoscaling:*:*:scalable-target/*"}},
 		"any role":               {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/*"}},
 		"a role of any account":  {Action: []string{"sts:AssumeRole"}, Resource: []string{"arn:aws:iam::*:role/dayshift"}},
