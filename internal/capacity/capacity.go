@@ -9,7 +9,8 @@
 //
 // Accounts do not wait for each other, and one that can not be asked holds
 // nobody back. Money is one ledger: what an account could not tell counts with
-// what it held last.
+// what it held last. What is bought within a day is counted with the intent, in
+// one write, and taken off again only when it is certain that nothing was bought.
 package capacity
 
 import (
@@ -31,6 +32,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/reservation"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -65,8 +67,8 @@ type Look struct {
 	Store  Store
 	Clock  clock.Clock
 	Log    *slog.Logger
-	// Senders are told what people should know.
-	Senders []notify.Sender
+	// Receivers are told what people should know.
+	Receivers []notify.Receiver
 	// Lease is the one that writes carry; MayAct is asked before every call that changes something.
 	Lease  func() store.Lease
 	MayAct func() error
@@ -80,6 +82,7 @@ type Look struct {
 	DryRun  bool
 
 	unread bool // the table could not be read
+	past   pastDays
 }
 
 // Report is what came of a look.
@@ -114,6 +117,8 @@ type work struct {
 	*reservation.Reservation
 	memory   *reservation.Memory
 	saved    []byte // the memory as it is stored
+	day      reservation.Day
+	savedDay []byte
 	was      []reservation.Held
 	approved bool
 	outcome  Outcome
@@ -131,10 +136,10 @@ func (l *Look) Run(ctx context.Context) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	if len(works) == 0 {
-		return report, nil
+	if err := l.forget(ctx); err != nil || len(works) == 0 {
+		return report, err
 	}
-	book := newLedger(l.Rules, works)
+	book := newLedger(l.Rules, works, l.past.days())
 	byAccount := map[fleet.AccountID][]*work{}
 	for _, w := range works {
 		byAccount[w.Scope.Account] = append(byAccount[w.Scope.Account], w)
@@ -173,7 +178,7 @@ func (l *Look) Run(ctx context.Context) (Report, error) {
 	}
 	l.writeTable(ctx, rows, works, &report)
 	if !l.DryRun {
-		if err := notify.Send(ctx, l.Senders, notify.Group(events)); err != nil {
+		if err := notify.Tell(ctx, l.Receivers, events); err != nil {
 			l.Log.WarnContext(ctx, "people could not be told of reservations", slog.Any("error", err))
 		}
 	}
@@ -193,7 +198,8 @@ func (l *Look) gather(ctx context.Context, rows []tableRow) ([]*work, error) {
 	}
 	byName := map[string]*work{}
 	add := func(r *reservation.Reservation) *work {
-		w := &work{Reservation: r, memory: &reservation.Memory{}, outcome: Outcome{Name: r.Name, Did: []string{}}}
+		// Tokens of one that was dropped and made anew differ from those before.
+		w := &work{Reservation: r, memory: &reservation.Memory{Seq: l.Clock.Now().Unix()}, outcome: Outcome{Name: r.Name, Did: []string{}}}
 		byName[r.Name] = w
 		return w
 	}
@@ -226,6 +232,9 @@ func (l *Look) gather(ctx context.Context, rows []tableRow) ([]*work, error) {
 			w.Scope = was
 		}
 		w.was = slices.Clone(m.Held)
+	}
+	if err := l.readDays(ctx, byName); err != nil {
+		return nil, err
 	}
 	for _, object := range consents {
 		if w := byName[object.Name]; w != nil {
@@ -316,15 +325,18 @@ func (l *Look) see(w *work, listed []cloud.Reservation) {
 		}
 		w.row(l.row(w, store.EventReservationFailed, state, before.ID, "%s with %d of %s is %s, and not by Dayshift", before.ID, before.Total, before.Part, state))
 		if window.Wanted > 0 {
-			w.tell(notify.ReservationFailed, now, fmt.Sprintf("%s with %d of %s is %s, and not by Dayshift; it is bought again", before.ID, before.Total, before.Part, state))
+			w.tell(notify.ReservationFailed, now, say.F("%s with %d of %s is %s, and not by Dayshift; it is bought again", before.ID, before.Total, before.Part, state))
 		}
 	}
 	if it := w.memory.Intent; it != nil && (!it.Do.Spends() || w.memory.Settled() || now.Sub(it.At) >= reservation.Settling) {
 		what := "it did not go through"
-		if it.Do.Spends() && w.memory.Settled() {
-			what = "it went through"
-		} else if !it.Do.Spends() {
+		switch {
+		case !it.Do.Spends():
 			what = "what is held now counts"
+		case w.memory.Settled():
+			what = "it went through"
+		default:
+			w.day = w.day.Without(it.Counted)
 		}
 		w.memory.Found(now)
 		w.row(l.row(w, store.EventRecovered, string(it.Do), it.ID, "a call of %s had no outcome in the record: %s; %s", it.At.UTC().Format(time.RFC3339), describe(it.Step), what))
@@ -449,7 +461,9 @@ func (l *Look) make(ctx context.Context, w *work, step reservation.Step) (wait r
 		}
 		step.EBSOptimized = &free
 	}
+	before := m.Intent
 	m.Begin(l.Clock.Now(), step)
+	counted := w.count(l.Clock.Now())
 	if err := l.save(ctx, w); err != nil {
 		return reservation.Step{}, fmt.Errorf("keep what is about to be done: %w", err)
 	}
@@ -459,6 +473,7 @@ func (l *Look) make(ctx context.Context, w *work, step reservation.Step) (wait r
 	}
 	if err == nil && step.Do == reservation.Buy && bought.Standing == reservation.Ended {
 		m.Intent = nil
+		w.day = w.day.Without(counted)
 		l.refused(w, step, fmt.Errorf("%s is %s", bought.ID, bought.State))
 		return reservation.Step{}, l.save(ctx, w)
 	}
@@ -473,11 +488,18 @@ func (l *Look) make(ctx context.Context, w *work, step reservation.Step) (wait r
 		}
 		w.did(step)
 		w.row(l.row(w, event, string(step.Reason), id, "%s", describe(step)+money(step)))
+	case step.Reason == reservation.Again && turnedAway(err):
+		m.Intent = before // this time nothing was done; what became of the time before can not be told from it
+		wait = l.trouble(w, describe(step), err)
 	case errors.Is(err, cloud.ErrThrottled), errors.Is(err, cloud.ErrUnauthorized), errors.Is(err, cloud.ErrCredentials), errors.Is(err, cloud.ErrRegionDisabled):
 		m.Intent = nil // nothing was done
 		wait = l.trouble(w, describe(step), err)
 	case step.Do.Spends() && errors.Is(err, cloud.ErrInsufficientCapacity):
-		m.Refuse(now, step, "")
+		why := ""
+		if errors.Is(err, cloud.ErrQuota) {
+			why = err.Error()
+		}
+		m.Refuse(now, step, true, why)
 	case errors.Is(err, cloud.ErrNotFound) && step.ID != "":
 		m.Lost(step)
 		w.row(l.row(w, store.EventReservationFailed, "gone", step.ID, "%s: %v", describe(step), err))
@@ -488,6 +510,9 @@ func (l *Look) make(ctx context.Context, w *work, step reservation.Step) (wait r
 	default: // what became of it is not known
 		wait = l.trouble(w, describe(step), err)
 		wait.Until = now.Add(retryGap)
+	}
+	if err != nil && m.Intent == nil {
+		w.day = w.day.Without(counted)
 	}
 	return wait, l.save(ctx, w)
 }
@@ -504,7 +529,7 @@ func (l *Look) ungrouped(w *work, id string, err error) {
 	}
 	w.memory.Ungrouped = class(err)
 	w.row(l.row(w, store.EventReservationFailed, "ungrouped", id, "%s", text))
-	w.tell(notify.ReservationFailed, l.Clock.Now(), text)
+	w.tell(notify.ReservationFailed, l.Clock.Now(), say.Raw(text))
 }
 
 // group puts what is held into the resource group of the reservation, where it is
@@ -546,6 +571,13 @@ func (l *Look) join(ctx context.Context, w *work, id string) (joined bool, err e
 		return false, err
 	}
 	return true, l.Groups.Group(limited, w.Scope, w.ResourceGroup, id)
+}
+
+// turnedAway reports whether an error says that this call did nothing, and nothing
+// of what an earlier one with the same words did. That there is no room, or that what was to grow is gone, answers for both.
+func turnedAway(err error) bool {
+	return !errors.Is(err, cloud.ErrInsufficientCapacity) && !errors.Is(err, cloud.ErrNotFound) &&
+		(definite(err) || errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrUnauthorized) || errors.Is(err, cloud.ErrCredentials) || errors.Is(err, cloud.ErrRegionDisabled))
 }
 
 // definite reports whether an error says that nothing was done, and nothing will be by repeating the call at once.
@@ -592,7 +624,7 @@ func (l *Look) ebs(ctx context.Context, scope fleet.Scope, name string) (bool, e
 
 // refused notes that the provider will not give capacity of a part, for another reason than that it has none.
 func (l *Look) refused(w *work, step reservation.Step, err error) {
-	w.memory.Refuse(l.Clock.Now(), step, err.Error())
+	w.memory.Refuse(l.Clock.Now(), step, false, err.Error())
 }
 
 // blocked notes that the provider refuses to change what is held: until the next try it costs what it costs.
@@ -604,7 +636,7 @@ func (l *Look) blocked(w *work, step reservation.Step, err error) {
 		text += burns(step.Part, step.By)
 	}
 	w.row(l.row(w, store.EventReservationFailed, string(step.Reason), step.ID, "%s", text))
-	w.tellOnce("refused:"+step.ID, notify.ReservationFailed, now, text)
+	w.tellOnce("refused:"+step.ID, notify.ReservationFailed, now, say.Raw(text))
 }
 
 // trouble is the wait of a reservation whose provider can not be asked, or gave no answer.
@@ -620,8 +652,9 @@ func (l *Look) trouble(w *work, what string, err error) reservation.Step {
 	}
 	text := fmt.Sprintf("%s: %v", what, err)
 	if !passing(err) && w.memory.Told.Trouble != class(err) {
-		w.row(l.row(w, store.EventReservationFailed, string(reservation.Trouble), "", "%s", text+costs(w.memory.Held)))
-		w.tellOnce(class(err), notify.ReservationFailed, now, text+costs(w.memory.Held))
+		whole := say.Clauses(say.Raw(text), costs(w.memory.Held))
+		w.row(l.row(w, store.EventReservationFailed, string(reservation.Trouble), "", "%s", whole))
+		w.tellOnce(class(err), notify.ReservationFailed, now, whole)
 	}
 	w.outcome.Error = text
 	return reservation.Step{Do: reservation.Wait, Reason: reservation.Trouble, Text: text, Until: now.Add(gap)}

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -258,4 +259,45 @@ func TestThousand(t *testing.T) {
 	r.Match = "targeted"
 	w.run(defaults, r)
 	want(t, w.took(), "buy 1000 ap-northeast-1c/r5b.2xlarge", "cancel cr-2", "modify cr-1 to 500", "buy 500 ap-northeast-1c/r5b.2xlarge", "cancel cr-1")
+}
+
+// TestWhyItIsShort: a limit of the account is told in the provider's words, beside the places that have no room; the record has
+// a row when that changes and not at every round.
+func TestWhyItIsShort(t *testing.T) {
+	w := newWorld(t)
+	r := sale()
+	r.Alternatives = []reservation.Part{zoneD, other}
+	limit := fmt.Errorf("%w (VcpuLimitExceeded: your limit is 32)", cloud.ErrQuota)
+	w.fail = func(what string) error {
+		if strings.Contains(what, zoneD.String()) {
+			return limit
+		}
+		return nil
+	}
+	const text = "37 of 37 missing: there is no room in ap-northeast-1c/r5b.2xlarge, ap-northeast-1c/r5.2xlarge; " +
+		"ap-northeast-1d/r5b.2xlarge: insufficient capacity: a limit of the account (VcpuLimitExceeded: your limit is 32)"
+	for range 5 {
+		if o := w.run(defaults, r).Outcomes[0]; o.Text != text {
+			t.Errorf("%s", o.Text)
+		}
+		w.pass(5 * time.Minute)
+	}
+	if calls := w.took(); len(calls) != 5*12 { // 10, 5, 2 and 1 at each place: a limit may leave room for fewer
+		t.Errorf("%d calls: %q", len(calls), calls)
+	}
+	if rows := w.events(store.EventReservationShort); len(rows) != 1 || !strings.HasPrefix(rows[0], text+". Refused: ") {
+		t.Errorf("rows: %q", rows)
+	}
+	w.fail = nil
+	w.run(defaults, r)
+	w.pass(5 * time.Minute)
+	w.room[zoneC] = 37
+	w.run(defaults, r)
+	w.room[zoneC] = 0
+	w.end(w.held["cr-1"], cloud.ReservationFailed)
+	w.room[zoneC] = 0
+	w.run(defaults, r)
+	if rows := w.events(store.EventReservationShort); len(rows) != 3 {
+		t.Errorf("after what was refused changed, and after all was held for a while: %q", rows)
+	}
 }

@@ -140,6 +140,30 @@ func alive(contact func(string, bool) error) func(string, bool) error {
 	}
 }
 
+// unruly makes contacts meet faults at random, which it counts: deaths, time-outs with and without an effect, and calls
+// that come too often. A process that has died makes no more contacts until the answer is set back.
+func (w *world) unruly(rng *rand.Rand, faulty *int) (died *bool) {
+	died = new(bool)
+	w.contact = func(what string, after bool) error {
+		n := rng.IntN(40)
+		if *died || n == 0 {
+			*died = true
+			*faulty++
+			return errDied
+		}
+		switch {
+		case n < 3:
+			*faulty++
+			return fmt.Errorf("%w: time-out", cloud.ErrTransient)
+		case n < 5 && !after && !strings.HasPrefix(what, "store"):
+			*faulty++
+			return fmt.Errorf("%w: RequestLimitExceeded", cloud.ErrThrottled)
+		}
+		return nil
+	}
+	return died
+}
+
 // TestNeverBoughtTwice: ten thousand seeds of targets, shortages, faults, deaths and stale listings.
 func TestNeverBoughtTwice(t *testing.T) {
 	seeds := 10_000
@@ -160,21 +184,9 @@ func TestNeverBoughtTwice(t *testing.T) {
 		for _, p := range []reservation.Part{zoneC, zoneA, zoneD, other} {
 			w.room[p] = rng.IntN(40)
 		}
-		died := false
-		w.contact = func(string, bool) error {
-			switch n := rng.IntN(40); {
-			case died || n == 0:
-				died = true
-				faulty++
-				return errDied
-			case n < 3:
-				faulty++
-				return fmt.Errorf("%w: time-out", cloud.ErrTransient)
-			}
-			return nil
-		}
+		died := w.unruly(rng, &faulty)
 		look := func() {
-			died = false
+			*died = false
 			_, _ = w.look(defaults, r).Run(context.Background()) // what went wrong is what this is about
 		}
 		for range 8 {

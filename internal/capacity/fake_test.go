@@ -46,6 +46,9 @@ type world struct {
 	contact func(what string, after bool) error
 	// most is the most that may ever be held after a purchase; negative: anything.
 	most func(name string) int
+	// spent is every purchase that went through; daily is how many may within 24 hours.
+	spent []reservation.Purchase
+	daily reservation.Daily
 	// over is when AWS ends what has an end.
 	expires bool
 }
@@ -193,6 +196,7 @@ func (w *world) Reserve(ctx context.Context, scope fleet.Scope, order cloud.Orde
 		}
 		w.held[made.ID], w.account[made.ID], w.tokens[made.ID] = &made, scope, token+" "+words
 		w.bounded(order.Tags[reservation.TagName])
+		w.spend(scope, order.Count)
 		w.remember()
 		stored := made
 		w.held[made.ID] = &stored
@@ -208,6 +212,24 @@ func (w *world) bounded(name string) {
 	}
 	if total := w.total(name); total > w.most(name) {
 		w.t.Errorf("%s: %d are held and %d are wanted: bought twice\n%s", name, total, w.most(name), strings.Join(w.calls, "\n"))
+	}
+}
+
+// spend fails the test when more is bought within 24 hours than may be.
+func (w *world) spend(scope fleet.Scope, n int) {
+	w.spent = append(w.spent, reservation.Purchase{At: w.now, Account: scope.Account, Count: n})
+	all, account := 0, 0
+	for _, p := range w.spent {
+		if w.now.Sub(p.At) > 24*time.Hour {
+			continue
+		}
+		all += p.Count
+		if p.Account == scope.Account {
+			account += p.Count
+		}
+	}
+	if w.daily.All > 0 && all > w.daily.All || w.daily.Account > 0 && account > w.daily.Account {
+		w.t.Errorf("%d were bought within 24 hours, %d of them in %s, and %+v may be\n%s", all, account, scope.Account, w.daily, strings.Join(w.calls, "\n"))
 	}
 }
 
@@ -246,6 +268,7 @@ func (w *world) Modify(ctx context.Context, scope fleet.Scope, id string, change
 			r.Free += by
 			if by > 0 {
 				w.bounded(r.Tags[reservation.TagName])
+				w.spend(scope, by)
 			}
 		}
 		if !change.End.IsZero() {
@@ -274,7 +297,7 @@ func (w *world) Records(ctx context.Context, query store.RecordQuery) (list []st
 		from, until := query.Range()
 		for _, name := range slices.Sorted(maps.Keys(w.records[query.Kind])) {
 			if name >= from && (until == "" || name < until) {
-				list = append(list, store.Record{Kind: query.Kind, Name: name, Data: w.records[query.Kind][name]})
+				list = append(list, store.Record{Kind: query.Kind, Name: name, Data: w.records[query.Kind][name], Changed: friday})
 			}
 		}
 		return nil
@@ -322,7 +345,7 @@ var defaults = reservation.Rules{Interval: 5 * time.Minute, Resync: 5 * time.Min
 func (w *world) look(rules reservation.Rules, list ...*reservation.Reservation) *Look {
 	term := w.term
 	return &Look{
-		Cloud: w, Types: w, Store: w, Clock: w, Log: slog.New(slog.DiscardHandler), Senders: []notify.Sender{w},
+		Cloud: w, Types: w, Store: w, Clock: w, Log: slog.New(slog.DiscardHandler), Receivers: []notify.Receiver{notify.Direct{Sender: w}},
 		Lease: func() store.Lease { return store.Lease{Term: term} }, MayAct: func() error { return nil }, Reservations: list, Rules: rules,
 	}
 }

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 // account is about to buy, no other can spend.
 type ledger struct {
 	rules reservation.Rules
+	past  reservation.Day // what was bought within the day for reservations that there are no longer
 
 	mu      sync.Mutex
 	entries map[string]entry // by reservation
@@ -22,11 +24,12 @@ type entry struct {
 	perHour float64
 	unknown int
 	pending float64 // of a purchase under way, or whose outcome is not known
+	day     reservation.Day
 }
 
 // newLedger begins with what was held when it was last seen.
-func newLedger(rules reservation.Rules, works []*work) *ledger {
-	book := &ledger{rules: rules, entries: map[string]entry{}}
+func newLedger(rules reservation.Rules, works []*work, past reservation.Day) *ledger {
+	book := &ledger{rules: rules, past: past, entries: map[string]entry{}}
 	for _, w := range works {
 		book.settle(w)
 	}
@@ -35,7 +38,7 @@ func newLedger(rules reservation.Rules, works []*work) *ledger {
 
 // settle notes what a reservation holds now.
 func (b *ledger) settle(w *work) {
-	e := entry{account: w.Scope.Account}
+	e := entry{account: w.Scope.Account, day: w.day}
 	e.perHour, e.unknown = reservation.CostOf(w.memory.Held)
 	if it := w.memory.Intent; it != nil && it.Do.Spends() {
 		e.pending = costOf(it.Step)
@@ -50,12 +53,19 @@ func costOf(step reservation.Step) float64 {
 	return price * float64(step.By)
 }
 
-// next finds the next step of a reservation and sets aside what it costs, until settle.
+// next finds the next step of a reservation and sets aside what it costs and buys, until settle.
 func (b *ledger) next(w *work, now time.Time) reservation.Step {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	room := reservation.Room{MaxAll: b.rules.MaxHourly, MaxAccount: b.rules.MaxHourlyPerAccount}
+	daily := b.rules.Daily != reservation.Daily{}
+	if daily {
+		room.Bought = slices.Clone(b.past)
+	}
 	for name, e := range b.entries {
+		if daily {
+			room.Bought = append(room.Bought, e.day...)
+		}
 		cost := e.perHour
 		if name != w.Name { // its own is what it may be about to repeat
 			cost += e.pending
@@ -71,6 +81,9 @@ func (b *ledger) next(w *work, now time.Time) reservation.Step {
 	if step.Do.Spends() {
 		e := b.entries[w.Name]
 		e.pending = costOf(step)
+		if step.Reason != reservation.Again { // one that is repeated is counted
+			e.day = e.day.With(reservation.Bought(now, e.account, step.By))
+		}
 		b.entries[w.Name] = e
 	}
 	return step

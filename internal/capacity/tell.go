@@ -11,6 +11,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/reservation"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -60,18 +61,17 @@ func burns(part reservation.Part, n int) string {
 	return "; until then it costs what it costs, which the price list does not know"
 }
 
-// costs says what is held costs.
-func costs(held []reservation.Held) string {
+// costs says how many are held and what they cost.
+func costs(held []reservation.Held) say.Text {
 	total, _ := reservation.Sum(held)
 	if total == 0 {
-		return ""
+		return say.Text{}
 	}
 	perHour, unknown := reservation.CostOf(held)
-	text := fmt.Sprintf("; %d are held, which costs %s an hour", total, reservation.USD(perHour))
 	if unknown > 0 {
-		text += fmt.Sprintf(" without %d whose price is not known", unknown)
+		return say.F("%d are held, which costs %s an hour without %d whose price is not known", total, reservation.USD(perHour), unknown)
 	}
-	return text
+	return say.F("%d are held, which costs %s an hour", total, reservation.USD(perHour))
 }
 
 // row makes a row of the activity; id is the provider's, or empty.
@@ -90,12 +90,12 @@ func (w *work) did(step reservation.Step) {
 	}
 }
 
-func (w *work) tell(kind notify.Kind, at time.Time, text string) {
-	w.events = append(w.events, notify.Event{Kind: kind, Schedule: w.Schedule, Name: w.Name, Text: text, At: at})
+func (w *work) tell(kind notify.Kind, at time.Time, text say.Text) {
+	w.events = append(w.events, notify.Event{Kind: kind, Schedule: w.Schedule, Ref: fleet.Ref{Scope: w.Scope}, Name: w.Name, Text: text, At: at})
 }
 
 // tellOnce tells people of a trouble unless it is the one that they were told of last.
-func (w *work) tellOnce(trouble string, kind notify.Kind, at time.Time, text string) {
+func (w *work) tellOnce(trouble string, kind notify.Kind, at time.Time, text say.Text) {
 	if w.memory.Told.Trouble == trouble {
 		return
 	}
@@ -119,14 +119,14 @@ func (l *Look) conclude(w *work, step reservation.Step, seen bool) {
 		l.tellState(w, step, total)
 	}
 	if m.Unused(now, l.Rules.IdleAfter) {
-		text := fmt.Sprintf("%d of %d held have not been used for %s%s", m.Idle.Least, total, now.Sub(m.Idle.Since).Round(time.Second), idleCost(m))
+		text := say.Clauses(say.F("%d of %d held have not been used for %s", m.Idle.Least, total, now.Sub(m.Idle.Since).Round(time.Second)), idleCost(m))
 		w.row(l.row(w, store.EventReservationIdle, "unused", "", "%s", text))
 		w.tell(notify.ReservationIdle, now, text)
 	}
 }
 
 // idleCost is what the unused costs, as the dearest of what is held.
-func idleCost(m *reservation.Memory) string {
+func idleCost(m *reservation.Memory) say.Text {
 	dearest, known := 0.0, true
 	for i := range m.Held {
 		if m.Held[i].Standing != reservation.Active || m.Held[i].Free == 0 {
@@ -136,9 +136,9 @@ func idleCost(m *reservation.Memory) string {
 		dearest, known = max(dearest, price), known && listed
 	}
 	if !known && dearest == 0 {
-		return "; what that costs is not known"
+		return say.F("what that costs is not known")
 	}
-	return fmt.Sprintf("; that costs %s an hour by list price", reservation.USD(dearest*float64(m.Idle.Least)))
+	return say.F("that costs %s an hour by list price", reservation.USD(dearest*float64(m.Idle.Least)))
 }
 
 // tellState tells once of what was reached, is short, or is over.
@@ -146,7 +146,10 @@ func (l *Look) tellState(w *work, step reservation.Step, total int) {
 	m, now := w.memory, l.Clock.Now()
 	if step.Reason == reservation.Short && m.Round.Until.IsZero() {
 		m.Round.Until = now.Add(l.Rules.Interval)
-		w.row(l.row(w, store.EventReservationShort, string(reservation.Short), "", "%s. Refused: %s", step.Text, refusals(m.Round.Asked)))
+		if m.Told.Lacking != step.Text { // not at every round of a night
+			m.Told.Lacking = step.Text
+			w.row(l.row(w, store.EventReservationShort, string(reservation.Short), "", "%s. Refused: %s", step.Text, refusals(m.Round.Asked)))
+		}
 	}
 	if total > 0 {
 		m.Told.Holding = true
@@ -156,10 +159,10 @@ func (l *Look) tellState(w *work, step reservation.Step, total int) {
 		m.Round = reservation.Round{}
 		if m.Told.Reached != m.Wanted {
 			m.Told.Reached = m.Wanted
-			w.tell(notify.ReservationReached, now, fmt.Sprintf("%d are held%s", total, costs(m.Held)))
+			w.tell(notify.ReservationReached, now, costs(m.Held))
 		}
-		m.Told.Short, m.Told.Trouble = "", ""
-	case reservation.Short, reservation.GivenUp, reservation.Limit, reservation.Approval:
+		m.Told.Short, m.Told.Lacking, m.Told.Trouble = "", "", ""
+	case reservation.Short, reservation.GivenUp, reservation.Limit, reservation.DayLimit, reservation.Approval:
 		m.Told.Reached = 0
 		if m.Told.Short == step.Reason {
 			return
@@ -168,11 +171,14 @@ func (l *Look) tellState(w *work, step reservation.Step, total int) {
 		if step.Reason != reservation.Short {
 			w.row(l.row(w, store.EventReservationShort, string(step.Reason), "", "%s", step.Text))
 		}
-		w.tell(notify.ReservationShort, now, step.Text)
+		w.tell(notify.ReservationShort, now, say.Raw(step.Text))
 	case reservation.Released, reservation.Before:
 		m.Round = reservation.Round{}
 		if m.Told.Holding && total == 0 {
-			text := "everything is given back" + endings(m.Held)
+			text := say.F("everything is given back")
+			if proof := endings(m.Held); proof != "" {
+				text = say.F("%s: %s", text, proof)
+			}
 			w.row(l.row(w, store.EventReleased, string(w.Window(now).Why), "", "%s", text))
 			w.tell(notify.ReservationReleased, now, text)
 		}
@@ -208,10 +214,7 @@ func endings(held []reservation.Held) string {
 		}
 		parts = append(parts, held[i].ID+" is "+held[i].State)
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // observe finds out what would be done, and does none of it.
@@ -220,6 +223,7 @@ func (l *Look) observe(w *work, book *ledger) reservation.Step {
 	w.memory = kept.Clone()
 	var first reservation.Step
 	now := l.Clock.Now()
+	day := w.day
 	for n := range maxSteps {
 		step := book.next(w, now)
 		if first.Do == "" {
@@ -229,6 +233,7 @@ func (l *Look) observe(w *work, book *ledger) reservation.Step {
 			break
 		}
 		w.memory.Begin(now, step)
+		w.count(now)
 		w.memory.Done(now, step, reservation.Held{
 			ID: fmt.Sprintf("new-%d", n+1), Part: step.Part, Standing: reservation.Active, State: "active", Total: step.By, Free: step.By, Attributes: step.Attributes, End: step.End,
 			EBSOptimized: step.EBSOptimized != nil && *step.EBSOptimized,
@@ -236,7 +241,7 @@ func (l *Look) observe(w *work, book *ledger) reservation.Step {
 		w.did(step)
 		book.settle(w)
 	}
-	w.memory = kept
+	w.memory, w.day = kept, day
 	if !first.Do.Changes() {
 		kept.Told.Observed = ""
 		return first
@@ -267,13 +272,22 @@ func (l *Look) save(ctx context.Context, w *work) error {
 			return err
 		}
 	}
-	if bytes.Equal(record.Data, w.saved) && len(w.rows) == 0 {
+	day, err := dayRecord(w.Name, w.day, l.Clock.Now())
+	if err != nil {
+		return err
+	}
+	dayChanged := !bytes.Equal(day.Data, w.savedDay)
+	if bytes.Equal(record.Data, w.saved) && !dayChanged && len(w.rows) == 0 {
 		return nil
 	}
-	if err := l.Store.SaveRecords(ctx, l.Lease(), append(history, record), w.rows...); err != nil {
+	history = append(history, record)
+	if dayChanged {
+		history = append(history, day)
+	}
+	if err := l.Store.SaveRecords(ctx, l.Lease(), history, w.rows...); err != nil {
 		return fmt.Errorf("save what is remembered of reservation %s: %w", w.Name, err)
 	}
-	w.saved, w.rows = record.Data, nil
+	w.saved, w.savedDay, w.rows = record.Data, day.Data, nil
 	return nil
 }
 

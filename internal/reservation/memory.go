@@ -18,6 +18,8 @@ type Memory struct {
 	Seq int64 `json:"seq,omitempty"`
 	// Intent is the step that was begun and whose outcome is not known; nil: none.
 	Intent *Intent `json:"intent,omitempty"`
+	// Doubts are what was to be given back lately by calls that had no answer, by ID: more may be listed than is held.
+	Doubts map[string]Doubt `json:"doubts,omitempty"`
 	// Wrote is what was written lately, by ID: a listing may still show what was before.
 	Wrote map[string]Wrote `json:"wrote,omitempty"`
 	// Blocked are reservations that the provider refused to change, until they are tried again.
@@ -47,7 +49,25 @@ type Memory struct {
 // Intent is a step that was begun.
 type Intent struct {
 	Step
-	At time.Time `json:"at"` // when it was first begun
+	At time.Time `json:"at"` // when the call was last about to be made that may have gone through
+	// Counted is the purchase that it was counted as when it was first begun.
+	Counted Purchase `json:"counted,omitzero"`
+}
+
+// Doubt is how few may be left of a reservation, and until when a listing may not show it.
+type Doubt struct {
+	Until time.Time `json:"until"`
+	Count int       `json:"count"`
+}
+
+// doubt is until when the listing may show more than is held; zero: it does not.
+func (m *Memory) doubt() (until time.Time) {
+	for _, doubt := range m.Doubts {
+		if doubt.Until.After(until) {
+			until = doubt.Until
+		}
+	}
+	return until
 }
 
 // Wrote is what a reservation was last made by us.
@@ -71,13 +91,14 @@ type Round struct {
 type Refusal struct {
 	Part Part   `json:"part"`
 	By   int    `json:"by"`
-	Why  string `json:"why,omitempty"` // the provider's words, where it is not for want of capacity
+	Why  string `json:"why,omitempty"` // the provider's words, where it is not for want of room
 }
 
 // Told is what people were told, so that they are told once.
 type Told struct {
 	Reached int    `json:"reached,omitempty"` // the amount whose reaching was told
 	Short   Reason `json:"short,omitempty"`   // why less is held
+	Lacking string `json:"lacking,omitempty"` // the sentence of the last row about what the provider does not give
 	// Holding: something was held since people were last told that nothing is.
 	Holding bool      `json:"holding,omitempty"`
 	Trouble string    `json:"trouble,omitempty"`
@@ -154,6 +175,7 @@ const Settling = 3 * time.Minute
 func (m *Memory) Clone() *Memory {
 	c := *m
 	c.Wrote, c.Blocked, c.Held = maps.Clone(m.Wrote), maps.Clone(m.Blocked), slices.Clone(m.Held)
+	c.Doubts = maps.Clone(m.Doubts)
 	c.Round.Sizes, c.Round.Asked = maps.Clone(m.Round.Sizes), slices.Clone(m.Round.Asked)
 	if m.Intent != nil {
 		intent := *m.Intent
@@ -191,6 +213,11 @@ func (m *Memory) Seeing(now time.Time, listed []Held) []Held {
 			delete(m.Blocked, id)
 		}
 	}
+	for id, doubt := range m.Doubts {
+		if !now.Before(doubt.Until) || now.Before(doubt.Until.Add(-Settling)) {
+			delete(m.Doubts, id)
+		}
+	}
 	if r := m.Round; !r.Until.IsZero() && !now.Before(r.Until) {
 		m.Round = Round{}
 	}
@@ -204,6 +231,7 @@ func (m *Memory) wrote(now time.Time, h Held) {
 		m.Wrote = map[string]Wrote{}
 	}
 	m.Wrote[h.ID] = Wrote{now, h}
+	delete(m.Doubts, h.ID)
 	if i := slices.IndexFunc(m.Held, func(old Held) bool { return old.ID == h.ID }); i >= 0 {
 		m.Held[i] = h
 	} else {
@@ -213,8 +241,9 @@ func (m *Memory) wrote(now time.Time, h Held) {
 
 // Begin notes a step that is about to be made.
 func (m *Memory) Begin(now time.Time, step Step) {
-	if m.Intent != nil && m.Intent.Token == step.Token && step.Token != "" {
-		return // it is repeated
+	if m.Intent != nil && step.Reason == Again {
+		m.Intent = &Intent{Step: step, At: now, Counted: m.Intent.Counted}
+		return
 	}
 	if step.Do == Buy {
 		m.Seq++
@@ -227,7 +256,14 @@ func (m *Memory) Found(now time.Time) {
 	it := m.Intent
 	m.Intent = nil
 	for i := range m.Held {
-		if h := m.Held[i]; it.Do.Spends() && h.live() && (it.Token != "" && h.Token == it.Token || h.ID == it.ID) {
+		h := m.Held[i]
+		if h.ID == it.ID && h.live() && (it.Do == Cancel || it.Do == Shrink && h.Total > it.Count) {
+			if m.Doubts == nil {
+				m.Doubts = map[string]Doubt{}
+			}
+			m.Doubts[h.ID] = Doubt{it.At.Add(Settling), it.Count}
+		}
+		if it.Do.Spends() && h.live() && (it.Token != "" && h.Token == it.Token || h.ID == it.ID) {
 			m.wrote(now, h)
 		}
 	}
@@ -260,9 +296,9 @@ func (m *Memory) Done(now time.Time, step Step, bought Held) {
 	m.wrote(now, h)
 }
 
-// Refuse notes that the provider has no such capacity, or, with its words, that
-// it will not give it here: fewer are asked for next, or it is asked elsewhere.
-func (m *Memory) Refuse(now time.Time, step Step, why string) {
+// Refuse notes that the provider does not give as many: fewer are asked for next
+// or, where not even one is to be had, it is asked elsewhere. why are its words, empty for want of room.
+func (m *Memory) Refuse(now time.Time, step Step, fewer bool, why string) {
 	m.Intent = nil
 	if m.Round.At.IsZero() {
 		m.Round.At = now
@@ -270,9 +306,9 @@ func (m *Memory) Refuse(now time.Time, step Step, why string) {
 	if m.Round.Sizes == nil {
 		m.Round.Sizes = map[string]int{}
 	}
-	size := step.By / 2
-	if why != "" {
-		size = 0
+	size := 0
+	if fewer {
+		size = step.By / 2
 	}
 	m.Round.Sizes[step.Part.String()] = size
 	m.Round.Asked = append(m.Round.Asked, Refusal{step.Part, step.By, why})
@@ -291,6 +327,7 @@ func (m *Memory) Block(step Step, until time.Time) {
 func (m *Memory) Lost(step Step) {
 	m.Intent = nil
 	delete(m.Wrote, step.ID)
+	delete(m.Doubts, step.ID)
 	m.Held = slices.DeleteFunc(m.Held, func(h Held) bool { return h.ID == step.ID })
 }
 

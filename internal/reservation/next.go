@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,7 @@ const (
 	Short     Reason = "short"      // the provider has no room anywhere
 	GivenUp   Reason = "given-up"   // the deadline has passed
 	Limit     Reason = "limit"      // it would cost more than is allowed
+	DayLimit  Reason = "day-limit"  // as many were bought as a day allows
 	Approval  Reason = "approval"   // a second person has to approve it
 	Unsettled Reason = "unsettled"  // a call had no answer, and what became of it can not be seen yet
 	SetAside  Reason = "set-aside"  // it is at fault
@@ -90,6 +92,9 @@ type Room struct {
 	All, Account           float64 // what is held costs, in all and in the account
 	MaxAll, MaxAccount     float64 // 0: no limit
 	UnknownAll, UnknownAcc int     // held instances whose price is not known
+
+	// Bought is what was bought within the day for all reservations; nobody looks at it without a Daily.
+	Bought Day
 }
 
 // left is how much more may be spent.
@@ -231,6 +236,13 @@ func (r *Reservation) settle(in Input, target int, wait waiting) (Step, bool) {
 	}
 	price, listed := PerHour(it.Part.Type)
 	affordable := !listed || price*float64(it.By) <= in.Room.left()+cent
+	if left, limited := in.Rules.Daily.Left(in.Room.Bought, now, r.Scope.Account); limited {
+		own := 0 // it is among what was bought, unless it was to be bought elsewhere
+		if it.Counted.Account == r.Scope.Account {
+			own = it.Counted.Count
+		}
+		affordable = affordable && it.By <= left+own
+	}
 	same := it.Do == Grow || it.Attributes == r.Attributes && (it.End.IsZero() || it.End.After(now))
 	approved := in.Approved || r.NeedsApproval(in.Rules) == ""
 	if slices.Contains(r.all(), it.Part) && missing >= it.By && affordable && same && approved {
@@ -308,6 +320,7 @@ func (r *Reservation) giveBack(in Input, window Window, excess int, wait waiting
 			keep = h.Used()
 		}
 		n := min(excess, h.Total-keep)
+		doubt, doubted := m.Doubts[h.ID]
 		switch {
 		case n <= 0:
 			if waits.Do == "" {
@@ -315,6 +328,8 @@ func (r *Reservation) giveBack(in Input, window Window, excess int, wait waiting
 			}
 		case n == h.Total:
 			return Step{Do: Cancel, ID: h.ID, Part: h.Part, By: n, Reason: reason}, Step{}
+		case doubted && h.Total-n > doubt.Count: // it may be smaller already, and would grow
+			waits = wait(Unsettled, doubt.Until, "a call that was to give some of %s back had no answer; whether it went through can be seen by %s", h.ID, clock(doubt.Until))
 		case h.Standing != Active: // only what is held can be made smaller
 			if waits.Do == "" {
 				waits = wait(Unsettled, again, "%s is %s and can be made smaller once it is active", h.ID, h.State)
@@ -371,13 +386,16 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 	if why := r.NeedsApproval(in.Rules); why != "" && !in.Approved {
 		return wait(Approval, now.Add(in.Rules.Resync), "%s: dayshift reservation approve %s", why, r.Name)
 	}
+	if until := m.doubt(); !until.IsZero() { // growing from a number that is too high would buy more than it seems
+		return wait(Unsettled, until, "%d of %d missing; a call that was to give some back had no answer, and whether it went through can be seen by %s", missing, r.Count, clock(until))
+	}
 	part, n := r.pick(m, missing)
 	if n == 0 {
 		until := m.Round.Until
 		if until.IsZero() {
 			until = now.Add(in.Rules.Interval)
 		}
-		return wait(Short, until, "%d of %d missing: there is no room in %s", missing, r.Count, names(r.all()))
+		return wait(Short, until, "%d of %d missing: %s", missing, r.Count, r.refusals(m))
 	}
 	if early {
 		n = min(missing, MaxOne) // it is weighed whole
@@ -388,6 +406,12 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 		}
 		if n == 0 {
 			return wait(Limit, now.Add(in.Rules.Interval), "%d of %d missing: %s", missing, r.Count, in.Room.words(price))
+		}
+	}
+	if left, limited := in.Rules.Daily.Left(in.Room.Bought, now, r.Scope.Account); limited && left < n {
+		if n = left; n <= 0 {
+			day, daily := in.Room.Bought, in.Rules.Daily
+			return wait(DayLimit, daily.Frees(day, now, r.Scope.Account), "%d of %d missing: %s", missing, r.Count, daily.words(day, now, r.Scope.Account))
 		}
 	}
 	if !early {
@@ -409,6 +433,31 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 	step.Tags = map[string]string{TagName: r.Name, TagPart: part.String(), TagToken: step.Token}
 	maps.Copy(step.Tags, r.Tags)
 	return step
+}
+
+// maxWords bounds how many parts a sentence tells the provider's words of.
+const maxWords = 3
+
+// refusals say why nothing more is to be had: for want of room, or in the provider's words.
+func (r *Reservation) refusals(m *Memory) string {
+	said := map[Part]string{}
+	for _, asked := range m.Round.Asked {
+		said[asked.Part] = asked.Why
+	}
+	var full []Part
+	var words []string
+	for _, part := range r.all() {
+		switch why := said[part]; {
+		case why == "":
+			full = append(full, part)
+		case len(words) < maxWords:
+			words = append(words, part.String()+": "+why)
+		}
+	}
+	if len(full) > 0 {
+		words = append([]string{"there is no room in " + names(full)}, words...)
+	}
+	return strings.Join(words, "; ")
 }
 
 // words say what the limits leave.

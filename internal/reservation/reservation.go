@@ -13,8 +13,8 @@
 // written so lately that a listing may not show it yet, and what people were told.
 //
 // Guarantees: a purchase that may have gone through is only ever repeated with
-// the same token; more than is wanted, than money allows or than somebody
-// approved is never asked for; what running instances use is kept unless the
+// the same token; more than is wanted, than money or the day allows or than
+// somebody approved is never asked for; what running instances use is kept unless the
 // reservation says otherwise.
 package reservation
 
@@ -125,6 +125,7 @@ type Rules struct {
 	SafetyEnd time.Duration
 	// Limits in USD per hour; 0: none.
 	MaxHourly, MaxHourlyPerAccount, ApproveAbove float64
+	Daily                                        Daily
 }
 
 // guarded reports whether what it costs has to be known.
