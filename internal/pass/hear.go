@@ -11,6 +11,8 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/plan"
+	"dayshift/internal/policy"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -41,8 +43,8 @@ func (r *running) hearFired() {
 	for _, f := range r.report.Fired {
 		where := fleet.Resource{Ref: fleet.Ref{Scope: f.Scope}, Name: f.Rule}
 		if n := len(f.Missed); n > 0 {
-			text := fmt.Sprintf("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", f.Rule, instants(f.Missed))
-			r.row(store.EventMissed, where, "", "rule-missed", text)
+			text := say.F("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", f.Rule, instants(f.Missed))
+			r.row(store.EventMissed, where, "", "rule-missed", text.String())
 			r.event(notify.RuleMissed, where, "", text, f.Missed[n-1])
 		}
 		if len(f.At) > 0 {
@@ -62,9 +64,9 @@ func (r *running) hearFired() {
 			r.rowOf(store.EventSkipped, d, string(dropped.Why),
 				fmt.Sprintf("rule %q, fired at %s, %s: %s", dropped.Rule, dropped.At.UTC().Format(time.RFC3339), dropped.Verb, dropped.Why.Sentence()))
 			if dropped.Why == decide.RuleLate {
-				text := fmt.Sprintf("rule %q could not %s it in time", dropped.Rule, dropped.Verb)
+				text := say.F("rule %q could not %s it in time", dropped.Rule, say.Word(dropped.Verb))
 				if d.Memory.LastError != "" {
-					text += ": " + d.Memory.LastError
+					text = say.F("%s: %s", text, d.Memory.LastError)
 				}
 				r.event(notify.Failed, d.Resource, d.Schedule, text, r.now)
 			}
@@ -107,8 +109,8 @@ func (r *running) row(event store.Event, resource fleet.Resource, schedule, reas
 	})
 }
 
-func (r *running) event(kind notify.Kind, resource fleet.Resource, schedule, text string, at time.Time) {
-	r.events = append(r.events, notify.Event{Kind: kind, Schedule: schedule, Ref: resource.Ref, Name: resource.Name, Text: text, At: at})
+func (r *running) event(kind notify.Kind, resource fleet.Resource, schedule string, text say.Text, at time.Time) {
+	r.events = append(r.events, notify.Event{Kind: kind, Schedule: schedule, Ref: resource.Ref, Tags: resource.Tags, Name: resource.Name, Text: text, At: at})
 }
 
 func (r *running) hearSettled(settled Settled) {
@@ -120,8 +122,8 @@ func (r *running) hearSettled(settled Settled) {
 	case settled.Resource.Health == fleet.Healthy:
 		detail += ", and its status checks have passed"
 	}
-	if text := cameUp(&settled); text != "" {
-		detail += "; " + text
+	if text := cameUp(&settled); !text.Empty() {
+		detail += "; " + text.String()
 		r.event(notify.ShortageOver, settled.Resource, settled.Memory.Schedule, text, r.now)
 	}
 	switch settled.Ended {
@@ -132,16 +134,16 @@ func (r *running) hearSettled(settled Settled) {
 		}
 	case decide.HasFailed:
 		event, detail = store.EventFailed, settled.Why
-		if text := fellShort(&settled); text != "" {
+		if text := fellShort(&settled); !text.Empty() {
 			if settled.Memory.Attempts <= roundsTold {
 				r.event(notify.Shortage, settled.Resource, settled.Memory.Schedule, text, r.now)
 			}
 		} else if settled.Memory.Attempts == tellFailuresAt {
-			r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, fmt.Sprintf("%s failed %d times: %s", settled.Verb, tellFailuresAt, settled.Why), r.now)
+			r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, say.F("%s failed %d times: %v", say.Word(settled.Verb), tellFailuresAt, settled.Why), r.now)
 		}
 	case decide.Unhealthy:
 		event, detail = store.EventFailed, settled.Why
-		r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, settled.Why, r.now) // no further try will follow
+		r.event(notify.Failed, settled.Resource, settled.Memory.Schedule, say.Raw(settled.Why), r.now) // no further try will follow
 	case decide.NeverMade:
 		event, detail = store.EventRecovered, "the process ended before the call was made; it is decided anew"
 		if settled.Verb == fleet.Resize { // which the listing alone does not tell from one that was made
@@ -159,24 +161,63 @@ func (r *running) hearSettled(settled Settled) {
 		}
 	}
 	r.row(event, settled.Resource, settled.Memory.Schedule, string(settled.Verb)+"-"+string(settled.Ended), detail)
+	r.hearArrived(&settled)
+}
+
+// hearArrived tells people that what was started is ready, or that what was stopped has stopped. That it was so, and
+// somebody has changed it since, is no news; nor is a stop that only makes way for another type.
+func (r *running) hearArrived(settled *Settled) {
+	var kind notify.Kind
+	var text say.Text
+	switch {
+	case settled.Ended == decide.Started && settled.Resource.State == fleet.Running:
+		kind = notify.Ready
+		if settled.Took > 0 {
+			text = say.F("ready within %s", settled.Took.Round(time.Second))
+		}
+		switch {
+		case settled.Why != "":
+			text = say.Clauses(text, say.F("its status checks could not be read"))
+		case settled.Resource.Health == fleet.Healthy:
+			text = say.Clauses(text, say.F("its status checks have passed"))
+		}
+	case settled.Ended == decide.HasStopped && settled.Resource.State == fleet.Stopped && !settled.Halfway:
+		kind = notify.Stopped
+		if settled.Took > 0 {
+			text = say.F("stopped within %s", settled.Took.Round(time.Second))
+		}
+	default:
+		return
+	}
+	r.event(kind, settled.Resource, settled.Memory.Schedule, text, r.now)
 }
 
 func (r *running) hearAnnouncements(decision *decide.Decision) {
 	for _, notice := range []struct {
 		*decide.Notice
 		kind notify.Kind
-		text string
+		text func(at say.Text) say.Text
 	}{
-		{decision.Announce, notify.NewResource, "was not seen before and runs outside its periods; it will be stopped at %s"},
-		{decision.Warn, notify.StopWarning, "will be stopped at %s"},
+		{decision.Announce, notify.NewResource, func(at say.Text) say.Text {
+			return say.F("was not seen before and runs outside its periods; it will be stopped at %s", at)
+		}},
+		{decision.Warn, notify.StopWarning, func(at say.Text) say.Text { return willStop(at, decision.Override) }},
 	} {
 		if notice.Notice == nil {
 			continue
 		}
-		text := fmt.Sprintf(notice.text, notice.StopAt.UTC().Format(time.RFC3339))
-		r.row(store.EventAnnounced, decision.Resource, decision.Schedule, string(notice.kind), text)
-		r.event(notice.kind, decision.Resource, decision.Schedule, text, notice.StopAt)
+		r.row(store.EventAnnounced, decision.Resource, decision.Schedule, string(notice.kind), notice.text(say.Raw(instant(notice.StopAt))).String())
+		at := r.book.OnItsClock(decision.Schedule, notice.StopAt) // people live by that of their schedule
+		r.event(notice.kind, decision.Resource, decision.Schedule, notice.text(say.Moment(at)), at)
 	}
+}
+
+// willStop says that it will be stopped, and whose decision comes to its end by that; nil: nobody's.
+func willStop(at say.Text, override *policy.Override) say.Text {
+	if override == nil {
+		return say.F("will be stopped at %s", at)
+	}
+	return say.F("will be stopped at %s, when the override of %s ends", at, override.Author)
 }
 
 func (r *running) hearHeld(planned plan.Plan) {
@@ -189,7 +230,7 @@ func (r *running) hearHeld(planned plan.Plan) {
 			continue
 		}
 		r.rowOf(store.EventHeld, &held.Decision, string(held.Guard), held.Sentence())
-		r.event(notify.Held, held.Resource, held.Schedule, held.Sentence(), r.now)
+		r.event(notify.Held, held.Resource, held.Schedule, held.Said(), r.now)
 	}
 }
 
@@ -198,9 +239,10 @@ func (r *running) hearGaps(gaps []discover.Gap) {
 	if r.report.Known.Gaps == nil {
 		r.report.Known.Gaps = map[fleet.Scope]string{}
 	}
-	open := map[fleet.Scope]string{}
+	open, said := map[fleet.Scope]string{}, map[fleet.Scope]say.Text{}
 	for _, gap := range gaps {
 		open[gap.Scope] += gap.String()
+		said[gap.Scope] = say.Sentences(said[gap.Scope], gap.Said())
 	}
 	for _, scope := range r.Scopes {
 		if r.slow[scope] { // what is known of it is for its own pass to say
@@ -215,11 +257,11 @@ func (r *running) hearGaps(gaps []discover.Gap) {
 		case is && before != now:
 			r.report.Known.Gaps[scope] = now
 			r.row(store.EventGap, whole, "", "gap", now)
-			r.event(notify.Gap, whole, "", now, r.now)
+			r.event(notify.Gap, whole, "", said[scope], r.now)
 		case !is && was:
 			delete(r.report.Known.Gaps, scope)
 			r.row(store.EventGapClosed, whole, "", "gap-closed", scope.String()+" can be listed whole again")
-			r.event(notify.GapClosed, whole, "", scope.String(), r.now)
+			r.event(notify.GapClosed, whole, "", say.Raw(scope.String()), r.now)
 		}
 	}
 }
@@ -228,7 +270,9 @@ func (r *running) hearGaps(gaps []discover.Gap) {
 // tried and for failures that are still young.
 func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 	decision := &outcome.Action.Decision
-	event := notify.Event{Schedule: decision.Schedule, Ref: decision.Resource.Ref, Name: decision.Resource.Name, At: outcome.At, Text: decision.Reason.Sentence()}
+	event := notify.Event{
+		Schedule: decision.Schedule, Ref: decision.Resource.Ref, Tags: decision.Resource.Tags, Name: decision.Resource.Name, At: outcome.At, Text: decision.Reason.Said(),
+	}
 	switch outcome.Status {
 	case plan.Accepted:
 		if decision.Reason == decide.RetryStart || decision.Reason == decide.RetryStop {
@@ -243,18 +287,18 @@ func outcomeEvent(outcome plan.Outcome) (notify.Event, bool) {
 			event.Kind = notify.Stopping
 		}
 		if outcome.Note != "" {
-			event.Text = outcome.Note
+			event.Text = say.Raw(outcome.Note)
 		}
 	case plan.Barred:
 		event.Kind = notify.Failed
-		event.Text = fmt.Sprintf("%s is not possible: %v", decision.Verb, outcome.Err)
+		event.Text = say.F("%s is not possible: %v", say.Word(decision.Verb), outcome.Err)
 	case plan.Failed:
 		if outcome.Short {
 			return roundEvent(event, &outcome)
 		}
 		event.Kind = notify.Failed
 		tries := plan.Remember(outcome).Attempts
-		event.Text = fmt.Sprintf("%s failed %d times: %v", decision.Verb, tries, outcome.Err)
+		event.Text = say.F("%s failed %d times: %v", say.Word(decision.Verb), tries, outcome.Err)
 		return event, tries == tellFailuresAt
 	default:
 		return event, false

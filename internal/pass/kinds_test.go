@@ -128,7 +128,7 @@ func TestPeopleAreWarnedOnceBeforeAStop(t *testing.T) {
 		time.Sleep(time.Until(due))
 		said := 0
 		for range 3 {
-			for _, message := range w.run().Messages {
+			for _, message := range toldIn(w.run()) {
 				if message.Kind == notify.StopWarning {
 					said += message.Count
 				}

@@ -108,8 +108,8 @@ type Pass struct {
 	// Known is what earlier passes have said, as their reports gave it.
 	Known Known
 
-	Senders []notify.Sender
-	Log     *slog.Logger
+	Receivers []notify.Receiver
+	Log       *slog.Logger
 	// ID is that of the run, where somebody was told it already: the run is recorded whatever the pass finds. Empty: a new one.
 	ID string
 	// Decided, when not nil, is told what was seen and decided before anything is done about it. The report is the pass's
@@ -147,8 +147,8 @@ type Report struct {
 	Gaps      []discover.Gap
 	// Breakers are those of the scopes of which nothing could be seen.
 	Breakers map[fleet.Scope]decide.Breaker
-	Messages []notify.Message
-	Known    Known // for the next pass
+	Events   []notify.Event // what people were told
+	Known    Known          // for the next pass
 	// Windows are the SSM maintenance windows that were decided with, by scope; nil where no schedule names any.
 	Windows map[fleet.Scope][]policy.Window
 	// States counts all resources, Reasons the decisions: what is at rest is not decided on again.
@@ -528,8 +528,8 @@ func (r *running) recordRun(ctx context.Context) error {
 
 // notify tells people; a channel that fails is logged, the pass is done.
 func (r *running) notify(ctx context.Context) {
-	r.report.Messages = notify.Group(r.events)
-	if err := notify.Send(context.WithoutCancel(ctx), r.Senders, r.report.Messages); err != nil {
+	r.report.Events = r.events
+	if err := notify.Tell(context.WithoutCancel(ctx), r.Receivers, r.events); err != nil {
 		r.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
 	}
 }

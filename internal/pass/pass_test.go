@@ -319,16 +319,16 @@ func TestANewResourceIsStoppedOnlyAfterItWasSaid(t *testing.T) {
 		begin(t, "2027-03-05T22:00:00+08:00")
 		w := newWorld(t, office(t, nil), at("cn-north-1", shop, "ec2", "forgotten", "running", nil))
 		report := w.run()
-		if len(report.Messages) != 1 || report.Messages[0].Kind != "new-resource" {
-			t.Errorf("it was not said: %+v", report.Messages)
+		if len(toldIn(report)) != 1 || toldIn(report)[0].Kind != "new-resource" {
+			t.Errorf("it was not said: %+v", toldIn(report))
 		}
 		due, ok := report.Due[scopes[0]]
 		if want := time.Now().Add(10 * time.Minute); !ok || due.Sub(want).Abs() > time.Second {
 			t.Errorf("the grace ends at %s, want %s", due, want)
 		}
 		time.Sleep(9 * time.Minute)
-		if report = w.run(); len(report.Messages) != 0 {
-			t.Errorf("it was said twice: %+v", report.Messages)
+		if report = w.run(); len(toldIn(report)) != 0 {
+			t.Errorf("it was said twice: %+v", toldIn(report))
 		}
 		w.expect("within the grace", map[string]string{"forgotten": "running"})
 		time.Sleep(2 * time.Minute)
@@ -347,12 +347,12 @@ func TestALimitHoldsStopsBackUntilSomebodyConfirms(t *testing.T) {
 		w.settle()
 		begin(t, "2027-03-05T18:00:00+08:00")
 		report := w.run()
-		if len(report.Plan.Held) != 30 || w.mutations() != 0 || len(report.Messages) != 1 || report.Messages[0].Kind != "held" {
-			t.Fatalf("held %d, mutations %d, messages %+v", len(report.Plan.Held), w.mutations(), report.Messages)
+		if len(report.Plan.Held) != 30 || w.mutations() != 0 || len(toldIn(report)) != 1 || toldIn(report)[0].Kind != "held" {
+			t.Fatalf("held %d, mutations %d, messages %+v", len(report.Plan.Held), w.mutations(), toldIn(report))
 		}
 		time.Sleep(5 * time.Minute)
-		if report = w.run(); len(report.Plan.Held) != 30 || len(report.Messages) != 0 {
-			t.Fatalf("at the next pass: held %d, messages %+v; want it held and not said again", len(report.Plan.Held), report.Messages)
+		if report = w.run(); len(report.Plan.Held) != 30 || len(toldIn(report)) != 0 {
+			t.Fatalf("at the next pass: held %d, messages %+v; want it held and not said again", len(report.Plan.Held), toldIn(report))
 		}
 		confirmed := w.pass()
 		confirmed.Confirmed = true
@@ -389,8 +389,8 @@ func TestFault35ARefusedRoleHoldsNothingBackAndIsToldOnce(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		closed := w.settle()
 		w.expect("once the role is back", map[string]string{"bj-app": "running", "nx-db": "available"})
-		if !slices.ContainsFunc(closed.Messages, func(m notify.Message) bool { return m.Kind == "gap-closed" }) {
-			t.Errorf("the end of the gap was not told: %+v", closed.Messages)
+		if !slices.ContainsFunc(toldIn(closed), func(m notify.Message) bool { return m.Kind == "gap-closed" }) {
+			t.Errorf("the end of the gap was not told: %+v", toldIn(closed))
 		}
 	})
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/policy"
 	"dayshift/internal/record"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -21,20 +23,20 @@ const endTimeout = 10 * time.Second
 func (r *running) endOverrides(ctx context.Context) error {
 	var failed error
 	for _, o := range r.book.Overrides {
-		var why string
+		var why say.Text
 		switch {
 		case !r.now.Before(o.Until):
-			why = "its time is over"
+			why = say.F("its time is over")
 		case o.Once && r.reached(o):
-			why = fmt.Sprintf("everything it is for is %s", o.State)
+			why = say.F("everything it is for is %s", say.Word(o.State.String()))
 		default:
 			continue
 		}
-		text := fmt.Sprintf("the override of %s (%s by %s) ended: %s", o.Target, o.State, o.Author, why)
+		text := say.F("the override of %s (%s by %s) ended: %s", o.Target, say.Word(o.State.String()), o.Author, why)
 		write, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		err := r.Store.DeleteObject(write, store.OverrideObject, o.ID, o.Version, store.Activity{
 			At: r.now, Run: r.report.Run.ID, Actor: record.Actor, Event: store.EventOverrideEnded,
-			Ref: o.Target.Resource, Name: o.ID, Schedule: o.Target.Schedule, Reason: o.State.String(), Detail: text,
+			Ref: o.Target.Resource, Name: o.ID, Schedule: o.Target.Schedule, Reason: o.State.String(), Detail: text.String(),
 		})
 		cancel()
 		switch {
@@ -43,10 +45,30 @@ func (r *running) endOverrides(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("end an override: %w", err))
 		default:
 			r.ended++
-			r.event(notify.OverrideEnded, fleet.Resource{Ref: o.Target.Resource}, o.Target.Schedule, text, r.now)
+			r.hearEnded(ctx, o, text)
 		}
 	}
 	return failed
+}
+
+// hearEnded tells people that an override ended. A resource has the name and the schedule that it was last seen with: a pass
+// over other scopes can be the one that ends it.
+func (r *running) hearEnded(ctx context.Context, o *policy.Override, text say.Text) {
+	event := notify.Event{Kind: notify.OverrideEnded, Schedule: o.Target.Schedule, Workload: o.Target.Workload, Ref: o.Target.Resource, Text: text, At: r.now}
+	if event.Ref != (fleet.Ref{}) {
+		read, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		defer cancel()
+		memories, err := r.Store.Memories(read, event.Ref.Scope)
+		if err != nil {
+			r.Log.WarnContext(ctx, "the name of what an override was for could not be read", slog.String("resource", event.Ref.String()), slog.Any("error", err))
+		}
+		for i := range memories {
+			if m := &memories[i]; m.Ref == event.Ref {
+				event.Schedule, event.Name = m.Schedule, m.Name
+			}
+		}
+	}
+	r.events = append(r.events, event)
 }
 
 // reached reports whether everything that an override is for has been in its

@@ -392,7 +392,7 @@ func TestTheActionOfARuleIsGivenUpInTheEnd(t *testing.T) {
 		}
 		late := false
 		for _, report := range reports {
-			for _, message := range report.Messages {
+			for _, message := range toldIn(report) {
 				late = late || message.Kind == notify.Failed && strings.Contains(strings.Join(message.Lines, " "), "could not stop it in time")
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/plan"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 )
 
@@ -32,7 +32,7 @@ func (r *running) rungs(ctx context.Context, rungs []plan.Rung) {
 		rung := &rungs[i]
 		d := &rung.Action.Decision
 		if d.Memory.Attempts == 0 {
-			r.event(notify.Shortage, d.Resource, d.Schedule, rung.Sentence(), rung.At)
+			r.event(notify.Shortage, d.Resource, d.Schedule, rung.Said(), rung.At)
 		}
 	}
 }
@@ -42,28 +42,27 @@ func roundEvent(event notify.Event, outcome *plan.Outcome) (notify.Event, bool) 
 	memory := plan.Remember(*outcome)
 	d := &outcome.Action.Decision
 	event.Kind = notify.Shortage
-	event.Text = "no capacity" + ofTypes(outcome.Shortage.Types(), d.Resource.Zone)
+	short := noCapacity(outcome.Shortage.Types(), d.Resource.Zone)
 	switch end := d.CapacityEnd(memory.Shortage); {
 	case !d.Fire.IsZero() || end.IsZero():
-		event.Text += "; again at " + instant(memory.NotBefore)
+		event.Text = say.Clauses(short, say.F("again at %s", instant(memory.NotBefore)))
 	case outcome.At.Before(end):
-		event.Text += fmt.Sprintf("; again at %s, for the last time at %s", instant(memory.NotBefore), instant(end))
+		event.Text = say.Clauses(short, say.F("again at %s, for the last time at %s", instant(memory.NotBefore), instant(end)))
 	default:
 		return event, false // that it is given up is said at once
 	}
 	return event, memory.Attempts <= roundsTold
 }
 
-// ofTypes says which types something is about, and where; empty for kinds without types.
-func ofTypes(types []string, zone string) string {
-	if len(types) == 0 {
-		return ""
+// noCapacity says for which types there is none, and where; neither for kinds without types.
+func noCapacity(types []string, zone string) say.Text {
+	switch {
+	case len(types) == 0:
+		return say.F("no capacity")
+	case zone == "":
+		return say.F("no capacity for %s", say.Names(types))
 	}
-	text := " for " + strings.Join(types, ", ")
-	if zone != "" {
-		text += " in " + zone
-	}
-	return text
+	return say.F("no capacity for %s in %s", say.Names(types), zone)
 }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -75,30 +74,28 @@ func (r *running) hearGaveUp(d *decide.Decision) {
 	}
 	s := d.Memory.Shortage
 	types := strings.Fields(cmp.Or(s.Accepts, d.Resource.Type))
-	text := fmt.Sprintf("gave up at %s: no capacity%s since %s; it is tried again at %s",
-		instant(s.GaveUp), ofTypes(types, d.Resource.Zone), instant(s.Since), instant(s.Until))
-	r.rowOf(store.EventShort, d, string(d.Reason), text)
+	text := say.F("gave up at %s: %s since %s; it is tried again at %s", instant(s.GaveUp), noCapacity(types, d.Resource.Zone), instant(s.Since), instant(s.Until))
+	r.rowOf(store.EventShort, d, string(d.Reason), text.String())
 	r.event(notify.Shortage, d.Resource, d.Schedule, text, r.now)
 }
 
 // cameUp says how a start ended that had met a shortage; empty for one that had not.
-func cameUp(settled *Settled) string {
+func cameUp(settled *Settled) say.Text {
 	s := settled.Shortage
 	if settled.Ended != decide.Started || s.IsZero() {
-		return ""
+		return say.Text{}
 	}
-	text := "started"
+	text := say.Word("started")
 	if types := s.Types(); len(types) > 0 && settled.Resource.Type != types[0] {
-		text += fmt.Sprintf(" as %s instead of %s", settled.Resource.Type, types[0])
+		text = say.F("started as %s instead of %s", settled.Resource.Type, types[0])
 	}
-	return fmt.Sprintf("%s; there had been no capacity since %s", text, instant(s.Since))
+	return say.Clauses(text, say.F("there had been no capacity since %s", instant(s.Since)))
 }
 
 // fellShort says that a start fell back for lack of capacity; empty for any other end.
-func fellShort(settled *Settled) string {
+func fellShort(settled *Settled) say.Text {
 	if settled.Ended != decide.HasFailed || settled.Verb != fleet.Start || settled.Shortage.IsZero() {
-		return ""
+		return say.Text{}
 	}
-	return fmt.Sprintf("no capacity%s: %s; again at %s",
-		ofTypes([]string{settled.Resource.Type}, settled.Resource.Zone), settled.Why, instant(settled.Memory.NotBefore))
+	return say.F("%s: %s; again at %s", noCapacity([]string{settled.Resource.Type}, settled.Resource.Zone), settled.Why, instant(settled.Memory.NotBefore))
 }

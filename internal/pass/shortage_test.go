@@ -40,7 +40,7 @@ func (w *world) capacity(free int, types ...string) {
 // lines are what people were told, of one kind.
 func lines(reports []pass.Report, kind notify.Kind) (told []string) {
 	for _, report := range reports {
-		for _, message := range report.Messages {
+		for _, message := range toldIn(report) {
 			if message.Kind == kind {
 				told = append(told, message.Lines...)
 			}
@@ -214,7 +214,7 @@ func TestFault23AShortageHurtsOnlyItsPool(t *testing.T) {
 		}
 		messages := 0
 		for _, report := range w.live(clockTime(5, 9, 30)) {
-			for _, message := range report.Messages {
+			for _, message := range toldIn(report) {
 				if message.Kind == notify.Shortage {
 					messages++
 				}

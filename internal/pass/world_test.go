@@ -227,11 +227,19 @@ func (w *world) memory(name string) decide.Memory {
 	return decide.Memory{}
 }
 
+// toldIn are what people were told in a pass, one for each kind.
+func toldIn(report pass.Report) (list []notify.Message) {
+	for _, notice := range notify.Group(report.Events, notify.ByKind) {
+		list = append(list, notify.Words{}.Message(&notice))
+	}
+	return list
+}
+
 // told counts what people were told, by kind.
 func told(reports []pass.Report) map[notify.Kind]int {
 	counts := map[notify.Kind]int{}
 	for _, report := range reports {
-		for _, message := range report.Messages {
+		for _, message := range toldIn(report) {
 			counts[message.Kind] += message.Count
 		}
 	}

@@ -63,7 +63,7 @@ type Notice struct {
 	Workload string
 	Run      string // its ID; empty for what concerns none
 	workload.Message
-	At time.Time
+	At time.Time // when it happened; of ToldStop when it will be stopped, in the time zone of the workload's schedule
 }
 
 // Driver carries out the runs of workloads of one store, for as long as its process holds the lease.

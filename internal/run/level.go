@@ -276,7 +276,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 	if decision.Reason != decide.Changing { // a run that ends makes itself heard
 		m.sooner(decision.Recheck)
 	}
-	m.announce(&decision, w, now)
+	m.announce(&decision, setting.Book, w, now)
 	if decision.Verb == "" {
 		m.remember(decision.Memory)
 		return
@@ -367,14 +367,23 @@ func opposite(state calendar.State) calendar.State {
 }
 
 // announce says a stop beforehand.
-func (m *move) announce(decision *decide.Decision, w *workload.Workload, now time.Time) {
+func (m *move) announce(decision *decide.Decision, book *policy.Book, w *workload.Workload, now time.Time) {
 	for _, one := range []*decide.Notice{decision.Announce, decision.Warn} {
 		if one == nil {
 			continue
 		}
-		text := say.F("Workload %s will be stopped at %s", w.Name, one.StopAt.UTC().Format(time.RFC3339))
-		m.rows = append(m.rows, store.Activity{At: now, Event: store.EventAnnounced, Name: w.Name, Schedule: w.Schedule, Reason: string(decision.Reason), Detail: text.String()})
-		m.notice = append(m.notice, Notice{Workload: w.Name, At: now, Message: workload.Message{About: ToldStop, Text: text.Kept()}})
+		text := func(at say.Text) say.Text {
+			if o := decision.Override; o != nil {
+				return say.F("Workload %s will be stopped at %s, when the override of %s ends", w.Name, at, o.Author)
+			}
+			return say.F("Workload %s will be stopped at %s", w.Name, at)
+		}
+		m.rows = append(m.rows, store.Activity{
+			At: now, Event: store.EventAnnounced, Name: w.Name, Schedule: w.Schedule, Reason: string(decision.Reason),
+			Detail: text(say.Raw(one.StopAt.UTC().Format(time.RFC3339))).String(),
+		})
+		at := book.OnItsClock(w.Schedule, one.StopAt)
+		m.notice = append(m.notice, Notice{Workload: w.Name, At: at, Message: workload.Message{About: ToldStop, Text: text(say.Moment(at)).Kept()}})
 	}
 }
 
