@@ -24,6 +24,9 @@ const (
 	LarkChannel     = "lark"
 	DingTalkChannel = "dingtalk"
 	WeComChannel    = "wecom"
+
+	EventBridgeChannel = "eventbridge"
+	EmailChannel       = "email"
 )
 
 // rooms are the types of channels to rooms of chat systems; signedRooms those where a room may ask for a signature.
@@ -47,9 +50,9 @@ var headerPattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
 
 // messageKinds are the kinds of messages as notify has them.
 var messageKinds = []string{
-	"config-waits", "failed", "gap", "gap-closed", "held", "new-resource", "override-ended", "changing", "reservation-failed", "reservation-idle",
-	"reservation-reached", "reservation-released", "reservation-short", "rule-missed", "shortage", "shortage-over", "starting", "stop-warning", "stopping",
-	"workload-failed", "workload-kept", "workload-run",
+	"config-changed", "config-refused", "config-waits", "failed", "gap", "gap-closed", "held", "new-resource", "override-began", "override-ends-soon", "override-ended", "changing", "ready", "reservation-failed", "reservation-idle",
+	"reservation-reached", "reservation-released", "reservation-short", "rule-missed", "shortage", "shortage-over", "silent", "silent-over", "starting", "stop-warning", "stopped", "stopping",
+	"veto", "workload-failed", "workload-kept", "workload-run",
 }
 
 // ownHeaders are set by the program or by the protocol.
@@ -79,7 +82,8 @@ func (b *builder) channel(path string, c *Channel) {
 	hook := []string{WebhookChannel}
 	of := map[string][]string{
 		"topic": {SNSChannel}, "url": slices.Concat(hook, rooms), "secret": slices.Concat(hook, signedRooms), "previous_secret": hook, "headers": hook,
-		"allow_private": slices.Concat(hook, rooms),
+		"allow_private": slices.Concat(hook, rooms, []string{EmailChannel}), "bus": {EventBridgeChannel}, "smtp": {EmailChannel}, "tls": {EmailChannel}, "username": {EmailChannel}, "password": {EmailChannel}, "from": {EmailChannel}, "to": {EmailChannel},
+		"token": {SlackChannel}, "channel": {SlackChannel}, "chat": {SlackChannel},
 	}
 	for _, key := range sortedKeys(of) {
 		if _, written := b.keys[path+"."+key]; written && !slices.Contains(of[key], c.Type) {
@@ -99,9 +103,24 @@ func (b *builder) channel(path string, c *Channel) {
 		if need("topic", "arn:aws:sns:ap-northeast-2:111122223333:dayshift") {
 			b.topic(path+".topic", c.Topic)
 		}
+	case EventBridgeChannel:
+		if need("bus", "arn:aws:events:ap-northeast-2:111122223333:event-bus/dayshift") && !busPattern.MatchString(c.Bus) {
+			b.faultAt(path+".bus", Fault{Text: c.Bus, Problem: say.F("is not the ARN of an event bus"), Allowed: say.F("arn:PARTITION:events:REGION:ACCOUNT:event-bus/NAME with partition aws, aws-cn or aws-us-gov")})
+		}
+	case EmailChannel:
+		if need("smtp", "smtp.example.com:587") {
+			b.mailServer(path+".smtp", c.SMTP)
+		}
+		if need("from", "Dayshift <dayshift@example.com>") {
+			b.mailAddress(path+".from", c.From)
+		}
+		if need("to", "[ops@example.com]") {
+			b.recipients(path+".to", c.To)
+		}
+		b.mailUser(path, c)
 	case WebhookChannel:
 		if need("url", "https://hooks.example.com/dayshift") {
-			b.hookAddress(path+".url", c)
+			b.hookAddress(path+".url", &c.URL, c.AllowPrivate)
 		}
 		if need("secret", "${DAYSHIFT_HOOK_SECRET}") {
 			c.Secret = b.hookSecret(path+".secret", c.Secret)
@@ -111,13 +130,16 @@ func (b *builder) channel(path string, c *Channel) {
 		}
 		b.headers(path+".headers", c)
 	default: // a room
-		if need("url", "${DAYSHIFT_HOOK_URL}") {
-			b.hookAddress(path+".url", c)
+		if _, bot := b.keys[path+".token"]; bot {
+			b.slackBot(path, c)
+		} else if need("url", "${DAYSHIFT_HOOK_URL}") {
+			b.hookAddress(path+".url", &c.URL, c.AllowPrivate)
 		}
 		if c.Secret.value != "" {
 			c.Secret = b.roomSecret(path+".secret", c.Secret)
 		}
 	}
+	b.told(path, c)
 	b.chosen(path+".kinds", c.Kinds, messageKinds)
 	b.chosen(path+".schedules", c.Schedules, nil)
 	b.chosen(path+".workloads", c.Workloads, nil)
@@ -141,10 +163,10 @@ func hidden(source string) say.Text {
 	return say.F("(the value is not shown; it comes from %s)", source)
 }
 
-// hookAddress looks up the address of a webhook and checks it. No message shows it.
-func (b *builder) hookAddress(at string, c *Channel) {
-	value, source, f := b.env.secret(c.URL.value)
-	c.URL = Secret{}
+// hookAddress looks up the address of a webhook and checks it; private: it may lead to a network of one's own. No message shows it.
+func (b *builder) hookAddress(at string, address *Secret, private bool) {
+	value, source, f := b.env.secret(address.value)
+	*address = Secret{}
 	if f != nil {
 		if !strings.HasPrefix(f.Text, "${") && !strings.HasPrefix(f.Text, "file:") {
 			f.Text = ""
@@ -158,10 +180,10 @@ func (b *builder) hookAddress(at string, c *Channel) {
 	case err != nil:
 		problem, fix := addressFault(err)
 		b.faultAt(at, Fault{Problem: say.F("%s %s", problem, hidden(source)), Allowed: allowed, Fix: fix})
-	case u.Scheme != "https" && !c.AllowPrivate:
+	case u.Scheme != "https" && !private:
 		b.faultAt(at, Fault{Problem: say.F("is not encrypted %s", hidden(source)), Allowed: allowed, Fix: say.F("write https://, or add allow_private: true where it leads to a network of your own")})
 	default:
-		c.URL = Secret{value: value, source: source}
+		*address = Secret{value: value, source: source}
 	}
 }
 
@@ -261,6 +283,12 @@ func (b *builder) silentChannels() {
 			account := strings.Split(topic, ":")[4] // an ARN, as was checked
 			if !slices.ContainsFunc(b.l.Accounts, func(a Account) bool { return string(a.ID) == account }) {
 				b.warnAt(path+".topic", Fault{Text: topic, Problem: say.F("is in an account that is not known now: nothing can be published to it"), Fix: say.F("add the account %s", account)})
+			}
+		}
+		if bus := b.c.Channels[name].Bus; bus != "" {
+			account := strings.Split(bus, ":")[4] // an ARN, as was checked
+			if !slices.ContainsFunc(b.l.Accounts, func(a Account) bool { return string(a.ID) == account }) {
+				b.warnAt(path+".bus", Fault{Text: bus, Problem: say.F("is in an account that is not known now: nothing can be put on it"), Fix: say.F("add the account %s", account)})
 			}
 		}
 		for i, schedule := range b.c.Channels[name].Schedules {

@@ -17,6 +17,8 @@ import (
 type Config struct {
 	// The time zone of schedules that name none, as an IANA name.
 	Timezone string `yaml:"timezone" default:"UTC" example:"Asia/Seoul" form:"zone"`
+	// The language of messages to channels that name none.
+	Language string `yaml:"language" default:"en" example:"ko" enum:"en,zh-CN,ko"`
 	// The key of the resource tag whose value names a schedule.
 	Tag string `yaml:"tag" default:"Schedule" form:"tagkey"`
 	// Where memory, activity and the lease are kept: `sqlite:PATH` or `"memory:"`, in quotes because of the colon at its end. A relative PATH is relative to the working directory; `memory:` forgets everything when the program ends.
@@ -48,6 +50,12 @@ type Config struct {
 	Capacity Capacity `yaml:"capacity"`
 	// Channels by name: where people are told what was done and what needs them. [Notifications](notifications.md) says what is sent.
 	Channels map[string]Channel `yaml:"channels" form:"channelname"`
+	// Chats by name: where people ask and command from, in their own words. [Chat](chat.md) says how each is set up.
+	Chats map[string]Chat `yaml:"chats" form:"chatname"`
+	// Who is known in chats, by name, and what they may do there. The record has the name.
+	People map[string]Person `yaml:"people" form:"text"`
+	// A sign of life to a monitor outside, which tells when it stays away. [When Dayshift itself is silent](notifications.md#when-dayshift-itself-is-silent).
+	Heartbeat Heartbeat `yaml:"heartbeat"`
 	// What people may decide for a while on the command line, against the schedules.
 	Overrides Overrides `yaml:"overrides"`
 	// true: everything is decided and recorded, but nothing is started, stopped or changed. For a first look at what a configuration would do.
@@ -76,6 +84,8 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// Where `serve` listens for the page, the API and health checks, as HOST:PORT. Metrics are served there too as long as that is an address of this machine alone and metrics_listen is absent.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" form:"listen"`
+	// The address at which people open the page, for links in messages. Absent: that of auth.oidc.redirect_url; without either, messages have no links.
+	PageURL string `yaml:"page_url" example:"https://dayshift.example.com" form:"url"`
 	// Where metrics are served instead, as HOST:PORT; nobody is asked for a key there.
 	MetricsListen string `yaml:"metrics_listen" example:"127.0.0.1:9090" form:"listen"`
 	// true: Go's profiles are served at /debug/pprof beside the metrics. Needs metrics_listen.
@@ -542,6 +552,10 @@ type Capacity struct {
 	MaxHourly float64 `yaml:"max_hourly" default:"0" min:"0" max:"10000000"`
 	// The most that what is held in one account may cost, in USD per hour. 0: no limit.
 	MaxHourlyPerAccount float64 `yaml:"max_hourly_per_account" default:"0" min:"0" max:"10000000"`
+	// How many instances may be bought within any 24 hours. What was given back meanwhile counts, and 10 minutes are added at most. 0: any number.
+	MaxPerDay int `yaml:"max_per_day" default:"0" min:"0" max:"1000000"`
+	// How many instances may be bought in one account within any 24 hours, in the same way. 0: any number.
+	MaxPerDayPerAccount int `yaml:"max_per_day_per_account" default:"0" min:"0" max:"1000000"`
 	// A reservation that costs more than this in USD per hour waits until a second person approves it. 0: none does.
 	ApproveAbove float64 `yaml:"approve_above" default:"0" min:"0" max:"10000000"`
 	// What is held and not used for so long is told, with what it costs.
@@ -590,6 +604,8 @@ type Overrides struct {
 	MaxDuration Duration `yaml:"max_duration" default:"7d" min:"1m" max:"90d"`
 	// How many overrides one person may make within 7 days. 0: any number.
 	MaxPerWeek int `yaml:"max_per_week" default:"0" min:"0" max:"10000"`
+	// How many resources of one account people may have started within any 24 hours, by overrides and by the runs of workloads that they ask for. What schedules and rules start does not count. 0: any number.
+	MaxStartsPerDay int `yaml:"max_starts_per_day" default:"0" min:"0" max:"1000000"`
 }
 
 // Limits guard against harm: a mistaken tag, schedule or clock must not take a
@@ -624,12 +640,32 @@ type Events struct {
 // Channel is a place where people are told: an Amazon SNS topic, or a webhook.
 // What is given of kinds, schedules and workloads narrows what it gets.
 type Channel struct {
-	// `sns` publishes to a topic, `webhook` posts signed JSON to an address, the others write in a room of their chat system.
-	Type string `yaml:"type" required:"true" example:"slack" enum:"sns,webhook,slack,teams,discord,jandi,lark,dingtalk,wecom"`
+	// `sns` publishes to a topic, `eventbridge` puts events on a bus, `webhook` posts signed JSON to an address, `email` sends mails, the others write in a room of their chat system.
+	Type string `yaml:"type" required:"true" example:"slack" enum:"sns,eventbridge,webhook,email,slack,teams,discord,jandi,lark,dingtalk,wecom"`
 	// The ARN of the topic. It is published to with the credentials of the topic's account.
 	Topic string `yaml:"topic" example:"arn:aws:sns:ap-northeast-2:111122223333:dayshift" form:"topic"`
+	// The ARN of the event bus. Events are put on it with the credentials of its account.
+	Bus string `yaml:"bus" example:"arn:aws:events:ap-northeast-2:111122223333:event-bus/dayshift" form:"bus"`
+	// The mail server, as HOST:PORT. Nothing is sent without TLS.
+	SMTP string `yaml:"smtp" example:"smtp.example.com:587" form:"text"`
+	// How the mail server speaks TLS: `starttls` when it is asked to, `implicit` from the first byte. Absent: `implicit` at port 465, else `starttls`.
+	TLS string `yaml:"tls" example:"implicit" enum:"starttls,implicit"`
+	// The name to sign in to the mail server with. Absent: nobody signs in.
+	Username string `yaml:"username" example:"dayshift" form:"text"`
+	// The password that goes with it.
+	Password Secret `yaml:"password" example:"${DAYSHIFT_SMTP_PASSWORD}" form:"externalid"`
+	// The sender of mails: an address, or a name and an address in angle brackets.
+	From string `yaml:"from" example:"Dayshift <dayshift@example.com>" form:"text"`
+	// The recipients of mails.
+	To []string `yaml:"to" example:"[ops@example.com]" form:"text"`
 	// The address of the webhook or of the room, `https://`. It is a secret, as its path mostly is one.
 	URL Secret `yaml:"url" example:"${DAYSHIFT_HOOK_URL}" form:"externalid"`
+	// The token of a bot of Slack (`xoxb-…`), instead of an address: its messages are changed as things go on, which those of a webhook can not be.
+	Token Secret `yaml:"token" example:"${DAYSHIFT_SLACK_TOKEN}" form:"externalid"`
+	// The ID of the channel of Slack that the bot writes in.
+	Channel string `yaml:"channel" example:"C0123ABCDEF" form:"text"`
+	// The chat under chats that the buttons of the same app of Slack are sent to. Absent: messages have links to the page instead of buttons.
+	Chat string `yaml:"chat" example:"ops" form:"text"`
 	// The secret that posts are signed with: of a webhook 16 characters or more, of a room of Lark or DingTalk what its bot was given, where it has one.
 	Secret Secret `yaml:"secret" example:"${DAYSHIFT_HOOK_SECRET}" form:"externalid"`
 	// The secret before it, which signs too until every receiver has the new one.
@@ -638,12 +674,92 @@ type Channel struct {
 	Headers map[string]Secret `yaml:"headers" example:"{X-Team: platform}" form:"headername"`
 	// true: the address may lead to a private network or this machine, and may be `http://`.
 	AllowPrivate bool `yaml:"allow_private" default:"false"`
+	// Titles of your own by kind of message, in the place of Dayshift's. Names in braces are put in: `{count}`, `{kind}`, `{schedule}`, `{workload}`, `{time}`, `{title}`.
+	Titles map[string]string `yaml:"titles" example:"{stop-warning: lights out at {time}}" form:"text"`
+	// Lines of your own by kind of message, one for each resource: `{name}`, `{id}`, `{account}`, `{region}`, `{text}`, `{time}`, `{kind}`, `{schedule}`, `{workload}`, `{line}`.
+	Lines map[string]string `yaml:"lines" example:"{failed: watch {name}}" form:"text"`
+	// The language of its messages. Absent: the one at the top of the file.
+	Language string `yaml:"language" example:"ko" enum:"en,zh-CN,ko"`
+	// The time zone of the times on its buttons. Absent: that of the schedule. It is also that of quiet and digest, where absent the one at the top of the file.
+	Timezone string `yaml:"timezone" example:"Asia/Seoul" form:"zone"`
 	// Only messages of these kinds. Absent: all.
 	Kinds []string `yaml:"kinds" example:"[held, failed]" form:"messagekind"`
 	// Only messages about these schedules, and about the workloads below.
 	Schedules []string `yaml:"schedules" example:"[seoul-office]" form:"text"`
 	// Only messages about these workloads, and about the schedules above.
 	Workloads []string `yaml:"workloads" example:"[shop]" form:"text"`
+	// Only messages about resources that this filter selects, or about accounts and regions by `account=` and `region=`. What is about no resource has no tags.
+	Filter string `yaml:"filter" example:"tag:Team=shop,region=ap-northeast-2" form:"filter"`
+	// When only messages that need somebody are sent; the others wait until it is over.
+	Quiet Quiet `yaml:"quiet"`
+	// `daily` or `weekly`: what needs nobody comes in one message a day or a week. What needs somebody comes at once. Absent: everything does.
+	Digest string `yaml:"digest" example:"daily" enum:"daily,weekly"`
+	// When the digest is sent. Absent: 09:00.
+	DigestAt string `yaml:"digest_at" example:"\"18:00\"" form:"begintime"`
+	// The day on which a weekly digest is sent. Absent: mon.
+	DigestOn string `yaml:"digest_on" example:"fri" form:"weekday"`
+}
+
+// Quiet are the quiet hours of a channel, in the periods of schedules: it is quiet while a schedule of them would have something run.
+type Quiet struct {
+	// The periods of the file in which it is quiet. A `begintime` after the `endtime` is overnight.
+	Periods []string `yaml:"periods" example:"[night]" form:"text"`
+	// The time zone they are in. Absent: that of the channel, or the one at the top of the file.
+	Timezone string `yaml:"timezone" example:"Asia/Seoul" form:"zone"`
+	// Holiday calendars that its periods go by, as those of a schedule.
+	Holidays []string `yaml:"holidays" example:"[kr]" form:"text"`
+}
+
+// Chat is a chat system from which people ask and command: it posts to
+// `/chat/NAME`. [Chat](chat.md) says how each is set up.
+type Chat struct {
+	// The chat system; `generic` is any other one, behind a bridge that signs as the channels of the type `webhook` do.
+	Type string `yaml:"type" required:"true" example:"slack" enum:"slack,jandi,teams,discord,generic"`
+	// What `slack` (the signing secret of the app) and `generic` (16 characters or more) sign with.
+	Secret Secret `yaml:"secret" example:"${DAYSHIFT_SLACK_SECRET}" form:"externalid"`
+	// The secret before it, which is taken too while it is exchanged.
+	PreviousSecret Secret `yaml:"previous_secret" form:"externalid"`
+	// The token of an outgoing webhook of `jandi`, or the security token of one of `teams`.
+	Token Secret `yaml:"token" example:"${DAYSHIFT_JANDI_TOKEN}" form:"externalid"`
+	// The token before it, which is taken too while it is exchanged.
+	PreviousToken Secret `yaml:"previous_token" form:"externalid"`
+	// The public key of an application of `discord`, in hexadecimal.
+	PublicKey Secret `yaml:"public_key" example:"${DAYSHIFT_DISCORD_KEY}" form:"externalid"`
+	// The public key before it, which is taken too while it is exchanged.
+	PreviousPublicKey Secret `yaml:"previous_public_key" form:"externalid"`
+	// The channel that is told what comes later than an answer, such as that what was woken is ready. Absent: it is told where the chat system takes later answers, and nowhere else.
+	Channel string `yaml:"channel" example:"ops" form:"text"`
+	// The language of those who have none of their own and whose chat system tells none. Absent: that of the words they use; where these are English, language of the configuration.
+	Language string `yaml:"language" example:"ko" enum:"en,zh-CN,ko"`
+	// The time zone in which times are read and told where they are of no schedule. Absent: that of the configuration.
+	Timezone string `yaml:"timezone" example:"Asia/Seoul" form:"zone"`
+	// What those may do who are not among people: `none` nothing, `viewer` look.
+	Unknown string `yaml:"unknown" default:"none" enum:"none,viewer"`
+	// The rooms that are answered, as the chat system identifies them: IDs of channels, with `jandi` names of topics. Absent: all.
+	Rooms []string `yaml:"rooms" example:"[C0123ABCDEF]" form:"text"`
+}
+
+// Person is somebody who is known in chats, and what they may do there.
+type Person struct {
+	// Their role.
+	Role string `yaml:"role" required:"true" example:"operator" enum:"viewer,operator,editor,admin"`
+	// A filter that bounds the role. Absent: the whole fleet.
+	Within string `yaml:"within" example:"tag:Team=shop" form:"filter"`
+	// The language in which they are answered. Absent: that of the chat system, or of the chat.
+	Language string `yaml:"language" example:"ko" enum:"en,zh-CN,ko"`
+	// What they are in each chat, by its name: with `slack` and `discord` the ID of the user, with `teams` the object ID in Entra ID, with `jandi` the e-mail address, with `generic` what the bridge says.
+	Chats map[string]string `yaml:"chats" required:"true" example:"{ops: U0123ABCDEF}" form:"chatname"`
+}
+
+// Heartbeat is an address of a monitor that is posted to for as long as the
+// process that holds the lease makes its rounds and can write to its store.
+type Heartbeat struct {
+	// Where the monitor takes signs of life, `https://`. It is a secret: whoever has it can give signs of life too.
+	URL Secret `yaml:"url" required:"true" example:"${DAYSHIFT_HEARTBEAT_URL}" form:"externalid"`
+	// How often. The monitor is to wait for three of them before it tells anybody.
+	Every Duration `yaml:"every" default:"1m" min:"1s" max:"1h"`
+	// true: the address may lead to a private network or this machine, and may be `http://`.
+	AllowPrivate bool `yaml:"allow_private" default:"false"`
 }
 
 // Tags says which informational tags are written, always only when they change.

@@ -43,7 +43,7 @@ func TestExamples(t *testing.T) {
 	}
 	env := Env{
 		Lookup: func(name string) (string, bool) {
-			return "7f0c9a1e", name == "DAYSHIFT_EXTERNAL_ID"
+			return "7f0c9a1e", name == "DAYSHIFT_EXTERNAL_ID" || strings.HasPrefix(name, "DAYSHIFT_CHAT_")
 		},
 		ReadFile: func(path string) ([]byte, error) {
 			if path == "external-id" {

@@ -88,6 +88,7 @@ func (d *decoder) survey(node ast.Node, secret bool, section string) {
 		return
 	}
 	text, _, ok := scalar(node)
+	secret = secret || ok && secretIn(section, "url") && urlPath.MatchString(text) // an address in the wrong place
 	if secret && ok && !secretRef.MatchString(text) {
 		start := node.GetToken().Position.Line
 		for n := range strings.Count(text, "\n") + strings.Count(node.GetToken().Origin, "\n") + 1 {
@@ -184,6 +185,9 @@ func (d *decoder) mapping(path string, node ast.Node, what say.Text) ([]pair, bo
 	if !ok {
 		at := d.spotOf(node)
 		f := Fault{Path: path, Text: at.text, Problem: say.F("is not a mapping"), Allowed: what}
+		if urlPath.MatchString(f.Text) { // it may be the address that a key of the section is for, and then its path is a secret
+			f.Text = ""
+		}
 		if at.text == "" || d.src.wholly[at.line] {
 			f.Text, f.Problem = "", say.F("is %s, not a mapping", nodeWords(node))
 		}
@@ -394,6 +398,7 @@ func (d *decoder) elsewhere(key, structName string) say.Text {
 		{reflect.TypeFor[Events](), say.F("under events:")},
 		{reflect.TypeFor[AWS](), say.F("under aws:")},
 		{reflect.TypeFor[Channel](), say.F("in a channel")},
+		{reflect.TypeFor[Chat](), say.F("in a chat")},
 	} {
 		if _, known := fields(section.t); section.t.Name() != structName {
 			if _, ok := known[key]; ok {

@@ -141,6 +141,10 @@ var sections = []struct {
 	{reflect.TypeFor[Capacity](), "capacity"},
 	{reflect.TypeFor[CapacityTable](), "table"},
 	{reflect.TypeFor[Channel](), "channels"},
+	{reflect.TypeFor[Quiet](), "quiet"},
+	{reflect.TypeFor[Chat](), "chats"},
+	{reflect.TypeFor[Person](), "people"},
+	{reflect.TypeFor[Heartbeat](), "heartbeat"},
 	{reflect.TypeFor[Overrides](), "overrides"},
 	{reflect.TypeFor[Limits](), "limits"},
 	{reflect.TypeFor[Events](), "events"},
@@ -405,7 +409,7 @@ func structSchema(s reflect.Type, comments commentsOf) object {
 	case reflect.TypeFor[Exception]():
 		schema[1].value = "object"
 		schema = append(schema, member{"anyOf", []object{{{"required", []string{"date"}}}, {{"required", []string{"from", "to"}}}}})
-	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[Channel](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[CapacityTable](), reflect.TypeFor[Reservation](),
+	case reflect.TypeFor[Account](), reflect.TypeFor[Organization](), reflect.TypeFor[Events](), reflect.TypeFor[Channel](), reflect.TypeFor[Chat](), reflect.TypeFor[Person](), reflect.TypeFor[Heartbeat](), reflect.TypeFor[TLS](), reflect.TypeFor[OIDC](), reflect.TypeFor[OIDCGroup](), reflect.TypeFor[DayOff](), reflect.TypeFor[MakeUp](), reflect.TypeFor[CapacityTable](), reflect.TypeFor[Reservation](),
 		reflect.TypeFor[Workload](), reflect.TypeFor[Tier](), reflect.TypeFor[ReadyGate](), reflect.TypeFor[StopVeto](), reflect.TypeFor[TierHook]():
 		schema[1].value = "object"
 	case reflect.TypeFor[Rule](): // a workload says itself what is in it
@@ -425,7 +429,7 @@ func textSchema(form string) object {
 		"snapshotprefix": patternSnapshot, "store": patternStore, "queue": patternQueue,
 		"region": patternRegion, "begintime": `^([01]?[0-9]|2[0-3]):[0-5][0-9]$`, "endtime": `^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$`,
 		"instancetype": patternInstanceType, "availabilityzone": patternZone, "placementgroup": patternPlacementGroup, "resourcegroup": patternResourceGroup, "localtime": patternLocalTime,
-		"topic": patternTopic, "function": patternFunction, "statuses": patternStatuses, "tiername": `^[^/]+$`,
+		"topic": patternTopic, "bus": patternBus, "function": patternFunction, "statuses": patternStatuses, "tiername": `^[^/]+$`, "chatname": patternChat,
 		"periodname": `^[^@,]+$`, "date": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, "clock": `^\s*(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00|[Nn][Oo][Nn][Ee])\s*$`, "listen": `:[0-9]{1,5}$`,
 		"action": `^\s*(start|stop|hibernate|reboot|resize:.+|workload:.+:(start|stop))\s*$`, "url": `^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@\s]+([/?][^#\s]*)?$`, "instant": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`,
 	}

@@ -45,6 +45,8 @@ type Loaded struct {
 	Limits plan.Limits
 	// Reservations are ordered by name; those that are set aside have an Err.
 	Reservations []*reservation.Reservation
+	// Tellings are what the channels say of when and of what they are told, by name.
+	Tellings map[string]Telling
 	// Table is where rows are read that are reservations too; nil: nowhere.
 	Table *CapacityTable
 	// Capacity is what holds for all of them.

@@ -105,13 +105,14 @@ func TestCapacityDeadline(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	loaded := mustParse(t, small)
 	want := Config{
-		Timezone: "UTC", Tag: "Schedule", Store: "sqlite:dayshift.db",
+		Timezone: "UTC", Language: "en", Tag: "Schedule", Store: "sqlite:dayshift.db",
 		Accounts: []Account{{ID: "111122223333", Regions: []fleet.Region{"us-east-1"}, SessionName: "dayshift"}},
 		Periods:  map[string]Period{"office": {BeginTime: "09:00", EndTime: "18:00", Weekdays: calendar.DayField{"mon-fri"}}},
 		Schedules: map[string]Schedule{"office": {
 			Periods: calendar.PeriodRefs{"office"}, Enabled: true, StopNewInstances: true,
 			NewResourceGrace: Duration(policy.DefaultNewResourceGrace), UseMaintenanceWindow: true, Mode: policy.Both, Verify: policy.VerifyState,
 		}},
+		Heartbeat:        Heartbeat{Every: Duration(time.Minute)},
 		Overrides:        Overrides{MaxDuration: Duration(7 * 24 * time.Hour)},
 		Capacity:         Capacity{Interval: Duration(5 * time.Minute), IdleAfter: Duration(time.Hour), SafetyEnd: Duration(time.Hour), Table: CapacityTable{Driver: "mysql", Table: "odcr_capacity", TLS: "required", Platform: "Linux/UNIX"}},
 		CapacityDeadline: Duration(policy.DefaultCapacityDeadline),

@@ -337,5 +337,6 @@ func (b *builder) follow() {
 	b.l.Capacity = reservation.Rules{
 		Interval: time.Duration(c.Interval), Resync: time.Duration(b.c.ResyncInterval), IdleAfter: time.Duration(c.IdleAfter), SafetyEnd: time.Duration(c.SafetyEnd),
 		MaxHourly: c.MaxHourly, MaxHourlyPerAccount: c.MaxHourlyPerAccount, ApproveAbove: c.ApproveAbove,
+		Daily: reservation.Daily{All: c.MaxPerDay, Account: c.MaxPerDayPerAccount},
 	}
 }

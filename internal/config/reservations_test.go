@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +113,29 @@ reservations: {sale: {account: "111122223333", region: ap-northeast-1, instance_
 	loaded = mustJoin(t, shop, broken)
 	if len(loaded.Reservations) != 1 || loaded.Reservations[0].Err == nil || loaded.Reservations[0].Name != "sale" {
 		t.Errorf("set aside: %+v", loaded.Reservations)
+	}
+}
+
+// TestResourceGroupFaults: a name that is none, and a group for capacity that every instance uses that fits.
+func TestResourceGroupFaults(t *testing.T) {
+	const grouped = `
+reservations: {sale: {account: "111122223333", region: ap-northeast-1, instance_type: r5.large, zones: [ap-northeast-1a], count: 3, REST}}
+`
+	for rest, says := range map[string]string{
+		`match: targeted, resource_group: "black friday"`:              "is not the name of a resource group",
+		`match: targeted, resource_group: ` + strings.Repeat("g", 129): "is not the name of a resource group",
+		`match: open, resource_group: black-friday`:                    "is given for capacity that every instance uses that fits",
+		`resource_group: black-friday`:                                 "is given for capacity that every instance uses that fits",
+		`match: targeted, resource_group: ` + strings.Repeat("g", 128): "",
+		`match: targeted, resource_group: black-friday_2026.11`:        "",
+	} {
+		_, err := Parse("dayshift.yaml", []byte(shop+strings.Replace(grouped, "REST", rest, 1)), Env{})
+		var faults Faults
+		switch {
+		case says == "" && err != nil:
+			t.Errorf("%s: %v", rest, err)
+		case says != "" && (!errors.As(err, &faults) || len(faults) != 1 || faults[0].Path != "reservations.sale.resource_group" || faults[0].Problem.String() != says):
+			t.Errorf("%s: %v", rest, err)
+		}
 	}
 }

@@ -65,9 +65,17 @@ func secretName(key string) bool {
 	return secretKey.MatchString(key+": x") || nearest(key, []string{"external_id"}) != ""
 }
 
+// secretKeys are keys of sections whose values are not shown, beside those that their names tell.
+var secretKeys = map[string][]string{"channels": {"url", "headers"}, "chats": {"secret", "previous_secret", "token", "previous_token"}, "heartbeat": {"url"}}
+
 // secretIn tells a key of a section, mistyped ones included, whose values are not shown.
 func secretIn(section, key string) bool {
-	return (section == "channels" || nearest(section, []string{"channels"}) != "") && (key == "url" || key == "headers" || nearest(key, []string{"url", "headers"}) != "")
+	for name, keys := range secretKeys {
+		if section == name || nearest(section, []string{name}) != "" {
+			return slices.Contains(keys, key) || nearest(key, keys) != ""
+		}
+	}
+	return false
 }
 
 // line gives a line as it may be shown. Secrets are covered by as many stars

@@ -116,6 +116,7 @@ func (b *builder) file() {
 	for _, name := range sortedKeys(b.c.Schedules) {
 		b.l.Book.Schedules[name] = b.schedule(name, b.c.Schedules[name])
 	}
+	b.tellings()
 	if b.c.HookSecret.value != "" {
 		b.c.HookSecret = b.hookSecret("hook_secret", b.c.HookSecret)
 	}
@@ -180,6 +181,8 @@ func (b *builder) top() {
 	}
 	b.web()
 	b.channels()
+	b.chats()
+	b.heartbeat()
 }
 
 // kinds checks the kinds of resources that are looked after.

@@ -55,6 +55,7 @@ func (b *builder) web() {
 	b.l.Web.Trusted = b.networks("trusted_proxies", c.TrustedProxies)
 	b.certificate()
 	b.oidc()
+	b.pageAddress()
 	if Local(c.Listen) || b.l.Web.Cert != "" || len(b.l.Web.Trusted) > 0 || b.reported("listen") {
 		return
 	}
