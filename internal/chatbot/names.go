@@ -1,0 +1,308 @@
+package chatbot
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"dayshift/internal/fleet"
+	"dayshift/internal/say"
+	"dayshift/internal/service"
+	"dayshift/internal/store"
+	"dayshift/internal/typo"
+)
+
+// kind is what a name turned out to be.
+type kind int
+
+const (
+	aSchedule kind = iota
+	aWorkload
+	aResource
+)
+
+// target is what a name turned out to be of.
+type target struct {
+	kind     kind
+	name     string // for people
+	text     string // as the service takes it, without doubt
+	schedule string // that governs it; empty: none
+	zone     *time.Location
+	// resource is what is known of a resource.
+	resource service.Explanation
+}
+
+// nameError says that nothing answers to a name, or several things do.
+type nameError struct {
+	name string
+	near string   // what was probably meant
+	any  string   // something that there is
+	refs []string // that answer to it
+	verb Verb
+}
+
+// Error implements error: in English.
+func (e *nameError) Error() string { return "nothing that can be seen answers to " + quoted(e.name) }
+
+// In is the error with an example in the words of who asks.
+func (e *nameError) In(q *question) say.Text {
+	command := q.command
+	command.Name, command.Reason = e.name, ""
+	if len(e.refs) > 0 {
+		lines := []say.Text{say.F("%s is the name of several resources; write one of these instead:", quoted(e.name))}
+		for i, ref := range e.refs {
+			if i == linesShown {
+				lines = append(lines, say.F("and %d more", len(e.refs)-i))
+				break
+			}
+			lines = append(lines, say.Raw("  "+ref))
+		}
+		return say.Lines(lines...)
+	}
+	text := say.F("There is no schedule, workload or resource %s that you may see.", quoted(e.name))
+	if command.Bare {
+		if near, is := typo.Nearest(e.name, vocabulary()); is && e.near == "" {
+			verb, l, _ := verbOf(near)
+			if verb == exceptions || verb == workloads {
+				verb = Help
+			}
+			return say.Lines(text, say.F("Did you mean %q?", near), say.F("For example: %s", example(verb, e.any).In(l)))
+		}
+	}
+	switch {
+	case e.near != "":
+		command.Name = e.near
+		return say.Lines(text, say.F("Did you mean %q?", e.near), say.F("For example: %s", command.In(q.lang)))
+	case e.any != "":
+		command.Name = e.any
+		return say.Lines(text, say.F("For example: %s", command.In(q.lang)))
+	}
+	return say.Lines(text, say.F("For example: %s", Command{Verb: List}.In(q.lang)))
+}
+
+// The words that say what a name is of, as everywhere.
+const (
+	schedulePrefix = "schedule:"
+	workloadPrefix = "workload:"
+	resourcePrefix = "resource:"
+)
+
+// find finds what a name is of: a schedule, else a workload, else a resource.
+func (q *question) find(ctx context.Context, name string) (target, error) {
+	kinds := []kind{aSchedule, aWorkload, aResource}
+	bare := name
+	for prefix, only := range map[string]kind{schedulePrefix: aSchedule, workloadPrefix: aWorkload, resourcePrefix: aResource} {
+		if rest, found := strings.CutPrefix(name, prefix); found {
+			bare, kinds = rest, []kind{only}
+			break
+		}
+	}
+	if group, _ := q.command.Verb.group(); group == workloads {
+		kinds = []kind{aWorkload}
+	}
+	if slices.Contains(kinds, aSchedule) {
+		if found, ok := among(bare, slices.Collect(maps.Keys(q.svc.Book.Schedules))); ok && q.seesSchedule(ctx, found) {
+			q.about = found
+			return target{kind: aSchedule, name: found, text: schedulePrefix + found, schedule: found, zone: q.zoneOf(found)}, nil
+		}
+	}
+	if slices.Contains(kinds, aWorkload) {
+		var names []string
+		for _, w := range q.svc.Book.Workloads.All() {
+			names = append(names, w.Name)
+		}
+		if found, ok := among(bare, names); ok && q.seesWorkload(ctx, found) {
+			schedule := q.svc.Book.Workloads.Named(found).Schedule
+			return target{kind: aWorkload, name: found, text: workloadPrefix + found, schedule: schedule, zone: q.zoneOf(schedule)}, nil
+		}
+	}
+	if slices.Contains(kinds, aResource) {
+		return q.findResource(ctx, bare)
+	}
+	return target{}, q.noName(ctx, bare, "")
+}
+
+// among finds a name, whatever its case where only one differs in that.
+func among(name string, names []string) (string, bool) {
+	if slices.Contains(names, name) {
+		return name, true
+	}
+	found := slices.DeleteFunc(slices.Clone(names), func(other string) bool { return !strings.EqualFold(other, name) })
+	if len(found) == 1 {
+		return found[0], true
+	}
+	return "", false
+}
+
+func (q *question) findResource(ctx context.Context, name string) (target, error) {
+	if name == "" {
+		return target{}, q.noName(ctx, name, "")
+	}
+	found, err := q.svc.Explain(ctx, name, time.Time{})
+	if missing, is := errors.AsType[*service.NotFoundError](err); is {
+		near := missing.Near
+		if q.within != nil {
+			near = "" // it may be the name of what they may not see
+		}
+		return target{}, q.noName(ctx, name, near)
+	}
+	if err != nil {
+		return target{}, err
+	}
+	found = slices.DeleteFunc(found, func(e service.Explanation) bool { return q.within != nil && !q.within.Match(resourceOf(&e.Resource)) })
+	switch len(found) {
+	case 0:
+		return target{}, q.noName(ctx, name, "")
+	case 1:
+		r := found[0]
+		q.about = r.Schedule
+		title := r.Name
+		if title == "" {
+			title = r.ID
+		}
+		return target{kind: aResource, name: title, text: resourcePrefix + r.Ref, schedule: r.Schedule, zone: q.zoneOf(r.Schedule), resource: r}, nil
+	}
+	e := &nameError{name: name, verb: q.command.Verb}
+	for i := range found {
+		e.refs = append(e.refs, found[i].Ref)
+	}
+	return target{}, e
+}
+
+// resourceOf makes of a line what filters look at, as far as a line has it.
+func resourceOf(r *service.Resource) fleet.Resource {
+	ref, err := fleet.ParseRef(r.Ref)
+	if err != nil {
+		return fleet.Resource{}
+	}
+	return fleet.Resource{Ref: ref, ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: fleet.State(r.State), Native: r.NativeState, Tags: r.Tags}
+}
+
+// noName makes the error for a name that there is not.
+func (q *question) noName(ctx context.Context, name, near string) error {
+	names := q.names(ctx)
+	if close, is := typo.Nearest(name, names); is {
+		near = close
+	}
+	e := &nameError{name: name, near: near, verb: q.command.Verb}
+	if len(names) > 0 {
+		e.any = names[0]
+	}
+	return e
+}
+
+// names are the schedules and workloads that who asks sees, schedules first.
+func (q *question) names(ctx context.Context) (list []string) {
+	for _, name := range slices.Sorted(maps.Keys(q.svc.Book.Schedules)) {
+		if q.seesSchedule(ctx, name) {
+			list = append(list, name)
+		}
+	}
+	var whole []string
+	for _, w := range q.svc.Book.Workloads.All() {
+		if q.seesWorkload(ctx, w.Name) {
+			whole = append(whole, w.Name)
+		}
+	}
+	slices.Sort(whole)
+	return append(list, whole...)
+}
+
+// anyName is a name for an example that would work.
+func (q *question) anyName(ctx context.Context) string {
+	if !q.who.May(permissions[Status]) {
+		return ""
+	}
+	names := q.names(ctx)
+	if group, _ := q.command.Verb.group(); group == workloads && len(names) > len(q.svc.Book.Schedules) {
+		return names[len(names)-1]
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// page asks the board for a part of the fleet that who asks may see. A board that nobody has asked yet is looked at once.
+func (q *question) page(ctx context.Context, query service.FleetQuery) (service.FleetPage, error) {
+	query.Within = q.within
+	board := q.bot.options.Program.Board()
+	page, err := board.List(query)
+	if err != nil || !page.Looking {
+		return page, err
+	}
+	if _, err := q.svc.Fleet(ctx, time.Time{}, nil); err != nil {
+		return page, err
+	}
+	return board.List(query)
+}
+
+// seesSchedule reports whether a schedule governs something that who asks may see.
+func (q *question) seesSchedule(ctx context.Context, name string) bool {
+	if q.within == nil {
+		return true
+	}
+	page, err := q.page(ctx, service.FleetQuery{Schedule: []string{name}, Limit: 1})
+	return err == nil && page.Total > 0
+}
+
+// seesWorkload reports whether anything that who asks may see is a member of a workload.
+func (q *question) seesWorkload(ctx context.Context, name string) bool {
+	if q.within == nil {
+		return true
+	}
+	query := service.FleetQuery{Limit: pageLimit}
+	for {
+		page, err := q.page(ctx, query)
+		if err != nil {
+			return false
+		}
+		resources := make([]fleet.Resource, len(page.Items))
+		for i := range page.Items {
+			resources[i] = resourceOf(&page.Items[i])
+		}
+		if q.svc.InWorkload(name, resources) {
+			return true
+		}
+		if query.Cursor = page.Next; page.Next == "" {
+			return false
+		}
+	}
+}
+
+// pageLimit is the longest page of the board.
+const pageLimit = 500
+
+// zoneOf is the clock of a schedule.
+func (q *question) zoneOf(schedule string) *time.Location {
+	if s := q.svc.Book.Schedules[schedule]; s != nil && s.Calendar != nil {
+		return s.Calendar.Location()
+	}
+	return q.zone()
+}
+
+// overridesOf are the overrides in force on exactly a target, in the order in which they count.
+func (q *question) overridesOf(ctx context.Context, t *target) ([]service.OverrideView, error) {
+	list, err := q.svc.ListOverrides(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(list.Overrides, func(o service.OverrideView) bool {
+		return o.Fault != "" || o.Target != strings.TrimPrefix(t.text, resourcePrefix)
+	}), nil
+}
+
+// clock says an instant on a clock: the time alone where it is today.
+func (q *question) clock(at time.Time, zone *time.Location) say.Text {
+	local := at.In(zone)
+	if local.Format(time.DateOnly) == q.now.In(zone).Format(time.DateOnly) {
+		return say.F("%s (%s)", local.Format("15:04"), zone)
+	}
+	return say.F("%s %s %s (%s)", say.Word(local.Format("Mon")), local.Format(time.DateOnly), local.Format("15:04"), zone)
+}
+
+// exceptionKind is that of the objects that are exceptions.
+const exceptionKind = store.ExceptionObject
