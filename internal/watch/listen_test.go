@@ -1,0 +1,125 @@
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+const address = "https://watch.example.com/beat/0123456789abcdef"
+
+func handlerOf(t testing.TB, address string) (http.Handler, *[]Beat) {
+	t.Helper()
+	var got []Beat
+	handler, err := Handler(address, slog.New(slog.DiscardHandler), func(_ context.Context, b Beat) { got = append(got, b) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler, &got
+}
+
+func post(t testing.TB, handler http.Handler, method, target, body string) int {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body))
+	if err := readTarget(request, target); err != nil {
+		t.Fatal(err)
+	}
+	handler.ServeHTTP(answer, request)
+	return answer.Code
+}
+
+// readTarget sets what is asked for as a server reads it from the first line of a request.
+func readTarget(r *http.Request, target string) (err error) {
+	r.URL, err = url.ParseRequestURI(target)
+	return err
+}
+
+func beatText(t testing.TB) string {
+	t.Helper()
+	b := NewBeat("dayshift 1.0.0", time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC), time.Minute)
+	text, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestSignsOfLifeAreTakenAtTheirPathAlone(t *testing.T) {
+	handler, got := handlerOf(t, address)
+	good := beatText(t)
+	for _, test := range []struct {
+		method, target, body string
+		status               int
+	}{
+		{"POST", "/beat/0123456789abcdef", good, 204},
+		{"POST", "/beat/0123456789abcdef?", good, 204},
+		{"POST", "/beat/0123456789abcdef?x=1", good, 404},
+		{"POST", "/beat/0123456789abcdeg", good, 404},
+		{"POST", "/beat/0123456789abcdef/", good, 404},
+		{"POST", "//beat/0123456789abcdef", good, 404},
+		{"POST", "/x/../beat/0123456789abcdef", good, 404},
+		{"POST", "/", good, 404},
+		{"GET", "/", "", 404},
+		{"GET", "/beat/0123456789abcdef", "", 405},
+		{"PUT", "/beat/0123456789abcdef", good, 405},
+		{"GET", "/healthz", "", 200},
+		{"POST", "/healthz", good, 404},
+		{"POST", "/beat/0123456789abcdef", "", 400},
+		{"POST", "/beat/0123456789abcdef", "{}", 400},
+		{"POST", "/beat/0123456789abcdef", "[]", 400},
+		{"POST", "/beat/0123456789abcdef", strings.Replace(good, `"version":1`, `"version":2`, 1), 400},
+		{"POST", "/beat/0123456789abcdef", strings.Replace(good, `"every":60`, `"every":-1`, 1), 400},
+		{"POST", "/beat/0123456789abcdef", strings.Replace(good, `"version":1`, `"version":1,"more":"later"`, 1), 204},
+		{"POST", "/beat/0123456789abcdef", good + strings.Repeat(" ", maxBeat), 400},
+	} {
+		before := len(*got)
+		if status := post(t, handler, test.method, test.target, test.body); status != test.status {
+			t.Errorf("%s %s %.40s: %d, want %d", test.method, test.target, test.body, status, test.status)
+		}
+		if taken := len(*got) - before; taken != 0 != (test.status == 204) {
+			t.Errorf("%s %s %.40s: %d signs of life taken", test.method, test.target, test.body, taken)
+		}
+	}
+	if b := (*got)[0]; b.Program != "dayshift 1.0.0" || b.Every != 60 || !b.At.Equal(time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC)) {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestAddressesOfAWatch(t *testing.T) {
+	withQuery, got := handlerOf(t, "https://watch.example.com/beat?token=0123456789")
+	if status := post(t, withQuery, "POST", "/beat?token=0123456789", beatText(t)); status != 204 || len(*got) != 1 {
+		t.Errorf("%d", status)
+	}
+	if status := post(t, withQuery, "POST", "/beat?token=0123456788", beatText(t)); status != 404 {
+		t.Errorf("%d", status)
+	}
+	for _, guessed := range []string{"https://watch.example.com", "https://watch.example.com/", "https://watch.example.com/canary", "https://watch.example.com/%zz/canary-canary-canary"} {
+		if _, err := Handler(guessed, slog.New(slog.DiscardHandler), nil); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", guessed, err)
+		}
+	}
+}
+
+func FuzzBeat(f *testing.F) {
+	f.Add(beatText(f))
+	f.Add("{}")
+	f.Add(`{"version":1,"program":"x","at":"9999-12-31T23:59:59Z","every":9223372036854775807,"started":"0001-01-01T00:00:00Z"}`)
+	w := New(Options{After: time.Hour, Again: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	f.Fuzz(func(t *testing.T, text string) {
+		b, err := parseBeat([]byte(text))
+		if err != nil {
+			return
+		}
+		if b.Program == "" || b.At.IsZero() || b.Every < 0 {
+			t.Errorf("%q is taken as %+v", text, b)
+		}
+		w.Heard(t.Context(), b) // whatever it says
+	})
+}
