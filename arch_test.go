@@ -67,12 +67,17 @@ var house = map[string]row{
 	"internal/plan":     {word, []string{"internal/decide", "internal/fleet", "internal/say"}},
 	"internal/savings":  {word, []string{"internal/fleet"}},
 	"internal/event":    {word, []string{"internal/fleet"}},
+	"internal/wording":  {word, []string{"internal/say"}},
 	"internal/workload": {word, []string{"internal/fleet", "internal/say", "internal/typo"}},
 
 	"internal/reservation": {word, []string{"internal/calendar", "internal/fleet", "internal/savings"}},
 
 	// Support.
 	"internal/buildinfo": {support, nil},
+
+	// What chat systems post, and how they are answered.
+	"internal/chatbot/wire": {support, []string{"internal/outbound"}},
+
 	"internal/clock":     {support, nil},
 	"internal/holiday":   {support, []string{"internal/outbound"}},
 	"internal/lifecycle": {support, nil},
@@ -90,19 +95,19 @@ var house = map[string]row{
 	"internal/cloud/cloudtest":          {suite, []string{"internal/cloud", "internal/fleet"}},
 	"internal/queue":                    {contract, nil},
 	"internal/queue/queuetest":          {suite, []string{"internal/queue"}},
-	"internal/notify/roomtest":          {suite, []string{"internal/fleet", "internal/notify", "internal/outbound"}},
+	"internal/notify/roomtest":          {suite, []string{"internal/fleet", "internal/notify", "internal/outbound", "internal/say"}},
 	"internal/store":                    {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy", "internal/say"}},
 	"internal/store/storetest":          {suite, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
 
 	// Stages.
 	"internal/config": {stage, []string{
 		"internal/calendar", "internal/clock", "internal/fleet", "internal/holiday", "internal/outbound", "internal/plan", "internal/policy", "internal/reservation", "internal/say", "internal/store",
-		"internal/typo", "internal/workload",
+		"internal/typo", "internal/wording", "internal/workload",
 	}},
 	"internal/discover": {stage, []string{"internal/cloud", "internal/fleet", "internal/say"}},
 	"internal/act":      {stage, []string{"internal/clock", "internal/cloud", "internal/decide", "internal/fleet", "internal/plan"}},
 	"internal/record":   {stage, []string{"internal/decide", "internal/fleet", "internal/plan", "internal/store"}},
-	"internal/notify":   {stage, []string{"internal/clock", "internal/decide", "internal/fleet", "internal/outbound", "internal/plan"}},
+	"internal/notify":   {stage, []string{"internal/calendar", "internal/clock", "internal/fleet", "internal/outbound", "internal/say", "internal/wording", "internal/store"}},
 
 	// The program.
 	"internal/pass": {program, []string{
@@ -110,7 +115,9 @@ var house = map[string]row{
 		"internal/fleet", "internal/notify", "internal/plan", "internal/policy", "internal/record", "internal/say", "internal/store",
 	}},
 
-	"internal/capacity": {program, []string{"internal/clock", "internal/cloud", "internal/fleet", "internal/notify", "internal/reservation", "internal/store"}},
+	"internal/capacity": {program, []string{"internal/clock", "internal/cloud", "internal/fleet", "internal/notify", "internal/reservation", "internal/say", "internal/store"}},
+
+	"internal/watch": {program, []string{"internal/clock", "internal/notify", "internal/say"}},
 
 	"internal/run": {program, []string{
 		"internal/act", "internal/calendar", "internal/clock", "internal/cloud", "internal/decide", "internal/discover", "internal/fleet", "internal/plan",
@@ -118,32 +125,36 @@ var house = map[string]row{
 	}},
 
 	// Implementations.
-	"internal/awssim":          {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},
-	"internal/capacity/table":  {implementation, []string{"internal/clock"}},
-	"internal/cloud/aws":       {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet", "internal/say"}},
-	"internal/cloud/aws/kinds": {implementation, []string{"internal/cloud", "internal/fleet", "internal/say"}},
-	"internal/notify/logs":     {implementation, []string{"internal/notify"}},
-	"internal/notify/sns":      {implementation, []string{"internal/cloud", "internal/notify"}},
-	"internal/notify/dingtalk": {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/discord":  {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/jandi":    {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/lark":     {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/slack":    {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/teams":    {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/wecom":    {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/notify/webhook":  {implementation, []string{"internal/notify", "internal/outbound"}},
-	"internal/oidc":            {implementation, []string{"internal/access", "internal/clock", "internal/pagepath"}},
-	"internal/queue/local":     {implementation, []string{"internal/queue"}},
-	"internal/queue/sqs":       {implementation, []string{"internal/cloud", "internal/queue"}},
-	"internal/store/memory":    {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
-	"internal/store/sqlstore":  {implementation, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
+	"internal/awssim":             {implementation, []string{"internal/calendar", "internal/clock", "internal/fleet"}},
+	"internal/capacity/table":     {implementation, []string{"internal/clock"}},
+	"internal/cloud/aws":          {implementation, []string{"internal/clock", "internal/cloud", "internal/cloud/aws/kinds", "internal/fleet", "internal/say"}},
+	"internal/cloud/aws/kinds":    {implementation, []string{"internal/cloud", "internal/fleet", "internal/say"}},
+	"internal/notify/logs":        {implementation, []string{"internal/notify"}},
+	"internal/notify/sns":         {implementation, []string{"internal/cloud", "internal/notify"}},
+	"internal/notify/dingtalk":    {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/discord":     {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/email":       {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/eventbridge": {implementation, []string{"internal/cloud", "internal/notify", "internal/outbound"}},
+	"internal/notify/jandi":       {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/lark":        {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/slack":       {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/teams":       {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/wecom":       {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/notify/webhook":     {implementation, []string{"internal/notify", "internal/outbound"}},
+	"internal/oidc":               {implementation, []string{"internal/access", "internal/clock", "internal/pagepath"}},
+	"internal/queue/local":        {implementation, []string{"internal/queue"}},
+	"internal/queue/sqs":          {implementation, []string{"internal/cloud", "internal/queue"}},
+	"internal/store/memory":       {implementation, []string{"internal/decide", "internal/fleet", "internal/store"}},
+	"internal/store/sqlstore":     {implementation, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
 
 	// Surfaces, and the one thing they ask.
 	"internal/service": {program, []string{
 		"internal/access", "internal/buildinfo", "internal/calendar", "internal/clock", "internal/cloud", "internal/config", "internal/decide", "internal/fleet",
-		"internal/holiday", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/run", "internal/savings", "internal/say", "internal/store", "internal/typo", "internal/workload",
+		"internal/holiday", "internal/notify", "internal/pass", "internal/plan", "internal/policy", "internal/reservation", "internal/run", "internal/savings", "internal/say", "internal/store", "internal/typo", "internal/workload",
 	}},
-	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/fleet", "internal/pagepath", "internal/say", "internal/service", "internal/store"}},
+	"internal/httpapi": {surface, []string{"internal/access", "internal/buildinfo", "internal/calendar", "internal/chatbot/wire", "internal/fleet", "internal/pagepath", "internal/say", "internal/service", "internal/store"}},
+
+	"internal/chatbot": {surface, []string{"internal/access", "internal/calendar", "internal/chatbot/wire", "internal/decide", "internal/fleet", "internal/say", "internal/service", "internal/store", "internal/typo"}},
 
 	"internal/migrate": {surface, []string{"internal/fleet", "internal/typo"}},
 
@@ -154,12 +165,12 @@ var house = map[string]row{
 
 	// Wiring.
 	"internal/app": {wiring, []string{
-		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/capacity", "internal/capacity/table", "internal/clock", "internal/cloud", "internal/cloud/aws",
+		"internal/access", "internal/act", "internal/awssim", "internal/buildinfo", "internal/calendar", "internal/capacity", "internal/capacity/table", "internal/chatbot", "internal/chatbot/wire", "internal/clock", "internal/cloud", "internal/cloud/aws",
 		"internal/cloud/aws/kinds", "internal/config", "internal/decide", "internal/discover", "internal/event", "internal/fleet", "internal/holiday", "internal/httpapi",
-		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/dingtalk", "internal/notify/discord", "internal/notify/jandi",
+		"internal/lifecycle", "internal/metrics", "internal/notify", "internal/notify/dingtalk", "internal/notify/discord", "internal/notify/email", "internal/notify/eventbridge", "internal/notify/jandi",
 		"internal/notify/lark", "internal/notify/logs", "internal/notify/slack", "internal/notify/sns", "internal/notify/teams", "internal/notify/webhook", "internal/notify/wecom", "internal/oidc", "internal/outbound", "internal/pass", "internal/plan", "internal/policy",
 		"internal/probe", "internal/queue", "internal/queue/sqs", "internal/record", "internal/reservation", "internal/run", "internal/savings", "internal/say", "internal/service",
-		"internal/store", "internal/store/memory", "internal/store/sqlstore", "internal/workload", "web",
+		"internal/store", "internal/store/memory", "internal/store/sqlstore", "internal/watch", "internal/wording", "internal/workload", "web",
 	}},
 
 	// The command line.

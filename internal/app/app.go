@@ -20,6 +20,7 @@ import (
 	"dayshift/internal/notify"
 	"dayshift/internal/notify/logs"
 	"dayshift/internal/pass"
+	"dayshift/internal/say"
 	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 	"dayshift/internal/store/sqlstore"
@@ -33,12 +34,14 @@ type App struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Metrics *metrics.Set
-	// Senders are told everything, beside the channels of the configuration.
-	Senders []notify.Sender
+	// Receivers are told everything, beside the channels of the configuration.
+	Receivers []notify.Receiver
 
-	boxes       *outboxes // of the channels of the configuration
-	text        []byte    // the configuration, where it is built in and no file
-	revision    int64     // of the objects in Config
+	office *notify.Office // of the channels of the configuration
+	// saved says what was saved, for digests, see notify.Digest; nil: nobody counts.
+	saved       func(ctx context.Context, from, to time.Time) (say.Text, error)
+	text        []byte // the configuration, where it is built in and no file
+	revision    int64  // of the objects in Config
 	transport   http.RoundTripper
 	credentials map[fleet.AccountID]aws.Credentials
 	tables      *tables
@@ -57,29 +60,30 @@ const (
 // Open wires the program for a configuration: its store and its cloud. It makes
 // no call to AWS. The caller closes the App.
 func Open(ctx context.Context, loaded *config.Loaded, log *slog.Logger, access Access) (*App, error) {
-	a := &App{tables: &tables{}, Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Senders: []notify.Sender{logs.Channel{Logger: log}}, boxes: &outboxes{}}
+	a := &App{tables: &tables{}, Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(), Receivers: []notify.Receiver{notify.Direct{Sender: logs.Channel{Logger: log}}}}
 	var err error
 	if a.Store, err = openStore(ctx, loaded.Store, access); err != nil {
 		return nil, err
 	}
+	a.office = a.newOffice(a.Store)
 	err = a.adopt(ctx)
 	if err == nil {
 		a.Cloud, err = a.cloud(a.Config, nil)
 	}
-	var channels map[string]made
+	var channels map[string]notify.Channel
 	if err == nil {
 		channels, err = a.channels(a.Config, a.Cloud)
 	}
 	if err != nil {
 		return nil, errors.Join(err, a.Store.Close())
 	}
-	a.boxes.use(channels, a.outboxOptions()) //nolint:contextcheck // a channel that goes has a time of its own to end
+	a.office.Use(channels, lastTry) //nolint:contextcheck // a channel that goes has a time of its own to end
 	return a, nil
 }
 
 // Close tries what waits for channels once more, and gives back the store.
 func (a *App) Close() error {
-	a.boxes.close()
+	a.closeOffice()
 	a.tables.Close()
 	return a.Store.Close()
 }
@@ -133,9 +137,9 @@ func (a *App) Pass(trigger string, scopes []fleet.Scope) *pass.Pass {
 		Cloud: a.Cloud, Finder: a.Cloud, Windows: a.Cloud, Snapshots: a.Cloud, Alarms: a.Cloud, Health: a.Cloud, Estimator: a.Cloud, Store: a.Store, Clock: a.Clock,
 		Book: &a.Config.Book, Limits: a.Config.Limits, Config: a.Config.Fingerprint(),
 		Scopes: scopes, All: len(scopes) == len(a.Config.Scopes), Trigger: trigger, Log: a.Log,
-		Resync:  time.Duration(a.Config.Config.ResyncInterval),
-		Tags:    pass.TagOptions{LastAction: a.Config.Config.Tags.LastAction, Error: a.Config.Config.Tags.Error},
-		Senders: a.senders(),
+		Resync:    time.Duration(a.Config.Config.ResyncInterval),
+		Tags:      pass.TagOptions{LastAction: a.Config.Config.Tags.LastAction, Error: a.Config.Config.Tags.Error},
+		Receivers: a.receivers(),
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 func (a *App) lookAtCapacity() *capacity.Look {
 	reserver := a.Cloud.Reserver()
 	return &capacity.Look{
-		Cloud: reserver, Types: reserver, Groups: reserver, Store: a.Store, Clock: a.Clock, Log: a.Log, Senders: a.senders(),
+		Cloud: reserver, Types: reserver, Groups: reserver, Store: a.Store, Clock: a.Clock, Log: a.Log, Receivers: a.receivers(),
 		Reservations: a.Config.Reservations, Rules: a.Config.Capacity, Observe: a.Config.Config.Observe, Table: a.tables.of(a),
 	}
 }

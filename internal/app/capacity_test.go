@@ -289,13 +289,13 @@ func TestFault41AnswersOfAWS(t *testing.T) {
 		attempts int // to buy, in the first look
 	}{
 		"no capacity":                       {awssim.Fault{Kind: awssim.FaultError, Code: "InsufficientInstanceCapacity"}, reservation.Short, "37 of 37 missing: there is no room", notify.ReservationShort, 4},
-		"the limit of the account":          {awssim.Fault{Kind: awssim.FaultError, Code: "InstanceLimitExceeded"}, reservation.Short, "37 of 37 missing", notify.ReservationShort, 4},
-		"the limit of vCPUs":                {awssim.Fault{Kind: awssim.FaultError, Code: "VcpuLimitExceeded"}, reservation.Short, "37 of 37 missing", notify.ReservationShort, 4},
+		"the limit of the account":          {awssim.Fault{Kind: awssim.FaultError, Code: "InstanceLimitExceeded"}, reservation.Short, "in 111122223333/ap-northeast-1: insufficient capacity: a limit of the account (InstanceLimitExceeded", notify.ReservationShort, 4},
+		"the limit of vCPUs":                {awssim.Fault{Kind: awssim.FaultError, Code: "VcpuLimitExceeded"}, reservation.Short, "a limit of the account (VcpuLimitExceeded", notify.ReservationShort, 4},
 		"the limit of reservations":         {awssim.Fault{Kind: awssim.FaultError, Code: "ReservationCapacityExceeded"}, reservation.Short, "37 of 37 missing", notify.ReservationShort, 4},
 		"it may not":                        {awssim.Fault{Kind: awssim.FaultDenied}, reservation.Trouble, "ec2:CreateCapacityReservation", notify.ReservationFailed, 1},
 		"too many requests":                 {awssim.Fault{Kind: awssim.FaultThrottle}, reservation.Trouble, "rate limit", "", 0},
 		"the region is off":                 {awssim.Fault{Kind: awssim.FaultNotOptedIn}, reservation.Trouble, "the region is not enabled", notify.ReservationFailed, 1},
-		"the type is not offered there":     {awssim.Fault{Kind: awssim.FaultError, Code: "Unsupported"}, reservation.Short, "37 of 37 missing", notify.ReservationShort, 1},
+		"the type is not offered there":     {awssim.Fault{Kind: awssim.FaultError, Code: "Unsupported"}, reservation.Short, "37 of 37 missing: ap-northeast-1c/r5b.2xlarge: reserve 10 of r5b.2xlarge", notify.ReservationShort, 1},
 		"AWS finds the end in the past":     {awssim.Fault{Kind: awssim.FaultError, Code: "InvalidParameterValue", Message: "The end date must be in the future"}, reservation.Short, "37 of 37 missing", notify.ReservationShort, 1},
 		"AWS is out of order":               {awssim.Fault{Kind: awssim.FaultError, Code: "InternalError"}, reservation.Trouble, "InternalError", "", 1},
 		"nobody can tell what became of it": {awssim.Fault{Kind: awssim.FaultReset, Applied: true}, reservation.Trouble, "reserve 10 of r5b.2xlarge", "", 1},

@@ -1,12 +1,7 @@
 package app
 
 import (
-	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"sync"
-	"time"
 
 	"dayshift/internal/buildinfo"
 	"dayshift/internal/cloud"
@@ -14,6 +9,8 @@ import (
 	"dayshift/internal/notify"
 	"dayshift/internal/notify/dingtalk"
 	"dayshift/internal/notify/discord"
+	"dayshift/internal/notify/email"
+	"dayshift/internal/notify/eventbridge"
 	"dayshift/internal/notify/jandi"
 	"dayshift/internal/notify/lark"
 	"dayshift/internal/notify/slack"
@@ -24,54 +21,67 @@ import (
 	"dayshift/internal/outbound"
 )
 
-// lastTry is how long channels may take, all of them together, for what waits
-// when the program ends, or when their section of the configuration does.
-const lastTry = 10 * time.Second
-
-// outboxes are the channels of the configuration, each with what waits for it. A nil one has none and takes none.
-type outboxes struct {
-	mu     sync.Mutex
-	byName map[string]*notify.Outbox
-	ending sync.WaitGroup // of channels that were removed
+// messenger takes messages for topics and buses.
+type messenger interface {
+	cloud.Publisher
+	cloud.EventBus
 }
 
-// made is a channel as the configuration has it.
-type made struct {
-	sender notify.Sender
-	filter notify.Filter
+// channel makes a channel of a configuration. It sends nothing.
+func (a *App) channel(loaded *config.Loaded, name string, publisher messenger) (notify.Channel, error) {
+	c := loaded.Config.Channels[name]
+	var m notify.Channel
+	m.Filter.Schedules, m.Filter.Workloads = c.Schedules, c.Workloads
+	for _, kind := range c.Kinds {
+		m.Filter.Kinds = append(m.Filter.Kinds, notify.Kind(kind))
+	}
+	switch c.Type {
+	case config.SNSChannel:
+		m.Sender, m.By = &sns.Channel{Label: name, Publisher: publisher, Topic: c.Topic}, notify.ByKind
+	case config.EventBridgeChannel:
+		m.Sender, m.By = &eventbridge.Channel{Label: name, Bus: publisher, ARN: c.Bus, Now: wall.Now}, notify.ByKind
+	case config.EmailChannel:
+		mail, err := email.New(email.Options{
+			Name: name, Server: c.SMTP, Implicit: c.ImplicitTLS(), Username: c.Username, Password: c.Password.Reveal(), From: c.From, To: c.To,
+			AllowPrivate: c.AllowPrivate, Now: wall.Now,
+		})
+		if err != nil {
+			return notify.Channel{}, err
+		}
+		m.Sender = mail
+	case config.WebhookChannel:
+		headers := map[string]string{}
+		for header, value := range c.Headers {
+			headers[header] = value.Reveal()
+		}
+		hook, err := webhook.New(webhook.Options{
+			Name:        name,
+			PostOptions: posts(c),
+			Secret:      c.Secret.Reveal(), Previous: c.PreviousSecret.Reveal(), Headers: headers,
+		})
+		if err != nil {
+			return notify.Channel{}, err
+		}
+		m.Sender, m.By = hook, notify.ByKind
+	default:
+		room, err := roomOf(name, c)
+		if err != nil {
+			return notify.Channel{}, err
+		}
+		m.Sender = room
+	}
+	m.Words = wordsOf(loaded, c)
+	a.when(&m, loaded.Tellings[name])
+	return m, nil
 }
 
 // channels makes the channels of a configuration, the topics of its workloads among them. It sends nothing.
-func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[string]made, error) {
-	list := map[string]made{}
-	for name, c := range loaded.Config.Channels {
-		m := made{filter: notify.Filter{Schedules: c.Schedules, Workloads: c.Workloads}}
-		for _, kind := range c.Kinds {
-			m.filter.Kinds = append(m.filter.Kinds, notify.Kind(kind))
-		}
-		switch c.Type {
-		case config.SNSChannel:
-			m.sender = &sns.Channel{Label: name, Publisher: publisher, Topic: c.Topic}
-		case config.WebhookChannel:
-			headers := map[string]string{}
-			for header, value := range c.Headers {
-				headers[header] = value.Reveal()
-			}
-			hook, err := webhook.New(webhook.Options{
-				Name:        name,
-				PostOptions: posts(c),
-				Secret:      c.Secret.Reveal(), Previous: c.PreviousSecret.Reveal(), Headers: headers,
-			})
-			if err != nil {
-				return nil, err
-			}
-			m.sender = hook
-		default:
-			room, err := roomOf(name, c)
-			if err != nil {
-				return nil, err
-			}
-			m.sender = room
+func (a *App) channels(loaded *config.Loaded, publisher messenger) (map[string]notify.Channel, error) {
+	list := map[string]notify.Channel{}
+	for name := range loaded.Config.Channels {
+		m, err := a.channel(loaded, name, publisher)
+		if err != nil {
+			return nil, err
 		}
 		list[name] = m
 	}
@@ -81,8 +91,9 @@ func (a *App) channels(loaded *config.Loaded, publisher cloud.Publisher) (map[st
 		}
 		name := "topic " + w.Topic // no channel of the configuration has a blank in its name
 		m := list[name]
-		m.sender = &sns.Channel{Label: name, Publisher: publisher, Topic: w.Topic}
-		m.filter.Workloads = append(m.filter.Workloads, w.Name)
+		m.Sender, m.By = &sns.Channel{Label: name, Publisher: publisher, Topic: w.Topic}, notify.ByKind
+		m.Words = wordsOf(loaded, config.Channel{})
+		m.Filter.Workloads = append(m.Filter.Workloads, w.Name)
 		list[name] = m
 	}
 	return list, nil
@@ -94,10 +105,16 @@ func posts(c config.Channel) outbound.PostOptions {
 }
 
 // roomOf makes a channel to a room of a chat system.
-func roomOf(name string, c config.Channel) (*notify.Room, error) {
+func roomOf(name string, c config.Channel) (notify.Sender, error) {
 	switch c.Type {
 	case config.SlackChannel:
-		return slack.New(name, posts(c))
+		pressed := c.Chat != ""
+		if token := c.Token.Reveal(); token != "" {
+			options := posts(c)
+			options.URL = slack.PostMessage
+			return slack.NewBot(name, options, token, c.Channel, pressed)
+		}
+		return slack.New(name, posts(c), pressed)
 	case config.TeamsChannel:
 		return teams.New(name, posts(c))
 	case config.DiscordChannel:
@@ -113,78 +130,3 @@ func roomOf(name string, c config.Channel) (*notify.Room, error) {
 	}
 	return nil, fmt.Errorf("channel %s: there is no type %q", name, c.Type)
 }
-
-// use replaces the channels whole: what waits for one of the same name goes to
-// the new one, and one that is no longer there tries what waits once more.
-func (o *outboxes) use(list map[string]made, options notify.OutboxOptions) {
-	if o == nil {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for name, box := range o.byName {
-		if _, stays := list[name]; stays {
-			continue
-		}
-		delete(o.byName, name)
-		o.ending.Go(func() { closeAll(box) })
-	}
-	for name, m := range list {
-		if box := o.byName[name]; box != nil {
-			box.Use(m.sender, m.filter)
-			continue
-		}
-		if o.byName == nil {
-			o.byName = map[string]*notify.Outbox{}
-		}
-		o.byName[name] = notify.NewOutbox(name, m.sender, m.filter, options)
-	}
-}
-
-// senders are the channels, by name.
-func (o *outboxes) senders() []notify.Sender {
-	if o == nil {
-		return nil
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var list []notify.Sender
-	for _, name := range slices.Sorted(maps.Keys(o.byName)) {
-		list = append(list, o.byName[name])
-	}
-	return list
-}
-
-// close ends the channels.
-func (o *outboxes) close() {
-	if o == nil {
-		return
-	}
-	o.mu.Lock()
-	boxes := slices.Collect(maps.Values(o.byName))
-	o.byName = nil
-	o.mu.Unlock()
-	closeAll(boxes...)
-	o.ending.Wait()
-}
-
-func closeAll(boxes ...*notify.Outbox) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), lastTry, fmt.Errorf("it was not taken within %s before the end", lastTry))
-	defer cancel()
-	var group sync.WaitGroup
-	for _, box := range boxes {
-		group.Go(func() { box.Close(ctx) })
-	}
-	group.Wait()
-}
-
-// outboxOptions are what channels work with, whichever configuration they are of.
-func (a *App) outboxOptions() notify.OutboxOptions {
-	return notify.OutboxOptions{
-		Clock: wall, Log: a.Log,
-		Count: func(channel string, result notify.Result) { a.Metrics.Notification(channel, string(result)) },
-	}
-}
-
-// senders are all whom people are told through: the log, and the channels of the configuration.
-func (a *App) senders() []notify.Sender { return slices.Concat(a.Senders, a.boxes.senders()) }

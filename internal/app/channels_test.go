@@ -80,7 +80,7 @@ func hook(name, url, more string) string {
 	return fmt.Sprintf("  %s: {type: webhook, url: %q, secret: an-example-of-a-secret, allow_private: true%s}\n", name, url, more)
 }
 
-var aStop = notify.Group([]notify.Event{{Kind: notify.Stopping, Schedule: "office", Ref: fleet.Ref{ID: "i-1"}}, {Kind: notify.Failed, Schedule: "shop", Text: "no"}})
+var aStop = []notify.Event{{Kind: notify.Stopping, Schedule: "office", Ref: fleet.Ref{ID: "i-1"}}, {Kind: notify.Failed, Schedule: "shop", Text: say.Raw("no")}}
 
 // TestChannelsOfTheConfiguration: each gets what it asks for, and the end of the program does not lose what waits.
 func TestChannelsOfTheConfiguration(t *testing.T) {
@@ -99,11 +99,11 @@ func TestChannelsOfTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if senders := a.senders(); len(senders) != 4 || senders[0].Name() != "log" || senders[1].Name() != "all" {
-		t.Fatalf("senders %v", senders)
+	if told := a.receivers(); len(told) != 2 || told[0].Name() != "log" {
+		t.Fatalf("told are %v", told)
 	}
 	began := time.Now()
-	if err := notify.Send(t.Context(), a.senders(), aStop); err != nil || time.Since(began) > 5*time.Second {
+	if err := notify.Tell(t.Context(), a.receivers(), aStop); err != nil || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
 	if err := a.Close(); err != nil {
@@ -163,8 +163,9 @@ func TestRoomsOfTheConfiguration(t *testing.T) {
 	if err != nil || len(list) != len(marks) {
 		t.Fatal(list, err)
 	}
+	notice := notify.Group(aStop, notify.ByKind)[0]
 	for kind, m := range list {
-		if err := m.sender.Send(t.Context(), aStop[0]); err != nil {
+		if err := m.Send(t.Context(), m.Words.Message(&notice)); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 		if !strings.Contains(posted[kind], marks[kind]) || !strings.Contains(posted[kind], "Could not act on 1 resource") {
@@ -178,12 +179,12 @@ func TestReloadReplacesChannels(t *testing.T) {
 	before, after, other := newReceiver(t, true), newReceiver(t, false), newReceiver(t, false)
 	text := officeConfig + "channels:\n" + hook("ops", before.URL, "") + hook("other", other.URL, "")
 	d := newDaemon(t, text, memory.New(), officeSim(t))
-	d.boxes = &outboxes{}
-	t.Cleanup(d.boxes.close)
+	d.office = d.newOffice(d.Store)
+	t.Cleanup(d.closeOffice)
 	if err := d.take(d.Config); err != nil {
 		t.Fatal(err)
 	}
-	if err := notify.Send(t.Context(), d.senders(), aStop); err != nil {
+	if err := notify.Tell(t.Context(), d.receivers(), aStop); err != nil {
 		t.Fatal(err)
 	}
 	other.awaits(t, 2)
@@ -192,10 +193,7 @@ func TestReloadReplacesChannels(t *testing.T) {
 		t.Fatalf("not taken: %s", d.Ready().Detail)
 	}
 	after.awaits(t, 2)
-	if senders := d.senders(); len(senders) != 2 || senders[0].Name() != "ops" || senders[1].Name() != "topic" {
-		t.Errorf("senders %v", senders)
-	}
-	if err := notify.Send(t.Context(), d.senders()[:1], aStop); err != nil {
+	if err := notify.Tell(t.Context(), d.receivers(), aStop); err != nil {
 		t.Fatal(err)
 	}
 	if took := after.awaits(t, 3); len(took) != 3 || took[2].Kind != notify.Stopping {
@@ -208,6 +206,8 @@ func TestReloadReplacesChannels(t *testing.T) {
 
 // throttled is a publisher that takes the second try.
 type throttled struct {
+	cloud.EventBus // there is none
+
 	mu    sync.Mutex
 	tries []string
 }
@@ -236,18 +236,19 @@ func TestTheTopicOfAWorkloadIsAChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		a := &App{Config: loaded, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Clock: clock.Real{}, boxes: &outboxes{}}
+		a := &App{Config: loaded, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Clock: clock.Real{}}
+		a.office = a.newOffice(nil)
 		publisher := &throttled{}
 		channels, err := a.channels(loaded, publisher)
 		if err != nil || len(channels) != 1 {
 			t.Fatalf("%v, %v", channels, err)
 		}
-		a.boxes.use(channels, a.outboxOptions())
+		a.office.Use(channels, lastTry)
 		for _, name := range []string{"lab", "shop"} {
 			a.tellWorkload(t.Context(), run.Notice{Workload: name, Message: workload.Message{About: workload.ToldEnded, Text: say.Raw(name + " is done").Kept()}, At: time.Now()})
 		}
 		time.Sleep(10 * time.Minute)
-		closeAll(a.boxes.byName["topic "+topic])
+		a.closeOffice()
 		publisher.mu.Lock()
 		defer publisher.mu.Unlock()
 		if len(publisher.tries) != 2 || publisher.tries[0] != publisher.tries[1] || !strings.HasPrefix(publisher.tries[1], topic) || !strings.Contains(publisher.tries[1], "shop is done") {

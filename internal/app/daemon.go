@@ -21,6 +21,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/httpapi"
 	"dayshift/internal/lifecycle"
+	"dayshift/internal/notify"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/record"
@@ -66,6 +67,9 @@ type Daemon struct {
 	leader *leader
 	agenda *agenda
 	rests  pass.Rests
+	chats  *chats
+	// posts takes what goes to chat systems; nil: postLater.
+	posts func(ctx context.Context, address string, body []byte) error
 
 	mu       sync.Mutex // guards App's Config and Cloud, which a reload replaces whole
 	known    pass.Known
@@ -82,9 +86,13 @@ type Daemon struct {
 	board *service.Board // nil before Serve
 	page  page
 
-	runs      *run.Driver // of workloads, during a term
-	waits     waiting     // the configuration that waits for a person
-	reloading sync.Mutex  // one reload at a time: what was read earlier must not replace what was read later
+	runs      *run.Driver      // of workloads, during a term
+	waits     waiting          // the configuration that waits for a person
+	reloading sync.Mutex       // one reload at a time: what was read earlier must not replace what was read later
+	deciding  sync.Mutex       // one look at a time at what people are to be told of their decisions
+	soon      map[string]int64 // versions of overrides whose near end was noticed; of watch alone
+
+	objectsSeen int64 // the last row of a changed object that a reload has looked at
 
 	changed chan struct{} // holds one token when reservations are to be looked at
 
@@ -103,6 +111,7 @@ func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	d.turned.Store(wall.Now().UnixNano())
 	d.Metrics.Reload(true, wall.Now())
 	d.open()
+	d.saved = d.savedSaid
 
 	if d.FirstKey != nil {
 		if err := d.firstKey(ctx); err != nil {
@@ -120,6 +129,8 @@ func (d *Daemon) Serve(ctx context.Context, addr string) error {
 	group.Go("board", d.boards)
 	group.Go("record", d.tail)
 	group.Go("gate", d.page.gate.Tend)
+	group.Go("heartbeat", d.heartbeat)
+	group.Go("chats", d.chats.bot.Follow)
 	if d.Listening != nil {
 		d.Listening(public.String())
 	}
@@ -158,6 +169,7 @@ func (d *Daemon) lead(ctx context.Context) error {
 // term makes passes until the lease is lost or ctx ends, waits for those under
 // way and gives the lease up.
 func (d *Daemon) term(ctx context.Context) (lost error) {
+	d.turned.Store(wall.Now().UnixNano()) // who stood by turned no loop
 	d.Metrics.Leader(true)
 	d.Log.InfoContext(ctx, "holding the lease", slog.Int64("term", d.leader.Lease().Term))
 	d.event(ctx, store.EventDaemon, "leader", fmt.Sprintf("this process acts now (term %d)", d.leader.Lease().Term))
@@ -174,13 +186,19 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 			end(err)
 		}
 	}()
+	ended := d.deliver(ctx)
 	if d.revised(passing) { // what people decided a moment ago counts from the first pass on
 		d.reload(passing, false)
 	}
+	d.hearDecisions(passing)
+	d.reloading.Lock()
+	d.changers(passing) // whoever changed what is in force already
+	d.reloading.Unlock()
 	d.mu.Lock()
 	d.agenda.set(d.Config.Scopes, time.Duration(d.Config.Config.ResyncInterval), d.Clock.Now())
 	d.mu.Unlock()
 	d.passes.Go(func() { d.heed(passing) })
+	d.passes.Go(func() { d.sendAgain(passing) })
 	d.passes.Go(func() { d.calendars(passing) })
 	d.passes.Go(func() { d.hear(passing) })
 	d.passes.Go(func() { d.accounts(passing) })
@@ -188,6 +206,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 	d.passes.Go(func() { d.orchestrate(passing, end) })
 	d.loop(passing)
 	d.passes.Wait()
+	ended()
 	stopRenewing()
 	<-renewed
 	end(nil)
@@ -503,7 +522,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	defer signal.Stop(hangup)
 	ticker := time.NewTicker(reloadPoll) //nolint:forbidigo // a look at a file decides nothing
 	defer ticker.Stop()
-	seen, again := d.marks(), false
+	seen, again, heard := d.marks(), false, false
 	for {
 		hungUp := false
 		var waits told
@@ -519,10 +538,13 @@ func (d *Daemon) watch(ctx context.Context) error {
 		marks := d.marks()
 		changed := hungUp || again || !slices.EqualFunc(marks, seen, mark.same)
 		if changed || d.revised(ctx) {
-			again, seen = !d.reload(ctx, changed), marks
+			again, seen, heard = !d.reload(ctx, changed), marks, false
 		}
 		if waits.done != nil {
 			close(waits.done)
+		}
+		if !heard || d.endComes() {
+			heard = d.hearDecisions(ctx)
 		}
 	}
 }
@@ -583,7 +605,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	defer d.changedReservations()
 	defer d.asked()
 	d.mu.Lock()
-	before, cloud := d.Config, d.Cloud
+	before, cloud, refused := d.Config, d.Cloud, d.refused
 	d.mu.Unlock()
 	objects, revision, err := d.stored(ctx)
 	if err != nil {
@@ -606,7 +628,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	if err == nil {
 		cloud, err = d.cloud(next, cloud.Pacer())
 	}
-	var channels map[string]made
+	var channels map[string]notify.Channel
 	if err == nil {
 		channels, err = d.channels(next, cloud)
 	}
@@ -619,6 +641,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 		d.setRefused(err)
 		d.configured("refused", err.Error())
 		d.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
+		d.tellRefused(ctx, refused, err)
 		return true
 	}
 	if d.weigh(ctx, before, next, file) {
@@ -632,7 +655,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.mu.Lock()
 	d.Config, d.Cloud, d.revision, d.refused, d.waits = next, cloud, revision, say.Text{}, waiting{}
 	d.mu.Unlock()
-	d.boxes.use(channels, d.outboxOptions()) //nolint:contextcheck // a channel that goes has a time of its own to end
+	d.office.Use(channels, lastTry) //nolint:contextcheck // a channel that goes has a time of its own to end
 	for _, warning := range next.Warnings {
 		d.Log.WarnContext(ctx, "configuration", slog.String("warning", warning.Error()))
 	}
@@ -652,6 +675,7 @@ func (d *Daemon) reload(ctx context.Context, file bool) bool {
 	d.agenda.set(next.Scopes, time.Duration(next.Config.ResyncInterval), d.Clock.Now())
 	d.forget(before, next)
 	d.configured("taken", fmt.Sprintf("%d values changed", len(changes)))
+	d.tellChanges(ctx, changes, file)
 	return true
 }
 

@@ -54,7 +54,7 @@ func newDaemonOf(t *testing.T, text string, kept store.Store, sim *awssim.Cloud,
 		t.Fatal(err)
 	}
 	a := &App{
-		Config: loaded, Store: kept, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Senders: []notify.Sender{},
+		Config: loaded, Store: kept, Clock: clock.Real{}, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Receivers: []notify.Receiver{},
 		transport: sim.Transport(), credentials: keys,
 	}
 	if a.Cloud, err = a.cloud(loaded, nil); err != nil {

@@ -124,7 +124,7 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 	d := &demo{options: options, sim: sim, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
 	d.app = &App{
 		Config: loaded, text: text, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
-		Senders: []notify.Sender{d}, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
+		Receivers: []notify.Receiver{notify.Direct{Sender: d}}, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	for _, account := range loaded.Config.Accounts {
 		// The simulator takes a key of twelve digits for the account itself; the
@@ -405,7 +405,7 @@ func (d *demo) ask(ctx context.Context, deed deed) bool {
 	if err != nil {
 		return false
 	}
-	d.daemon.reload(ctx, false) // the next look by the wall is half a simulated hour away
+	d.daemon.Changed() // the next look by the wall is half a simulated hour away
 	return true
 }
 

@@ -100,7 +100,7 @@ func (h *house) open(kept store.Store) *App {
 		h.t.Fatal(err)
 	}
 	a := &App{
-		tables: &tables{}, Config: loaded, Store: kept, Clock: h.clock, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Senders: []notify.Sender{&h.told},
+		tables: &tables{}, Config: loaded, Store: kept, Clock: h.clock, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Receivers: []notify.Receiver{notify.Direct{Sender: &h.told}},
 		transport: h.sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	h.t.Cleanup(a.tables.Close)
@@ -177,10 +177,11 @@ func (h *house) begin(name string, parts func(d *Daemon) []func(context.Context)
 	d.leader.holder += name
 	ctx, cancel := context.WithCancel(h.t.Context())
 	l := &living{Daemon: d, store: kept, cancel: cancel, done: make(chan struct{})}
+	list := parts(d)
 	go func() {
 		defer close(l.done)
 		var running sync.WaitGroup
-		for _, part := range parts(d) {
+		for _, part := range list {
 			running.Go(func() {
 				if err := part(ctx); err != nil {
 					h.t.Error(err)

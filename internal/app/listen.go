@@ -43,6 +43,7 @@ func (d *Daemon) surface(local bool) (*httpapi.Surface, error) {
 	if _, err := d.page.people.of(d.inForce); err != nil {
 		return nil, err
 	}
+	options.Chats = d.chats
 	options.OIDC = func() httpapi.OIDC {
 		if provider := d.provider(); provider != nil {
 			return provider
@@ -164,17 +165,10 @@ func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr str
 		surface.Close()
 		return nil, errors.Join(err, listener.Close())
 	}
-	switch {
-	case loaded.Web.Cert != "":
-		keys := &certificates{cert: beside(loaded, loaded.Web.Cert), key: beside(loaded, loaded.Web.Key), log: d.Log}
-		if _, err := keys.present(); err != nil {
-			return fail(err)
-		}
-		server.TLSConfig = &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return keys.present() },
-		}
-	case !local && len(loaded.Web.Trusted) == 0:
+	if server.TLSConfig, err = encrypted(loaded, d.Log); err != nil {
+		return fail(err)
+	}
+	if server.TLSConfig == nil && !local && len(loaded.Web.Trusted) == 0 {
 		d.Log.WarnContext(ctx, "other machines can reach the page without TLS: keys and sessions cross the network for all to read; set tls, or trusted_proxies", slog.String("address", addr))
 	}
 	var metrics net.Listener
@@ -183,7 +177,10 @@ func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr str
 			return fail(fmt.Errorf("listen on %s for metrics: %w", where, err))
 		}
 	}
-	group.Go("HTTP surface", func(ctx context.Context) error { return serve(ctx, listener, server) })
+	group.Go("HTTP surface", func(ctx context.Context) error {
+		defer d.drain(ctx, surface)
+		return serve(ctx, listener, server)
+	})
 	if metrics != nil {
 		server := httpapi.NewServer(d.inside(loaded.Config.Pprof))
 		group.Go("metrics", func(ctx context.Context) error { return serve(ctx, metrics, server) })
@@ -230,6 +227,21 @@ func beside(loaded *config.Loaded, path string) string {
 		return path
 	}
 	return filepath.Join(filepath.Dir(loaded.File), path)
+}
+
+// encrypted is how what is served is encrypted; nil: it is not.
+func encrypted(loaded *config.Loaded, log *slog.Logger) (*tls.Config, error) {
+	if loaded.Web.Cert == "" {
+		return nil, nil //nolint:nilnil // no certificate is no error
+	}
+	keys := &certificates{cert: beside(loaded, loaded.Web.Cert), key: beside(loaded, loaded.Web.Key), log: log}
+	if _, err := keys.present(); err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return keys.present() },
+	}, nil
 }
 
 // certificates gives the certificate of two files, and reads them again when they change.

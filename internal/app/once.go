@@ -9,6 +9,7 @@ import (
 
 	"dayshift/internal/capacity"
 	"dayshift/internal/fleet"
+	"dayshift/internal/notify"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/service"
@@ -50,6 +51,12 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 		err = errors.Join(err, leader.release(context.WithoutCancel(ctx)))
 	}()
 	go func() { lost(leader.keep(keeping)) }()
+	a.office.Begin(leader.Lease, leader.MayAct) //nolint:contextcheck // it goes on until End, which lets it finish
+	defer func() {                              //nolint:contextcheck // what waits has a last try of its own
+		last, cancel := lastTry()
+		defer cancel()
+		a.office.End(last)
+	}()
 
 	if err := a.fetchCalendars(keeping, a.Config, newTimetable()); err != nil {
 		a.Log.WarnContext(ctx, "holiday calendars could not be fetched; their last good copies count", slog.Any("error", err))
@@ -62,6 +69,9 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 		return pass.Report{}, err
 	}
 	if err := a.take(a.Config); err != nil { //nolint:contextcheck // a channel that goes has a time of its own to end
+		return pass.Report{}, err
+	}
+	if err := a.tellDecisions(keeping, leader.Lease()); err != nil {
 		return pass.Report{}, err
 	}
 	run := func(trigger string, scopes []fleet.Scope) (pass.Report, error) {
@@ -133,7 +143,8 @@ func (a *App) Look(ctx context.Context, at time.Time, chains bool) (pass.Report,
 func (a *App) Service() *service.Service {
 	bounds := a.Config.Config.Overrides
 	return &service.Service{
-		Overrides: service.OverrideLimits{MaxDuration: time.Duration(bounds.MaxDuration), MaxPerWeek: bounds.MaxPerWeek},
+		Overrides: service.OverrideLimits{MaxDuration: time.Duration(bounds.MaxDuration), MaxPerWeek: bounds.MaxPerWeek, MaxStartsPerDay: bounds.MaxStartsPerDay},
 		Looker:    a, Foreseer: a, Estimator: a.Cloud, Book: &a.Config.Book, Store: a.Store, Now: a.Clock.Now, Config: a.Config, Assemble: a.Assemble, Matching: a.Matching,
+		Ways: func() (map[string]notify.Channel, error) { return a.channels(a.Config, a.Cloud) },
 	}
 }

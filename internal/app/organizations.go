@@ -356,7 +356,7 @@ func (a *App) take(loaded *config.Loaded) error {
 		return err
 	}
 	a.Config, a.Cloud = loaded, made
-	a.boxes.use(channels, a.outboxOptions())
+	a.office.Use(channels, lastTry)
 	return nil
 }
 

@@ -50,6 +50,7 @@ func (d *Daemon) open() {
 	d.page.looks = make(chan struct{}, 1)
 	d.page.events = &service.Events{}
 	d.page.gate = service.NewGate(service.GateOptions{Store: d.Store, Now: wall.Now, Stamp: d.Clock.Now, People: d.rules, Refused: d.Metrics.Refused})
+	d.chats = d.newChats()
 	d.board = service.NewBoard(service.BoardOptions{
 		Now: d.Clock.Now, Wall: wall.Now,
 		Scopes:   func() []fleet.Scope { return d.present().Config.Scopes },
@@ -59,6 +60,18 @@ func (d *Daemon) open() {
 		Begin:   func() { poke(d.page.begin) },
 		Changed: d.resourcesChanged,
 	})
+}
+
+// chatGrace is how long answers to chats that are on their way have when the program ends.
+const chatGrace = 5 * time.Second
+
+// drain lets answers to chats that are on their way come to their end.
+func (d *Daemon) drain(ctx context.Context, surface *httpapi.Surface) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), chatGrace)
+	defer cancel()
+	if err := surface.Drain(limited); err != nil {
+		d.Log.WarnContext(ctx, "some who asked in chats are not told what was done", slog.Any("error", err))
+	}
 }
 
 // firstKey makes the first key of a store that never had one.

@@ -126,7 +126,7 @@ func TestFault34ARegionThatIsOffIsQuiet(t *testing.T) {
 		kept := memory.New()
 		var told []notify.Message
 		d := newDaemon(t, strings.Replace(officeConfig, "5m", "1h", 1), kept, sim)
-		d.Senders = []notify.Sender{sender(func(m notify.Message) { told = append(told, m) })}
+		d.Receivers = []notify.Receiver{notify.Direct{Sender: sender(func(m notify.Message) { told = append(told, m) })}}
 		stop := lead(t, d)
 		until(t, "2027-03-06T10:00:00+09:00")
 		stop()
@@ -138,7 +138,7 @@ func TestFault34ARegionThatIsOffIsQuiet(t *testing.T) {
 			t.Errorf("%d calls in %d looks, want %d at most", made, len(found), most)
 		}
 		d = newDaemon(t, strings.Replace(officeConfig, "5m", "1h", 1), kept, sim)
-		d.Senders = []notify.Sender{sender(func(m notify.Message) { told = append(told, m) })}
+		d.Receivers = []notify.Receiver{notify.Direct{Sender: sender(func(m notify.Message) { told = append(told, m) })}}
 		stop = lead(t, d)
 		until(t, "2027-03-06T12:00:00+09:00")
 		stop()

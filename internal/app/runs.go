@@ -12,7 +12,6 @@ import (
 	"dayshift/internal/buildinfo"
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
-	"dayshift/internal/notify/webhook"
 	"dayshift/internal/outbound"
 	"dayshift/internal/probe"
 	"dayshift/internal/run"
@@ -57,29 +56,29 @@ func (a *App) prober(now func() *App) *probe.Prober {
 // sign gives the headers by which whoever is called by a hook or a veto knows that it is Dayshift: those of messages to webhooks.
 func (a *App) sign(id string, body []byte) map[string]string {
 	now := a.Clock.Now().Unix()
-	headers := map[string]string{webhook.IDHeader: id, webhook.TimestampHeader: strconv.FormatInt(now, 10)}
+	headers := map[string]string{outbound.IDHeader: id, outbound.TimestampHeader: strconv.FormatInt(now, 10)}
 	if secret := a.Config.Config.HookSecret.Reveal(); secret != "" {
-		headers[webhook.SignatureHeader] = webhook.Sign(secret, now, body)
+		headers[outbound.SignatureHeader] = outbound.Sign(secret, now, body)
 	}
 	return headers
 }
 
 // workloadKinds are the kinds of the messages of runs.
 var workloadKinds = map[workload.MessageKind]notify.Kind{
-	workload.ToldBegan: notify.WorkloadRun, workload.ToldEnded: notify.WorkloadRun, workload.ToldKept: notify.WorkloadKept,
-	workload.ToldForced: notify.WorkloadKept, workload.ToldWarning: notify.WorkloadKept, workload.ToldFailed: notify.WorkloadFailed,
+	workload.ToldBegan: notify.WorkloadRun, workload.ToldEnded: notify.WorkloadRun, workload.ToldKept: notify.Veto,
+	workload.ToldForced: notify.Veto, workload.ToldWarning: notify.WorkloadKept, workload.ToldFailed: notify.WorkloadFailed,
 	workload.ToldHalted: notify.WorkloadFailed, run.ToldStop: notify.StopWarning,
 }
 
-// tellTimeout bounds one message to one channel.
+// tellTimeout bounds one message to all channels.
 const tellTimeout = 30 * time.Second
 
 // tellWorkload gives people a message of a run, through the channels: that to the workload's own topic is one of them.
 func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 	limited, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	messages := notify.Group([]notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, Text: n.Text.String(), At: n.At}})
-	if err := notify.Send(limited, a.senders(), messages); err != nil {
+	events := []notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, Text: n.Text.Text, At: n.At}}
+	if err := notify.Tell(limited, a.receivers(), events); err != nil {
 		a.Log.WarnContext(ctx, "a message about a workload could not be sent", slog.String("workload", n.Workload), slog.Any("error", err))
 	}
 }

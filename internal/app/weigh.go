@@ -65,9 +65,6 @@ func (d *Daemon) weigh(ctx context.Context, before, next *config.Loaded, file bo
 	d.setWaits(waiting{fingerprint: next.Fingerprint(), why: why, since: now})
 	d.Log.WarnContext(ctx, "the changed configuration waits until somebody confirms it", slog.String("why", effect.Confirm.String()))
 	d.event(ctx, store.EventHeld, "surge", why.String())
-	messages := notify.Group([]notify.Event{{Kind: notify.ConfigWaits, Text: why.String(), At: now}})
-	if err := notify.Send(ctx, d.senders(), messages); err != nil {
-		d.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
-	}
+	d.tellPeople(ctx, notify.Event{Kind: notify.ConfigWaits, Text: why, At: now})
 	return true
 }

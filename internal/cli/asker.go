@@ -58,6 +58,13 @@ type asker interface {
 	Reservation(ctx context.Context, name string) (service.ReservationStatus, error)
 	ApproveReservation(ctx context.Context, request service.ApprovalRequest) (service.ApprovalAnswer, error)
 
+	Channels(ctx context.Context) (service.Channels, error)
+	Channel(ctx context.Context, name string) (service.Channel, error)
+	Deliveries(ctx context.Context, query service.DeliveryQuery) (service.DeliveryList, error)
+	PreviewMessage(ctx context.Context, request service.PreviewRequest) (service.MessagePreview, error)
+	TestChannel(ctx context.Context, test service.ChannelTest) (service.ChannelTestAnswer, error)
+	SendAgain(ctx context.Context, request service.AgainRequest) (service.AgainAnswer, error)
+
 	Workloads(ctx context.Context) (service.WorkloadList, error)
 	WorkloadStatus(ctx context.Context, name string) (service.WorkloadStatus, error)
 	WorkloadRuns(ctx context.Context, name string, limit int) (service.WorkloadRuns, error)
@@ -324,6 +331,32 @@ func (l local) ApproveReservation(ctx context.Context, request service.ApprovalR
 	return l.Service().ApproveReservation(ctx, request)
 }
 
+func (l local) Channels(ctx context.Context) (service.Channels, error) {
+	return l.Service().Channels(ctx)
+}
+
+func (l local) Channel(ctx context.Context, name string) (service.Channel, error) {
+	return l.Service().Channel(ctx, name)
+}
+
+func (l local) Deliveries(ctx context.Context, query service.DeliveryQuery) (service.DeliveryList, error) {
+	return l.Service().Deliveries(ctx, query)
+}
+
+func (l local) PreviewMessage(ctx context.Context, request service.PreviewRequest) (service.MessagePreview, error) {
+	return l.Service().PreviewMessage(ctx, request)
+}
+
+func (l local) TestChannel(ctx context.Context, test service.ChannelTest) (service.ChannelTestAnswer, error) {
+	test.Author = person()
+	return l.Service().TestChannel(ctx, test)
+}
+
+func (l local) SendAgain(ctx context.Context, request service.AgainRequest) (service.AgainAnswer, error) {
+	request.Author = person()
+	return l.Service().SendAgain(ctx, request)
+}
+
 func (l local) Workloads(ctx context.Context) (service.WorkloadList, error) {
 	return l.Service().Workloads(ctx)
 }
@@ -462,6 +495,7 @@ func (r remote) Diff(ctx context.Context, file string, _ func([]config.Fault)) (
 var alone = map[string]string{
 	"demo":       "it is a server, with a cloud of its own",
 	"serve":      "it is the server",
+	"watch":      "the server comes to it, by its heartbeat",
 	"sim":        "it is a cloud, and knows nothing of Dayshift",
 	"eval":       "it needs nothing but the question",
 	"validate":   "it checks the file here; what a server would make of another file says dayshift diff",

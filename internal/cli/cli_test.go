@@ -229,6 +229,10 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"activity", "--limit", "0"}, exitUsage, "--limit 0: give at least 1"},
 		{[]string{"sim", "--limits", "some"}, exitUsage, "--limits some is unknown"},
 		{[]string{"demo", "--days", "-1"}, exitUsage, "--days -1"},
+		{[]string{"watch", "--after", "10ms"}, exitUsage, "--after 10ms: give from 1s to 168h0m0s"},
+		{[]string{"watch", "--again", "0s"}, exitUsage, "--again 0s: give from 1s to 168h0m0s"},
+		{[]string{"watch", "--server", "https://dayshift.example.com"}, exitUsage, "--server is not for dayshift watch: the server comes to it, by its heartbeat"},
+		{[]string{"watch", "--config", "../../examples/minimal.yaml"}, exitUsage, "minimal.yaml has no heartbeat"},
 		{[]string{"validate", "--config", missing}, exitUsage, missing},
 		{[]string{"resource", "list", "--config", missing}, exitUsage, missing},
 	} {

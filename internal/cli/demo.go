@@ -191,11 +191,11 @@ func scheduleLine(s app.DemoSchedule, now time.Time) string {
 func messageLine(m app.DemoMessage, zone *time.Location) string {
 	colour := ""
 	switch m.Kind {
-	case "failed", "gap", "held":
+	case "failed", "gap", "held", "shortage", "rule-missed", "workload-failed", "config-waits", "config-refused":
 		colour = red
-	case "stop-warning", "new-resource":
+	case "stop-warning", "new-resource", "veto", "workload-kept":
 		colour = yellow
-	case "starting":
+	case "starting", "ready":
 		colour = green
 	case "person":
 		colour = cyan

@@ -368,18 +368,26 @@ func (f *fieldFlag) Set(text string) error {
 
 // Type is what the help shows as the value.
 func (f *fieldFlag) Type() string {
-	if len(f.field.Enum) > 0 {
-		return strings.Join(f.field.Enum, "|")
+	if words := strings.Join(f.field.Enum, "|"); words != "" && len(words) <= widestValue {
+		return words
 	}
 	return string(f.field.Form)
 }
+
+// widestValue is how wide a value's words may be in the help, whose column of flags is as wide as the widest: what is wider
+// stands in the explanation.
+const widestValue = 60
 
 // fileKeyFlag is the flag of a holiday calendar's key file: --file is the object itself.
 const fileKeyFlag = "ics"
 
 // usageOf is what the reference says of a key. Backquotes would be taken for the name of the value.
 func usageOf(field config.Field) string {
-	return strings.NewReplacer("`", "", "the folder of this file", "the folder of the configuration", "the timezone of the file", "that of the configuration").Replace(field.Doc)
+	usage := strings.NewReplacer("`", "", "the folder of this file", "the folder of the configuration", "the timezone of the file", "that of the configuration").Replace(field.Doc)
+	if len(strings.Join(field.Enum, "|")) > widestValue {
+		usage += " One of " + strings.Join(field.Enum, ", ") + "."
+	}
+	return usage
 }
 
 func flagOf(field config.Field) string {

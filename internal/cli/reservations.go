@@ -102,8 +102,25 @@ func capacityText(w io.Writer, all *service.Capacity) error {
 		text += ", of " + reservation.USD(all.MaxHourly) + " that are allowed"
 	}
 	p.line("%s.", text)
+	if all.Bought.Max > 0 {
+		p.line("%s.", boughtText("In all", all.Bought))
+	}
+	for _, in := range all.Accounts {
+		if in.Bought.Max > 0 {
+			p.line("%s.", boughtText("In "+string(in.Account), in.Bought))
+		}
+	}
 	p.line("Prices: %s.", all.Basis)
 	return p.err
+}
+
+// boughtText says what was bought within the day, and what may still be.
+func boughtText(where string, b service.Bought) string {
+	text := fmt.Sprintf("%s %d instances were bought within 24 hours, of %d that are allowed", where, b.Count, b.Max)
+	if b.Left == 0 {
+		return text + "; more may be from " + orNever(b.More)
+	}
+	return fmt.Sprintf("%s; %d more may be", text, b.Left)
 }
 
 func reservationText(w io.Writer, s *service.ReservationStatus) error {

@@ -45,6 +45,8 @@ reservations:
 exceptions:
   - {schedule: seoul-office, date: 2026-12-31, type: stop, value: "15:00"}
   - {schedule: hidden-schedule, date: 2026-12-30, type: stop, value: "15:00"}
+channels:
+  seoul-office: {type: slack, url: "https://hooks.example.com/services/external-canary", kinds: [failed, stop-warning], schedules: [seoul-office]}
 rules:
   nightly: {expression: "cron(55 23 * * ? *)", action: stop, filters: "tag:Team=shop"}
   hidden-rule: {expression: "cron(55 23 * * ? *)", action: stop, filters: "tag:Team=hidden"}
@@ -75,6 +77,7 @@ type house struct {
 	slow      time.Duration // that Doctor and RunNow take
 
 	surface *Surface
+	room    hookRoom          // behind the channel seoul-office
 	keys    map[string]string // by who: viewer, operator, editor, admin, each also with "shop " before it, expired, revoked
 }
 
@@ -232,7 +235,7 @@ func (h *house) Changed()                { h.reload(); h.feed(); h.mu.Lock(); h.
 func (h *house) Service() *service.Service {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return &service.Service{Looker: h, Book: &h.loaded.Book, Store: h.store, Now: h.Now, Config: h.loaded, Assemble: h.assemble, Gate: h.gate}
+	return &service.Service{Looker: h, Book: &h.loaded.Book, Store: h.store, Now: h.Now, Config: h.loaded, Assemble: h.assemble, Gate: h.gate, Ways: h.ways}
 }
 
 // wait is as slow as the house is said to be.

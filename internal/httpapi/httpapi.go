@@ -113,6 +113,8 @@ type Options struct {
 	Anonymous func() bool
 	// OIDC gives the identity provider that people sign in with now; nil, or what gives nil: there is none.
 	OIDC func() OIDC
+	// Chats answer what chat systems post; nil: nothing is.
+	Chats Chats
 	// Trusted are the addresses of proxies whose X-Forwarded-For and
 	// X-Forwarded-Proto are believed.
 	Trusted []netip.Prefix

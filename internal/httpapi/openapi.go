@@ -29,6 +29,7 @@ var tags = []*huma.Tag{
 	{Name: "Rules", Description: "At the instants of an expression, do something with what a filter matches."},
 	{Name: "Workloads", Description: "Environments that start and stop tier by tier, and their runs."},
 	{Name: "Capacity", Description: "Reservations of EC2 capacity: what is wanted, held and used, and what it costs."},
+	{Name: "Notifications", Description: "Where people are told, what became of messages, and what they look like."},
 	{Name: "Activity", Description: "The record, the passes, and what happens now."},
 	{Name: "Health", Description: "Accounts, and what works in them."},
 	{Name: "Access", Description: "Who asks, keys and sessions."},

@@ -11,6 +11,7 @@ func (s *Surface) register() {
 	s.schedules()
 	s.reservations()
 	s.workloads()
+	s.channels()
 	s.activity()
 	s.runs()
 	s.events()
@@ -33,6 +34,10 @@ func (s *Surface) routes() {
 	s.mux.HandleFunc("GET "+providerPath, s.provider)
 	s.mux.HandleFunc("GET "+callbackPath, s.callback)
 	s.mux.HandleFunc("/api/", s.unrouted)
+	if s.Chats != nil {
+		s.mux.HandleFunc("POST "+chatPath+"{name}", s.chat)
+		s.mux.HandleFunc(chatPath, s.unrouted)
+	}
 	if s.Page != nil {
 		s.mux.Handle("/", &files{root: s.Page})
 	}

@@ -46,6 +46,7 @@ type Surface struct {
 	streams                 streams
 	sights                  sights
 	bodies                  map[string]*huma.RequestBody // by operation
+	chats                   chats
 }
 
 // Operation is one operation as it was registered.
@@ -231,7 +232,7 @@ var takeHuma = sync.OnceFunc(func() {
 // New returns the surface of a program.
 func New(program Program, options Options) *Surface {
 	takeHuma()
-	s := &Surface{Options: options, program: program, log: options.Log, mux: http.NewServeMux(), heartbeat: heartbeat, eventTimeout: eventTimeout, stop: make(chan struct{}), bodies: map[string]*huma.RequestBody{}}
+	s := &Surface{Options: options, program: program, log: options.Log, mux: http.NewServeMux(), heartbeat: heartbeat, eventTimeout: eventTimeout, stop: make(chan struct{}), bodies: map[string]*huma.RequestBody{}, chats: newChats()}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

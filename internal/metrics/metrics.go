@@ -33,6 +33,7 @@ type Set struct {
 	events       *prometheus.CounterVec
 	refusals     *prometheus.CounterVec
 	notified     *prometheus.CounterVec
+	heartbeats   *prometheus.CounterVec
 	eventQueue   prometheus.Gauge
 	newestEvent  prometheus.Gauge
 	configLoaded prometheus.Gauge
@@ -49,8 +50,9 @@ func New() *Set {
 		throttles:    counter("dayshift_aws_throttles_total", "Calls that AWS refused as too many, by account, region and operation.", "account", "region", "operation"),
 		reloads:      counter("dayshift_config_reloads_total", "Reloads of the configuration, by result (done, refused).", "result"),
 		events:       counter("dayshift_events_total", "Messages from the queue of events, by what became of them: heard (the scope is looked at), echo (Dayshift itself did that), duplicate, foreign (a scope that is not looked after), unknown (tells nothing), malformed.", "result"),
-		refusals:     counter("dayshift_refusals_total", "Requests that were refused for who made them, by reason (unknown, expired, revoked, rate, quota, guessing, forbidden, sign-in).", "reason"),
+		refusals:     counter("dayshift_refusals_total", "Requests that were refused for who made them, by reason (unknown, expired, revoked, rate, quota, guessing, forbidden, sign-in, chat).", "reason"),
 		notified:     counter("dayshift_notifications_total", "Messages to the channels of the configuration, by what became of them: sent, retried (not taken, sent again), merged (put together with one that waits), lost (given up).", "channel", "result"),
+		heartbeats:   counter("dayshift_heartbeats_total", "Signs of life to the monitor of the configuration, by what became of them: sent, failed (the monitor did not take it), withheld (the scheduler does not turn, or the store cannot be written to).", "result"),
 		eventQueue:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_event_queue_up", Help: "1 while the queue of events can be read; 0 also where none is configured, or another process holds the lease."}),
 		newestEvent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_newest_event_timestamp_seconds", Help: "When the newest event that was read came to be, by its own words; its age is time() minus this."}),
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
@@ -69,7 +71,7 @@ func New() *Set {
 		}),
 	}
 	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps, s.quarantined,
-		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.notified, s.eventQueue, s.newestEvent,
+		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.notified, s.heartbeats, s.eventQueue, s.newestEvent,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
@@ -165,6 +167,9 @@ func (s *Set) Refused(reason string) { s.refusals.WithLabelValues(reason).Inc() 
 func (s *Set) Notification(channel, result string) {
 	s.notified.WithLabelValues(channel, result).Inc()
 }
+
+// Heartbeat counts what became of a sign of life.
+func (s *Set) Heartbeat(result string) { s.heartbeats.WithLabelValues(result).Inc() }
 
 // NewestEvent says when the newest event came to be.
 func (s *Set) NewestEvent(at time.Time) { s.newestEvent.Set(float64(at.Unix())) }

@@ -29,6 +29,8 @@ func fill(s *Set) {
 	s.Notification("ops", "sent")
 	s.Notification("ops", "sent")
 	s.Notification("ops", "lost")
+	s.Heartbeat("sent")
+	s.Heartbeat("withheld")
 	s.Event("heard")
 	s.Event("heard")
 	s.NewestEvent(time.Unix(1_790_000_000, 0))
@@ -65,6 +67,7 @@ func TestValues(t *testing.T) {
 		`dayshift_stops_held 2`,
 		`dayshift_leader 1`,
 		`dayshift_events_total{result="heard"} 2`,
+		`dayshift_heartbeats_total{result="withheld"} 1`,
 		`dayshift_refusals_total{reason="guessing"} 1`,
 		`dayshift_notifications_total{channel="ops",result="sent"} 2`,
 		`dayshift_notifications_total{channel="ops",result="lost"} 1`,

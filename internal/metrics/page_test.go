@@ -34,8 +34,9 @@ var watch = map[string]string{
 	"dayshift_events_total":                    "[What each result means](events.md#what-happens-with-an-event). `malformed` or `foreign` growing: the rule of EventBridge lets too much through.",
 	"dayshift_event_queue_up":                  "Over all processes of a store the sum is 1 where a queue is configured. 0 for longer than some minutes: see [when the queue fails](events.md#when-the-queue-fails).",
 	"dayshift_newest_event_timestamp_seconds":  "",
-	"dayshift_refusals_total":                  "`unknown` or `guessing` growing: somebody tries keys. `sign-in` growing: the identity provider is down, or somebody tries it. `forbidden` growing: a key has too small a role, or somebody tries its bounds. The addresses are in the record: `dayshift activity --event refused`, and [keys and access](access.md#what-is-refused).",
+	"dayshift_refusals_total":                  "`unknown` or `guessing` growing: somebody tries keys. `sign-in` growing: the identity provider is down, or somebody tries it. `chat` growing: something else than its chat system posts to a chat, or a secret was exchanged. `forbidden` growing: a key has too small a role, or somebody tries its bounds. The addresses are in the record: `dayshift activity --event refused`, and [keys and access](access.md#what-is-refused).",
 	"dayshift_notifications_total":             "`lost` growing: somebody is not told; the log says what and why. [When a channel is down](notifications.md#when-a-channel-is-down).",
+	"dayshift_heartbeats_total":                "`failed` growing: the monitor outside is not reached, and will tell that Dayshift is silent. `withheld` growing: it is right. [When Dayshift itself is silent](notifications.md#when-dayshift-itself-is-silent).",
 	"dayshift_config_reloads_total":            "`result=\"refused\"` means that the running configuration is not the one in the file.",
 	"dayshift_config_loaded_timestamp_seconds": "",
 }
@@ -65,6 +66,7 @@ func table(t *testing.T) string {
 	s.Late(time.Second)
 	s.Refused("guessing")
 	s.Notification("ops", "sent")
+	s.Heartbeat("sent")
 	s.Event("heard")
 	s.Decisions("manual-stop", 1)
 	s.Action("start", "accepted")

@@ -242,7 +242,7 @@ func pastOverrides(ask func(store.ActivityQuery) ([]store.Activity, error), ref 
 	for id, row := range last {
 		filter := row.Ref == fleet.Ref{} && row.Schedule == ""
 		switch {
-		case row.Event == store.EventOverrideEnded || row.Reason == reasonCleared:
+		case row.Event == store.EventOverrideEnded || row.Reason == OverrideCleared:
 		case row.Ref == ref || row.Ref == fleet.Ref{} && (filter || row.Schedule == schedule):
 			list = append(list, PastOverride{ID: id, Made: row.At, Author: authors[id], Text: row.Detail, Filter: filter})
 		}

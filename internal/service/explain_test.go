@@ -36,11 +36,11 @@ func recorded(t *testing.T, s *Service) {
 		a.Chain = steps
 		return a
 	}
-	made := store.Activity{At: lastWeek(1, 18, 10), Actor: "kim", Event: store.EventOverride, Ref: machine, Name: "o-1", Reason: reasonMade, Detail: "kim wants name-i-1 running until 20:10"}
+	made := store.Activity{At: lastWeek(1, 18, 10), Actor: "kim", Event: store.EventOverride, Ref: machine, Name: "o-1", Reason: OverrideMade, Detail: "kim wants name-i-1 running until 20:10"}
 	ended := store.Activity{At: lastWeek(1, 20, 10), Actor: "dayshift", Event: store.EventOverrideEnded, Ref: machine, Name: "o-1", Reason: "running", Detail: "its time is over"}
-	filtered := store.Activity{At: lastWeek(2, 8, 0), Actor: "lee", Event: store.EventOverride, Name: "o-2", Reason: reasonMade, Detail: `lee wants filter "tag:Env=dev" stopped`}
-	cleared := store.Activity{At: lastWeek(2, 12, 0), Actor: "lee", Event: store.EventOverride, Name: "o-2", Reason: reasonCleared}
-	other := store.Activity{At: lastWeek(2, 8, 0), Actor: "lee", Event: store.EventOverride, Name: "o-3", Schedule: "elsewhere", Reason: reasonMade}
+	filtered := store.Activity{At: lastWeek(2, 8, 0), Actor: "lee", Event: store.EventOverride, Name: "o-2", Reason: OverrideMade, Detail: `lee wants filter "tag:Env=dev" stopped`}
+	cleared := store.Activity{At: lastWeek(2, 12, 0), Actor: "lee", Event: store.EventOverride, Name: "o-2", Reason: OverrideCleared}
+	other := store.Activity{At: lastWeek(2, 8, 0), Actor: "lee", Event: store.EventOverride, Name: "o-3", Schedule: "elsewhere", Reason: OverrideMade}
 	rows := []store.Activity{
 		chain(row(lastWeek(0, 9, 0), store.EventStartAccepted, "period-began", "start: Its schedule wants it running since the period began."),
 			decide.Step{Rule: "governed-by", Fact: say.Raw("tag Schedule names the schedule \"office\"")}, decide.Step{Rule: "decision", Fact: say.Raw("start")}),

@@ -32,6 +32,9 @@ type OverrideLimits struct {
 	// MaxPerWeek is how many overrides one person may make within 7 days. 0: any number. Two made by one person at the
 	// very same moment can pass it by one.
 	MaxPerWeek int
+	// MaxStartsPerDay is how many resources of one account people may have started within 24 hours, by overrides and by runs
+	// of workloads that they ask for. 0: any number.
+	MaxStartsPerDay int
 }
 
 // LongestOverride is how long an override may last where the configuration sets no limit: what should hold for longer
@@ -203,6 +206,15 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 	if err != nil {
 		return OverrideAnswer{}, err
 	}
+	starts, err := view.starts(ctx, &answer)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	more, err = s.takeStarts(ctx, starts, o.From, o.Author, request.DryRun)
+	if err != nil {
+		return OverrideAnswer{}, err
+	}
+	answer.Sentences = append(answer.Sentences, more...)
 	if answer.DryRun = request.DryRun; request.DryRun {
 		answer.Override.ID = ""
 		return answer, nil
@@ -447,7 +459,7 @@ func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (
 			return say.Text{}, fmt.Errorf("count the overrides of %s: %w", author, err)
 		}
 		for i := range rows {
-			if rows[i].Actor == author && rows[i].Reason == reasonMade {
+			if rows[i].Actor == author && rows[i].Reason == OverrideMade {
 				made = append(made, rows[i].At)
 			}
 			query.After = rows[i].Seq
@@ -466,9 +478,9 @@ func (s *Service) checkWeek(ctx context.Context, author string, now time.Time) (
 
 // Words of the record: what a person did with an override.
 const (
-	reasonMade    = "made"
-	reasonChanged = "changed"
-	reasonCleared = "cleared"
+	OverrideMade    = "made"
+	OverrideChanged = "changed"
+	OverrideCleared = "cleared"
 )
 
 // newIDs bounds the tries for an ID that nobody has: one in 65536 is taken by
@@ -484,7 +496,7 @@ func (s *Service) saveNew(ctx context.Context, o *policy.Override, on subject) (
 		if object, err = store.FromOverride(o); err != nil {
 			return object, err
 		}
-		object, err = s.Store.SaveObject(ctx, object, on.row(o, o.Author, o.From, reasonMade))
+		object, err = s.Store.SaveObject(ctx, object, on.row(o, o.Author, o.From, OverrideMade))
 		if !errors.Is(err, store.ErrConflict) {
 			break
 		}
@@ -511,11 +523,11 @@ func (s *subject) row(o *policy.Override, actor string, at time.Time, what strin
 	}
 	var text string
 	switch what {
-	case reasonMade:
+	case OverrideMade:
 		text = fmt.Sprintf("%s wants %s %s %s", actor, on, o.State, ends(o))
-	case reasonChanged:
+	case OverrideChanged:
 		text = fmt.Sprintf("%s changed the end of the override of %s (%s, by %s): it lasts %s", actor, on, o.State, o.Author, ends(o))
-	case reasonCleared:
+	case OverrideCleared:
 		text = fmt.Sprintf("%s cleared the override of %s (%s %s, by %s)", actor, on, o.State, ends(o), o.Author)
 	}
 	if o.Reason != "" {
@@ -526,16 +538,19 @@ func (s *subject) row(o *policy.Override, actor string, at time.Time, what strin
 }
 
 // ends says when an override ends.
-func ends(o *policy.Override) say.Text {
+func ends(o *policy.Override) say.Text { return Ends(o, say.Raw(stamp(o.Until))) }
+
+// Ends says when an override ends. until is its latest end, as it is to be written.
+func Ends(o *policy.Override, until say.Text) say.Text {
 	switch {
 	case o.Once:
-		return say.F("until everything it is for has been %s, %s at the latest", o.State, stamp(o.Until))
+		return say.F("until everything it is for has been %s, %s at the latest", say.Word(o.State.String()), until)
 	case o.Boundary && o.Target.Resource == (fleet.Ref{}) && o.Target.Workload == "":
-		return say.F("until the next boundary of each resource, %s at the latest", stamp(o.Until))
+		return say.F("until the next boundary of each resource, %s at the latest", until)
 	case o.Boundary:
-		return say.F("until the next boundary, %s", stamp(o.Until))
+		return say.F("until the next boundary, %s", until)
 	}
-	return say.F("until %s", stamp(o.Until))
+	return say.F("until %s", until)
 }
 
 // targetText is a target as a command takes it.

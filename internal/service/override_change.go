@@ -177,7 +177,7 @@ func (s *Service) changeOverride(ctx context.Context, change OverrideChange, aut
 		_, err := store.Revise(h.object, object) // a stale version is said beforehand, too
 		return answer, err
 	}
-	if object, err = s.Store.SaveObject(ctx, object, on.row(&o, author, v.now, reasonChanged)); err != nil {
+	if object, err = s.Store.SaveObject(ctx, object, on.row(&o, author, v.now, OverrideChanged)); err != nil {
 		return OverrideAnswer{}, say.Err("change override %s: %w", o.ID, err)
 	}
 	answer.Override.Version = object.Version
@@ -274,12 +274,12 @@ func (s *Service) ClearOverride(ctx context.Context, clearing OverrideClear) (Cl
 // clear deletes one override; gone says that it was not there any more.
 func (v *looked) clear(ctx context.Context, h held, version int64, author string) (gone bool, err error) {
 	row := store.Activity{
-		At: v.now, Actor: author, Event: store.EventOverride, Name: h.object.Name, Reason: reasonCleared,
+		At: v.now, Actor: author, Event: store.EventOverride, Name: h.object.Name, Reason: OverrideCleared,
 		Detail: fmt.Sprintf("%s cleared an override that could not be read", author),
 	}
 	if h.override != nil {
 		on := v.subjectOf(h.override)
-		row = on.row(h.override, author, v.now, reasonCleared)
+		row = on.row(h.override, author, v.now, OverrideCleared)
 	}
 	given := version != 0
 	if !given {

@@ -106,6 +106,9 @@ type Capacity struct {
 	MaxHourlyPerAccount float64 `json:"max_hourly_per_account"`
 	ApproveAbove        float64 `json:"approve_above"`
 	Basis               string  `json:"basis"`
+	// Bought is what was bought within the last 24 hours in all, Accounts the same by account.
+	Bought   Bought          `json:"bought"`
+	Accounts []AccountBought `json:"accounts"`
 }
 
 // Capacity tells how every reservation stands.
@@ -114,8 +117,13 @@ func (s *Service) Capacity(ctx context.Context) (Capacity, error) {
 	if err != nil {
 		return Capacity{}, err
 	}
-	rules := s.Config.Capacity
+	day, err := s.day(ctx)
+	if err != nil {
+		return Capacity{}, err
+	}
+	rules, now := s.Config.Capacity, s.Now()
 	c := Capacity{Reservations: list, MaxHourly: rules.MaxHourly, MaxHourlyPerAccount: rules.MaxHourlyPerAccount, ApproveAbove: rules.ApproveAbove, Basis: savings.PriceBasis}
+	c.Bought, c.Accounts = bought(day, now, "", rules.Daily.All), boughtIn(day, now, list, rules.Daily.Account)
 	for i := range list {
 		c.Hourly += list[i].Cost.Held
 		for _, place := range list[i].Places {
@@ -398,6 +406,9 @@ func (g *stage) costs() (notes []say.Text) {
 			continue
 		}
 		notes = append(notes, costNote(r, r.Window(g.now), g.now))
+		if most := g.after.Capacity.Daily.Most(); most > 0 && r.Enabled && r.Count > most {
+			notes = append(notes, say.F("No more than %d may be bought within 24 hours, so reservation %s takes several days.", most, r.Name))
+		}
 		if r.NeedsApproval(g.after.Capacity) != "" {
 			notes = append(notes, say.F("Reservation %s waits until a second person approves it: dayshift reservation approve %s", r.Name, r.Name))
 		}

@@ -15,6 +15,7 @@ import (
 	"dayshift/internal/config"
 	"dayshift/internal/decide"
 	"dayshift/internal/fleet"
+	"dayshift/internal/notify"
 	"dayshift/internal/pass"
 	"dayshift/internal/policy"
 	"dayshift/internal/say"
@@ -89,6 +90,8 @@ type Service struct {
 	Matching func(ctx context.Context, rule *policy.Rule) ([]fleet.Resource, []Gap)
 	// Foreseer looks at what runs of workloads would do; nil: nobody can.
 	Foreseer Foreseer
+	// Ways makes the channels of the configuration in force, ready to send; nil: there are none.
+	Ways func() (map[string]notify.Channel, error)
 	// Gate knows who asks; nil where nobody signs in.
 	*Gate
 }

@@ -40,7 +40,8 @@ func (s *Service) askWorkload(ctx context.Context, request WorkloadRequest, asks
 	if verdict == workload.BeginNow {
 		answer.Text = say.F("the %s of workload %s begins", say.Word(asks), w.Name)
 	}
-	if request.DryRun || request.Within != nil {
+	counts := q.Direction == workload.Start && s.Overrides.MaxStartsPerDay > 0
+	if request.DryRun || request.Within != nil || counts {
 		if answer.Plan, err = s.foresee(ctx, w, q, memory, request.Within); err != nil {
 			return WorkloadAnswer{}, err
 		}
@@ -51,13 +52,28 @@ func (s *Service) askWorkload(ctx context.Context, request WorkloadRequest, asks
 		return answer, nil
 	case request.DryRun:
 		answer.Run = ""
-		return answer, nil
+		err := s.takeRun(ctx, counts, &answer, asked)
+		return answer, err
 	case s.Book.Observe:
 		return WorkloadAnswer{}, inputErrorF("Dayshift only observes (observe: true): workload %s is not touched; --dry-run shows what would be done", w.Name)
 	case verdict == workload.SkipIt:
 		return WorkloadAnswer{}, inputErrorF("workload %s: %s", w.Name, why)
 	}
+	if err := s.takeRun(ctx, counts, &answer, asked); err != nil {
+		return WorkloadAnswer{}, err
+	}
 	return answer, s.leave(ctx, asked)
+}
+
+// takeRun counts what a run would start that a person asks for, where that counts.
+func (s *Service) takeRun(ctx context.Context, counts bool, answer *WorkloadAnswer, asked run.Request) error {
+	if !counts {
+		return nil
+	}
+	starts := map[fleet.AccountID]int{}
+	plannedStarts(answer.Plan, starts)
+	_, err := s.takeStarts(ctx, starts, asked.At, asked.By, answer.DryRun)
+	return err
 }
 
 // orderWorkload asks for something of the run that is under way.
