@@ -36,6 +36,7 @@ const pages = {
   reservation: '/reservations/week-of-the-sale',
   'reservation-edit': '/reservations/week-of-the-sale/definition',
   'reservation-new': '/new/reservation',
+  notifications: '/notifications',
   activity: '/activity',
   health: '/health',
   keys: '/keys',

@@ -35,6 +35,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/new/reservation', name: 'reservation-new', component: () => import('@/views/ReservationEdit.vue'), meta: { title: 'reservations.new', needs: 'edit' } },
   { path: '/reservations/:name', name: 'reservation', component: () => import('@/views/Reservation.vue'), meta: { title: 'nav.reservations', needs: 'read' } },
   { path: '/reservations/:name/definition', name: 'reservation-edit', component: () => import('@/views/ReservationEdit.vue'), meta: { title: 'nav.reservations', needs: 'read' } },
+  { path: '/notifications', name: 'notifications', component: () => import('@/views/Notifications.vue'), meta: { title: 'nav.notifications', needs: 'read' } },
   { path: '/activity', name: 'activity', component: () => import('@/views/Activity.vue'), meta: { title: 'nav.activity', needs: 'read' } },
   { path: '/health', name: 'health', component: () => import('@/views/Health.vue'), meta: { title: 'nav.health', needs: 'read' } },
   { path: '/keys', name: 'keys', component: () => import('@/views/Keys.vue'), meta: { title: 'nav.keys', needs: 'read' } },

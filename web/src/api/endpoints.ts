@@ -16,8 +16,13 @@ export type ActivityList = Schemas['ActivityList']
 export type ApprovalAnswer = Schemas['ApprovalAnswer']
 export type Attention = Schemas['Attention']
 export type Capacity = Schemas['Capacity']
+export type Channel = Schemas['Channel']
+export type ChannelTestAnswer = Schemas['ChannelTestAnswer']
+export type Channels = Schemas['Channels']
 export type Checkup = Schemas['Checkup']
 export type ClearedOverrides = Schemas['ClearedOverrides']
+export type Delivery = Schemas['Delivery']
+export type DeliveryList = Schemas['DeliveryList']
 export type Effect = Schemas['Effect']
 export type Explanation = Schemas['Explanation']
 export type Facet = Schemas['Facet']
@@ -31,6 +36,8 @@ export type KeyRotation = Schemas['KeyRotation']
 export type KeyView = Schemas['KeyView']
 export type Lane = Schemas['Lane']
 export type Me = Schemas['Me']
+export type MessageKind = Schemas['MessageKind']
+export type MessagePreview = Schemas['MessagePreview']
 export type OverrideAnswer = Schemas['OverrideAnswer']
 export type OverrideRequest = Schemas['OverrideRequest']
 export type Overview = Schemas['Overview']
@@ -142,6 +149,15 @@ export const getReservationStatus = (name: string, signal?: AbortSignal) => get<
 export const getReservationHistory = (name: string, query: QueryOf<'getReservationHistory'>, signal?: AbortSignal) =>
   get<ReservationHistory>(path`/reservations/${name}/history`, query, signal)
 export const approveReservation = (name: string) => request<ApprovalAnswer>('POST', path`/reservations/${name}/approve`)
+
+// Notifications: channels, what became of messages, and what they look like
+
+export const listChannels = (signal?: AbortSignal) => get<Channels>('/channels', undefined, signal)
+export const previewMessage = (name: string, query: QueryOf<'previewMessage'>, signal?: AbortSignal) => get<MessagePreview>(path`/channels/${name}/preview`, query, signal)
+export const testChannel = (name: string) => request<ChannelTestAnswer>('POST', path`/channels/${name}/test`)
+export const sendChannelAgain = (name: string) => request<Schemas['AgainAnswer']>('POST', path`/channels/${name}/again`)
+export const listDeliveries = (query: QueryOf<'listDeliveries'>, signal?: AbortSignal) => get<DeliveryList>('/deliveries', query, signal)
+export const sendAgain = (id: string) => request<Schemas['AgainAnswer']>('POST', path`/deliveries/${id}/again`)
 
 // The record, and how things are
 

@@ -132,6 +132,143 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List where people are told, what goes there, and how that stands
+         * @description The topics of workloads are among them. Of an address only the host is told.
+         */
+        get: operations["listChannels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a channel */
+        get: operations["getChannel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{name}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have everything sent again that a channel did not take
+         * @description What was given up is sent within seconds by the process that acts, with as many tries as if it were new.
+         */
+        post: operations["sendChannelAgain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{name}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what a message looks like in a channel
+         * @description Of an example: nothing is sent. Where the channel posts JSON, it is in the answer, without a signature.
+         */
+        get: operations["previewMessage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message that says that it is a test
+         * @description At once, whatever else waits; the answer says whether the channel took it, and what is in the way. A channel is tested once in 10 seconds.
+         */
+        post: operations["testChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List messages and what became of them, the newest first
+         * @description Those that wait, those sent in the last week, and those given up in the last month, at most 1,000 of both. Whoever is bound to a filter sees of a message what is told of their resources.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a message sent again that was given up
+         * @description It is sent within seconds by the process that acts, with as many tries as if it were new.
+         */
+        post: operations["sendAgain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/diff": {
         parameters: {
             query?: never;
@@ -1227,6 +1364,11 @@ export interface components {
             name?: string;
             regions: components["schemas"]["AccountRegion"][];
         };
+        /** @description What was bought in one account. */
+        AccountBought: {
+            account: string;
+            bought: components["schemas"]["Bought"];
+        };
         /** @description A region of an account, with how many resources were seen there. */
         AccountRegion: {
             /** @description Gap says what could not be listed the last time. */
@@ -1273,6 +1415,12 @@ export interface components {
              * @description Total is how many rows the record has; absent where only some of them are asked for.
              */
             total?: number;
+        };
+        /** @description AgainAnswer says how many messages are sent again. */
+        AgainAnswer: {
+            channel: string;
+            /** Format: int64 */
+            messages: number;
         };
         /** @description One line of output; exactly one of State, Days, Months, Fires and Error is set. */
         Answer: {
@@ -1331,11 +1479,31 @@ export interface components {
             since?: string;
             text: string;
         };
+        /** @description What was bought within the last 24 hours, and what may still be. */
+        Bought: {
+            /**
+             * Format: int64
+             * @description Count is how many instances were bought, those given back since included. Max is how many may be; 0: any number.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Left is how many more may be bought now, 0 where there is no Max; More is when more may be, where none is left.
+             */
+            left: number;
+            /** Format: int64 */
+            max: number;
+            /** Format: date-time */
+            more?: string;
+        };
         /** @description All reservations, and what they may cost. */
         Capacity: {
+            accounts: components["schemas"]["AccountBought"][];
             /** Format: double */
             approve_above: number;
             basis: string;
+            /** @description Bought is what was bought within the last 24 hours in all, Accounts the same by account. */
+            bought: components["schemas"]["Bought"];
             /**
              * Format: double
              * @description Hourly is what everything held costs for an hour by list price, in USD; Unknown is how many are held whose price is not in the list.
@@ -1358,6 +1526,77 @@ export interface components {
             /** Format: date-time */
             at: string;
             to: string;
+        };
+        /** @description Where people are told, what goes there, and how that stands. */
+        Channel: {
+            /** Format: int64 */
+            dead: number;
+            /**
+             * @description Digest is daily or weekly, where what is no alarm is put together, and Next when the next one is due; empty: it is told at once.
+             * @enum {string}
+             */
+            digest?: "daily" | "weekly";
+            error?: string;
+            /**
+             * Format: date-time
+             * @description Failing is since when it takes nothing, and Error what it said last; zero: it takes messages, as far as is known.
+             */
+            failing?: string;
+            /** @description Filter: it gets only messages about what this selects; empty: about everything. */
+            filter?: string;
+            has_quiet: boolean;
+            /** Format: int64 */
+            kept: number;
+            /** @description Kinds are those of the messages that it gets; none: all. */
+            kinds: string[];
+            /** @description Language is the one of its messages. */
+            language: string;
+            /** Format: date-time */
+            last?: string;
+            /** @description Leads is the host that it posts to, which alone is no secret, or its topic, bus, recipients or channel. */
+            leads: string;
+            name: string;
+            /** Format: date-time */
+            next?: string;
+            /**
+             * Format: date-time
+             * @description Quiet is until when its quiet hours last that are now; zero: there are none now. HasQuiet: it has quiet hours.
+             */
+            quiet?: string;
+            /** @description Route says in words what goes there. */
+            route: string;
+            /** @description Schedules and Workloads: it gets only messages about one of these; none of either: about everything. */
+            schedules: string[];
+            /**
+             * Format: int64
+             * @description Sent is how many it took in the last 24 hours, Last when it took one last; zero: not within what is remembered.
+             */
+            sent: number;
+            /** @description Topic: it is no channel of the configuration, but the topic of its workloads. */
+            topic: boolean;
+            type: string;
+            /**
+             * Format: int64
+             * @description Waiting are the messages that are to be sent, Kept those that are kept for a digest, Dead those that were given up.
+             */
+            waiting: number;
+            workloads: string[];
+        };
+        /** @description Channels are all channels, and the kinds of messages that there are, the most urgent first. */
+        Channels: {
+            channels: components["schemas"]["Channel"][];
+            kinds: components["schemas"]["MessageKind"][];
+        };
+        /** @description What the channel did with it. */
+        ChannelTestAnswer: {
+            /** @description Again: a message would be tried again. Not so: somebody has to mend the channel. */
+            again: boolean;
+            /** Format: date-time */
+            at: string;
+            channel: string;
+            delivered: boolean;
+            /** @description Error is what it said, or what is in the way, without its address. */
+            error?: string;
         };
         /** @description Doctor's answer for one scope. */
         Checkup: {
@@ -1450,6 +1689,46 @@ export interface components {
              * @description UntilEnd is what all of it costs from now, or its begin, to its end; 0 where it has no end.
              */
             until_end: number;
+        };
+        /** @description A message to one channel, and what became of it. */
+        Delivery: {
+            channel: string;
+            /** Format: int64 */
+            count: number;
+            /** Format: date-time */
+            due?: string;
+            error?: string;
+            id: string;
+            kind: string;
+            lines: string[];
+            schedule?: string;
+            /** Format: date-time */
+            settled?: string;
+            /** @enum {string} */
+            state: "waiting" | "kept" | "sent" | "dead";
+            /** @description Title and Lines are in the reader's language, whatever the channel's is. */
+            title: string;
+            /**
+             * Format: date-time
+             * @description Told is when the last of it was told, Due when it is sent at the earliest, Settled when it was sent or given up.
+             */
+            told: string;
+            /** @enum {string} */
+            tone: "news" | "warning" | "alarm";
+            /**
+             * Format: int64
+             * @description Tries are the attempts to send it, Error is what the last one met.
+             */
+            tries: number;
+            /** @description Updates is the message that it changed in place; empty: it is one of its own. */
+            updates?: string;
+            workload?: string;
+        };
+        /** @description A page of deliveries, the newest first. */
+        DeliveryList: {
+            items: components["schemas"]["Delivery"][];
+            /** @description The before of the next page; empty on the last one. */
+            next: string;
         };
         /** @description What another file would change. */
         DiffAnswer: {
@@ -1998,6 +2277,39 @@ export interface components {
             via?: "key" | "session" | "anonymous" | "local";
             /** @description The filter that bounds what is seen and done; absent: the whole fleet. */
             within?: string;
+        };
+        /** @description Something that whoever reads a message may decide. */
+        MessageChoice: {
+            command: string;
+            label: string;
+            link?: string;
+        };
+        /** @description A kind of messages. */
+        MessageKind: {
+            kind: string;
+            text: string;
+            /**
+             * @description Tone is how it wants to be read: news, warning or alarm.
+             * @enum {string}
+             */
+            tone: "news" | "warning" | "alarm";
+        };
+        /** @description A message as a channel would show it, of an example. */
+        MessagePreview: {
+            channel: string;
+            /** @description Choices are what its reader may decide. */
+            choices: components["schemas"]["MessageChoice"][];
+            kind: string;
+            language: string;
+            lines: string[];
+            /** @description Posted is the JSON that is posted, without a signature; empty where none is. */
+            posted?: string;
+            title: string;
+            /** @description Told: the channel gets messages of this kind. */
+            told: boolean;
+            /** @enum {string} */
+            tone: "news" | "warning" | "alarm";
+            type: string;
         };
         /** @description A part of the configuration that people name: from the file, which owns it then, or from the store. */
         Object: {
@@ -3584,6 +3896,246 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    listChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channels"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    getChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the channel in the configuration; of the topic of a workload topic ARN, with its blank written %20. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    sendChannelAgain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the channel in the configuration; of the topic of a workload topic ARN, with its blank written %20. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgainAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    previewMessage: {
+        parameters: {
+            query?: {
+                /** @description The kind of the message; absent: the first that the channel gets. */
+                kind?: string;
+                /** @description Absent: the language of the channel. */
+                language?: "en" | "zh-CN" | "ko";
+            };
+            header?: never;
+            path: {
+                /** @description The name of the channel in the configuration; of the topic of a workload topic ARN, with its blank written %20. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePreview"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    testChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the channel in the configuration; of the topic of a workload topic ARN, with its blank written %20. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTestAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                /** @description The next of the page before. */
+                before?: string;
+                /** @description Only those of this channel. */
+                channel?: string;
+                /** @description At most this many. */
+                limit?: number;
+                /** @description Only those that wait, are kept for a digest, were sent, or were given up. */
+                state?: "waiting" | "kept" | "sent" | "dead";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            504: components["responses"]["Problem"];
+        };
+    };
+    sendAgain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ID of the delivery. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgainAnswer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            408: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];

@@ -40,6 +40,7 @@ const kinds: Record<string, BadgeKind> = {
   within: 'moving',
   'in-use': 'warn',
   limit: 'warn',
+  'day-limit': 'warn',
   approval: 'warn',
   observes: 'warn',
   short: 'bad',
@@ -61,11 +62,11 @@ export function whyKind(why: string): BadgeKind {
 }
 
 /** What a person should look at: what is missing, at fault, or paid for and unused. */
-export type Problem = 'short' | 'given-up' | 'limit' | 'approval' | 'refused' | 'trouble' | 'set-aside' | 'idle'
+export type Problem = 'short' | 'given-up' | 'limit' | 'day-limit' | 'approval' | 'refused' | 'trouble' | 'set-aside' | 'idle'
 
 export function problemsOf(status: Standing): Problem[] {
   const list: Problem[] = []
-  if (['short', 'given-up', 'limit', 'approval', 'refused', 'trouble', 'set-aside'].includes(status.why)) list.push(status.why as Problem)
+  if (['short', 'given-up', 'limit', 'day-limit', 'approval', 'refused', 'trouble', 'set-aside'].includes(status.why)) list.push(status.why as Problem)
   if (status.unused && status.held > status.used) list.push('idle')
   return list
 }

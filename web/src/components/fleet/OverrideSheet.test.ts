@@ -4,6 +4,7 @@ import type { OverrideAnswer, OverrideRequest } from '@/api/endpoints'
 import { ApiError } from '@/lib/problem'
 import { mounted } from '@/testing'
 import OverrideSheet from './OverrideSheet.vue'
+import { asked as messageAsks } from './sheet'
 
 const asked: { body: OverrideRequest; dryRun: boolean }[] = []
 let answer: (body: OverrideRequest, dryRun: boolean) => Promise<unknown>
@@ -94,4 +95,21 @@ it('asks nothing for a time of day that is none', async () => {
   await flushPromises()
   expect(asked.length).toBe(before)
   expect(confirm()?.attributes('disabled')).toBeDefined()
+})
+
+it('takes the end that the link of a message asks for', async () => {
+  const until = '2027-02-05T20:00:00+09:00'
+  const sheet = await mounted(OverrideSheet, { props: { request: messageAsks('schedule:office', until) } })
+  await flushPromises()
+  expect(asked.at(-1)).toEqual({ body: { target: 'schedule:office', state: 'running', until }, dryRun: true })
+  await sheet.setProps({ request: undefined })
+  await sheet.setProps({ request: messageAsks('workload:shop floor', 'next') })
+  await flushPromises()
+  expect(asked.at(-1)).toEqual({ body: { target: 'workload:shop floor', state: 'running', boundary: true }, dryRun: true })
+})
+
+it('asks for nothing that no message asks for', () => {
+  for (const [keep, until] of [[undefined, 'next'], ['office', 'next'], ['filter:tag:a=b', 'next'], ['schedule:', 'next'], ['schedule:a', '+2h'], ['schedule:a', 'javascript:x'], [['schedule:a'], 'next']]) {
+    expect(messageAsks(keep, until)).toBeUndefined()
+  }
 })

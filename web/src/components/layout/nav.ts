@@ -25,6 +25,7 @@ export const nav: NavItem[][] = [
     { name: 'reservations', title: 'nav.reservations', icon: 'reservations', needs: 'read' },
   ],
   [
+    { name: 'notifications', title: 'nav.notifications', icon: 'notifications', needs: 'read' },
     { name: 'activity', title: 'nav.activity', icon: 'activity', needs: 'read', bar: true },
     { name: 'health', title: 'nav.health', icon: 'health', needs: 'read' },
     { name: 'keys', title: 'nav.keys', icon: 'keys', needs: 'manage' },
