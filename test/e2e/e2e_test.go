@@ -61,7 +61,7 @@
 // # Stories in Go
 //
 // What has to kill a process at an exact moment, or count calls of several
-// processes apart, is written in Go (crash_test.go, failover_test.go, punctual_test.go, store_test.go): there the
+// processes apart, is written in Go (crash_test.go, failover_test.go, punctual_test.go, store_test.go, watch_test.go): there the
 // simulated AWS is in the test's own process, behind a gate that sees every call
 // before and after it takes effect.
 package e2e
