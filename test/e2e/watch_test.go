@@ -8,11 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -183,14 +186,28 @@ func (d *watched) ends(t *testing.T, signal syscall.Signal, want string) {
 	}
 }
 
-// newWatched starts a watch and, when it listens, a daemon that gives its signs of life there.
+// newWatched starts a daemon and, when it acts, the watch that it gives its signs of life to: a busy machine can take longer
+// to start a daemon than the watch waits for a first sign.
 func newWatched(t *testing.T) *watched {
 	t.Helper()
 	d := &watched{pager: newPager(t)}
 	sim := newGated(t, crashFleet())
 	way := sim.gate(t)
-	const heartbeat = "heartbeat: {url: \"http://%s" + heartbeatPath + "\", every: 1s, allow_private: true}\n"
-	elsewhere, env := workplace(t, fmt.Sprintf(heartbeat, "watch.example")+
+	var listens atomic.Pointer[url.URL] // where the watch is, once it is
+	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if to := listens.Load(); to != nil {
+			httputil.NewSingleHostReverseProxy(to).ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "not yet", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(relay.Close)
+	const heartbeat = "heartbeat: {url: \"%s" + heartbeatPath + "\", every: 1s, allow_private: true}\n"
+	dir, daemonEnv := workplace(t, crashConfig+fmt.Sprintf(heartbeat, relay.URL))
+	d.dir, d.env = dir, daemonEnv(way)
+	d.daemon = daemonIn(t, d.dir, d.env)
+
+	elsewhere, env := workplace(t, fmt.Sprintf(heartbeat, "http://watch.example")+
 		"channels:\n  pager: {type: webhook, url: \""+d.pager.URL+"\", secret: an-example-of-a-secret, allow_private: true}\n")
 	var err error
 	if d.watch, err = startProcess(elsewhere, env(way), "watch", "--addr", "127.0.0.1:0", "--after", silence.String(), "--again", "10m", "--state", "state.json"); err != nil {
@@ -201,9 +218,7 @@ func newWatched(t *testing.T) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, daemonEnv := workplace(t, crashConfig+fmt.Sprintf(heartbeat, line[1]))
-	d.dir, d.env = dir, daemonEnv(way)
-	d.daemon = daemonIn(t, d.dir, d.env)
+	listens.Store(&url.URL{Scheme: "http", Host: line[1]})
 	if _, err := d.watch.waitFor(regexp.MustCompile(`a process gives signs of life`)); err != nil {
 		t.Fatal(err)
 	}
