@@ -3,6 +3,7 @@ package notify
 import (
 	"maps"
 	"sync"
+	"time"
 )
 
 // ledger is what the store does not have yet: letters and conditions as they
@@ -11,33 +12,58 @@ type ledger struct {
 	fresh chan struct{} // holds a token when something was put in
 
 	mu         sync.Mutex
-	letters    map[string]*Letter // nil: to be dropped
+	letters    map[string]change
 	conditions map[string]Condition
 	removed    map[string]bool // channels
 	heeded     int64
 }
 
+// change is what the store does not have yet of a letter.
+type change struct {
+	letter *Letter // nil: to be dropped
+	stored bool    // an earlier version stands in the store, where whoever holds the lease changes it
+}
+
 // put has a letter written as it is now.
-func (l *ledger) put(letter *Letter) {
+func (l *ledger) put(letter *Letter, stored bool) {
 	if l == nil {
 		return
 	}
 	kept := *letter
-	l.set(letter.ID, &kept)
+	l.set(letter.ID, change{&kept, stored})
 }
 
 // drop has a letter taken out of the store.
-func (l *ledger) drop(id string) {
+func (l *ledger) drop(id string, stored bool) {
 	if l != nil {
-		l.set(id, nil)
+		l.set(id, change{nil, stored})
 	}
 }
 
-func (l *ledger) set(id string, letter *Letter) {
+func (l *ledger) set(id string, c change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.letters[id] = letter
+	l.letters[id] = c
 	l.ring()
+}
+
+// yield gives way to another process that held the lease since something was put in: what that one made of a letter of the
+// store counts. But what was sent was sent, and what a digest has grown by is in none but this one: it becomes one of its own.
+func (l *ledger) yield(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	clear(l.conditions)
+	clear(l.removed)
+	for id, c := range l.letters {
+		if !c.stored || c.letter != nil && c.letter.State == LetterSent {
+			continue
+		}
+		delete(l.letters, id)
+		if c.letter != nil && c.letter.State == LetterKept {
+			c.letter.ID = NewLetterID(now)
+			l.letters[c.letter.ID] = change{letter: c.letter}
+		}
+	}
 }
 
 // ring says that there is something to write. The caller holds mu.
@@ -100,10 +126,10 @@ func (l *ledger) heededUpTo() int64 {
 }
 
 // take hands out all that there is to write; a condition that is nil is to be dropped.
-func (l *ledger) take() (letters map[string]*Letter, conditions map[string]*Condition) {
+func (l *ledger) take() (letters map[string]change, conditions map[string]*Condition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	letters, l.letters = l.letters, map[string]*Letter{}
+	letters, l.letters = l.letters, map[string]change{}
 	conditions = map[string]*Condition{}
 	for name, c := range l.conditions {
 		conditions[name] = &c
@@ -117,7 +143,7 @@ func (l *ledger) take() (letters map[string]*Letter, conditions map[string]*Cond
 }
 
 // restore puts back what could not be written, but where there is something newer.
-func (l *ledger) restore(letters map[string]*Letter, conditions map[string]*Condition) {
+func (l *ledger) restore(letters map[string]change, conditions map[string]*Condition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := maps.Clone(letters) // who could not write them still looks at theirs

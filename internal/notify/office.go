@@ -59,6 +59,7 @@ type Office struct {
 	mu      sync.Mutex
 	boxes   map[string]*Outbox
 	term    *term // nil: this process does not hold the lease
+	last    int64 // of the leases that this process held, the last one's term
 	settled map[string]mark
 }
 
@@ -85,7 +86,7 @@ func NewOffice(options OfficeOptions) *Office {
 	o := &Office{options: options, boxes: map[string]*Outbox{}, settled: map[string]mark{}, writing: make(chan struct{}, 1)}
 	o.writing <- struct{}{}
 	if options.Store != nil {
-		o.ledger = &ledger{letters: map[string]*Letter{}, conditions: map[string]Condition{}, fresh: make(chan struct{}, 1)}
+		o.ledger = &ledger{letters: map[string]change{}, conditions: map[string]Condition{}, fresh: make(chan struct{}, 1)}
 		o.options.ledger = o.ledger
 	}
 	return o
@@ -178,8 +179,12 @@ func (o *Office) Begin(lease func() store.Lease, may func() error) {
 	}
 	ctx, end := context.WithCancel(context.Background())
 	t := &term{lease: lease, may: may, end: end, read: make(chan struct{})}
+	number := lease().Term
 	o.mu.Lock()
-	o.term = t
+	if o.options.Lasting && number > o.last+1 {
+		o.ledger.yield(o.options.Calendar.Now())
+	}
+	o.term, o.last = t, number
 	for _, box := range o.boxes {
 		box.open(may)
 	}
@@ -363,7 +368,7 @@ func (o *Office) load(ctx context.Context) error {
 		}
 		for _, l := range letters {
 			l.State, l.Settled, l.Error, l.Heeded = LetterDead, now, errNoChannel.Error(), heeded
-			o.ledger.put(l)
+			o.ledger.put(l, true)
 			o.options.Log.WarnContext(ctx, "a message was not delivered", slog.String("channel", name), slog.String("id", l.ID),
 				slog.String("kind", string(l.Notice.Kind())), slog.Any("error", errNoChannel))
 		}
@@ -415,8 +420,8 @@ func (o *Office) write(ctx context.Context) error {
 	}
 	stored := map[string][]string{}
 	o.mu.Lock()
-	for id, l := range letters {
-		switch {
+	for id, c := range letters {
+		switch l := c.letter; {
 		case l == nil:
 			delete(o.settled, id)
 		case l.State == LetterSent, l.State == LetterDead:
@@ -437,10 +442,10 @@ func (o *Office) write(ctx context.Context) error {
 	return nil
 }
 
-func records(letters map[string]*Letter, conditions map[string]*Condition, now time.Time) ([]store.Record, error) {
+func records(letters map[string]change, conditions map[string]*Condition, now time.Time) ([]store.Record, error) {
 	var list []store.Record
 	for _, id := range slices.Sorted(maps.Keys(letters)) {
-		l := letters[id]
+		l := letters[id].letter
 		if l == nil {
 			list = append(list, store.Record{Kind: store.MessageLetter, Name: id})
 			continue
@@ -493,7 +498,7 @@ func (o *Office) prune(over int) {
 				break
 			}
 			delete(o.settled, id)
-			o.ledger.drop(id)
+			o.ledger.drop(id, true)
 		}
 	}
 }

@@ -523,3 +523,52 @@ func TestTenThousandEventsInAMinute(t *testing.T) {
 		}
 	})
 }
+
+// TestOldNewsOfAnEarlierTermIsDropped: what another process made of a letter meanwhile counts, and what was sent is not sent again.
+func TestOldNewsOfAnEarlierTermIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		r := &room{fails: busy}
+		digest := &Digest{At: 9 * 60, Zone: time.UTC}
+		digests := &room{}
+		channels := map[string]Channel{"ops": {Sender: r}, "daily": {Sender: digests, Digest: digest}}
+		first := opened(t, kept, channels)
+		first.tell(told(1))
+		rest(time.Second)
+		first.store.dead.Store(true) // it is cut off, and goes on for a while
+		rest(10 * time.Second)
+		if err := first.Tell(t.Context(), []Event{told(2)}); err != nil {
+			t.Fatal(err)
+		}
+		expires()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		first.End(ended)
+		first.store.dead.Store(false)
+		r.answer(nil, false)
+		rest(time.Minute)
+		second := opened(t, kept, channels)
+		second.tell(told(3))
+		rest(time.Minute)
+		second.stop()
+		expires()
+		first.begin()
+		rest(time.Minute)
+		var came []string
+		for _, m := range r.all() {
+			came = append(came, m.Lines...)
+		}
+		slices.Sort(came)
+		if want := []string{line(1), line(2), line(3)}; !slices.Equal(came, want) {
+			t.Errorf("came %q, want %q", came, want)
+		}
+		if waiting := letters(t, kept, LetterWaiting); len(waiting) != 0 {
+			t.Errorf("wait: %+v", waiting)
+		}
+		rest(24 * time.Hour)
+		_, events := digests.counted()
+		if events < 3 { // what only one of the two knew is not lost; what both knew may be counted by both
+			t.Errorf("the digests tell of %d events", events)
+		}
+	})
+}

@@ -29,13 +29,20 @@ func (f *Filter) Takes(e *Event) bool {
 	if len(f.Kinds) > 0 && !slices.Contains(f.Kinds, e.Kind) {
 		return false
 	}
-	if !f.Resources.IsZero() && !f.Resources.Match(fleet.Resource{Ref: e.Ref, Name: e.Name, Tags: e.Tags}) {
+	own := Subject{Schedule: e.Schedule, Ref: e.Ref, Name: e.Name, Tags: e.Tags}
+	return f.selects(e, &own) || slices.ContainsFunc(e.About, func(s Subject) bool { return f.selects(e, &s) })
+}
+
+// selects reports whether an event about a subject is for the channel.
+func (f *Filter) selects(e *Event, s *Subject) bool {
+	if !f.Resources.IsZero() && !f.Resources.Match(fleet.Resource{Ref: s.Ref, Name: s.Name, Tags: s.Tags}) {
 		return false
 	}
 	if len(f.Schedules)+len(f.Workloads) == 0 {
 		return true
 	}
-	return e.Schedule != "" && slices.Contains(f.Schedules, e.Schedule) || e.Workload != "" && slices.Contains(f.Workloads, e.Workload)
+	schedule := cmp.Or(s.Schedule, e.Schedule)
+	return schedule != "" && slices.Contains(f.Schedules, schedule) || e.Workload != "" && slices.Contains(f.Workloads, e.Workload)
 }
 
 // Channel is what an outbox stands in front of, and how it is told.
@@ -276,14 +283,14 @@ func (o *Outbox) put(e *entry, now time.Time) {
 		o.write(e)
 		return
 	}
-	o.options.ledger.drop(w.ID)
+	o.options.ledger.drop(w.ID, w.stored)
 	w.Notice, w.Since, w.ID, w.stored = merge(&w.Notice, &e.Notice), e.Since, e.ID, false
 	o.write(w)
 	o.count(Merged)
 }
 
 // write has the letter written to the store as it is now. The caller holds mu.
-func (o *Outbox) write(e *entry) { o.options.ledger.put(&e.Letter) }
+func (o *Outbox) write(e *entry) { o.options.ledger.put(&e.Letter, e.stored) }
 
 // start has somebody work on what waits. The caller holds mu.
 func (o *Outbox) start() {
