@@ -96,14 +96,14 @@ func JSON(content any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// Answer is what was answered to a post that was taken, by its status.
+// Answer is what was answered to a post; none where nothing was.
 type Answer struct {
 	Header http.Header
 	Body   []byte // as much as is read of it
 }
 
 // Post sends a body of JSON with headers of its own, and parameters behind those of the address. An answer that is no
-// success by its status is an error.
+// success by its status is an error; what it says is given beside that, for those whose status does not say all.
 func (p *Poster) Post(ctx context.Context, query url.Values, header map[string]string, body []byte) (Answer, error) {
 	late := fmt.Errorf("no answer within %s", p.options.Timeout)
 	within, cancel := context.WithTimeoutCause(ctx, p.options.Timeout, late)
@@ -119,7 +119,7 @@ func (p *Poster) Post(ctx context.Context, query url.Values, header map[string]s
 	case within.Err() != nil:
 		err = &BusyError{Err: late}
 	}
-	return Answer{}, p.Fail(err)
+	return answer, p.Fail(err)
 }
 
 // Fail says of an error where it happened.
@@ -158,13 +158,10 @@ func (p *Poster) once(ctx context.Context, query url.Values, header map[string]s
 	}
 	defer func() { _ = resp.Body.Close() }()                      // what counts of it has been read
 	said, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // also so that the server can finish it
-	if refused := p.status(resp); refused != nil {
-		return Answer{}, refused
-	}
 	if err != nil {
-		said = nil // by its status the message was taken
+		said = nil // its status counts
 	}
-	return Answer{Header: resp.Header, Body: said}, nil
+	return Answer{Header: resp.Header, Body: said}, p.status(resp)
 }
 
 // status says what the status of an answer means.
@@ -177,16 +174,20 @@ func (p *Poster) status(resp *http.Response) error {
 	case code/100 == 3:
 		return fmt.Errorf("%w: redirects are not followed; write the address that it leads to", said)
 	case code >= 500, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly:
-		return &BusyError{Err: said, After: retryAfter(resp.Header.Get("Retry-After"), p.options.Now())}
+		after := resp.Header.Get("Retry-After")
+		if after == "" {
+			after = resp.Header.Get("X-Ogw-Ratelimit-Reset") // Feishu's and Lark's word for it
+		}
+		return &BusyError{Err: said, After: retryAfter(after, p.options.Now())}
 	}
 	return said
 }
 
-// retryAfter reads the header Retry-After: seconds, or a date. What it cannot read is none.
+// retryAfter reads the header Retry-After: seconds, by some with a fraction, or a date. What it cannot read is none.
 func retryAfter(text string, now time.Time) time.Duration {
 	var after time.Duration
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		after = time.Duration(seconds) * time.Second
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		after = time.Duration(min(max(seconds, 0), maxAfter.Seconds()) * float64(time.Second))
 	} else if at, err := http.ParseTime(text); err == nil {
 		after = at.Sub(now)
 	}
