@@ -119,7 +119,7 @@ func TestGroupLaws(t *testing.T) {
 			if m.told[len(m.told)-1] != m.Count || !slices.IsSorted(m.told) {
 				t.Fatalf("%d events are told of as %v", m.Count, m.told)
 			}
-			fitting := m.Fitting(rapid.IntRange(60, 4000).Draw(t, "limit"))
+			fitting := m.Fitting(rapid.IntRange(60, 4000).Draw(t, "limit"), Bytes)
 			if n := len(fitting); n < len(m.Lines) && fitting[n-1] != m.more(m.Count-m.toldBefore(n-1)) {
 				t.Fatalf("%q ends %q", m.Lines, fitting)
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"time"
 
 	"dayshift/internal/outbound"
@@ -19,8 +18,11 @@ type Post struct {
 	Content any               // becomes JSON
 }
 
-// Verdict reads an answer that is a success by its status: nil where the message was taken. Most rooms have none.
+// Verdict reads an answer: nil where it says that the message was taken. Most rooms have none: their status says all.
 type Verdict func(body []byte) error
+
+// ErrUnread is what a Verdict says of an answer that is none of its system's.
+var ErrUnread = errors.New("its answer cannot be read")
 
 // Room is a channel to a room of a chat system that gives rooms an address to
 // post to, an incoming webhook. Each system's folder says what is posted there.
@@ -58,11 +60,19 @@ func (r *Room) post(ctx context.Context, poster *outbound.Poster, post Post) ([]
 		return nil, err
 	}
 	answer, err := poster.Post(ctx, post.Query, post.Header, body)
-	if err != nil || r.verdict == nil {
+	if r.verdict == nil {
 		return answer.Body, err
 	}
-	if err := r.verdict(answer.Body); err != nil {
-		return nil, poster.Fail(err)
+	var again Retryable
+	if errors.As(err, &again) {
+		return nil, err
+	}
+	verdict := r.verdict(answer.Body)
+	if err != nil && (verdict == nil || errors.Is(verdict, ErrUnread)) { // its status alone says that it was refused
+		return nil, err
+	}
+	if verdict != nil {
+		return nil, poster.Fail(verdict)
 	}
 	return answer.Body, nil
 }
@@ -99,20 +109,20 @@ func (r *UpdatingRoom) Update(ctx context.Context, handle string, m Message) err
 	return err
 }
 
-// ByCode is the verdict of systems that answer every post with status 200 and a code in JSON: 0 is taken. tooMany are the codes
-// by which they say that there were too many posts, after how long to try again. Other codes are final; known says what the
-// reader has to mend.
-func ByCode(field string, tooMany []int, after time.Duration, known map[int]string) Verdict {
+// ByCode is the verdict of systems that answer every post with a code in JSON, mostly with status 200: 0 is taken. later are the
+// codes by which they say that they take none for now, with after how long to try again (0: they do not say). Other codes are
+// final; known says what the reader has to mend.
+func ByCode(field string, later map[int]time.Duration, known map[int]string) Verdict {
 	return func(body []byte) error {
 		var said map[string]json.RawMessage
 		var code int
 		if json.Unmarshal(body, &said) != nil || json.Unmarshal(said[field], &code) != nil {
-			return &RetryError{Err: errors.New("its answer cannot be read")}
+			return &RetryError{Err: ErrUnread}
 		}
 		if code == 0 {
 			return nil
 		}
-		if slices.Contains(tooMany, code) {
+		if after, passes := later[code]; passes {
 			return &RetryError{Err: fmt.Errorf("it takes no more for now (%s %d)", field, code), After: after}
 		}
 		if what := known[code]; what != "" {

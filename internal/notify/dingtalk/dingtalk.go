@@ -20,15 +20,21 @@ import (
 // maxText is well below the 20,000 bytes that a robot takes.
 const maxText = 8000
 
-// pause is how long a robot that has had more than 20 in a minute takes nothing.
-const pause = 10 * time.Minute
+// later are the codes that pass: a robot that has had more than 20 in a minute takes nothing for 10 (130101, and 410100 in newer
+// documentation); -1 is a system that is busy.
+var later = map[int]time.Duration{130101: 10 * time.Minute, 410100: 10 * time.Minute, -1: 0}
+
+// noRobot says what is wrong with an address that DingTalk knows nothing of.
+const noRobot = "the address names no robot that there is"
 
 // New returns the channel, or says what is wrong with its address without showing it. secret is the robot's (SEC…); empty: it asks
 // for none.
 func New(name string, options outbound.PostOptions, secret string) (*notify.Room, error) {
 	render := func(m notify.Message) notify.Post { return render(m, secret, options.Now().UnixMilli()) }
-	return notify.NewRoom(name, options, render, notify.ByCode("errcode", []int{130101}, pause, map[int]string{
-		300001: "the address names no robot that there is",
+	return notify.NewRoom(name, options, render, notify.ByCode("errcode", later, map[int]string{
+		300001: noRobot, 300005: noRobot, 400101: noRobot, 400106: noRobot,
+		400013: "the group was dissolved",
+		400102: "the robot was switched off in the group's settings",
 		310000: "the secret of the channel is not the robot's, the message lacks its keyword, or it does not take messages from this machine's address",
 	}))
 }

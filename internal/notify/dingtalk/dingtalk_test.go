@@ -20,10 +20,14 @@ func TestRoom(t *testing.T) {
 		Final: map[string]string{
 			`{"errcode":310000,"errmsg":"sign not match"}`:         "the secret of the channel is not the robot's",
 			`{"errcode":300001,"errmsg":"token is not exist"}`:     "no robot that there is",
-			`{"errcode":400013,"errmsg":"the group is dismissed"}`: "refuses the message (errcode 400013)",
+			`{"errcode":300005,"errmsg":"token is not exist"}`:     "no robot that there is",
+			`{"errcode":400013,"errmsg":"the group is dismissed"}`: "(errcode 400013): the group was dissolved",
+			`{"errcode":430104,"errmsg":"unfit content"}`:          "refuses the message (errcode 430104)",
 		},
 		Busy: map[string]time.Duration{
 			`{"errcode":130101,"errmsg":"send too fast, exceed 20 times per"}`: 10 * time.Minute,
+			`{"errcode":410100,"errmsg":"send too fast"}`:                      10 * time.Minute,
+			`{"errcode":-1,"errmsg":"the system is busy"}`:                     0,
 		},
 		Shown: func(t *testing.T, body []byte) string { return roomtest.Field(t, body, "text", "content") },
 		Links: func(t *testing.T, body []byte) []notify.Choice {

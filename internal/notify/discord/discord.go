@@ -16,27 +16,31 @@ import (
 	"dayshift/internal/outbound"
 )
 
-// Discord's bounds of an embed, in characters, of which bytes are never fewer. What is escaped can be twice as long.
+// Discord's bounds of an embed and of a button, in characters, those of what is escaped included.
 const (
-	maxTitle       = 256 / 2
-	maxDescription = 4096 / 2
+	maxTitle       = 256
+	maxDescription = 4096
+	maxLabel       = 80
+	maxLink        = 512
 )
 
-// Bounds of a button, in characters.
+// Addresses of webhooks are shown without a version, which means the oldest there is: its Retry-After is in milliseconds. Buttons
+// of webhooks are those of version 10.
 const (
-	maxLabel = 80
-	maxLink  = 512
+	unversioned = "/api/webhooks/"
+	versioned   = "/api/v10/webhooks/"
 )
 
 // New returns the channel, or says what is wrong with its address without showing it.
 func New(name string, options outbound.PostOptions) (*notify.UpdatingRoom, error) {
+	options.URL = strings.Replace(options.URL, unversioned, versioned, 1)
 	room, err := notify.NewRoom(name, options, render, nil)
 	if err != nil {
 		return nil, err
 	}
 	return notify.NewUpdatingRoom(room, handle, func(poster *outbound.Poster, handle string, m notify.Message) (*outbound.Poster, notify.Post) {
 		post := render(m)
-		post.Query.Del("wait") // of posts alone
+		post.Query = url.Values{"with_components": {"true"}} // also for none: those that are not mentioned stay
 		return poster.At(http.MethodPatch, "messages", handle), post
 	}), nil
 }
@@ -57,7 +61,7 @@ var snowflake = regexp.MustCompile(`^[0-9]{1,20}$`)
 type content struct {
 	Embeds          []embed  `json:"embeds"`
 	AllowedMentions mentions `json:"allowed_mentions"`
-	Components      []row    `json:"components,omitempty"`
+	Components      []row    `json:"components"`
 }
 
 // row is a row of buttons (1).
@@ -90,19 +94,22 @@ var (
 	escaped = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "~", `\~`, "`", "\\`", "|", `\|`, ">", `\>`, "<", `\<`, "#", `\#`, "-", `\-`, "[", `\[`, "]", `\]`, "(", `\(`, ")", `\)`, "@", `\@`, ":", `\:`)
 )
 
+// size is how many characters there are of a text when it is escaped.
+func size(text string) int { return notify.Characters(escaped.Replace(text)) }
+
 func render(m notify.Message) notify.Post {
 	post := notify.Post{Query: url.Values{"wait": {"true"}}} // the answer has the message, by which it can be changed
 	c := content{
 		Embeds: []embed{{
-			Title: escaped.Replace(notify.Cut(m.Title, maxTitle)), Description: escaped.Replace(m.Body(maxDescription)),
+			Title: escaped.Replace(notify.Cut(m.Title, maxTitle, size)), Description: escaped.Replace(m.Body(maxDescription, size)),
 			Color: colors[m.Kind.Tone()], Timestamp: m.At.UTC().Format(time.RFC3339),
 		}},
-		AllowedMentions: mentions{[]string{}},
+		AllowedMentions: mentions{[]string{}}, Components: []row{},
 	}
 	var buttons []button
 	for _, choice := range m.Links() {
-		if len(choice.Link) <= maxLink {
-			buttons = append(buttons, button{2, 5, notify.Cut(choice.Label, maxLabel), choice.Link})
+		if notify.Characters(choice.Link) <= maxLink {
+			buttons = append(buttons, button{2, 5, notify.Cut(choice.Label, maxLabel, notify.Characters), choice.Link})
 		}
 	}
 	if len(buttons) > 0 {

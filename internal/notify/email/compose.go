@@ -2,15 +2,16 @@ package email
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"html"
-	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
 	"net/textproto"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"dayshift/internal/notify"
 )
@@ -58,9 +59,34 @@ func addresses(list []*mail.Address) string {
 	return strings.Join(texts, ",\r\n ")
 }
 
-// subject is a title as a header takes it: what is not printable ASCII is encoded (RFC 2047), each word of that on a line.
+const (
+	// maxPlain keeps a subject below the 998 characters of a line of a mail.
+	maxPlain = 900
+	// maxWord is how many bytes of a title one encoded word holds: with four characters for three of them, and what is around
+	// them, it has less than the 75 characters that RFC 2047 allows.
+	maxWord = 42
+)
+
+// subject is a title as a header takes it: what is not printable ASCII is encoded (RFC 2047), each word of that on a line, and so
+// is what would be read as such a word.
 func subject(title string) string {
-	return strings.ReplaceAll(mime.QEncoding.Encode("utf-8", title), "?= =?", "?=\r\n =?")
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(title) <= maxPlain && !strings.Contains(title, "=?") && !strings.ContainsFunc(title, odd) {
+		return title
+	}
+	var words []string
+	word := func(text string) {
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(text))+"?=")
+	}
+	begin := 0
+	for i, r := range title {
+		if i+utf8.RuneLen(r)-begin > maxWord {
+			word(title[begin:i])
+			begin = i
+		}
+	}
+	word(title[begin:])
+	return strings.Join(words, "\r\n ")
 }
 
 // messageID is the left side of a Message-ID: letters, digits and hyphens.
@@ -100,7 +126,7 @@ func page(m notify.Message) string {
 	}
 	fmt.Fprintf(&b, "<!doctype html>\n<html lang=\"%s\"><body>\n<div style=\"border-left:4px solid %s;padding-left:12px;font-family:sans-serif\">\n<p><strong>%s</strong></p>\n<p>",
 		html.EscapeString(string(language)), colors[m.Kind.Tone()], html.EscapeString(m.Title))
-	for i, line := range m.Fitting(maxText) {
+	for i, line := range m.Fitting(maxText, notify.Bytes) {
 		if i > 0 {
 			b.WriteString("<br>\n")
 		}

@@ -29,6 +29,8 @@ import (
 const (
 	// timeout bounds one mail, from the connection to the last answer.
 	timeout = 12 * time.Second
+	// closing is the code of a server that says no more after it.
+	closing = 421
 	// maxAnswers is how much is read of a server, in bytes: its certificate, and a line for each command.
 	maxAnswers = 1 << 20
 )
@@ -188,27 +190,30 @@ func (c *Channel) signIn(client *smtp.Client) error {
 	return nil
 }
 
-// recipients names them to the server. refused are those that it does not take; where it takes none, that is an error.
+// recipients names them to the server. refused are those that it does not take; where it takes none, that is an error, and worth
+// another try as long as it may take one of them later.
 func (c *Channel) recipients(client *smtp.Client) (refused []string, err error) {
+	passes := false
 	for _, to := range c.to {
 		why := client.Rcpt(to.Address)
 		var code *textproto.Error
 		switch {
 		case why == nil:
-		case !errors.As(why, &code):
+		case !errors.As(why, &code), code.Code == closing:
 			return nil, failed("RCPT", why)
 		default:
 			refused = append(refused, fmt.Sprintf("%s (%d)", to.Address, code.Code))
-			if len(refused) == len(c.to) {
-				said := fmt.Errorf("it takes no mail for %s", strings.Join(refused, ", "))
-				if code.Code < 500 {
-					return nil, &notify.RetryError{Err: said}
-				}
-				return nil, said
-			}
+			passes = passes || code.Code < 500
 		}
 	}
-	return refused, nil
+	if len(refused) < len(c.to) {
+		return refused, nil
+	}
+	err = fmt.Errorf("it takes no mail for %s", strings.Join(refused, ", "))
+	if passes {
+		return nil, &notify.RetryError{Err: err}
+	}
+	return nil, err
 }
 
 // failed says what of a conversation failed, and whether another try is worth it.

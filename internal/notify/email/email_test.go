@@ -276,6 +276,33 @@ func TestNamesAreData(t *testing.T) {
 	}
 }
 
+// A subject is read back as it was, on lines that a mail may have, and no title passes for an encoded one.
+func TestSubject(t *testing.T) {
+	for _, title := range []string{
+		"2 resources are ready", "결제 2개를 중지합니다 (스케줄 서울)", "=?utf-8?q?Paid?=", "a =?utf-8?b?4pyT?= b", "결제 =?utf-8?q?Paid?= b", "?= =?", strings.Repeat("용량 ", 133), strings.Repeat("😀", 400),
+		strings.Repeat("ascii", 400), "a\r\nBcc: x@example.com",
+	} {
+		header := "Subject: " + subject(title) + "\r\n\r\n"
+		m, err := mail.ReadMessage(strings.NewReader(header))
+		if err != nil {
+			t.Fatalf("%q: %v", header, err)
+		}
+		if got, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); got != title || err != nil || len(m.Header) != 1 {
+			t.Errorf("%q is read as %q, %v", title, got, err)
+		}
+		for word := range strings.FieldsSeq(subject(title)) {
+			if strings.HasPrefix(word, "=?") && len(word) > 75 {
+				t.Errorf("a word of %d characters: %s", len(word), word)
+			}
+		}
+		for line := range strings.SplitSeq(header, "\r\n") {
+			if len(line) > 998 {
+				t.Errorf("a line of %d characters", len(line))
+			}
+		}
+	}
+}
+
 func TestWhatServersAnswer(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -295,6 +322,10 @@ func TestWhatServersAnswer(t *testing.T) {
 		{"is full", func(s *server) { s.answers["MAIL"] = "452 canary" }, "MAIL with 452", true},
 		{"knows no recipient", func(s *server) { s.answers["RCPT"] = "550 canary" }, "no mail for ops@example.com (550), seoul@example.com (550)", false},
 		{"knows recipients later", func(s *server) { s.answers["RCPT"] = "450 canary" }, "no mail for ops@example.com (450), seoul@example.com (450)", true},
+		{"knows one recipient later and one never", func(s *server) {
+			s.answers["RCPT TO:<ops@example.com>"], s.answers["RCPT TO:<seoul@example.com>"] = "450 canary", "550 canary"
+		}, "no mail for ops@example.com (450), seoul@example.com (550)", true},
+		{"closes", func(s *server) { s.answers["RCPT TO:<seoul@example.com>"] = "421 canary" }, "RCPT with 421", true},
 		{"knows one recipient", func(s *server) { s.answers["RCPT TO:<seoul@example.com>"] = "550 canary" }, "it was sent, but not to seoul@example.com (550)", false},
 		{"takes no text", func(s *server) { s.answers["DATA"] = "554 canary" }, "DATA with 554", false},
 		{"takes this text not", func(s *server) { s.answers["."] = "554 canary" }, "the text with 554", false},

@@ -9,7 +9,7 @@ import (
 	"dayshift/internal/outbound"
 )
 
-// maxText is more than anybody reads in a chat; JANDI tells no bound.
+// maxText is more characters than anybody reads in a chat; JANDI tells no bound.
 const maxText = 4000
 
 // New returns the channel, or says what is wrong with its address without showing it.
@@ -36,7 +36,7 @@ var (
 
 func render(m notify.Message) notify.Post {
 	c := content{Body: unlinked.Replace(m.Title), Color: colors[m.Kind.Tone()]}
-	if lines := m.Body(maxText); lines != "" {
+	if lines := m.Body(maxText, notify.Characters); lines != "" {
 		c.Info = []info{{Description: unlinked.Replace(lines)}}
 	}
 	var links []string

@@ -14,16 +14,17 @@ import (
 	"dayshift/internal/outbound"
 )
 
-// maxText keeps a card well below the 20 KB that a bot takes.
+// maxText keeps a card well below the 20 KB that a bot takes, in bytes.
 const maxText = 8000
 
-// pause is how long a bot that has had too many is left alone: it takes 100 a minute.
-const pause = time.Minute
+// later are the codes that pass. A bot takes 100 posts a minute and 5 a second; the gateway in front has bounds of its own, and an
+// application that is too busy says so.
+var later = map[int]time.Duration{11232: time.Minute, 99991400: time.Minute, 2200: 0}
 
 // New returns the channel, or says what is wrong with its address without showing it. secret is the bot's; empty: it asks for none.
 func New(name string, options outbound.PostOptions, secret string) (*notify.Room, error) {
 	render := func(m notify.Message) notify.Post { return render(m, secret, options.Now().Unix()) }
-	return notify.NewRoom(name, options, render, notify.ByCode("code", []int{11232}, pause, map[int]string{
+	return notify.NewRoom(name, options, render, notify.ByCode("code", later, map[int]string{
 		19021: "the secret of the channel is not the bot's, or the clock is an hour off",
 		19022: "the bot does not take messages from this machine's address",
 		19024: "the bot asks for a keyword that the message does not have",
@@ -80,7 +81,7 @@ var colors = map[notify.Tone]string{notify.News: "blue", notify.Warning: "orange
 
 func render(m notify.Message, secret string, now int64) notify.Post {
 	c := content{Type: "interactive", Card: card{Config: config{true}, Header: header{text{"plain_text", m.Title}, colors[m.Kind.Tone()]}}}
-	if lines := m.Body(maxText); lines != "" {
+	if lines := m.Body(maxText, notify.Bytes); lines != "" {
 		c.Card.Elements = []element{{Tag: "div", Text: &text{"plain_text", lines}}}
 	}
 	var buttons []button

@@ -2,6 +2,9 @@ package lark
 
 import (
 	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -25,6 +28,8 @@ func TestRoom(t *testing.T) {
 		},
 		Busy: map[string]time.Duration{
 			`{"code":11232,"msg":"frequency limited psm[lark.oapi.app_platform_runtime]"}`: time.Minute,
+			`{"code":99991400,"msg":"request trigger frequency limit"}`:                    time.Minute,
+			`{"code":2200,"msg":"internal error"}`:                                         0,
 		},
 		Shown: func(t *testing.T, body []byte) string {
 			return roomtest.Field(t, body, "card", "header", "title", "content") + "\n" + roomtest.Field(t, body, "card", "elements", 0, "text", "content")
@@ -46,5 +51,22 @@ func TestRoom(t *testing.T) {
 func TestWithoutASecretNothingIsSigned(t *testing.T) {
 	if c, ok := render(roomtest.Example, "", 1).Content.(content); !ok || c.Sign != "" || c.Timestamp != "" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// The gateway in front of the bots says in a header of its own when to come back.
+func TestTheGatewaySaysWhenToComeBack(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Ogw-Ratelimit-Reset", "52")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(server.Close)
+	room, err := New("room", outbound.PostOptions{URL: server.URL, AllowPrivate: true, Now: time.Now}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again notify.Retryable
+	if err := room.Send(t.Context(), roomtest.Example); !errors.As(err, &again) || again.RetryAfter() != 52*time.Second {
+		t.Error(err)
 	}
 }

@@ -211,6 +211,8 @@ func Exercise(t *testing.T, h Harness) {
 		}
 		r.status, r.header = http.StatusTooManyRequests, map[string]string{"Retry-After": "30"}
 		want("too many", "status 429", true, 30*time.Second)
+		r.header = map[string]string{"Retry-After": "1.5"}
+		want("too many, for a part of a second", "status 429", true, 1500*time.Millisecond)
 		r.status, r.header = http.StatusBadGateway, nil
 		want("an outage", "status 502", true, 0)
 		r.status = http.StatusNotFound
@@ -221,9 +223,14 @@ func Exercise(t *testing.T, h Harness) {
 			want(answer, says, false, 0)
 		}
 		for answer, after := range h.Busy {
-			r.answer = answer
+			r.answer, r.status = answer, http.StatusOK
+			want(answer, "takes no more for now", true, after)
+			r.status = http.StatusBadRequest // what it says counts, whatever status it says it with
 			want(answer, "takes no more for now", true, after)
 		}
+		r.answer, r.status = h.Taken, http.StatusForbidden
+		want("a proxy's refusal", "status 403", false, 0)
+		r.status = http.StatusOK
 		if len(h.Final) > 0 {
 			r.answer = "<html>canary</html>"
 			want("a page", "cannot be read", true, 0)

@@ -2,7 +2,6 @@ package slack
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -80,7 +79,7 @@ func verdict(body []byte) error {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(body, &said) != nil {
-		return &notify.RetryError{Err: errors.New("its answer cannot be read")}
+		return &notify.RetryError{Err: notify.ErrUnread}
 	}
 	if !errorPattern.MatchString(said.Error) {
 		said.Error = "no reason"

@@ -13,7 +13,7 @@ import (
 	"dayshift/internal/outbound"
 )
 
-// Slack's bounds of a header, of the text of a section and of a button, in characters, of which bytes are never fewer.
+// Slack's bounds of a header, of the text of a section and of a button, in characters.
 const (
 	maxHeader = 150
 	maxText   = 3000
@@ -27,14 +27,15 @@ func New(name string, options outbound.PostOptions, pressed bool) (*notify.Room,
 	return notify.NewRoom(name, options, func(m notify.Message) notify.Post { return notify.Post{Content: render(m, pressed)} }, nil)
 }
 
+// content has no text of its own: beside attachments Slack shows that as well, formatted.
 type content struct {
-	Text        string       `json:"text"` // where there is no room for more, as on a locked phone; Slack formats it
 	Attachments []attachment `json:"attachments"`
 }
 
 type attachment struct {
-	Color  string  `json:"color"`
-	Blocks []block `json:"blocks"`
+	Fallback string  `json:"fallback"` // where there is no room for more, as on a locked phone
+	Color    string  `json:"color"`
+	Blocks   []block `json:"blocks"`
 }
 
 type block struct {
@@ -65,14 +66,14 @@ var (
 func plain(s string) *text { return &text{"plain_text", s, new(bool)} }
 
 func render(m notify.Message, pressed bool) content {
-	blocks := []block{{Type: "header", Text: plain(notify.Cut(m.Title, maxHeader))}}
-	if lines := m.Body(maxText); lines != "" {
+	blocks := []block{{Type: "header", Text: plain(notify.Cut(m.Title, maxHeader, notify.Characters))}}
+	if lines := m.Body(maxText, notify.Characters); lines != "" {
 		blocks = append(blocks, block{Type: "section", Text: plain(lines)})
 	}
 	if choices := choices(m, pressed); choices != nil {
 		blocks = append(blocks, *choices)
 	}
-	return content{Text: escaped.Replace(m.Title), Attachments: []attachment{{colors[m.Kind.Tone()], blocks}}}
+	return content{[]attachment{{escaped.Replace(m.Title), colors[m.Kind.Tone()], blocks}}}
 }
 
 // choices are buttons where somebody hears them, and else links: beside a button that nobody hears Slack shows a warning, also
@@ -81,8 +82,8 @@ func choices(m notify.Message, pressed bool) *block {
 	if pressed {
 		var buttons []element
 		for i, choice := range m.Choices {
-			if len(choice.Command) <= maxValue {
-				buttons = append(buttons, element{"button", plain(notify.Cut(choice.Label, maxLabel)), "dayshift-" + strconv.Itoa(i), choice.Command})
+			if notify.Characters(choice.Command) <= maxValue {
+				buttons = append(buttons, element{"button", plain(notify.Cut(choice.Label, maxLabel, notify.Characters)), "dayshift-" + strconv.Itoa(i), choice.Command})
 			}
 		}
 		if len(buttons) == 0 {
@@ -95,7 +96,7 @@ func choices(m notify.Message, pressed bool) *block {
 		links = append(links, "<"+choice.Link+"|"+escaped.Replace(choice.Label)+">")
 	}
 	list := strings.Join(links, " · ")
-	if list == "" || len(list) > maxText {
+	if list == "" || notify.Characters(list) > maxText {
 		return nil
 	}
 	return &block{Type: "section", Text: &text{Type: "mrkdwn", Text: list}}

@@ -42,7 +42,7 @@ var linked = regexp.MustCompile(`<([^|>]*)\|([^>]*)>`)
 func TestRoom(t *testing.T) {
 	roomtest.Exercise(t, roomtest.Harness{
 		Open: func(o outbound.PostOptions) (notify.Sender, error) { return New("room", o, false) },
-		Want: `{"text":"Could not act on 2 resources (schedule seoul-office)","attachments":[{"color":"#c4314b","blocks":[
+		Want: `{"attachments":[{"fallback":"Could not act on 2 resources (schedule seoul-office)","color":"#c4314b","blocks":[
 			{"type":"header","text":{"type":"plain_text","emoji":false,"text":"Could not act on 2 resources (schedule seoul-office)"}},
 			{"type":"section","text":{"type":"plain_text","emoji":false,"text":"db-1 i-1 in 111122223333/ap-northeast-2: start: no capacity\n결제 i-2 in 111122223333/ap-northeast-2: start: not permitted"}}]}]}`,
 		Taken: "ok",
@@ -65,7 +65,7 @@ func TestBot(t *testing.T) {
 		Open: func(o outbound.PostOptions) (notify.Sender, error) {
 			return NewBot("room", o, "xoxb-canary", "C0123", true)
 		},
-		Want: `{"channel":"C0123","text":"Could not act on 2 resources (schedule seoul-office)","attachments":[{"color":"#c4314b","blocks":[
+		Want: `{"channel":"C0123","attachments":[{"fallback":"Could not act on 2 resources (schedule seoul-office)","color":"#c4314b","blocks":[
 			{"type":"header","text":{"type":"plain_text","emoji":false,"text":"Could not act on 2 resources (schedule seoul-office)"}},
 			{"type":"section","text":{"type":"plain_text","emoji":false,"text":"db-1 i-1 in 111122223333/ap-northeast-2: start: no capacity\n결제 i-2 in 111122223333/ap-northeast-2: start: not permitted"}}]}]}`,
 		Header: map[string]string{"Authorization": "Bearer xoxb-canary"},
@@ -106,7 +106,7 @@ func TestBotChangesWhatItPosted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if paths[1] != "POST /api/chat.update" || roomtest.Field(t, []byte(bodies[1]), "ts") != "1785780000.000100" || roomtest.Field(t, []byte(bodies[1]), "channel") != "C0DM" ||
-		!strings.Contains(roomtest.Field(t, []byte(bodies[1]), "text"), "will be stopped soon") || strings.Contains(bodies[0], `"ts"`) {
+		!strings.Contains(roomtest.Field(t, []byte(bodies[1]), "attachments", 0, "fallback"), "will be stopped soon") || strings.Contains(bodies[0], `"ts"`) {
 		t.Errorf("%q: %q", paths, bodies)
 	}
 	answer = `{"ok":false,"error":"message_not_found"}`
@@ -117,5 +117,31 @@ func TestBotChangesWhatItPosted(t *testing.T) {
 	answer = `{"ok":true,"channel":"../x","ts":"1"}`
 	if handle, err := bot.Post(t.Context(), roomtest.Example); handle != "" || err != nil {
 		t.Errorf("%q, %v", handle, err)
+	}
+}
+
+// Bounds are those of Slack: of characters, not of bytes. A title is shown once, and formatted nowhere.
+func TestBoundsAreOfCharacters(t *testing.T) {
+	m := roomtest.Group(notify.Failed, "*사무실* <!channel>", "결제", "용량이 없습니다")
+	m.Title = strings.Repeat("서", 150)
+	for range 19 {
+		m.Lines = append(m.Lines, strings.Repeat("결", 140))
+	}
+	m.Count = len(m.Lines)
+	c := render(m, false)
+	blocks := c.Attachments[0].Blocks
+	if title := blocks[0].Text.Text; title != m.Title {
+		t.Errorf("the title is cut to %q", title)
+	}
+	if lines := blocks[1].Text.Text; lines != strings.Join(m.Lines, "\n") {
+		t.Errorf("the lines are cut to %q", lines)
+	}
+	m.Title, m.Lines = strings.Repeat("😀", 100), append(m.Lines, strings.Repeat("결", 300))
+	blocks = render(m, false).Attachments[0].Blocks
+	if title := blocks[0].Text.Text; title != strings.Repeat("😀", 74)+"…" {
+		t.Errorf("the title is cut to %q", title)
+	}
+	if lines := blocks[1].Text.Text; notify.Characters(lines) > 3000 || !strings.HasSuffix(lines, " more") {
+		t.Errorf("%d characters: %q", notify.Characters(lines), lines)
 	}
 }

@@ -2,10 +2,12 @@
 // the address of a workflow that posts what it is sent ("Post to a channel when a webhook request is received").
 //
 // It sends an Adaptive Card (https://adaptivecards.io/explorer/RichTextBlock.html) whose texts are
-// runs, which Teams does not format.
+// runs, which Teams does not format but for times: {{DATE(…)}} and {{TIME(…)}} within one run.
 package teams
 
 import (
+	"regexp"
+
 	"dayshift/internal/notify"
 	"dayshift/internal/outbound"
 )
@@ -64,9 +66,9 @@ type run struct {
 var colors = map[notify.Tone]string{notify.News: "Default", notify.Warning: "Warning", notify.Alarm: "Attention"}
 
 func render(m notify.Message) notify.Post {
-	body := []text{{Type: "RichTextBlock", Inlines: []run{{"TextRun", m.Title, "Bolder", colors[m.Kind.Tone()]}}}}
-	for _, line := range m.Fitting(maxText) {
-		body = append(body, text{Type: "RichTextBlock", Spacing: "Small", Inlines: []run{{Type: "TextRun", Text: line}}})
+	body := []text{{Type: "RichTextBlock", Inlines: runs(m.Title, run{Weight: "Bolder", Color: colors[m.Kind.Tone()]})}}
+	for _, line := range m.Fitting(maxText, notify.Bytes) {
+		body = append(body, text{Type: "RichTextBlock", Spacing: "Small", Inlines: runs(line, run{})})
 	}
 	var actions []open
 	for _, choice := range m.Links() {
@@ -76,4 +78,20 @@ func render(m notify.Message) notify.Post {
 		"application/vnd.microsoft.card.adaptive",
 		card{"http://adaptivecards.io/schemas/adaptive-card.json", "AdaptiveCard", "1.4", body, actions, teams{"Full"}},
 	}}}}
+}
+
+// clock is how a time begins that Teams would put into the reader's words.
+var clock = regexp.MustCompile(`(?i)\{\{(?:DATE|TIME)\(\d{4}`)
+
+// runs are the text in one style, in as many runs as it takes for none to have a time.
+func runs(text string, style run) []run {
+	style.Type = "TextRun"
+	var list []run
+	begin := 0
+	for _, found := range clock.FindAllStringIndex(text, -1) {
+		style.Text = text[begin : found[0]+1]
+		list, begin = append(list, style), found[0]+1
+	}
+	style.Text = text[begin:]
+	return append(list, style)
 }

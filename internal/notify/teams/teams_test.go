@@ -2,6 +2,8 @@ package teams
 
 import (
 	"encoding/json"
+	"regexp"
+	"strings"
 	"testing"
 
 	"dayshift/internal/notify"
@@ -23,7 +25,10 @@ func TestRoom(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, line := range c.Attachments[0].Content.Body {
-				shown += line.Inlines[0].Text + "\n"
+				for _, run := range line.Inlines {
+					shown += run.Text
+				}
+				shown += "\n"
 			}
 			return shown
 		},
@@ -39,4 +44,32 @@ func TestRoom(t *testing.T) {
 		},
 		Limit: 28 << 10,
 	})
+}
+
+// clocks is what Teams shows as a time in the reader's words, in one run.
+var clocks = regexp.MustCompile(`\{\{(DATE|TIME)\(`)
+
+func TestNoNameIsATime(t *testing.T) {
+	const name = "{{{DATE(2026-08-03T18:00:00Z, SHORT)}} {{TIME(2026-08-03T18:00:00Z)}} {{ }}"
+	c, ok := render(roomtest.Group(notify.Failed, name, name, name)).Content.(content)
+	if !ok {
+		t.Fatal("no card")
+	}
+	for _, line := range c.Attachments[0].Content.Body {
+		shown := ""
+		for _, run := range line.Inlines {
+			if clocks.MatchString(run.Text) || run.Type != "TextRun" || run.Weight != line.Inlines[0].Weight || run.Color != line.Inlines[0].Color {
+				t.Errorf("%+v", run)
+			}
+			shown += run.Text
+		}
+		if !strings.Contains(shown, name) {
+			t.Error(shown)
+		}
+	}
+	many := strings.Repeat("{{TIME(2026", 36)
+	body, err := json.Marshal(render(roomtest.Group(notify.Failed, many, many, many, many, many, many, many, many, many, many, many, many, many)).Content)
+	if err != nil || len(body) > 28<<10 {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
 }

@@ -14,12 +14,12 @@ import (
 // maxText is what a robot takes, in bytes of UTF-8.
 const maxText = 2048
 
-// pause is how long a robot that has had too many is left alone: it takes 20 a minute.
-const pause = time.Minute
+// later are the codes that pass: a robot takes 20 posts a minute (45009), and few at once (45033); -1 is a system that is busy.
+var later = map[int]time.Duration{45009: time.Minute, 45033: 0, -1: 0}
 
 // New returns the channel, or says what is wrong with its address without showing it.
 func New(name string, options outbound.PostOptions) (*notify.Room, error) {
-	return notify.NewRoom(name, options, render, notify.ByCode("errcode", []int{45009}, pause, map[int]string{
+	return notify.NewRoom(name, options, render, notify.ByCode("errcode", later, map[int]string{
 		93000: "the address names no robot that there is",
 	}))
 }
