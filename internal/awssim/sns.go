@@ -29,15 +29,15 @@ type Published struct {
 // https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 const (
 	mostMessageBytes = 256 << 10
-	mostSubject      = 100 // characters
+	mostSubject      = 99 // characters
 	// mostPublished bounds the messages that are kept here, the newest.
 	mostPublished = 100_000
 )
 
 var (
 	topicNameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
-	// subjectForm: ASCII, a letter, digit or mark at its begin, no line breaks or control characters.
-	subjectForm = regexp.MustCompile(`^[\x21-\x7e][\x20-\x7e]*$`)
+	// subjectForm: no line breaks or control characters.
+	subjectForm = regexp.MustCompile(`^[^\p{Cc}\p{Zl}\p{Zp}]+$`)
 )
 
 // snsService is the row of SNS. Nobody can subscribe; what was published is read

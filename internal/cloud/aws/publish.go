@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -18,18 +20,17 @@ import (
 var _ cloud.Publisher = (*Cloud)(nil)
 
 const (
-	// subjectMost is the longest subject, in characters, and messageMost the largest message, in bytes.
+	// subjectMost is the longest subject, in characters ("less than 100"), and messageMost the largest message, in bytes.
 	// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-	subjectMost = 100
+	subjectMost = 99
 	messageMost = 256 << 10
 )
 
 var topicPattern = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z0-9-]+):([0-9]{12}):([A-Za-z0-9_-]{1,256}(?:\.fifo)?)$`)
 
 // Publish implements cloud.Publisher, with the credentials of the topic's account,
-// which has to be configured; its region need not be. Subjects are ASCII: of
-// another character stands a question mark. A call that was throttled published
-// nothing and is made again; one without an answer is not.
+// which has to be configured; its region need not be. A call that was throttled
+// published nothing and is made again; one without an answer is not.
 func (c *Cloud) Publish(ctx context.Context, topic, subject, message string) error {
 	part := topicPattern.FindStringSubmatch(topic)
 	if part == nil {
@@ -81,20 +82,24 @@ func (c *Cloud) home(ctx context.Context, partition, region, account string) (ki
 	return c.env(a, scope, shared), nil
 }
 
-// title makes a subject of a text: printable ASCII, not too long, not beginning with a blank.
+// title makes a subject of a text: on one line, without control characters, not too long.
 func title(text string) string {
-	text = strings.Map(func(r rune) rune {
+	text = strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\r' || r == '\t':
+		case unicode.IsSpace(r):
 			return ' '
-		case r < ' ' || r == 0x7f:
+		case unicode.IsControl(r):
 			return -1
-		case r > '~':
-			return '?'
 		}
 		return r
-	}, text)
-	return strings.TrimSpace(shorten(strings.TrimSpace(text), subjectMost))
+	}, strings.ToValidUTF8(text, "\uFFFD")))
+	left := subjectMost
+	for i, r := range text {
+		if left -= utf16.RuneLen(r); left < 0 {
+			return strings.TrimSpace(text[:i])
+		}
+	}
+	return text
 }
 
 // shorten cuts a text to so many bytes, between characters.

@@ -17,11 +17,10 @@ var _ notify.Sender = Channel{}
 // Name implements notify.Sender.
 func (Channel) Name() string { return "log" }
 
-// Send implements notify.Sender; it never fails.
+// Send implements notify.Sender; it never fails. What needs somebody is a warning.
 func (c Channel) Send(ctx context.Context, message notify.Message) error {
 	level := slog.LevelInfo
-	switch message.Kind {
-	case notify.Failed, notify.Gap, notify.Held, notify.Silent:
+	if message.Kind.Tone() == notify.Alarm {
 		level = slog.LevelWarn
 	}
 	c.Logger.LogAttrs(ctx, level, message.Title, //nolint:sloglint // the record is the message that people get, and its title is what it says

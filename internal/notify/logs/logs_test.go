@@ -15,6 +15,7 @@ func TestSend(t *testing.T) {
 	for kind, level := range map[notify.Kind]string{
 		notify.Starting: "INFO", notify.Stopping: "INFO", notify.StopWarning: "INFO", notify.NewResource: "INFO", notify.GapClosed: "INFO",
 		notify.Failed: "WARN", notify.Gap: "WARN", notify.Held: "WARN", notify.Silent: "WARN", notify.SilentOver: "INFO",
+		notify.WorkloadFailed: "WARN", notify.ConfigWaits: "WARN", notify.ConfigRefused: "WARN", notify.RuleMissed: "WARN", notify.Shortage: "WARN", notify.ReservationFailed: "WARN", notify.ReservationShort: "WARN",
 	} {
 		var out bytes.Buffer
 		c := Channel{Logger: slog.New(slog.NewJSONHandler(&out, nil))}

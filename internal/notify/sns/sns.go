@@ -18,7 +18,7 @@ import (
 	"dayshift/internal/notify"
 )
 
-// maxSubject is the length of a subject: SNS wants less than 100 characters.
+// maxSubject is the length of a subject: SNS wants less than 100 characters, of UTF-8.
 const maxSubject = 99
 
 // Channel publishes messages to one topic.
@@ -52,35 +52,33 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 	return said
 }
 
-// subject is a title as SNS takes it everywhere: ASCII that begins with a letter or a digit, on one line. What is left out
-// of it stands in the text.
+// subject is a title as SNS takes it: on one line.
 func subject(title string) string {
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, title)
-	s = strings.TrimLeftFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	s := strings.TrimSpace(printable(title))
 	if s == "" {
 		s = "Dayshift"
 	}
-	if len(s) > maxSubject {
-		s = s[:maxSubject-3] + "..."
-	}
-	return s
+	return notify.Cut(s, maxSubject, notify.Characters)
 }
 
-// text is what subscribers read; control characters, which a terminal would obey, are left out.
+// printable is a text without control characters, which a terminal would obey, and on one line.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// text is what subscribers read.
 func text(m notify.Message) string {
 	lines := append([]string{m.Title, ""}, m.Lines...)
 	for i := range lines {
-		lines[i] = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
-				return -1
-			}
-			return r
-		}, strings.ToValidUTF8(lines[i], "\uFFFD"))
+		lines[i] = printable(lines[i])
 	}
 	if links := m.Links(); len(links) > 0 {
 		lines = append(lines, "")

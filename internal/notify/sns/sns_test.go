@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"dayshift/internal/cloud"
@@ -60,14 +61,16 @@ func TestSend(t *testing.T) {
 
 func TestSubject(t *testing.T) {
 	for title, want := range map[string]string{
-		"Stopping 1 resource":               "Stopping 1 resource",
-		"Stopping 1 resource (schedule 서울)": "Stopping 1 resource (schedule ??)",
-		"서울\r\nBcc: x":                      "Bcc: x",
-		"":                                  "Dayshift",
-		"서울":                                "Dayshift",
-		"Stopping (schedule " + strings.Repeat("x", 99) + ")": "Stopping (schedule " + strings.Repeat("x", 77) + "...",
+		"Stopping 1 resource": "Stopping 1 resource",
+		"리소스 2개를 중지합니다 (스케줄 서울)":              "리소스 2개를 중지합니다 (스케줄 서울)",
+		"서울\r\nBcc: x\u2028\x1b[31my":         "서울  Bcc: x [31my",
+		"":                                    "Dayshift",
+		"\x00 ":                               "Dayshift",
+		"Stopping " + strings.Repeat("서", 90): "Stopping " + strings.Repeat("서", 90),
+		"Stopping " + strings.Repeat("서", 91): "Stopping " + strings.Repeat("서", 89) + "…",
+		"Stopping " + strings.Repeat("😀", 46): "Stopping " + strings.Repeat("😀", 44) + "…",
 	} {
-		if got := subject(title); got != want || len(got) > maxSubject {
+		if got := subject(title); got != want || notify.Characters(got) > maxSubject {
 			t.Errorf("%q: %q, want %q", title, got, want)
 		}
 	}
@@ -147,7 +150,7 @@ func FuzzMessage(f *testing.F) {
 		if !utf8.ValidString(m) || strings.ContainsAny(m, "\x00\x1b\r\x07") || strings.Count(m, "\n") != 4 {
 			t.Fatalf("%q", m)
 		}
-		if s := subject(title); s == "" || len(s) > maxSubject || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		if s := subject(title); s == "" || !utf8.ValidString(s) || notify.Characters(s) > maxSubject || strings.ContainsFunc(s, unicode.IsControl) {
 			t.Fatalf("%q", s)
 		}
 	})
