@@ -25,6 +25,14 @@ type overrideSpec struct {
 	Once     bool      `json:"once,omitempty"`
 	Author   string    `json:"author"`
 	Reason   string    `json:"reason,omitempty"`
+	Seen     []seen    `json:"seen,omitempty"`
+}
+
+// seen is a resource of policy.Override.Seen.
+type seen struct {
+	Ref  fleet.Ref         `json:"ref"`
+	Name string            `json:"name,omitempty"`
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 // FromOverride gives the object that an override is kept as. Its version is the
@@ -39,6 +47,9 @@ func FromOverride(o *policy.Override) (Object, error) {
 	}
 	if !o.Target.Filter.IsZero() {
 		spec.Filter = o.Target.Filter.String()
+	}
+	for i := range o.Seen {
+		spec.Seen = append(spec.Seen, seen{Ref: o.Seen[i].Ref, Name: o.Seen[i].Name, Tags: o.Seen[i].Tags})
 	}
 	encoded, err := json.Marshal(spec)
 	if err != nil {
@@ -62,6 +73,9 @@ func ToOverride(object Object) (*policy.Override, error) {
 	o := &policy.Override{
 		ID: object.Name, Version: object.Version, From: spec.From.UTC(), Until: spec.Until.UTC(),
 		Boundary: spec.Boundary, Once: spec.Once, Author: spec.Author, Reason: spec.Reason,
+	}
+	for _, one := range spec.Seen {
+		o.Seen = append(o.Seen, fleet.Resource{Ref: one.Ref, Name: one.Name, Tags: one.Tags})
 	}
 	switch spec.State {
 	case calendar.Running.String():

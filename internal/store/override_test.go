@@ -27,6 +27,7 @@ func TestOverrideComesBack(t *testing.T) {
 		want := &policy.Override{
 			ID: "o-1", Version: 3, Target: target, State: calendar.Running, From: from, Until: from.Add(2 * time.Hour),
 			Boundary: true, Once: true, Author: "kim", Reason: "release",
+			Seen: []fleet.Resource{{Ref: fleet.Ref{Scope: fleet.Scope{Account: "111122223333", Region: "cn-north-1"}, Kind: fleet.EC2Instance, ID: "i-1"}, Name: "웹", Tags: map[string]string{"Team": "shop"}}},
 		}
 		object, err := FromOverride(want)
 		if err != nil {
@@ -36,7 +37,7 @@ func TestOverrideComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want.String()+want.Target.String(), got.String()+got.Target.String()); diff != "" || got.Version != 3 || !got.Target.Filter.Equal(target.Filter) {
+		if diff := cmp.Diff(want.String()+want.Target.String(), got.String()+got.Target.String()); diff != "" || got.Version != 3 || !got.Target.Filter.Equal(target.Filter) || !cmp.Equal(got.Seen, want.Seen) {
 			t.Error(diff)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 	ReservationMemory RecordKind = "reservation"
 	// ReservationHistory is a stretch of how a reservation stood; names of one reservation sort by time.
 	ReservationHistory RecordKind = "reservation-history"
-	// OverridesTold is the one record of which decisions people were told of.
+	// OverridesTold is that people were told of an override; its name is the ID.
 	OverridesTold RecordKind = "overrides-told"
 	// ReservationDay is what was bought for a reservation within the last day; its name is the reservation's.
 	ReservationDay RecordKind = "reservation-day"

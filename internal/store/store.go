@@ -1,7 +1,7 @@
 // Package store is the contract for what Dayshift keeps: what it remembers of
 // each resource and scope, the objects that people make, the runs (passes), the
 // records of where durable sequences stand, the activity record, counters,
-// sessions and the lease.
+// sessions, slips that are good for minutes, and the lease.
 //
 // Guarantees that every engine gives, examined by storetest.Exercise:
 //
@@ -20,13 +20,13 @@
 // the write happened: a commit can reach the disk and its answer get lost.
 // SaveRun, DropMemories, Acquire and a SaveChanges or SaveRecords without activity
 // may simply be called again; rows of a write that is repeated may be recorded twice, an
-// object that is saved or deleted again is a conflict with the first time, and a
-// Take that is repeated may count twice.
+// object that is saved or deleted again is a conflict with the first time, as is
+// a slip, and a Take that is repeated may count twice.
 //
 // What all engines have to do alike is written once here: leases (Grant,
-// Extend, Guard), versions (Revise, Retire), counting (Tally), the chain (Link,
-// Chain) and the cleaning (CleanMemories, CleanScopes, CleanObject, CleanRun,
-// CleanRecords, CleanTake, CleanTouch, CleanSession).
+// Extend, Guard), versions (Revise, Retire), counting (Tally), slips (Settle), the
+// chain (Link, Chain) and the cleaning (CleanMemories, CleanScopes, CleanObject,
+// CleanRun, CleanRecords, CleanTake, CleanTouch, CleanSession, CleanSlip).
 package store
 
 import (
@@ -321,6 +321,7 @@ type Store interface {
 	Activities
 	Counters
 	Sessions
+	Slips
 	// Ping checks that the store can be written to, by writing.
 	Ping(ctx context.Context) error
 	// Close gives back what the engine holds; every call after it fails. A

@@ -36,6 +36,7 @@ type Store struct {
 	windows  map[string][]store.Window // of counters, the newest first
 	touched  map[string]time.Time
 	sessions map[string]store.Session // by hash
+	slips    map[store.SlipKind]map[string]store.Slip
 }
 
 // objectKey is what an object is found by.
@@ -62,6 +63,7 @@ func New() *Store {
 		windows:  map[string][]store.Window{},
 		touched:  map[string]time.Time{},
 		sessions: map[string]store.Session{},
+		slips:    map[store.SlipKind]map[string]store.Slip{},
 	}
 }
 

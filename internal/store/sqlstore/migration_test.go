@@ -168,6 +168,20 @@ func writeNew(t *testing.T, s *Store) {
 	if err := s.SaveRecords(t.Context(), lease, someRecords); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.PutSlip(t.Context(), someSlip, "", benchStart, 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var someSlip = store.Slip{Kind: store.ChatRequestSlip, Name: "ops/1", Data: "taken", Until: benchStart.Add(time.Minute)}
+
+// holdsSlip compares whether the slip is there.
+func holdsSlip(t *testing.T, s *Store, want bool) {
+	t.Helper()
+	found, err := s.Slip(t.Context(), someSlip.Kind, someSlip.Name, benchStart)
+	if want && (err != nil || found != someSlip) || !want && !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the slip: %+v, %v", found, err)
+	}
 }
 
 var someRecords = []store.Record{{Kind: store.WorkloadRun, Name: "run-1", Data: []byte(`{"step":1}`), Changed: benchStart}}
@@ -187,11 +201,13 @@ func TestOldDatabaseIsMigrated(t *testing.T) {
 	holdsObjects(t, s, 0, 0, "")
 	holdsAccess(t, s, 0, 0)
 	holdsRecords(t, s, 0)
+	holdsSlip(t, s, false)
 	writeNew(t, s)
 	holdsOld(t, s, record)
 	holdsObjects(t, s, 1, 1, "c1")
 	holdsAccess(t, s, 3, 1)
 	holdsRecords(t, s, 1)
+	holdsSlip(t, s, true)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +262,7 @@ func TestOldDatabaseAnswersQuestions(t *testing.T) {
 	holdsObjects(t, reader, 0, 0, "")
 	holdsAccess(t, reader, 0, 0)
 	holdsRecords(t, reader, 0)
+	holdsSlip(t, reader, false)
 	refusesWrites(t, reader)
 	if version := schemaVersion(t, path); version != 1 {
 		t.Fatalf("a question has migrated the file to version %d", version)
@@ -257,6 +274,7 @@ func TestOldDatabaseAnswersQuestions(t *testing.T) {
 	holdsObjects(t, reader, 1, 1, "c1")
 	holdsAccess(t, reader, 3, 1)
 	holdsRecords(t, reader, 1)
+	holdsSlip(t, reader, true)
 	rows, err := reader.Activity(t.Context(), store.ActivityQuery{Last: true, Limit: 1})
 	if err != nil || len(rows) != 1 || len(rows[0].Chain) != 1 {
 		t.Errorf("the newest row: %+v, %v", rows, err)
@@ -285,6 +303,7 @@ func refusesWrites(t *testing.T, s *Store) {
 		"Append":  s.Append(ctx, store.Lease{}, someRow), "Ping": s.Ping(ctx),
 		"Take": take, "Touch": s.Touch(ctx, "key", benchStart), "SaveSession": s.SaveSession(ctx, someSession),
 		"SaveRecords": s.SaveRecords(ctx, lease, someRecords), "SeeSession": s.SeeSession(ctx, someSession.Hash, benchStart), "EndSessions": end,
+		"PutSlip": s.PutSlip(ctx, someSlip, "", benchStart, 1), "TakeSlip": s.TakeSlip(ctx, someSlip.Kind, someSlip.Name, someSlip.Data),
 	} {
 		if !errors.Is(err, store.ErrReadOnly) {
 			t.Errorf("%s: got %v, want %q", name, err, store.ErrReadOnly)
@@ -330,7 +349,7 @@ func TestFailedMigrationLeavesNoTrace(t *testing.T) {
 	path, record := oldDatabase(t)
 	beside(t, path, `CREATE TABLE objects (mine TEXT)`) // in the way of the migration's third statement
 	_, err := Open(t.Context(), path, Options{LockWait: 50 * time.Millisecond})
-	says(t, err, nil, path, "migrate from version 1 to 4", "objects already exists")
+	says(t, err, nil, path, "migrate from version 1 to 5", "objects already exists")
 	if version := schemaVersion(t, path); version != 1 {
 		t.Errorf("version %d after the failure", version)
 	}

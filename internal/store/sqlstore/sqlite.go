@@ -358,6 +358,8 @@ const (
 	accessSince = 3
 	// recordsSince is the first with records.
 	recordsSince = 4
+	// slipsSince is the first with slips.
+	slipsSince = 5
 )
 
 // checkSchema is what opening for reading asks of a file. One that was written

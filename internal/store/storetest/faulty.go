@@ -45,6 +45,9 @@ const (
 	Sessions     Method = "Sessions"
 	SeeSession   Method = "SeeSession"
 	EndSessions  Method = "EndSessions"
+	PutSlip      Method = "PutSlip"
+	Slip         Method = "Slip"
+	TakeSlip     Method = "TakeSlip"
 	Ping         Method = "Ping"
 	Close        Method = "Close"
 )
@@ -309,6 +312,21 @@ func (f *Faulty) SeeSession(ctx context.Context, hash string, at time.Time) erro
 // EndSessions implements store.Sessions.
 func (f *Faulty) EndSessions(ctx context.Context, hashes []string, rows ...store.Activity) (int, error) {
 	return ask(ctx, f, EndSessions, func() (int, error) { return f.below.EndSessions(ctx, hashes, rows...) })
+}
+
+// PutSlip implements store.Slips.
+func (f *Faulty) PutSlip(ctx context.Context, slip store.Slip, held string, now time.Time, limit int) error {
+	return f.call(ctx, PutSlip, func() error { return f.below.PutSlip(ctx, slip, held, now, limit) })
+}
+
+// Slip implements store.Slips.
+func (f *Faulty) Slip(ctx context.Context, kind store.SlipKind, name string, now time.Time) (store.Slip, error) {
+	return ask(ctx, f, Slip, func() (store.Slip, error) { return f.below.Slip(ctx, kind, name, now) })
+}
+
+// TakeSlip implements store.Slips.
+func (f *Faulty) TakeSlip(ctx context.Context, kind store.SlipKind, name, held string) error {
+	return f.call(ctx, TakeSlip, func() error { return f.below.TakeSlip(ctx, kind, name, held) })
 }
 
 // Ping implements store.Store.

@@ -77,6 +77,11 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		"sessions that can not be kept are refused":             testSessionsRefused,
 		"sessions and their rows never part":                    testSessionRows,
 		"a session that was ended does not come back":           testSessionEnded,
+		"slips come back until they are over":                   testSlips,
+		"a slip takes the place of what was read":               testSlipReplaced,
+		"slips are bounded and swept by kind":                   testSlipBounds,
+		"of many who put or take a slip one does":               testSlipRace,
+		"slips that can not be kept are refused":                testSlipsRefused,
 		"memories are ordered by ref":                           testMemoryOrder,
 		"memories are dropped":                                  testMemoryDrop,
 		"memories that can not be kept are refused":             testMemoryRefused,
@@ -119,6 +124,7 @@ func Exercise(t *testing.T, open func(t *testing.T) store.Store, hooks Hooks) {
 		t.Run("two processes change one object at once", func(t *testing.T) { testTwinObjectRace(t, open(t), hooks) })
 		t.Run("of many takers in two processes one gets the last", func(t *testing.T) { takeRace(t, twins(t, open(t), hooks)...) })
 		t.Run("two processes share sessions", func(t *testing.T) { testTwinSessions(t, open(t), hooks) })
+		t.Run("two processes share slips", func(t *testing.T) { slipRace(t, twins(t, open(t), hooks)...) })
 		t.Run("two processes share records", func(t *testing.T) { testTwinRecords(t, open(t), hooks) })
 		t.Run("two processes append one chain", func(t *testing.T) { testTwinChain(t, open(t), hooks) })
 		t.Run("one process reads while another writes", func(t *testing.T) { testTwinRead(t, open(t), hooks) })
@@ -1142,6 +1148,9 @@ func calls(ctx context.Context, s store.Store, lease store.Lease) map[Method]fun
 			_, err := s.EndSessions(ctx, []string{session("called", 0).Hash}, event(0, "web"))
 			return err
 		},
+		PutSlip:     func() error { return s.PutSlip(ctx, slip("calls", 0), "", monday, 1) },
+		Slip:        func() error { _, err := s.Slip(ctx, slip("called", 0).Kind, "called", monday); return err },
+		TakeSlip:    func() error { return s.TakeSlip(ctx, slip("called", 0).Kind, "called", slip("called", 0).Data) },
 		Records:     func() error { _, err := s.Records(ctx, store.RecordQuery{Kind: store.WorkloadRun}); return err },
 		SaveRecords: func() error { return s.SaveRecords(ctx, lease, []store.Record{record("run-1", 0)}) },
 		Append:      func() error { return s.Append(ctx, lease, []store.Activity{event(0, "web")}) },
@@ -1167,8 +1176,8 @@ func testConcurrent(t *testing.T, s store.Store) {
 					switch {
 					case err == nil:
 					case name == Run && errors.Is(err, store.ErrNotFound): // its SaveRun comes later
-					case (name == Session || name == SeeSession) && errors.Is(err, store.ErrNotFound): // nobody keeps it
-					case name == SaveSession && errors.Is(err, store.ErrConflict):
+					case (name == Session || name == SeeSession || name == Slip) && errors.Is(err, store.ErrNotFound): // nobody keeps it
+					case (name == SaveSession || name == PutSlip || name == TakeSlip) && errors.Is(err, store.ErrConflict):
 					case (name == SaveObject || name == DeleteObject) && (errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)):
 					default:
 						t.Errorf("%s: %v", name, err)
@@ -1216,6 +1225,7 @@ func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(stor
 		t.Fatalf("Touch: %v", err)
 	}
 	keep(t, s, session("kim", 0))
+	keepSlip(t, s, slip("waits", 0), "")
 	keepRecords(t, s, lease, record("run-1", 1), record("run-2", 2), record("run-3", 3))
 	keepRecords(t, s, lease, record("run-2", 4), dropped("run-3"))
 	return lease, func(s store.Store) []any {
@@ -1230,7 +1240,7 @@ func populate(t *testing.T, s store.Store) (lease store.Lease, picture func(stor
 		return []any{
 			all(t, s), runs, rows(t, s, store.ActivityQuery{}), v,
 			scopeMemory(t, s, seoul), scopeMemory(t, s, beijing), objects(t, s), revision(t, s),
-			counted(t, s, "quota", "key"), sessions(t, s),
+			counted(t, s, "quota", "key"), sessions(t, s), slipThere(t, s, "waits", monday),
 			records(t, s, store.RecordQuery{Kind: store.WorkloadRun}),
 		}
 	}
