@@ -8,8 +8,9 @@ MAKEFLAGS += --no-print-directory
 # Where Go's own installer puts it, for shells that have not been told.
 export PATH := $(PATH):/usr/local/go/bin
 # The version is set by the linker below; asking git for it once more fails in a checkout of another user.
-export GOFLAGS += -buildvcs=false
-# The product is linked without C. Tests are built the same way, which spares a second build of everything.
+# Nothing that is built tells the paths of its machine; tests are built the same way, which spares a second build of everything.
+export GOFLAGS += -buildvcs=false -trimpath
+# The product is linked without C, and so are tests.
 export CGO_ENABLED := 0
 
 # What a build says about itself. The date is that of the commit, so that two builds of one commit are the same.
@@ -47,7 +48,7 @@ demo: go page ## Run the product on a simulated cloud: a week in some minutes, l
 
 .PHONY: build
 build: go page ## Build bin/dayshift with its page, the same bytes for the same commit
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: web
 web: web/node_modules/.package-lock.json ## Build the page into web/dist (needs Node 20.19 or newer)
