@@ -63,10 +63,12 @@ func handle(answer []byte) string {
 // later are errors that pass. What Slack asks to wait for it says by status 429.
 var later = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 
-// known are errors that somebody can mend.
+// known are errors of bots and webhooks that somebody can mend.
 var known = map[string]string{
+	"no_service": "the webhook was removed, or its app was", "no_team": "the workspace of the webhook is gone", "invalid_token": "the address of the webhook is not whole",
+	"channel_is_archived": "the channel is archived", "action_prohibited": "the workspace does not let the webhook post there", "team_disabled": "the workspace was switched off",
 	"invalid_auth": "the token is not that of a bot", "not_authed": "the token is not that of a bot", "token_revoked": "the token was revoked", "token_expired": "the token has expired",
-	"account_inactive": "the app was removed from the workspace", "channel_not_found": "there is no such channel, or the bot is not in it", "not_in_channel": "the bot is not in the channel; invite it there",
+	"account_inactive": "the app was removed from the workspace", "channel_not_found": "there is no such channel, or the app is not in it", "not_in_channel": "the bot is not in the channel; invite it there",
 	"is_archived": "the channel is archived", "missing_scope": "the app lacks the scope chat:write", "restricted_action": "the workspace does not let the app post there",
 }
 

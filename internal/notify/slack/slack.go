@@ -6,6 +6,8 @@
 package slack
 
 import (
+	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -24,7 +26,16 @@ const (
 // New returns the channel, or says what is wrong with its address without showing it. pressed: the app's buttons reach a chat of
 // Dayshift.
 func New(name string, options outbound.PostOptions, pressed bool) (*notify.Room, error) {
-	return notify.NewRoom(name, options, func(m notify.Message) notify.Post { return notify.Post{Content: render(m, pressed)} }, nil)
+	return notify.NewRoom(name, options, func(m notify.Message) notify.Post { return notify.Post{Content: render(m, pressed)} }, hookVerdict)
+}
+
+// hookVerdict reads what a webhook answers: ok, or in a word why it refuses, beside a status that says that it does.
+func hookVerdict(body []byte) error {
+	word := string(bytes.TrimSpace(body))
+	if known[word] == "" {
+		return nil
+	}
+	return fmt.Errorf("it refuses the message (%s): %s", word, known[word])
 }
 
 // content has no text of its own: beside attachments Slack shows that as well, formatted.
@@ -93,7 +104,7 @@ func choices(m notify.Message, pressed bool) *block {
 	}
 	var links []string
 	for _, choice := range m.Links() {
-		links = append(links, "<"+choice.Link+"|"+escaped.Replace(choice.Label)+">")
+		links = append(links, "<"+escaped.Replace(choice.Link)+"|"+escaped.Replace(choice.Label)+">")
 	}
 	list := strings.Join(links, " · ")
 	if list == "" || notify.Characters(list) > maxText {

@@ -3,6 +3,7 @@ package slack
 import (
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,8 @@ func buttons(t *testing.T, body []byte) (list []notify.Choice) {
 	return list
 }
 
+var bare = regexp.MustCompile(`&(?:[^a]|a[^m])`)
+
 var linked = regexp.MustCompile(`<([^|>]*)\|([^>]*)>`)
 
 func TestRoom(t *testing.T) {
@@ -52,7 +55,10 @@ func TestRoom(t *testing.T) {
 				t.Error(kind)
 			}
 			for _, found := range linked.FindAllStringSubmatch(roomtest.Field(t, body, "attachments", 0, "blocks", 2, "text", "text"), -1) {
-				links = append(links, notify.Choice{Label: found[2], Link: found[1]})
+				if bare.MatchString(found[1]) {
+					t.Errorf("%s has an & that is not written as Slack wants it", found[1])
+				}
+				links = append(links, notify.Choice{Label: found[2], Link: html.UnescapeString(found[1])})
 			}
 			return links
 		},
@@ -143,5 +149,35 @@ func TestBoundsAreOfCharacters(t *testing.T) {
 	}
 	if lines := blocks[1].Text.Text; notify.Characters(lines) > 3000 || !strings.HasSuffix(lines, " more") {
 		t.Errorf("%d characters: %q", notify.Characters(lines), lines)
+	}
+}
+
+// A webhook says in a word why it refuses; what it says otherwise is not told.
+func TestWhyAWebhookRefuses(t *testing.T) {
+	var status int
+	var answer string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	room, err := New("room", outbound.PostOptions{URL: server.URL + "/canary", AllowPrivate: true, Now: time.Now}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		status       int
+		answer, says string
+	}{
+		{http.StatusNotFound, "no_service", "(no_service): the webhook was removed"},
+		{http.StatusForbidden, "action_prohibited\n", "(action_prohibited): the workspace"},
+		{http.StatusGone, "channel_is_archived", "(channel_is_archived): the channel"},
+		{http.StatusBadRequest, "canary", "status 400"},
+	} {
+		status, answer = test.status, test.answer
+		var again notify.Retryable
+		if err := room.Send(t.Context(), roomtest.Example); err == nil || errors.As(err, &again) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", test.answer, err)
+		}
 	}
 }

@@ -63,7 +63,7 @@ type run struct {
 	Color  string `json:"color,omitempty"`
 }
 
-var colors = map[notify.Tone]string{notify.News: "Default", notify.Warning: "Warning", notify.Alarm: "Attention"}
+var colors = map[notify.Tone]string{notify.News: "Accent", notify.Warning: "Warning", notify.Alarm: "Attention"}
 
 func render(m notify.Message) notify.Post {
 	body := []text{{Type: "RichTextBlock", Inlines: runs(m.Title, run{Weight: "Bolder", Color: colors[m.Kind.Tone()]})}}

@@ -73,3 +73,13 @@ func TestNoNameIsATime(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
 }
+
+// News is blue, and not as what has no colour.
+func TestColors(t *testing.T) {
+	for kind, want := range map[notify.Kind]string{notify.Starting: "Accent", notify.StopWarning: "Warning", notify.Failed: "Attention"} {
+		c, ok := render(roomtest.Group(kind, "office", "web", "why")).Content.(content)
+		if !ok || c.Attachments[0].Content.Body[0].Inlines[0].Color != want {
+			t.Errorf("%s: %+v", kind, c)
+		}
+	}
+}
