@@ -1,11 +1,12 @@
 package notify
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
 
-// title is that of a notice: the team's own, or ours.
+// title is that of a notice: the team's own, or ours; also where nothing is left of the team's, as rooms take no empty ones.
 func (w Words) title(n *Notice) string {
 	first := &n.Parts[0]
 	ours := w.say(about(n, title(first.Kind, first.Count)))
@@ -13,7 +14,7 @@ func (w Words) title(n *Notice) string {
 	if own.IsZero() {
 		return ours
 	}
-	return clip(own.Fill(func(name string) string {
+	return cmp.Or(clip(own.Fill(func(name string) string {
 		switch name {
 		case "count":
 			return strconv.Itoa(first.Count)
@@ -23,7 +24,7 @@ func (w Words) title(n *Notice) string {
 			return ours
 		}
 		return w.of(n, n.At, name)
-	}))
+	})), ours)
 }
 
 // line is that of one event: the team's own, or ours.
@@ -33,7 +34,7 @@ func (w Words) line(n *Notice, kind Kind, l *Line) string {
 	if own.IsZero() {
 		return ours
 	}
-	return clip(own.Fill(func(name string) string {
+	return cmp.Or(clip(own.Fill(func(name string) string {
 		switch name {
 		case "account":
 			return string(l.Ref.Scope.Account)
@@ -54,7 +55,7 @@ func (w Words) line(n *Notice, kind Kind, l *Line) string {
 			return w.say(l.Text.Text)
 		}
 		return w.of(n, l.At, name)
-	}))
+	})), ours)
 }
 
 // of is what titles and lines have alike.

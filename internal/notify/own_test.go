@@ -35,3 +35,16 @@ func TestOwnWords(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestOwnWordsWithNothingInThem: rooms take no message without a title, and a line without anything says nothing.
+func TestOwnWordsWithNothingInThem(t *testing.T) {
+	words := Words{
+		Titles: map[Kind]wording.Template{Failed: own(t, " {schedule} ", wording.Titles)},
+		Lines:  map[Kind]wording.Template{Failed: own(t, "{text}", wording.Lines)},
+	}
+	notice := Group([]Event{event(Failed, "", "i-1", "web", "")}, BySubject)[0]
+	ours := (Words{}).Message(&notice)
+	if m := words.Message(&notice); m.Title != ours.Title || m.Lines[0] != ours.Lines[0] {
+		t.Errorf("%q: %q", m.Title, m.Lines)
+	}
+}
