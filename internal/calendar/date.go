@@ -71,6 +71,11 @@ func (d Date) Year() int {
 // Weekday is the date's day of the week, 0 = Monday.
 func (d Date) Weekday() int { return weekdayOf(int64(d)) }
 
+// At is the instant of a time of the date on the clock of a zone: the first at which it shows that time or a later one.
+func (d Date) At(t TimeOfDay, loc *time.Location) time.Time {
+	return time.Unix(localInstant(loc, int64(d)*daySeconds+t.seconds()), 0).In(loc)
+}
+
 // DateAt is the date that the clock of a zone shows at an instant.
 func DateAt(t time.Time, loc *time.Location) Date {
 	year, mon, day := t.In(loc).Date()

@@ -25,10 +25,9 @@ const DigestKind Kind = "digest"
 
 // Next is the first instant after another at which a digest is due.
 func (d *Digest) Next(after time.Time) time.Time {
-	local := after.In(d.Zone)
-	for day := 0; ; day++ {
-		due := time.Date(local.Year(), local.Month(), local.Day()+day, int(d.At)/60, int(d.At)%60, 0, 0, d.Zone)
-		if due.After(after) && (!d.Weekly || due.Weekday() == d.Day) {
+	for date := calendar.DateAt(after, d.Zone); ; date++ {
+		day := time.Weekday((date.Weekday() + 1) % 7)
+		if due := date.At(d.At, d.Zone); due.After(after) && (!d.Weekly || day == d.Day) {
 			return due
 		}
 	}
@@ -96,6 +95,9 @@ func (o *Outbox) collect(n *Notice, now time.Time) {
 	o.write(e)
 }
 
+// savedTakes bounds how long a digest waits for what was saved: it can be long in coming while the fleet is not known yet.
+const savedTakes = 10 * time.Second
+
 // complete adds what is known only when a digest is sent.
 func (d *Digest) complete(ctx context.Context, n *Notice, now time.Time) {
 	if n.Digest == nil || d == nil || d.Saved == nil || !n.Digest.Saved.Empty() {
@@ -105,7 +107,9 @@ func (d *Digest) complete(ctx context.Context, n *Notice, now time.Time) {
 	if d.Weekly {
 		days = 7
 	}
-	saved, err := d.Saved(ctx, now.In(d.Zone).AddDate(0, 0, -days), now)
+	limited, cancel := context.WithTimeout(ctx, savedTakes)
+	defer cancel()
+	saved, err := d.Saved(limited, now.In(d.Zone).AddDate(0, 0, -days), now)
 	if err != nil {
 		return // a digest without it is better than none
 	}

@@ -3,6 +3,7 @@ package notify
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"dayshift/internal/fleet"
@@ -34,8 +35,13 @@ type Line struct {
 	At   time.Time `json:"at"`
 }
 
-// maxLines bounds a message: longer lists are not read, and chats cut them.
-const maxLines = 20
+const (
+	// maxLines bounds a message: longer lists are not read, and chats cut them.
+	maxLines = 20
+	// maxKept bounds a text and a name, in bytes of English: a line shows less. An error can quote a whole page, and a letter
+	// that the store does not take would hold back all that are to be written with it.
+	maxKept = 4 << 10
+)
 
 // Kind is the most urgent one.
 func (n *Notice) Kind() Kind { return n.Parts[0].Kind }
@@ -95,8 +101,19 @@ func (n *Notice) add(event *Event) {
 	part := n.part(event.Kind)
 	part.Count++
 	if len(part.Told) < maxLines {
-		part.Told = append(part.Told, Line{Name: event.Name, Ref: event.Ref, Text: event.Text.Kept(), At: event.At})
+		text := event.Text
+		if english := text.String(); len(english) > maxKept {
+			text = say.Raw(bounded(english))
+		}
+		part.Told = append(part.Told, Line{Name: bounded(event.Name), Ref: event.Ref, Text: text.Kept(), At: event.At})
 	}
+}
+
+func bounded(text string) string {
+	if len(text) <= maxKept {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxKept], "")
 }
 
 // part is that of the kind, which is made where there is none.

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,9 +97,30 @@ type Event struct {
 	Workload string            // empty for what concerns no workload
 	Ref      fleet.Ref         // zero for what concerns no single resource
 	Tags     map[string]string // of the resource, for filters
+	About    []Subject         // what it concerns besides, for filters alone: no message names it
 	Name     string            // what people call it
 	Text     say.Text          // why or when, a sentence without the name
 	At       time.Time         // when it happens or happened; what will be: in the time zone that it was decided in
+}
+
+// Subject is something that an event concerns.
+type Subject struct {
+	Schedule string            `json:"schedule,omitempty"` // empty: that of the event
+	Workload string            `json:"workload,omitempty"` // likewise
+	Ref      fleet.Ref         `json:"ref,omitzero"`
+	Name     string            `json:"name,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
+}
+
+// Subjects are resources as subjects. Each has the schedule that its tag of that key names, and without the tag another one:
+// that of the workload whose member it is.
+func Subjects(resources []fleet.Resource, tagKey, otherwise string) []Subject {
+	list := []Subject{{Schedule: otherwise}}
+	for i := range resources {
+		r := &resources[i]
+		list = append(list, Subject{Schedule: cmp.Or(strings.TrimSpace(r.Tags[tagKey]), otherwise), Ref: r.Ref, Name: r.Name, Tags: r.Tags})
+	}
+	return list
 }
 
 // Receiver is who is told of events.

@@ -360,6 +360,9 @@ func (o *Office) load(ctx context.Context) error {
 			o.settled[id] = m
 		}
 	}
+	for name, box := range o.boxes { // before the first is sent that may go on with one of them
+		box.remember(posts[name], conditions[name], now)
+	}
 	for name, letters := range waiting {
 		slices.Reverse(letters)
 		if box := o.boxes[name]; box != nil {
@@ -369,12 +372,12 @@ func (o *Office) load(ctx context.Context) error {
 		for _, l := range letters {
 			l.State, l.Settled, l.Error, l.Heeded = LetterDead, now, errNoChannel.Error(), heeded
 			o.ledger.put(l, true)
+			if o.options.Count != nil {
+				o.options.Count(name, Lost)
+			}
 			o.options.Log.WarnContext(ctx, "a message was not delivered", slog.String("channel", name), slog.String("id", l.ID),
 				slog.String("kind", string(l.Notice.Kind())), slog.Any("error", errNoChannel))
 		}
-	}
-	for name, box := range o.boxes {
-		box.remember(posts[name], conditions[name], now)
 	}
 	for name := range conditions {
 		if o.boxes[name] == nil {
@@ -582,6 +585,7 @@ func (o *Outbox) load(letters []*Letter, newer *ledger) {
 		known[w.ID] = w
 	}
 	var list []*entry
+	now := o.now()
 	for _, l := range letters {
 		if w := known[l.ID]; w != nil {
 			w.stored = true
@@ -590,10 +594,9 @@ func (o *Outbox) load(letters []*Letter, newer *ledger) {
 		if newer.has(l.ID) {
 			continue
 		}
-		list = append(list, &entry{Letter: *l, stored: true})
+		list = append(list, &entry{Letter: *l, stored: true, from: now})
 	}
 	o.waiting = append(list, o.waiting...)
-	now := o.now()
 	for _, e := range list {
 		if e.State == LetterKept && o.channel.Digest == nil {
 			e.Due = now // there is no further digest to put it into
@@ -610,7 +613,9 @@ func (o *Outbox) remember(posts []*Letter, condition Condition, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, l := range slices.Backward(posts) {
-		o.posted.add(l, now)
+		if m := o.posted[subject{schedule: l.Notice.Schedule, workload: l.Notice.Workload}]; m == nil || m.letter < l.ID {
+			o.posted.add(l, now)
+		}
 	}
 	if o.condition.At.Before(condition.At) {
 		o.condition = condition

@@ -572,3 +572,81 @@ func TestOldNewsOfAnEarlierTermIsDropped(t *testing.T) {
 		}
 	})
 }
+
+// TestALongTextHoldsBackNothing: a letter that is too long for the store would keep all others out of it.
+func TestALongTextHoldsBackNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		p := opened(t, kept, map[string]Channel{"ops": {Sender: &room{fails: busy}}})
+		synctest.Wait()
+		long := event(Failed, "shop", "i-1", strings.Repeat("名", store.MaxData), strings.Repeat("<", 2*store.MaxData))
+		p.tell(long)
+		p.tell(told(2))
+		list := letters(t, kept, LetterWaiting)
+		slices.SortFunc(list, func(a, b Letter) int { return compareKinds(a.Notice.Kind(), b.Notice.Kind()) }) // they were told in one instant
+		if len(list) != 2 || strings.Contains(p.log.String(), "could not be written") {
+			t.Errorf("in the store are %d; %s", len(list), p.log.String())
+		}
+		if m := (Words{}).Message(&list[0].Notice); len([]rune(m.Lines[0])) != maxLine || strings.Contains(m.Lines[0], "\uFFFD") {
+			t.Errorf("%q", m.Lines)
+		}
+	})
+}
+
+// TestAnOutageOfOursIsNoneOfTheChannels: what waited while no process ran has its hour when one runs again.
+func TestAnOutageOfOursIsNoneOfTheChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		r := &room{fails: busy}
+		p := opened(t, kept, map[string]Channel{"ops": {Sender: r}})
+		p.tell(told(1))
+		p.kill()
+		rest(10 * time.Hour)
+		p = opened(t, kept, map[string]Channel{"ops": {Sender: r}}) // its network comes up a moment later
+		rest(5 * time.Second)
+		if dead := letters(t, kept, LetterDead); len(dead) != 0 {
+			t.Fatalf("given up: %+v", dead)
+		}
+		r.answer(nil, false)
+		rest(time.Minute)
+		if len(r.all()) != 1 {
+			t.Errorf("%d came", len(r.all()))
+		}
+		r.answer(busy, false)
+		p.tell(told(2))
+		p.kill()
+		rest(10 * time.Hour)
+		opened(t, kept, map[string]Channel{"ops": {Sender: r}})
+		rest(keepTrying + 2*maxGap)
+		if dead := letters(t, kept, LetterDead); len(dead) != 1 {
+			t.Errorf("given up after an hour: %+v", dead)
+		}
+	})
+}
+
+// TestWhatIsGivenUpIsCounted, also of a channel that is gone.
+func TestWhatIsGivenUpIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		p := opened(t, kept, map[string]Channel{"old": {Sender: &room{fails: busy}}})
+		p.tell(told(1))
+		p.kill()
+		expires()
+		p = &bureau{t: t, store: &mortal{Store: kept}, log: &lines{}}
+		var mu sync.Mutex
+		counted := map[string]Result{}
+		p.Office = NewOffice(OfficeOptions{OutboxOptions: OutboxOptions{Count: func(channel string, result Result) {
+			mu.Lock()
+			defer mu.Unlock()
+			counted[channel] = result
+		}}, Store: p.store, Lasting: true})
+		p.begin()
+		t.Cleanup(p.kill)
+		rest(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if counted["old"] != Lost || len(letters(t, kept, LetterDead)) != 1 {
+			t.Errorf("counted %v", counted)
+		}
+	})
+}

@@ -147,8 +147,9 @@ type Outbox struct {
 // entry is a letter that waits.
 type entry struct {
 	Letter
-	stored bool // it stands in the store, and so is for whoever holds the lease to send
-	tried  bool // it had its last attempt, while the outbox is drained
+	stored bool      // it stands in the store, and so is for whoever holds the lease to send
+	from   time.Time // since when this process has it, where an earlier one left it
+	tried  bool      // it had its last attempt, while the outbox is drained
 }
 
 var _ Receiver = (*Outbox)(nil)
@@ -284,6 +285,9 @@ func (o *Outbox) put(e *entry, now time.Time) {
 		return
 	}
 	o.options.ledger.drop(w.ID, w.stored)
+	if e.Due.IsZero() {
+		w.Due = e.Due // what is not held back takes along what is
+	}
 	w.Notice, w.Since, w.ID, w.stored = merge(&w.Notice, &e.Notice), e.Since, e.ID, false
 	o.write(w)
 	o.count(Merged)
@@ -356,17 +360,19 @@ func (o *Outbox) deliver(done chan struct{}) {
 			e.State = LetterWaiting // what is told from now on is for the next one
 		}
 		e.Tries++
-		ctx, cancel := context.WithTimeoutCause(context.Background(), attemptTimeout, fmt.Errorf("it was not taken within %s", attemptTimeout))
+		all, cancel := context.WithCancel(context.Background())
 		o.attempt = cancel
 		letter, channel, now := e.Letter, o.channel, o.now()
-		prior := o.posted.before(&letter.Notice, now)
+		prior := o.posted.before(&letter, now)
 		o.mu.Unlock()
 
-		channel.Digest.complete(ctx, &letter.Notice, now)
+		channel.Digest.complete(all, &letter.Notice, now)
+		ctx, end := context.WithTimeoutCause(all, attemptTimeout, fmt.Errorf("it was not taken within %s", attemptTimeout))
 		sent, err := send(ctx, &channel, letter, prior)
 		if err != nil && ctx.Err() != nil {
 			err = &RetryError{Err: context.Cause(ctx)}
 		}
+		end()
 		cancel()
 		if gap := o.settle(e, sent, err); gap > 0 {
 			o.mu.Lock()
@@ -407,8 +413,10 @@ func (o *Outbox) settle(e *entry, sent Letter, err error) time.Duration {
 	}
 	e.Error = clip(err.Error())
 	since := e.Since
-	if e.Due.After(since) {
-		since = e.Due
+	for _, at := range []time.Time{e.Due, e.from} { // while nobody tried, the channel refused nothing
+		if at.After(since) {
+			since = at
+		}
 	}
 	var again Retryable
 	switch {

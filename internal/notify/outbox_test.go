@@ -168,22 +168,26 @@ func TestFilter(t *testing.T) {
 	office := event(Stopping, "office", "i-1", "", "")
 	office.Tags = map[string]string{"team": "pay"}
 	shop, gap := Event{Kind: Failed, Workload: "shop"}, Event{Kind: Gap, Ref: fleet.Ref{Scope: seoul}}
+	decided := Event{Kind: OverrideBegan, About: []Subject{
+		{Schedule: "night", Ref: fleet.Ref{Scope: seoul, ID: "i-2"}, Tags: map[string]string{"team": "pay"}}, {Schedule: "office", Tags: map[string]string{"team": "web"}},
+	}}
 	for _, test := range []struct {
 		name   string
 		filter Filter
-		want   []bool // office, shop, gap
+		want   []bool // office, shop, gap, decided
 	}{
-		{"everything", Filter{}, []bool{true, true, true}},
-		{"kinds", Filter{Kinds: []Kind{Failed, Gap}}, []bool{false, true, true}},
-		{"a schedule", Filter{Schedules: []string{"office"}}, []bool{true, false, false}},
-		{"a workload", Filter{Workloads: []string{"shop"}}, []bool{false, true, false}},
-		{"either", Filter{Schedules: []string{"office"}, Workloads: []string{"shop"}}, []bool{true, true, false}},
-		{"another", Filter{Schedules: []string{"shop", ""}, Workloads: []string{"office", ""}}, []bool{false, false, false}},
-		{"a kind of a schedule", Filter{Kinds: []Kind{Failed}, Schedules: []string{"office"}}, []bool{false, false, false}},
-		{"a tag", Filter{Resources: tagged}, []bool{true, false, false}},
-		{"an account", Filter{Resources: account}, []bool{true, false, true}},
+		{"everything", Filter{}, []bool{true, true, true, true}},
+		{"kinds", Filter{Kinds: []Kind{Failed, Gap}}, []bool{false, true, true, false}},
+		{"a schedule", Filter{Schedules: []string{"office"}}, []bool{true, false, false, true}},
+		{"a workload", Filter{Workloads: []string{"shop"}}, []bool{false, true, false, false}},
+		{"either", Filter{Schedules: []string{"office"}, Workloads: []string{"shop"}}, []bool{true, true, false, true}},
+		{"another", Filter{Schedules: []string{"shop", ""}, Workloads: []string{"office", ""}}, []bool{false, false, false, false}},
+		{"a kind of a schedule", Filter{Kinds: []Kind{Failed}, Schedules: []string{"office"}}, []bool{false, false, false, false}},
+		{"a tag", Filter{Resources: tagged}, []bool{true, false, false, true}},
+		{"an account", Filter{Resources: account}, []bool{true, false, true, true}},
+		{"a tag of another schedule's resource", Filter{Resources: tagged, Schedules: []string{"office"}}, []bool{true, false, false, false}},
 	} {
-		if got := []bool{test.filter.Takes(&office), test.filter.Takes(&shop), test.filter.Takes(&gap)}; !cmp.Equal(got, test.want) {
+		if got := []bool{test.filter.Takes(&office), test.filter.Takes(&shop), test.filter.Takes(&gap), test.filter.Takes(&decided)}; !cmp.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}

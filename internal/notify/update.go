@@ -74,15 +74,16 @@ type posted map[subject]*mail
 // mail is a message that was posted.
 type mail struct {
 	letter string // its ID
-	handle string
+	handle string // empty: another message stands between, and nothing continues it
 	notice Notice // as it reads now
 	at     time.Time
 }
 
-// before is the message that a notice continues; nil: there is none.
-func (p posted) before(n *Notice, now time.Time) *mail {
-	m := p[subject{schedule: n.Schedule, workload: n.Workload}]
-	if m == nil || now.Sub(m.at) >= updateFor || !goesOn(&m.notice, n) {
+// before is the message that a letter continues; nil: there is none. What was told later than the letter is not: a letter that
+// is sent again is old news.
+func (p posted) before(l *Letter, now time.Time) *mail {
+	m := p[subject{schedule: l.Notice.Schedule, workload: l.Notice.Workload}]
+	if m == nil || m.handle == "" || m.letter > l.ID || now.Sub(m.at) >= updateFor || !goesOn(&m.notice, &l.Notice) {
 		return nil
 	}
 	return m
@@ -91,11 +92,15 @@ func (p posted) before(n *Notice, now time.Time) *mail {
 // add keeps a letter that was sent, where its message can be changed.
 func (p posted) add(l *Letter, now time.Time) {
 	about := subject{schedule: l.Notice.Schedule, workload: l.Notice.Workload}
-	at := l.Settled
-	if old := p[about]; old != nil && l.Updates != "" && old.handle == l.Handle {
+	at, old := l.Settled, p[about]
+	delete(p, about) // what was told since stands between
+	if old != nil && old.letter > l.ID { // nothing goes on with old news
+		p[about] = &mail{letter: old.letter, at: old.at}
+		return
+	}
+	if old != nil && l.Updates != "" && old.handle == l.Handle {
 		at = old.at // it still stands where it was posted first
 	}
-	delete(p, about) // what was told since stands between
 	for about, m := range p {
 		if now.Sub(m.at) >= updateFor {
 			delete(p, about)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/say"
+	"dayshift/internal/store"
 	"dayshift/internal/store/memory"
 )
 
@@ -187,7 +189,7 @@ func TestADigestIsBounded(t *testing.T) {
 	if last := m.Lines[len(m.Lines)-1]; len(m.Lines) != maxTallyLines+1 || !strings.HasPrefix(last, "and ") {
 		t.Errorf("%d lines, the last is %q", len(m.Lines), last)
 	}
-	if lines := m.Fitting(300); !strings.HasPrefix(lines[len(lines)-1], "and 4") {
+	if lines := m.Fitting(300, Bytes); !strings.HasPrefix(lines[len(lines)-1], "and 4") {
 		t.Errorf("%q", lines)
 	}
 }
@@ -198,18 +200,51 @@ func TestDigestsAreDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Digest{At: 9 * 60, Zone: berlin}
-	for after, want := range map[string]string{
-		"2027-03-27T08:59:59+01:00": "2027-03-27T09:00:00+01:00", "2027-03-27T09:00:00+01:00": "2027-03-28T09:00:00+02:00", "2027-10-30T12:00:00+02:00": "2027-10-31T09:00:00+01:00",
+	havana, err := time.LoadLocation("America/Havana") // its clock skips the hour after midnight, on Sundays
+	if err != nil {
+		t.Fatal(err)
+	}
+	nine, half := Digest{At: 9 * 60, Zone: berlin}, Digest{At: 2*60 + 30, Zone: berlin}
+	sunday := Digest{Weekly: true, Day: time.Sunday, At: 30, Zone: havana}
+	for _, test := range []struct {
+		digest      Digest
+		after, want string
+	}{
+		{nine, "2027-03-27T08:59:59+01:00", "2027-03-27T09:00:00+01:00"},
+		{nine, "2027-03-27T09:00:00+01:00", "2027-03-28T09:00:00+02:00"},
+		{nine, "2027-10-30T12:00:00+02:00", "2027-10-31T09:00:00+01:00"},
+		{half, "2027-03-27T12:00:00+01:00", "2027-03-28T03:00:00+02:00"}, // at the end of the gap
+		{half, "2027-03-28T03:00:00+02:00", "2027-03-29T02:30:00+02:00"},
+		{half, "2027-10-30T12:00:00+02:00", "2027-10-31T02:30:00+02:00"}, // the first of two
+		{half, "2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"},
+		{sunday, "2027-03-08T12:00:00-05:00", "2027-03-14T01:00:00-04:00"},
+		{sunday, "2027-03-14T01:00:00-04:00", "2027-03-21T00:30:00-04:00"},
 	} {
-		at, err := time.Parse(time.RFC3339, after)
+		at, err := time.Parse(time.RFC3339, test.after)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := d.Next(at).Format(time.RFC3339); got != want {
-			t.Errorf("after %s: %s, want %s", after, got, want)
+		if got := test.digest.Next(at).Format(time.RFC3339); got != test.want {
+			t.Errorf("%s after %s: %s, want %s", test.digest.At, test.after, got, test.want)
 		}
 	}
+}
+
+// TestADigestDoesNotWaitForLong for what was saved: it comes without.
+func TestADigestDoesNotWaitForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{}
+		digest := &Digest{At: 9 * 60, Zone: time.UTC, Saved: func(ctx context.Context, _, _ time.Time) (say.Text, error) {
+			<-ctx.Done()
+			return say.Text{}, ctx.Err()
+		}}
+		p := opened(t, memory.New(), map[string]Channel{"ops": {Sender: r, Digest: digest}})
+		p.tell(told(1))
+		rest(9*time.Hour + attemptTimeout)
+		if m := r.all(); len(m) != 1 || m[0].Kind != DigestKind || len(m[0].Lines) != 1 {
+			t.Errorf("came %+v", m)
+		}
+	})
 }
 
 // board is a room whose messages can be changed.
@@ -302,6 +337,93 @@ func TestMessagesAreChanged(t *testing.T) {
 		rest(time.Second)
 		if len(b.seen()) != 6 {
 			t.Errorf("%d are shown", len(b.seen()))
+		}
+	})
+}
+
+// TestOldNewsChangesNoMessage: a letter that is sent again is told anew, and what goes on does so with the newer one.
+func TestOldNewsChangesNoMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		b := &board{room: room{fails: errors.New("status 404")}}
+		p := opened(t, kept, map[string]Channel{"ops": {Sender: b}})
+		p.tell(event(Failed, "office", "i-1", "", "of yesterday"))
+		rest(time.Second)
+		p.tell(event(Starting, "office", "i-1", "", "of yesterday"))
+		rest(24 * time.Hour)
+		dead := letters(t, kept, LetterDead)
+		b.answer(nil, false)
+		p.tell(event(Starting, "office", "i-1", "", "of today"))
+		rest(time.Second)
+		for i, l := range dead {
+			if count, err := p.Again(t.Context(), &store.Activity{Seq: int64(i + 1), Reason: AgainMessage, Name: l.ID}); err != nil || count != 1 {
+				t.Fatalf("%d, %v", count, err)
+			}
+			rest(time.Second)
+		}
+		if seen := b.seen(); len(seen) != 3 || seen[0].Kind != Starting || !strings.Contains(seen[0].Lines[0], "of today") || seen[1].Kind != Failed {
+			t.Fatalf("shown: %+v", seen)
+		}
+		p.tell(event(Ready, "office", "i-1", "", ""))
+		rest(time.Second)
+		if seen := b.seen(); len(seen) != 4 || seen[2].Kind != Starting || seen[3].Kind != Ready {
+			t.Errorf("shown: %+v", seen)
+		}
+	})
+}
+
+// slow is a log that takes its time.
+type slow struct{}
+
+func (slow) Write(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return len(p), nil
+}
+
+// TestAMessageGoesOnInTheNextProcess, also the first that it sends, while it still reads what there is.
+func TestAMessageGoesOnInTheNextProcess(t *testing.T) {
+	for range 8 { // in which order the letters of channels are taken over is left to chance
+		synctest.Test(t, func(t *testing.T) {
+			kept := memory.New()
+			b := &board{}
+			p := opened(t, kept, map[string]Channel{"ops": {Sender: b}, "old": {Sender: &room{fails: busy}}})
+			p.tell(event(Starting, "office", "i-1", "", ""))
+			rest(time.Second)
+			b.refuses(busy)
+			p.tell(event(Ready, "office", "i-1", "", ""))
+			rest(time.Second)
+			p.kill()
+			expires()
+			b.refuses(nil)
+			p = &bureau{t: t, store: &mortal{Store: kept}}
+			p.Office = NewOffice(OfficeOptions{OutboxOptions: OutboxOptions{Log: slog.New(slog.NewTextHandler(slow{}, nil))}, Store: p.store, Lasting: true})
+			p.Use(map[string]Channel{"ops": {Sender: b}}, briefly)
+			p.begin()
+			t.Cleanup(p.kill)
+			rest(time.Minute)
+			if seen := b.seen(); len(seen) != 1 || seen[0].Kind != Ready {
+				t.Fatalf("shown: %+v", seen)
+			}
+		})
+	}
+}
+
+// TestAWarningIsNotHeldBackByWhatItIsPutTogetherWith.
+func TestAWarningIsNotHeldBackByWhatItIsPutTogetherWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &room{}
+		p := opened(t, memory.New(), map[string]Channel{"ops": {Sender: r, Quiet: nights(t)}})
+		for i := range mergeFrom {
+			p.tell(event(ReservationIdle, fmt.Sprint("s", i), fmt.Sprint("i-", i), "", ""))
+		}
+		rest(time.Second)
+		if len(r.all()) != 0 {
+			t.Fatalf("in the night came %+v", r.all())
+		}
+		p.tell(event(StopWarning, "s7", "i-7", "", "soon"), event(ReservationIdle, "s7", "i-7", "", ""))
+		rest(time.Second)
+		if came := r.all(); len(came) != 1 || came[0].Schedule != "s7" {
+			t.Errorf("in the night came %+v", came)
 		}
 	})
 }
