@@ -228,6 +228,11 @@ var codes = map[string]error{
 	"NotFound":           cloud.ErrNotFound,
 	"AuthorizationError": cloud.ErrUnauthorized,
 	"Throttled":          cloud.ErrThrottled,
+	"KMSThrottling":      cloud.ErrThrottled, // of the key of an encrypted topic
+	"KMSAccessDenied":    cloud.ErrUnauthorized,
+	"KMSNotFound":        cloud.ErrWrongState, // the topic is there, its key is not
+	"KMSDisabled":        cloud.ErrWrongState,
+	"KMSInvalidState":    cloud.ErrWrongState,
 
 	// Of EventBridge, of single events.
 	"InternalException": cloud.ErrTransient,

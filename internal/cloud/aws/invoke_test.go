@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -211,4 +212,20 @@ func TestPutEvent(t *testing.T) {
 			t.Errorf("not allowed: %v", err)
 		}
 	})
+}
+
+// The key of an encrypted topic has bounds and a policy of its own.
+func TestRefusalsOfTheKeyOfATopic(t *testing.T) {
+	for code, want := range map[string]error{
+		"KMSThrottling": cloud.ErrThrottled, "KMSAccessDenied": cloud.ErrUnauthorized, "KMSNotFound": cloud.ErrWrongState, "KMSDisabled": cloud.ErrWrongState, "KMSInvalidState": cloud.ErrWrongState,
+		"KMSOptInRequired": cloud.ErrUnauthorized,
+	} {
+		status := http.StatusBadRequest
+		if code == "KMSOptInRequired" {
+			status = http.StatusForbidden
+		}
+		if got := classify(code, status); !errors.Is(got, want) {
+			t.Errorf("%s: %v", code, got)
+		}
+	}
 }
