@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"regexp"
@@ -60,7 +61,7 @@ func (b *builder) chats() {
 func (b *builder) chat(path string, c *Chat) {
 	if at := path + ".channel"; c.Channel != "" && !b.unread(at) {
 		if _, known := b.c.Channels[c.Channel]; !known {
-			b.faultAt(at, Fault{Text: c.Channel, Problem: say.F("is no channel of this configuration"), Fix: didYouMean(c.Channel, sortedKeys(b.c.Channels))})
+			b.faultAt(at, unnamed(c.Channel, say.F("is no channel of this configuration"), "channels", sortedKeys(b.c.Channels)))
 		}
 	}
 	if at := path + ".timezone"; c.Timezone != "" && !b.unread(at) {
@@ -71,7 +72,9 @@ func (b *builder) chat(path string, c *Chat) {
 		b.faultAt(at, Fault{Problem: say.F("is empty: nobody would be answered"), Fix: say.F("name one, or remove the line for all of them")})
 	}
 	for i, room := range c.Rooms {
-		b.chatText(index(path+".rooms", i), room, maxChatRoom)
+		if at := index(path+".rooms", i); b.chatText(at, room, maxChatRoom) && slices.Contains(c.Rooms[:i], room) {
+			b.faultAt(at, Fault{Text: room, Problem: say.F("is given twice"), Fix: say.F("remove one of the two")})
+		}
 	}
 	if _, written := b.at[path+".type"]; !written || b.reported(path+".type") {
 		return // what proves a request depends on it
@@ -103,6 +106,15 @@ func (b *builder) chat(path string, c *Chat) {
 	case DiscordChat:
 		proof("public_key", "${DAYSHIFT_CHAT_KEY}", &c.PublicKey, &c.PreviousPublicKey)
 	}
+}
+
+// unnamed is the fault of a name that a section does not have.
+func unnamed(name string, problem say.Text, section string, known []string) Fault {
+	f := Fault{Text: name, Problem: problem, Fix: cmp.Or(didYouMean(name, known), say.F("add it to %s, or correct the name", section))}
+	if len(known) > 0 {
+		f.Allowed = say.Names(first(known, maxListed))
+	}
+	return f
 }
 
 // empty reports whether a list is written and has nothing in it, which was not said yet.
@@ -174,7 +186,7 @@ func (b *builder) people() {
 			at := join(path+".chats", chat)
 			known, there := b.c.Chats[chat]
 			if !there {
-				b.nameFault(at, Fault{Text: chat, Problem: say.F("is no chat of this configuration"), Fix: didYouMean(chat, sortedKeys(b.c.Chats))})
+				b.nameFault(at, unnamed(chat, say.F("is no chat of this configuration"), "chats", sortedKeys(b.c.Chats)))
 			}
 			if !b.chatText(at, person.Chats[chat], maxIdentity) {
 				continue

@@ -758,6 +758,10 @@ type Heartbeat struct {
 	URL Secret `yaml:"url" required:"true" example:"${DAYSHIFT_HEARTBEAT_URL}" form:"externalid"`
 	// How often. The monitor is to wait for three of them before it tells anybody.
 	Every Duration `yaml:"every" default:"1m" min:"1s" max:"1h"`
+	// Signs of life are signed with it, as a webhook is, and `dayshift watch` takes no others. 16 to 1024 characters. Absent: they are not signed.
+	Secret Secret `yaml:"secret" example:"${DAYSHIFT_HEARTBEAT_SECRET}" form:"externalid"`
+	// The secret before it, while they are exchanged: signs of life are signed with both, and one that fits is enough.
+	PreviousSecret Secret `yaml:"previous_secret" example:"${DAYSHIFT_HEARTBEAT_SECRET_BEFORE}" form:"externalid"`
 	// true: the address may lead to a private network or this machine, and may be `http://`.
 	AllowPrivate bool `yaml:"allow_private" default:"false"`
 }

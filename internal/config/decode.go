@@ -90,8 +90,12 @@ func (d *decoder) survey(node ast.Node, secret bool, section string) {
 	text, _, ok := scalar(node)
 	secret = secret || ok && secretIn(section, "url") && urlPath.MatchString(text) // an address in the wrong place
 	if secret && ok && !secretRef.MatchString(text) {
-		start := node.GetToken().Position.Line
-		for n := range strings.Count(text, "\n") + strings.Count(node.GetToken().Origin, "\n") + 1 {
+		start, written := node.GetToken().Position.Line, strings.TrimSpace(node.GetToken().Origin)
+		if at := d.spotOf(node); !urlPath.MatchString(text) { // of which the host is shown
+			width := max(at.width, utf8.RuneCountInString(written)) // with what escapes add
+			d.src.values[at.line] = append(d.src.values[at.line], span{at.column - 1, at.column - 1 + width})
+		}
+		for n := range strings.Count(text, "\n") + strings.Count(written, "\n") + 1 {
 			d.src.secret[start+n] = true
 			d.src.wholly[start+n] = d.src.wholly[start+n] || secretIn(section, "headers")
 		}

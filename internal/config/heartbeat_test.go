@@ -32,6 +32,11 @@ func TestHeartbeat(t *testing.T) {
 		{"{url: https://monitor.example/canary, every: 0s}", "heartbeat.every", "is out of range"},
 		{"{url: https://monitor.example/canary, every: 2h}", "heartbeat.every", "is out of range"},
 		{"{uri: https://monitor.example/canary}", "heartbeat.uri", "is not a known key"},
+		{"{url: https://monitor.example/canary, secret: canary}", "heartbeat.secret", "is 6 characters long"},
+		{"{url: https://monitor.example/canary, secret: '${NONE}'}", "heartbeat.secret", "names an environment variable that is not set"},
+		{"{url: https://monitor.example/canary, secret: }", "heartbeat.secret", "has no value"},
+		{"{url: https://monitor.example/canary, secret: '0123456789abcdef', previous_secret: canary}", "heartbeat.previous_secret", "is 6 characters long"},
+		{"{url: https://monitor.example/canary, previous_secret: 'canary-0123456789'}", "heartbeat.previous_secret", "there is no secret"},
 		{"[https://monitor.example/canary]", "heartbeat", "is a list"},
 		{"https://monitor.example/canary", "heartbeat", "is not a mapping"},
 	} {

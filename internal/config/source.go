@@ -43,6 +43,8 @@ type source struct {
 	secret map[int]bool
 	// wholly holds those of them of which nothing can be shown: a header may have any name.
 	wholly map[int]bool
+	// values are where on a line the values of secrets stand, whatever their keys look like.
+	values map[int][]span
 	// surveyed: the lines with secrets are known. Before, it may not even be YAML, and no address is shown whole.
 	surveyed bool
 	shown    map[int]string // lines as they may be shown, made once: a file can be one line of a megabyte
@@ -66,7 +68,7 @@ func secretName(key string) bool {
 }
 
 // secretKeys are keys of sections whose values are not shown, beside those that their names tell.
-var secretKeys = map[string][]string{"channels": {"url", "headers"}, "chats": {"secret", "previous_secret", "token", "previous_token"}, "heartbeat": {"url"}}
+var secretKeys = map[string][]string{"channels": {"url", "headers", "secret", "previous_secret", "token", "password"}, "chats": {"secret", "previous_secret", "token", "previous_token"}, "heartbeat": {"url", "secret", "previous_secret"}}
 
 // secretIn tells a key of a section, mistyped ones included, whose values are not shown.
 func secretIn(section, key string) bool {
@@ -105,6 +107,7 @@ func (s *source) line(n int) string {
 			return parts[1] + stars(parts[2])
 		})
 	}
+	covered = cover(covered, s.values[n])
 	if s.secret[n] && (covered == line || s.wholly[n]) {
 		indent := len(line) - len(strings.TrimLeft(line, " \t-"))
 		covered = line[:indent] + stars(line[indent:])
@@ -137,6 +140,23 @@ func (s *source) whole(problem, fix say.Text) Faults {
 	return Faults{{File: s.name, Problem: problem, Fix: fix, of: s.of}}
 }
 
+// span is a part of a line, in characters from 0.
+type span struct{ from, to int }
+
+// cover puts stars in the place of parts of a line.
+func cover(line string, spans []span) string {
+	if len(spans) == 0 {
+		return line
+	}
+	text := []rune(line)
+	for _, s := range spans {
+		for i := max(s.from, 0); i < min(s.to, len(text)); i++ {
+			text[i] = '*'
+		}
+	}
+	return string(text)
+}
+
 // read reads the text of a file.
 func read(name string, data []byte) (*source, ast.Node, Faults) {
 	src := newSource(name, ofFile)
@@ -145,7 +165,7 @@ func read(name string, data []byte) (*source, ast.Node, Faults) {
 }
 
 func newSource(name string, of origin) *source {
-	return &source{name: name, of: of, secret: map[int]bool{}, wholly: map[int]bool{}, shown: map[int]string{}}
+	return &source{name: name, of: of, secret: map[int]bool{}, wholly: map[int]bool{}, values: map[int][]span{}, shown: map[int]string{}}
 }
 
 // read checks the encoding and the bounds of the text and parses it. A nil node

@@ -73,7 +73,12 @@ func (b *builder) quiet(path string, q Quiet, zone *time.Location) *calendar.Sch
 		}
 		b.used[name] = true
 	}
-	if b.reported(path + ".periods") {
+	if b.reported(path + ".periods") { // its other faults are told all the same
+		b.observes(path, q.Holidays)
+		if q.Timezone != "" && !b.unread(path+".timezone") {
+			_, err := calendar.LoadZone(q.Timezone)
+			b.calendarFaults(path, err)
+		}
 		return nil
 	}
 	compiled, err := calendar.CompileWith(calendar.ScheduleDef{

@@ -86,7 +86,7 @@ func (b *builder) pressedIn(path string, c *Channel) {
 	chat, known := b.c.Chats[c.Chat]
 	switch {
 	case !known:
-		b.faultAt(at, Fault{Text: c.Chat, Problem: say.F("is no chat of this configuration"), Fix: didYouMean(c.Chat, sortedKeys(b.c.Chats))})
+		b.faultAt(at, unnamed(c.Chat, say.F("is no chat of this configuration"), "chats", sortedKeys(b.c.Chats)))
 	case chat.Type != "" && chat.Type != c.Type:
 		b.faultAt(at, Fault{Text: c.Chat, Problem: say.F("is a chat of the type %s, where the buttons of this channel are not heard", chat.Type), Fix: say.F("name a chat of the type %s", c.Type)})
 	}
