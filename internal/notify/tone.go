@@ -76,11 +76,11 @@ func (m Message) Body(limit int, size Size) string { return strings.Join(m.Fitti
 
 // Text is the message as a text of at most limit bytes: its title, and the lines that fit.
 func (m Message) Text(limit int) string {
-	title := m.Title
+	most := limit
 	if len(m.Lines) > 0 {
-		title = Cut(title, limit-len(m.more(m.Count))-1, Bytes) // beside a long title there is room for how many there are
+		most -= len(m.more(m.Count)) + 1 // beside a long title there is room for how many there are
 	}
-	title = Cut(title, limit, Bytes)
+	title := Cut(m.Title, most, Bytes)
 	return strings.TrimSuffix(title+"\n"+m.Body(limit-len(title), Bytes), "\n")
 }
 
