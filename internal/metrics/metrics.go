@@ -33,6 +33,7 @@ type Set struct {
 	events       *prometheus.CounterVec
 	refusals     *prometheus.CounterVec
 	notified     *prometheus.CounterVec
+	backlogs     *backlogs
 	heartbeats   *prometheus.CounterVec
 	eventQueue   prometheus.Gauge
 	newestEvent  prometheus.Gauge
@@ -58,6 +59,7 @@ func New() *Set {
 		gaps:         gauge("dayshift_gaps", "1 for each scope that the last pass over it could not see whole.", "account", "region"),
 		quarantined:  gauge("dayshift_scope_quarantined", "1 for each scope that failed so often in a row that it is asked at growing gaps alone.", "account", "region", "reason"),
 		resources:    newInventory(),
+		backlogs:     newBacklogs(),
 		held:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_stops_held", Help: "Stops that the last pass held back because of a limit."}),
 		leader:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_leader", Help: "1 while this process holds the lease and acts."}),
 		configLoaded: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dayshift_config_loaded_timestamp_seconds", Help: "When the running configuration was loaded."}),
@@ -71,7 +73,7 @@ func New() *Set {
 		}),
 	}
 	s.registry.MustRegister(s.passes, s.passSeconds, s.lateness, s.decisions, s.actions, s.calls, s.throttles, s.gaps, s.quarantined,
-		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.notified, s.heartbeats, s.eventQueue, s.newestEvent,
+		s.resources, s.held, s.leader, s.reloads, s.configLoaded, s.events, s.refusals, s.notified, s.backlogs, s.heartbeats, s.eventQueue, s.newestEvent,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return s
 }
@@ -167,6 +169,9 @@ func (s *Set) Refused(reason string) { s.refusals.WithLabelValues(reason).Inc() 
 func (s *Set) Notification(channel, result string) {
 	s.notified.WithLabelValues(channel, result).Inc()
 }
+
+// Backlogs has what each channel has not got asked for when it is looked at.
+func (s *Set) Backlogs(of func() map[string]Backlog) { s.backlogs.of.Store(&of) }
 
 // Heartbeat counts what became of a sign of life.
 func (s *Set) Heartbeat(result string) { s.heartbeats.WithLabelValues(result).Inc() }

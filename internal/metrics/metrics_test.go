@@ -29,6 +29,9 @@ func fill(s *Set) {
 	s.Notification("ops", "sent")
 	s.Notification("ops", "sent")
 	s.Notification("ops", "lost")
+	s.Backlogs(func() map[string]Backlog {
+		return map[string]Backlog{"ops": {Waiting: 3, Oldest: 90 * time.Second, GivenUp: 2}, "seoul": {}}
+	})
 	s.Heartbeat("sent")
 	s.Heartbeat("withheld")
 	s.Event("heard")
@@ -55,6 +58,10 @@ func TestValues(t *testing.T) {
 	page := scrape(t, s)
 	for _, line := range []string{
 		`dayshift_passes_total{result="done",trigger="boundary"} 1`,
+		`dayshift_notifications_waiting{channel="ops"} 3`,
+		`dayshift_notifications_oldest_waiting_seconds{channel="ops"} 90`,
+		`dayshift_notifications_given_up{channel="ops"} 2`,
+		`dayshift_notifications_given_up{channel="seoul"} 0`,
 		`dayshift_pass_seconds_sum 1.5`,
 		`dayshift_lateness_seconds_bucket{le="0.05"} 1`,
 		`dayshift_decisions_total{reason="period-ended"} 3`,

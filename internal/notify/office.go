@@ -73,8 +73,9 @@ type term struct {
 
 // mark is what is known of a letter of the store that no longer waits.
 type mark struct {
-	state LetterState
-	at    time.Time
+	channel string
+	state   LetterState
+	at      time.Time
 }
 
 // NewOffice returns an office without channels. The caller closes it.
@@ -169,6 +170,35 @@ func (o *Office) Tell(ctx context.Context, events []Event) error {
 		o.options.Log.WarnContext(ctx, "messages could not be written to the store; until they are, they are in memory alone", slog.Any("error", err))
 	}
 	return errors.Join(failures...)
+}
+
+// Backlog is what a channel has not got.
+type Backlog struct {
+	Waiting int           // messages that are to be sent, those for the end of quiet hours among them; a digest that grows is none
+	Oldest  time.Duration // how long ago the first of them could have been sent; 0: none could
+	Dead    int           // messages that were given up and are kept
+}
+
+// Backlogs are those of all channels, by name, and of channels that are gone as long as messages to them are kept. It knows
+// what stands in the store from Begin to End.
+func (o *Office) Backlogs() map[string]Backlog {
+	list := map[string]Backlog{}
+	if o == nil {
+		return list
+	}
+	for _, box := range o.outboxes() {
+		list[box.name] = box.backlog()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range o.settled {
+		if m.state == LetterDead {
+			b := list[m.channel]
+			b.Dead++
+			list[m.channel] = b
+		}
+	}
+	return list
 }
 
 // Begin is called when this process got the lease: what waits in the store is
@@ -338,7 +368,7 @@ func (o *Office) load(ctx context.Context) error {
 		case LetterWaiting, LetterKept:
 			waiting[l.Channel] = append(waiting[l.Channel], l)
 		case LetterSent, LetterDead:
-			settled[l.ID] = mark{l.State, l.Settled}
+			settled[l.ID] = mark{l.Channel, l.State, l.Settled}
 			if l.Handle != "" && now.Sub(l.Settled) < updateFor {
 				posts[l.Channel] = append(posts[l.Channel], l)
 			}
@@ -428,7 +458,7 @@ func (o *Office) write(ctx context.Context) error {
 		case l == nil:
 			delete(o.settled, id)
 		case l.State == LetterSent, l.State == LetterDead:
-			o.settled[id] = mark{l.State, l.Settled}
+			o.settled[id] = mark{l.Channel, l.State, l.Settled}
 		default:
 			delete(o.settled, id)
 			stored[l.Channel] = append(stored[l.Channel], id)
@@ -620,6 +650,25 @@ func (o *Outbox) remember(posts []*Letter, condition Condition, now time.Time) {
 	if o.condition.At.Before(condition.At) {
 		o.condition = condition
 	}
+}
+
+// backlog is what waits.
+func (o *Outbox) backlog() (b Backlog) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
+	for _, w := range o.waiting {
+		if w.State != LetterWaiting {
+			continue
+		}
+		b.Waiting++
+		since := w.Since
+		if w.Due.After(since) {
+			since = w.Due
+		}
+		b.Oldest = max(b.Oldest, now.Sub(since))
+	}
+	return b
 }
 
 // stored marks letters as being in the store.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -647,6 +648,41 @@ func TestWhatIsGivenUpIsCounted(t *testing.T) {
 		defer mu.Unlock()
 		if counted["old"] != Lost || len(letters(t, kept, LetterDead)) != 1 {
 			t.Errorf("counted %v", counted)
+		}
+	})
+}
+
+// TestBacklogs: what waits, for how long, and what was given up, as the process knows it that holds the lease.
+func TestBacklogs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept := memory.New()
+		channels := map[string]Channel{
+			"up": {Sender: &room{}}, "down": {Sender: &room{fails: busy}}, "refuses": {Sender: &room{fails: errors.New("no")}},
+			"quiet": {Sender: &room{fails: busy}, Quiet: nights(t)}, "daily": {Sender: &room{}, Digest: &Digest{At: 20 * 60, Zone: time.UTC}},
+		}
+		p := opened(t, kept, channels)
+		p.tell(told(1))
+		rest(10 * time.Minute)
+		p.tell(told(2))
+		rest(time.Second)
+		want := map[string]Backlog{
+			"up": {}, "down": {Waiting: 2, Oldest: 10*time.Minute + time.Second}, "refuses": {Dead: 2}, "quiet": {Waiting: 1}, "daily": {},
+		}
+		if got := p.Backlogs(); !maps.Equal(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		p.kill()
+		rest(8 * time.Hour)
+		delete(channels, "refuses")
+		p = opened(t, kept, channels)
+		rest(10 * time.Second)
+		want["down"] = Backlog{Waiting: 2, Oldest: 8*time.Hour + 10*time.Minute + 11*time.Second}
+		want["quiet"] = Backlog{Waiting: 1, Oldest: 10*time.Minute + 11*time.Second} // from the end of the night on
+		if got := p.Backlogs(); !maps.Equal(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		if got := (*Office)(nil).Backlogs(); len(got) != 0 {
+			t.Errorf("of none: %+v", got)
 		}
 	})
 }

@@ -93,7 +93,7 @@ func (p posted) before(l *Letter, now time.Time) *mail {
 func (p posted) add(l *Letter, now time.Time) {
 	about := subject{schedule: l.Notice.Schedule, workload: l.Notice.Workload}
 	at, old := l.Settled, p[about]
-	delete(p, about) // what was told since stands between
+	delete(p, about)                     // what was told since stands between
 	if old != nil && old.letter > l.ID { // nothing goes on with old news
 		p[about] = &mail{letter: old.letter, at: old.at}
 		return
