@@ -103,6 +103,8 @@ const (
 	// mergeFrom is how many messages wait before further ones are put together with those about the same, and twice that
 	// how many before all of one kind are put together: what waits stays bounded, and nobody reads a hundred messages.
 	mergeFrom = 50
+	// patience is how often in a row a message is not taken before the next one is tried: it may be the message, and not the channel.
+	patience = 3
 	// restAtMost is after how long an outbox that waits for an instant looks again: clocks are set, and machines sleep.
 	restAtMost = time.Minute
 	// notNow is after how long it is looked again whether this process may send what stands in the store.
@@ -122,7 +124,8 @@ type OutboxOptions struct {
 }
 
 // Outbox is a receiver that takes events at once and hands what is to be told of
-// them to a channel in the background, in order, one message at a time. Use NewOutbox.
+// them to a channel in the background, in order, one message at a time; one that
+// the channel does not take lets the others go first. Use NewOutbox.
 type Outbox struct {
 	name    string
 	options OutboxOptions
@@ -141,7 +144,14 @@ type Outbox struct {
 	draining  bool // each that is due has one more attempt
 	halted    bool // no further attempt
 	failures  int  // in a row
+	stuck     stuck
 	condition Condition
+}
+
+// stuck is the letter, where it is a single one, that the channel does not take.
+type stuck struct {
+	letter string
+	fails  int // in a row, of this letter
 }
 
 // entry is a letter that waits.
@@ -316,6 +326,7 @@ func (o *Outbox) wake() {
 func (o *Outbox) next() (*entry, time.Duration) {
 	now := o.now()
 	wait := time.Duration(0)
+	var aside *entry
 	later := func(d time.Duration) {
 		if wait == 0 || d < wait {
 			wait = d
@@ -334,11 +345,13 @@ func (o *Outbox) next() (*entry, time.Duration) {
 			later(min(w.Due.Sub(now), restAtMost))
 		case w.stored && o.may() != nil:
 			later(notNow)
+		case o.stuck.letter == w.ID && o.stuck.fails >= patience:
+			aside = w
 		default:
 			return w, 0
 		}
 	}
-	return nil, wait
+	return aside, wait
 }
 
 // deliver works until nothing waits that this process is to send.
@@ -401,6 +414,9 @@ func (o *Outbox) settle(e *entry, sent Letter, err error) time.Duration {
 			o.options.Log.InfoContext(ctx, "the channel takes messages again", slog.String("channel", o.name))
 		}
 		o.failures = 0
+		if o.stuck.letter == e.ID {
+			o.stuck = stuck{}
+		}
 		o.condition = Condition{Channel: o.name, At: now, LastSent: now}
 		o.options.ledger.stands(&o.condition)
 		o.count(Sent)
@@ -434,11 +450,19 @@ func (o *Outbox) settle(e *entry, sent Letter, err error) time.Duration {
 	if o.failures == 0 {
 		o.options.Log.WarnContext(ctx, "a channel does not take messages; they wait", slog.String("channel", o.name), slog.Any("error", err))
 	}
+	switch {
+	case again.RetryAfter() > 0, o.failures > 0 && o.stuck.letter != e.ID:
+		o.stuck = stuck{} // it is the channel
+	case o.stuck.letter != e.ID:
+		o.stuck = stuck{e.ID, 1}
+	default:
+		o.stuck.fails++
+	}
 	o.failures++
 	o.fails(e.Error, now)
 	e.tried = o.draining
 	o.write(e)
-	gap := firstGap << min(o.failures-1, 20)
+	gap := firstGap << min(max(o.failures, o.stuck.fails)-1, 20)
 	return max(min(gap, maxGap), min(again.RetryAfter(), maxAfter))
 }
 

@@ -219,7 +219,7 @@ func TestOutboxDelivers(t *testing.T) {
 	})
 }
 
-// TestOutboxTriesAgain: with growing gaps, under the same ID, until the channel is back; the log says so twice.
+// TestOutboxTriesAgain: with growing gaps, each under its ID, until the channel is back; the log says so twice.
 func TestOutboxTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{fails: busy}
@@ -236,9 +236,9 @@ func TestOutboxTriesAgain(t *testing.T) {
 		if len(gaps) < len(want) || !cmp.Equal(gaps[:len(want)], want) || !r.tries[0].Equal(began) {
 			t.Errorf("gaps %v", gaps)
 		}
-		for _, id := range r.ids {
-			if id != r.ids[0] {
-				t.Fatalf("the ID has changed: %v", r.ids)
+		for i, id := range r.ids {
+			if (id != r.ids[0]) != (i == patience) { // the other one has a try
+				t.Fatalf("tried were %v", r.ids)
 			}
 		}
 		r.answer(nil, false)
@@ -335,6 +335,58 @@ func TestFault61AChannelThatIsDownBlocksNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// picky does not take the messages about one schedule.
+type picky struct{ room }
+
+func (p *picky) Send(ctx context.Context, m Message) error {
+	err := p.room.Send(ctx, m)
+	if m.Schedule == "poison" {
+		return busy
+	}
+	return err
+}
+
+func (p *picky) came(schedule string) (n int) {
+	for _, m := range p.all() {
+		if m.Schedule == schedule {
+			n++
+		}
+	}
+	return n
+}
+
+// TestAMessageThatIsNotTakenHoldsBackNoOther, and is not tried without end.
+func TestAMessageThatIsNotTakenHoldsBackNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &picky{}
+		d := newDesk(t, p, Filter{})
+		d.put(t, event(Stopping, "poison", "i-0", "", ""))
+		synctest.Wait()
+		for i := range 5 {
+			d.put(t, event(Stopping, fmt.Sprint("s", i), "i-1", "", ""))
+		}
+		rest(10 * time.Second)
+		for i := range 5 {
+			if p.came(fmt.Sprint("s", i)) != 1 {
+				t.Errorf("of s%d came %d", i, p.came(fmt.Sprint("s", i)))
+			}
+		}
+		for i := range 60 {
+			d.put(t, event(Stopping, fmt.Sprint("m", i), "i-1", "", ""))
+			rest(time.Minute)
+		}
+		rest(2 * maxGap)
+		for i := range 60 {
+			if p.came(fmt.Sprint("m", i)) != 1 {
+				t.Errorf("of m%d came %d", i, p.came(fmt.Sprint("m", i)))
+			}
+		}
+		if tries := p.came("poison"); d.counts(Lost) != 1 || tries < 10 || tries > 30 {
+			t.Errorf("%d tries of what is not taken, %d given up", tries, d.counts(Lost))
+		}
+	})
 }
 
 func TestOutboxUsesAnotherChannel(t *testing.T) {
