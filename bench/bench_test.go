@@ -138,6 +138,25 @@ func BenchmarkCalendar(b *testing.B) {
 	}
 }
 
+func BenchmarkTelling(b *testing.B) {
+	const events = 1000
+	for _, t := range tellings() {
+		b.Run(t.name, func(b *testing.B) {
+			if err := t.open(b.Context(), b.TempDir(), events); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			t.run(b.Context(), b.N)
+			b.ReportMetric(float64(b.N)*events/b.Elapsed().Seconds(), "events/s")
+			b.StopTimer()
+			if err := errors.Join(t.failed, t.close()); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
 // Waits run side by side, in order, and the time between them takes none.
 func TestPatient(t *testing.T) {
 	clk := newPatient(at(0, 0))

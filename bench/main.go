@@ -39,6 +39,7 @@ var sections = []section{
 	{"pass", "A pass over 100,000 resources", passSection, passHow},
 	{"million", "A million instances", millionSection, millionHow},
 	{"store", "Writing to the store", storeSection, inRounds},
+	{"telling", "Telling people", tellingSection, inRounds},
 	{"lateness", "From a boundary to the first call", latenessSection, latenessHow},
 	{"page", "The page and the API", pageSection, pageHow},
 	{"calls", "Calls to AWS", callsSection, once},
