@@ -29,7 +29,7 @@ type chats struct {
 	program chatProgram
 	log     *slog.Logger
 	config  func() *config.Loaded
-	// sender gives the channel of that name of a configuration, errNowhere where there is none; post posts JSON to a chat system.
+	// sender gives the channel of that name of a configuration, chatbot.ErrNowhere where there is none; post posts JSON to a chat system.
 	sender func(loaded *config.Loaded, name string) (notify.Sender, error)
 	post   func(ctx context.Context, address string, body []byte) error
 	clock  clock.Clock
@@ -61,7 +61,7 @@ func (d *Daemon) newChats() *chats {
 	}
 	c.sender = func(loaded *config.Loaded, name string) (notify.Sender, error) {
 		if _, there := loaded.Config.Channels[name]; !there {
-			return nil, errNowhere
+			return nil, chatbot.ErrNowhere
 		}
 		m, err := d.channel(loaded, name, d.present().Cloud)
 		return m.Sender, err
@@ -200,9 +200,6 @@ const (
 	tellPause = 2 * time.Second
 )
 
-// errNowhere says that an answer has nowhere to go.
-var errNowhere = errors.New("the chat system takes no later answers, and the chat has no channel")
-
 // Tell implements httpapi.Chats. What the chat system does not take goes to the chat's channel: what Slack and Discord
 // give to answer to is good for minutes only.
 func (c *chats) Tell(ctx context.Context, ask chatwire.Ask, reply chatwire.Reply) error {
@@ -219,7 +216,7 @@ func (c *chats) Tell(ctx context.Context, ask chatwire.Ask, reply chatwire.Reply
 	}
 	name := book.loaded.Config.Chats[ask.Chat].Channel
 	if name == "" {
-		return fmt.Errorf("chat %s: %w", ask.Chat, cmp.Or(failed, errNowhere))
+		return fmt.Errorf("chat %s: %w", ask.Chat, cmp.Or(failed, chatbot.ErrNowhere))
 	}
 	sender, err := c.sender(book.loaded, name)
 	if err == nil {

@@ -424,7 +424,7 @@ func TestLaterAnswersOfChats(t *testing.T) {
 	c := &chats{program: s, log: s.Log, config: s.inForce, clock: wall, post: later.post, sender: s.chats.sender}
 	c.open()
 	ask, reply := chatwire.Ask{Chat: "bridge"}, chatwire.Reply{Text: "ready\nweb-1"}
-	if err := c.Tell(t.Context(), chatwire.Ask{Chat: "slack"}, reply); !errors.Is(err, errNowhere) {
+	if err := c.Tell(t.Context(), chatwire.Ask{Chat: "slack"}, reply); !errors.Is(err, chatbot.ErrNowhere) {
 		t.Errorf("nowhere to tell: %v", err)
 	}
 	sender, err := c.sender(s.inForce(), "room")

@@ -54,20 +54,22 @@ type Options struct {
 	Person func(chat string, who wire.Identity) (Person, bool)
 	// Chat gives what the configuration in force says of a chat.
 	Chat func(name string) Chat
-	// Tell posts a later answer to ask.Later, or to the chat's own channel where that is empty.
+	// Tell posts a later answer to ask.Later, or to the chat's own channel where that is empty; ErrNowhere where it has none.
 	Tell func(ctx context.Context, ask wire.Ask, reply wire.Reply) error
 	Log  *slog.Logger // nil: nothing is logged
 }
+
+// ErrNowhere says that an answer has nowhere to go.
+var ErrNowhere = errors.New("the chat system takes no later answers, and the chat has no channel")
 
 // Bot answers. It is safe for concurrent use.
 type Bot struct {
 	options Options
 
-	mu      sync.Mutex
-	pending map[asker]*pending // what waits for a confirmation
-	laters  map[string]string  // where the answer of a follow-up may be posted, by its name
-	began   chan struct{}      // holds one token when there is more to wait for
-	cursor  int64              // of the record: what Follow has read; its own
+	mu     sync.Mutex
+	laters map[string]string // where the answer of a follow-up may be posted, by its name
+	began  chan struct{}     // holds one token when there is more to wait for
+	cursor int64             // of the record: what Follow has read; its own
 }
 
 // New makes a bot.
@@ -75,7 +77,7 @@ func New(options Options) *Bot {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Bot{options: options, pending: map[asker]*pending{}, laters: map[string]string{}, began: make(chan struct{}, 1)}
+	return &Bot{options: options, laters: map[string]string{}, began: make(chan struct{}, 1)}
 }
 
 // question is one command on its way to its answer.
@@ -126,8 +128,7 @@ func (b *Bot) Answer(ctx context.Context, ask wire.Ask) wire.Reply {
 		return q.wrong(ctx, wrong)
 	}
 	if command.Verb == Confirm {
-		reply, over := q.confirm(ctx)
-		if over {
+		if reply, over := q.confirm(ctx); over {
 			return reply
 		}
 	}

@@ -2,7 +2,6 @@ package chatbot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -74,7 +73,7 @@ func newTown(tb testing.TB, now string) *town {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := &town{t: tb, now: at.UTC(), memories: map[fleet.Ref]decide.Memory{}, store: memory.New(), file: townFile, tellErr: errors.New("the chat has no channel")}
+	w := &town{t: tb, now: at.UTC(), memories: map[fleet.Ref]decide.Memory{}, store: memory.New(), file: townFile, tellErr: ErrNowhere}
 	w.people = map[string]Person{
 		"U-kim":   {Principal: access.Principal{ID: "person:kim", Name: "kim", Role: access.Editor, Via: "chat"}},
 		"U-lee":   {Principal: access.Principal{ID: "person:lee", Name: "이민지", Role: access.Editor, Via: "chat"}, Language: say.Korean},

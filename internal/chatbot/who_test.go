@@ -1,8 +1,12 @@
 package chatbot
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +14,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/say"
 	"dayshift/internal/store"
+	"dayshift/internal/store/storetest"
 )
 
 // overrides are those in force, as target state until by.
@@ -147,6 +152,95 @@ func TestTheWordGoesToTheChannel(t *testing.T) {
 	}
 	if reply = w.from("ops", "U-kim", "확인 "+word, false); reply.Tone != wire.OK || len(w.overrides()) != 1 {
 		t.Errorf("%+v, %v", reply, w.overrides())
+	}
+}
+
+// A channel that takes nothing gives the word to nobody: a forger could have stopped it up.
+func TestTheWordIsNotGivenAway(t *testing.T) {
+	w := newTown(t, "2026-08-03T17:50:00+09:00")
+	w.tellErr = errors.New("429 Too Many Requests")
+	reply := w.from("ops", "U-kim", "stop SampleSchedule", false)
+	if reply.Tone != wire.Refused || len(reply.Buttons) > 0 || regexp.MustCompile("["+confirmLetters+"]{6}").MatchString(reply.Text) || !strings.Contains(reply.Text, "could not be posted") {
+		t.Errorf("%+v", reply)
+	}
+	if rows := w.record(store.EventChat); len(rows) != 1 || !strings.Contains(rows[0], "| refused |") {
+		t.Errorf("%v", rows)
+	}
+}
+
+// The word counts at another process and after a restart, with the tries of all of them, and once.
+func TestConfirmedAtAnotherProcess(t *testing.T) {
+	w := newTown(t, "2026-08-03T17:50:00+09:00")
+	bots := []*Bot{w.bot, New(w.bot.options), New(w.bot.options)}
+	at := func(bot int, text string) wire.Reply {
+		t.Helper()
+		w.bot = bots[bot]
+		return w.from("ops", "U-kim", text, false)
+	}
+	word := at(0, "keep SampleSchedule for 2h because 배포 \"x\"").Buttons[0].Command
+	for bot := range confirmTries {
+		if reply := at(bot, "confirm AAAAAA"); reply.Tone != wire.Refused {
+			t.Errorf("guessing: %+v", reply)
+		}
+	}
+	if reply := at(0, word); reply.Tone != wire.Refused || len(w.overrides()) > 0 {
+		t.Errorf("after guessing: %+v, %v", reply, w.overrides())
+	}
+	old := at(0, "keep SampleSchedule for 2h").Buttons[0].Command
+	word = at(1, "keep SampleSchedule for 2h because 배포 \"x\"").Buttons[0].Command
+	if reply := at(0, old); reply.Tone != wire.Refused || len(w.overrides()) > 0 {
+		t.Errorf("the word before: %+v, %v", reply, w.overrides())
+	}
+	if reply := at(2, word); reply.Tone != wire.OK || len(w.overrides()) != 1 || !strings.Contains(w.overrides()[0], "배포") {
+		t.Errorf("%+v, %v", reply, w.overrides())
+	}
+	if reply := at(0, word); reply.Tone != wire.Refused {
+		t.Errorf("used twice: %+v", reply)
+	}
+}
+
+// Of two who write the word at once, one has it done.
+func TestConfirmedAtOnce(t *testing.T) {
+	w := newTown(t, "2026-08-03T17:50:00+09:00")
+	word := strings.TrimPrefix(w.from("ops", "U-kim", "keep SampleSchedule for 2h", false).Buttons[0].Command, "confirm ")
+	const many = 8
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	for range many {
+		wg.Go(func() {
+			q := &question{bot: New(w.bot.options), ask: wire.Ask{System: wire.Jandi, Chat: "ops", Room: "R1", Who: wire.Identity{ID: "U-kim"}}, svc: w.Service(), now: w.now, command: Command{Verb: Confirm, Code: word}}
+			if p, right, err := q.settlePending(t.Context()); err != nil {
+				t.Error(err)
+			} else if p != nil && right {
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 1 {
+		t.Errorf("it was done %d times", done.Load())
+	}
+}
+
+// Without the store nothing is asked to be confirmed, and nothing confirmed.
+func TestConfirmWithoutTheStore(t *testing.T) {
+	w := newTown(t, "2026-08-03T17:50:00+09:00")
+	below := storetest.NewFaulty(w.store)
+	w.store = below
+	below.Inject(storetest.Fault{Method: storetest.PutSlip, Err: store.ErrFull, Times: -1})
+	if reply := w.from("ops", "U-kim", "keep SampleSchedule for 2h", false); reply.Tone != wire.Refused || len(reply.Buttons) > 0 {
+		t.Errorf("%+v", reply)
+	}
+	below.Heal()
+	word := w.from("ops", "U-kim", "keep SampleSchedule for 2h", false).Buttons[0].Command
+	for _, method := range []storetest.Method{storetest.Slip, storetest.TakeSlip} {
+		below.Inject(storetest.Fault{Method: method, Err: store.ErrFull})
+		if reply := w.from("ops", "U-kim", word, false); reply.Tone != wire.Refused || len(w.overrides()) > 0 {
+			t.Errorf("%s: %+v, %v", method, reply, w.overrides())
+		}
+	}
+	if reply := w.from("ops", "U-kim", word, false); reply.Tone != wire.OK || len(w.overrides()) != 1 {
+		t.Errorf("healed: %+v, %v", reply, w.overrides())
 	}
 }
 

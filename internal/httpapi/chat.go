@@ -48,7 +48,7 @@ const (
 
 // chats is what the surface keeps of them.
 type chats struct {
-	once  wire.Once
+	once  wire.Once // of this process; Gate.ChatFirst speaks for all
 	slots chan struct{}
 	under sync.WaitGroup // answers on their way
 	// patience and alone are the constants of their names; tests wait less.
@@ -107,7 +107,7 @@ func (s *Surface) chat(w http.ResponseWriter, r *http.Request) {
 		s.chatDenied(w, r, err)
 		return
 	}
-	s.answerChat(w, r, system, ask)
+	s.answerChat(w, r, system, ask, now)
 }
 
 // refuseChat answers a request that is not believed, and puts it into the record.
@@ -154,7 +154,7 @@ func (s *Surface) Drain(ctx context.Context) error {
 
 // answerChat answers in the time that chat systems wait, and tells the rest later. What was asked is not given up when the
 // chat system does not wait: it may have been done already.
-func (s *Surface) answerChat(w http.ResponseWriter, r *http.Request, system wire.System, ask wire.Ask) {
+func (s *Surface) answerChat(w http.ResponseWriter, r *http.Request, system wire.System, ask wire.Ask, now time.Time) {
 	select {
 	case s.chats.slots <- struct{}{}:
 	default:
@@ -162,11 +162,14 @@ func (s *Surface) answerChat(w http.ResponseWriter, r *http.Request, system wire
 		problem(unavailable, "too many commands are answered just now; try again").header("Retry-After", "5").write(w, r)
 		return
 	}
-	late, answered := make(chan struct{}), make(chan wire.Reply)
+	late, begun, answered := make(chan struct{}), make(chan bool, 1), make(chan wire.Reply)
 	beyond := context.WithoutCancel(r.Context())
 	s.chats.under.Go(func() {
-		reply := s.askBot(beyond, ask)
+		reply, first := s.askOnce(beyond, ask, now, begun)
 		<-s.chats.slots
+		if !first {
+			return
+		}
 		select {
 		case answered <- reply:
 		case <-late:
@@ -177,10 +180,9 @@ func (s *Surface) answerChat(w http.ResponseWriter, r *http.Request, system wire
 			}
 		}
 	})
-	if ask.Acknowledge {
-		close(late)
-		send(w, wire.Raw{})
-		return
+	direct := answered
+	if ask.Acknowledge { // its answer is told later, however soon it is there
+		direct = nil
 	}
 	patience := s.chats.alone
 	if ask.Later != "" {
@@ -188,15 +190,48 @@ func (s *Surface) answerChat(w http.ResponseWriter, r *http.Request, system wire
 	}
 	timer := time.NewTimer(patience) //nolint:forbidigo // chat systems wait by the wall
 	defer timer.Stop()
-	select {
-	case reply := <-answered:
-		send(w, system.Write(reply))
-	case <-timer.C:
-		close(late)
-		send(w, system.Write(s.Chats.Working(ask)))
-	case <-r.Context().Done(): // the chat system waits no longer
-		close(late)
+	for {
+		select {
+		case first := <-begun:
+			switch {
+			case !first:
+				s.refuseChat(w, r, wire.ErrReplayed)
+			case ask.Acknowledge:
+				close(late)
+				send(w, wire.Raw{})
+			default:
+				continue
+			}
+		case reply := <-direct:
+			send(w, system.Write(reply))
+		case <-timer.C:
+			close(late)
+			if ask.Acknowledge {
+				send(w, wire.Raw{})
+				break
+			}
+			send(w, system.Write(s.Chats.Working(ask)))
+		case <-r.Context().Done(): // the chat system waits no longer
+			close(late)
+		}
+		return
 	}
+}
+
+// askOnce asks the bot what no process was asked before, and tells begun whether that is so. Where nobody can tell, nothing
+// is done: whoever asks writes it again.
+func (s *Surface) askOnce(ctx context.Context, ask wire.Ask, now time.Time, begun chan<- bool) (reply wire.Reply, first bool) {
+	first, err := s.program.Service().Gate.ChatFirst(ctx, ask.Chat, ask.ID, now.Add(wire.KeptFor), now)
+	begun <- first || err != nil
+	switch {
+	case err != nil:
+		s.chats.once.Forget(ask)
+		s.log.WarnContext(ctx, "a request of a chat is not taken: whether it was taken before can not be told", slog.String("chat", ask.Chat), slog.Any("error", err))
+		return s.Chats.Failed(ask), true
+	case !first:
+		return wire.Reply{}, false
+	}
+	return s.askBot(ctx, ask), true
 }
 
 // askBot is the answer of the bot, whatever happens to it.

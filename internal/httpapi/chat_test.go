@@ -16,6 +16,7 @@ import (
 	"dayshift/internal/outbound"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
+	"dayshift/internal/store/storetest"
 )
 
 const chatSecret = "0123456789abcdef0123456789abcdef"
@@ -284,5 +285,138 @@ func TestChatRates(t *testing.T) {
 	rows, err := h.store.Activity(t.Context(), store.ActivityQuery{Limit: 1000, Event: store.EventRefused})
 	if err != nil || len(rows) == 0 || len(rows) > 30 {
 		t.Errorf("the record of %d refusals has %d rows, %v", forged[401]+signed[429], len(rows), err)
+	}
+}
+
+// besides makes the house another process over a store.
+func (h *house) besides(s store.Store) {
+	h.store = s
+	h.gate = service.NewGate(service.GateOptions{Store: s})
+}
+
+// FAULTS 6.27: what one process took no other takes, nor the same after a restart, be it a command or a button.
+func TestFault6_27ChatReplayAtAnotherProcess(t *testing.T) {
+	for _, button := range []bool{false, true} {
+		first, r := newRoom(t)
+		other, elsewhere := newRoom(t)
+		restarted, again := newRoom(t)
+		for _, h := range []*house{other, restarted} {
+			h.besides(first.store)
+		}
+		for _, one := range []*room{r, elsewhere, again} {
+			if one.button = button; button {
+				one.later = "https://hooks.slack.com/x"
+			}
+		}
+		same := post("1", "wake office", time.Now())
+		if w := first.do(same); w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		for _, h := range []*house{other, other, restarted} {
+			if w := h.do(same); w.Code != 409 || !strings.HasPrefix(w.Header().Get("Content-Type"), problemJSON) {
+				t.Errorf("again, button %v: %d %s", button, w.Code, w.Body)
+			}
+		}
+		if w := other.do(post("2", "wake office", time.Now())); w.Code != 200 {
+			t.Errorf("a new one: %d %s", w.Code, w.Body)
+		}
+		for _, h := range []*house{first, other, restarted} {
+			if err := h.surface.Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked, _ := r.seen()
+		there, _ := elsewhere.seen()
+		later, told := again.seen()
+		if len(asked) != 1 || len(there) != 1 || there[0].ID != "2" || later != nil || told != nil {
+			t.Errorf("button %v: asked %v, %v, %v; told %v", button, asked, there, later, told)
+		}
+	}
+}
+
+// At two processes at the same time it is taken by one.
+func TestFault6_27ChatReplayAtOnce(t *testing.T) {
+	first, r := newRoom(t)
+	other, elsewhere := newRoom(t)
+	other.besides(first.store)
+	const many = 20
+	var wg sync.WaitGroup
+	for i := range many {
+		same := post(fmt.Sprint(i), "wake office", time.Now())
+		for _, h := range []*house{first, other} {
+			wg.Go(func() { h.do(same) })
+		}
+	}
+	wg.Wait()
+	here, _ := r.seen()
+	there, _ := elsewhere.seen()
+	if len(here)+len(there) != many {
+		t.Errorf("asked %d and %d times, want %d together", len(here), len(there), many)
+	}
+}
+
+// A store that can not be written takes nothing: whoever asks is told, and may ask again.
+func TestChatWithoutItsStore(t *testing.T) {
+	h, r := newRoom(t)
+	below := storetest.NewFaulty(h.store)
+	h.besides(below)
+	below.Inject(storetest.Fault{Method: storetest.PutSlip, Err: store.ErrFull, Times: -1})
+	same := post("1", "wake office", time.Now())
+	for range 2 {
+		if w := h.do(same); w.Code != 200 || !strings.Contains(w.Body.String(), `"failed"`) || !strings.Contains(w.Body.String(), `"refused"`) {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	r.later, r.button = "https://hooks.slack.com/x", true
+	if w := h.do(post("2", "wake office", time.Now())); w.Code != 200 || w.Body.Len() > 0 {
+		t.Errorf("a button: %d %s", w.Code, w.Body)
+	}
+	if err := h.surface.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asked, told := r.seen()
+	if asked != nil || len(told) != 1 || told[0].Text != "failed" || !strings.Contains(h.logging.String(), "taken before can not be told") {
+		t.Errorf("asked %v, told %v; %s", asked, told, h.logging.String())
+	}
+	r.later, r.button = "", false
+	below.Heal()
+	if w := h.do(same); w.Code != 200 || !strings.Contains(w.Body.String(), "answered wake office") {
+		t.Errorf("healed: %d %s", w.Code, w.Body)
+	}
+}
+
+// What nobody signed, what came before and what comes too fast asks nothing of the store but the record.
+func TestFloodsOfChatsAreNotKept(t *testing.T) {
+	h, _ := newRoom(t)
+	below := storetest.NewFaulty(h.store)
+	h.besides(below)
+	unsigned := post("1", "status", time.Now())
+	delete(unsigned.headers, outbound.SignatureHeader)
+	forged := post("1", "status", time.Now())
+	forged.body += " "
+	old := post("1", "status", time.Now().Add(-time.Hour))
+	elsewhere := post("1", "status", time.Now())
+	elsewhere.path = "/chat/other"
+	for i, bad := range []ask{unsigned, forged, old, elsewhere} {
+		for n := range service.DefaultRate.Burst / 2 {
+			bad.from = fmt.Sprintf("192.0.2.%d:1", 50*i+n%50)
+			if w := h.do(bad); w.Code < 400 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		}
+	}
+	if calls := below.Calls(storetest.PutSlip); calls != 0 {
+		t.Errorf("%d writes for what nobody signed", calls)
+	}
+	taken := 0
+	for i := range 2 * service.ChatRate.Burst {
+		signed := post(strconv.Itoa(i/2), "status", time.Now()) // each of them twice
+		signed.from = fmt.Sprintf("198.51.100.%d:1", i)
+		if h.do(signed).Code == 200 {
+			taken++
+		}
+	}
+	if calls := below.Calls(storetest.PutSlip); calls != taken || taken == 0 {
+		t.Errorf("%d writes for %d that were taken", calls, taken)
 	}
 }

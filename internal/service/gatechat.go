@@ -2,6 +2,9 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +18,11 @@ const (
 	chatRefused = "chat"
 	// fromChat begins what requests to chats are counted by, beside the addresses of those who look without a key.
 	fromChat = "chat "
+	// chatTaken is all that is kept of a request: which one it was says its name.
+	chatTaken = "taken"
+	// maxChatTaken bounds what is kept of requests: eight chats of one process at ChatRate, for as long as it is kept. Nobody
+	// comes to it who does not hold the secret of a chat.
+	maxChatTaken = 100_000
 )
 
 // ChatRate holds for each chat: what a large room writes, and more than the bot can answer well.
@@ -29,6 +37,26 @@ func (g *Gate) ChatArrives(from string, now time.Time) error {
 // ChatAsks counts a request that a chat system was found to have made: ChatRate holds for the chat.
 func (g *Gate) ChatAsks(chat string, now time.Time) error {
 	return g.chatAsk(fromChat+"/"+chat, ChatRate, now)
+}
+
+// ChatFirst reports whether a request that a chat system was found to have made is the first with its ID, and keeps until
+// then that it was, for every process that shares the store. An error says that nobody can tell: the request is not to be
+// taken. It writes, and so is asked last, of what was believed and is within the rates.
+func (g *Gate) ChatFirst(ctx context.Context, chat, id string, until, now time.Time) (bool, error) {
+	if g == nil {
+		return false, errNoGate
+	}
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	sum := sha256.Sum256([]byte(chat + "\x00" + id))
+	slip := store.Slip{Kind: store.ChatRequestSlip, Name: hex.EncodeToString(sum[:]), Data: chatTaken, Until: until}
+	switch err := g.store.PutSlip(ctx, slip, "", now, maxChatTaken); {
+	case errors.Is(err, store.ErrConflict):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("keep that a request of the chat %.64q is taken: %w", chat, err)
+	}
+	return true, nil
 }
 
 func (g *Gate) chatAsk(key string, rate Rate, now time.Time) error {

@@ -9,8 +9,16 @@ import (
 // within the time that they are remembered.
 const maxOnce = 50_000
 
-// Once remembers what was taken, so that nothing is taken twice within the time in which a signature is good. What it
-// remembers is gone with the process. It is safe for concurrent use.
+// KeptFor is how long all processes together have to know that a request was taken. A clock may be MaxAge behind the chat
+// system's where it was taken, MaxAge behind where it comes again, and MaxAge ahead where what is over is forgotten; it is
+// good for MaxAge.
+const KeptFor = 4*MaxAge + time.Second
+
+// ErrReplayed refuses what was taken before, by this process or another.
+var ErrReplayed error = refuse(Replayed, "it was taken before")
+
+// Once remembers what this process took, so that what comes again is refused before anything else is asked. What it
+// remembers is gone with the process; what all processes know is for the caller to keep. It is safe for concurrent use.
 type Once struct {
 	mu    sync.Mutex
 	seen  map[string]time.Time // when it may be forgotten
@@ -26,7 +34,7 @@ func (o *Once) Take(ask Ask, now time.Time) error {
 		o.seen = map[string]time.Time{}
 	}
 	if _, taken := o.seen[key]; taken {
-		return refuse(Replayed, "it was taken before")
+		return ErrReplayed
 	}
 	if len(o.seen) >= maxOnce || now.Sub(o.swept).Abs() > MaxAge {
 		o.swept = now

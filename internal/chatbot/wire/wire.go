@@ -8,8 +8,9 @@
 // whoever signed it: a text is read for nothing here, and what is answered is
 // escaped for the system, so that no name can call a room.
 //
-// A request that was taken is not taken again: Once keeps what was seen for as
-// long as its signature would let it in.
+// A request that was taken is not taken again: Once keeps what one process saw
+// for as long as its signature would let it in, KeptFor says how long all of
+// them have to.
 package wire
 
 import (
