@@ -95,6 +95,7 @@ var house = map[string]row{
 	"internal/cloud/cloudtest":          {suite, []string{"internal/cloud", "internal/fleet"}},
 	"internal/queue":                    {contract, nil},
 	"internal/queue/queuetest":          {suite, []string{"internal/queue"}},
+	"internal/notify/kindtest":          {suite, []string{"internal/fleet", "internal/notify"}},
 	"internal/notify/roomtest":          {suite, []string{"internal/fleet", "internal/notify", "internal/outbound", "internal/say"}},
 	"internal/store":                    {contract, []string{"internal/calendar", "internal/decide", "internal/fleet", "internal/policy", "internal/say"}},
 	"internal/store/storetest":          {suite, []string{"internal/decide", "internal/fleet", "internal/say", "internal/store"}},
@@ -117,7 +118,7 @@ var house = map[string]row{
 
 	"internal/capacity": {program, []string{"internal/clock", "internal/cloud", "internal/fleet", "internal/notify", "internal/reservation", "internal/say", "internal/store"}},
 
-	"internal/watch": {program, []string{"internal/clock", "internal/notify", "internal/say"}},
+	"internal/watch": {program, []string{"internal/clock", "internal/notify", "internal/outbound", "internal/say"}},
 
 	"internal/run": {program, []string{
 		"internal/act", "internal/calendar", "internal/clock", "internal/cloud", "internal/decide", "internal/discover", "internal/fleet", "internal/plan",

@@ -29,7 +29,10 @@ func (d *Daemon) tellChanges(ctx context.Context, changes []string, file bool) {
 		if path, _, _ := strings.Cut(line, ": "); strings.HasSuffix(path, ".object") { // its version, which says nothing to people
 			continue
 		}
-		events = append(events, notify.Event{Kind: notify.ConfigChanged, Name: who, Text: say.Raw(line), At: now})
+		schedule, workload := config.Concerns(line)
+		events = append(events, notify.Event{
+			Kind: notify.ConfigChanged, Name: who, Text: say.Raw(line), At: now, About: []notify.Subject{{Schedule: schedule, Workload: workload}},
+		})
 	}
 	d.tellPeople(ctx, events...)
 }

@@ -106,6 +106,11 @@ func TestChannelsOfTheConfiguration(t *testing.T) {
 	if err := notify.Tell(t.Context(), a.receivers(), aStop); err != nil || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(began))
 	}
+	before := httptest.NewRecorder()
+	a.Metrics.Handler().ServeHTTP(before, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	if line := `dayshift_notifications_waiting{channel="down"} 1`; !strings.Contains(before.Body.String(), line) {
+		t.Errorf("not shown: %s", line)
+	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +250,7 @@ func TestTheTopicOfAWorkloadIsAChannel(t *testing.T) {
 		}
 		a.office.Use(channels, lastTry)
 		for _, name := range []string{"lab", "shop"} {
-			a.tellWorkload(t.Context(), run.Notice{Workload: name, Message: workload.Message{About: workload.ToldEnded, Text: say.Raw(name + " is done").Kept()}, At: time.Now()})
+			a.tellWorkload(t.Context(), run.Notice{Workload: name, Of: &workload.Workload{Name: name}, Message: workload.Message{About: workload.ToldEnded, Text: say.Raw(name + " is done").Kept()}, At: time.Now()})
 		}
 		time.Sleep(10 * time.Minute)
 		a.closeOffice()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -56,6 +57,8 @@ type Daemon struct {
 	// with something to do, to tell or to wait for; all of them with Everything.
 	Reports    func(*pass.Report)
 	Everything bool
+	// Listener, when not nil, is the public address, opened by whoever had to know it before; Serve closes it.
+	Listener net.Listener
 	// Listening is called with the address once the HTTP surface listens.
 	Listening func(addr string)
 	// FirstKey, when not nil, is told the key of somebody who may do everything, once in the life of a store: nobody could
@@ -191,6 +194,7 @@ func (d *Daemon) term(ctx context.Context) (lost error) {
 		d.reload(passing, false)
 	}
 	d.hearDecisions(passing)
+	d.recall(passing)
 	d.reloading.Lock()
 	d.changers(passing) // whoever changed what is in force already
 	d.reloading.Unlock()
@@ -522,7 +526,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	defer signal.Stop(hangup)
 	ticker := time.NewTicker(reloadPoll) //nolint:forbidigo // a look at a file decides nothing
 	defer ticker.Stop()
-	seen, again, heard := d.marks(), false, false
+	seen, again, heard := marksOf(d.present().Config), false, false
 	for {
 		hungUp := false
 		var waits told
@@ -535,7 +539,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		case waits = <-d.page.told:
 		case <-ticker.C:
 		}
-		marks := d.marks()
+		marks := marksOf(d.present().Config)
 		changed := hungUp || again || !slices.EqualFunc(marks, seen, mark.same)
 		if changed || d.revised(ctx) {
 			again, seen, heard = !d.reload(ctx, changed), marks, false
@@ -566,11 +570,8 @@ func (m mark) same(other mark) bool {
 	return m.info.Size() == other.info.Size() && m.info.ModTime().Equal(other.info.ModTime()) && os.SameFile(m.info, other.info)
 }
 
-// marks are those of the configuration's file and of the files of calendars that it names.
-func (d *Daemon) marks() []mark {
-	d.mu.Lock()
-	loaded := d.Config
-	d.mu.Unlock()
+// marksOf are those of the configuration's file and of the files of calendars that it names.
+func marksOf(loaded *config.Loaded) []mark {
 	if loaded.File == "" {
 		return nil
 	}

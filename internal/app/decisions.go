@@ -18,9 +18,6 @@ import (
 	"dayshift/internal/store"
 )
 
-// toldName is the name of the one record of its kind.
-const toldName = "overrides"
-
 // toldOverride is an override that people were told of, as far as it is needed when it is gone.
 type toldOverride struct {
 	Version  int64     `json:"version"`
@@ -32,6 +29,8 @@ type toldOverride struct {
 	Ref      fleet.Ref `json:"ref,omitzero"`
 	Name     string    `json:"name,omitempty"`
 	Soon     bool      `json:"soon,omitempty"` // that it ends soon was told
+	// About is what it concerns, for filters.
+	About []notify.Subject `json:"about,omitempty"`
 }
 
 // endsSoon is how long before its end people are told that an override ends which keeps something stopped.
@@ -52,21 +51,34 @@ func (a *App) tellDecisions(ctx context.Context, lease store.Lease) error {
 		return err
 	}
 	now := a.Clock.Now()
-	next := map[string]toldOverride{}
+	next := map[string]bool{}
 	var events []notify.Event
+	var records []store.Record
+	keep := func(id string, told *toldOverride) error {
+		record := store.Record{Kind: store.OverridesTold, Name: id, Changed: now} // without data it is dropped
+		var err error
+		if told != nil {
+			record.Data, err = json.Marshal(told)
+		}
+		records = append(records, record)
+		return err
+	}
 	for _, o := range a.Config.Book.Overrides {
 		before, told := known[o.ID]
 		switch {
 		case !now.Before(o.Until):
 			continue
 		case told && before.Version == o.Version:
+			next[o.ID] = true
 			if toldSoon(o, now) && !before.Soon {
 				before.Soon = true
 				at := a.onClockOf(before.Schedule, o.Until)
 				text := say.F("what %s keeps stopped may start again at %s", o.Author, say.Moment(at))
 				events = append(events, before.event(notify.OverrideEndsSoon, text, at))
+				if err := keep(o.ID, &before); err != nil {
+					return fmt.Errorf("encode that people were told of %s: %w", o.ID, err)
+				}
 			}
-			next[o.ID] = before
 			continue
 		}
 		subject, err := a.decidedOn(limited, o)
@@ -77,14 +89,19 @@ func (a *App) tellDecisions(ctx context.Context, lease store.Lease) error {
 		if err != nil {
 			return err
 		}
-		next[o.ID] = subject
+		next[o.ID] = true
+		subject.Soon = toldSoon(o, now) // this tells when it ends
+		if err := keep(o.ID, &subject); err != nil {
+			return fmt.Errorf("encode that people were told of %s: %w", o.ID, err)
+		}
 		at := a.onClockOf(subject.Schedule, o.Until)
 		events = append(events, subject.event(notify.OverrideBegan, decision(o, &subject, row, service.Ends(o, say.Moment(at))), now.In(at.Location())))
 	}
 	for _, id := range slices.Sorted(maps.Keys(known)) {
-		if _, stays := next[id]; stays {
+		if next[id] {
 			continue
 		}
+		_ = keep(id, nil) // what is dropped cannot fail to be encoded
 		row, err := a.decisionRow(limited, id)
 		if err != nil {
 			return err
@@ -95,16 +112,11 @@ func (a *App) tellDecisions(ctx context.Context, lease store.Lease) error {
 			events = append(events, gone.event(notify.OverrideEnded, text, now))
 		}
 	}
-	if maps.Equal(known, next) {
+	if len(records) == 0 {
 		return nil
 	}
-	data, err := json.Marshal(next)
-	if err != nil {
-		return fmt.Errorf("encode which decisions people were told of: %w", err)
-	}
 	// Written down first: a message that a crash swallows is better than one at every start.
-	record := store.Record{Kind: store.OverridesTold, Name: toldName, Data: data, Changed: now}
-	if err := a.Store.SaveRecords(limited, lease, []store.Record{record}); err != nil {
+	if err := a.Store.SaveRecords(limited, lease, records); err != nil {
 		return fmt.Errorf("write down which decisions people were told of: %w", err)
 	}
 	if err := notify.Tell(ctx, a.receivers(), events); err != nil {
@@ -132,26 +144,42 @@ func decision(o *policy.Override, on *toldOverride, made store.Activity, ends sa
 }
 
 func (t *toldOverride) event(kind notify.Kind, text say.Text, at time.Time) notify.Event {
-	event := notify.Event{Kind: kind, Schedule: t.Schedule, Workload: t.Workload, Ref: t.Ref, Name: t.Name, Text: text, At: at}
+	event := notify.Event{Kind: kind, Schedule: t.Schedule, Workload: t.Workload, Ref: t.Ref, Name: t.Name, About: t.About, Text: text, At: at}
 	if t.Workload != "" {
 		event.Schedule = "" // as all that is told of workloads
+	}
+	for i := range t.About {
+		if s := &t.About[i]; s.Ref.ID != "" && s.Ref == t.Ref {
+			event.Tags = s.Tags
+		}
 	}
 	return event
 }
 
+// toldPage is how many records are read at once.
+const toldPage = 100
+
 // toldOverrides are the overrides that people were told of, by ID.
 func (a *App) toldOverrides(ctx context.Context) (map[string]toldOverride, error) {
-	records, err := a.Store.Records(ctx, store.RecordQuery{Kind: store.OverridesTold, Name: toldName})
-	if err != nil {
-		return nil, fmt.Errorf("read which decisions people were told of: %w", err)
-	}
 	known := map[string]toldOverride{}
-	for _, record := range records {
-		if err := json.Unmarshal(record.Data, &known); err != nil {
+	before := ""
+	for {
+		records, err := a.Store.Records(ctx, store.RecordQuery{Kind: store.OverridesTold, Before: before, Last: true, Limit: toldPage})
+		if err != nil {
 			return nil, fmt.Errorf("read which decisions people were told of: %w", err)
 		}
+		for _, record := range records {
+			var told toldOverride
+			if err := json.Unmarshal(record.Data, &told); err != nil {
+				return nil, fmt.Errorf("read that people were told of %s: %w", record.Name, err)
+			}
+			known[record.Name] = told
+		}
+		if len(records) < toldPage {
+			return known, nil
+		}
+		before = records[0].Name
 	}
-	return known, nil
 }
 
 // decisionRow is what was last done by a person with an override; zero where the record has nothing.
@@ -171,6 +199,7 @@ func (a *App) decidedOn(ctx context.Context, o *policy.Override) (toldOverride, 
 	on := toldOverride{
 		Version: o.Version, Of: o.Target.Said().Kept(), State: o.State.String(), Author: o.Author,
 		Schedule: o.Target.Schedule, Workload: o.Target.Workload, Ref: o.Target.Resource,
+		About: notify.Subjects(o.Seen, a.Config.Book.TagKey, a.Config.Book.ScheduleOf(o.Target.Workload)),
 	}
 	switch {
 	case on.Workload != "":

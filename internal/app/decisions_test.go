@@ -10,6 +10,7 @@ import (
 
 	"dayshift/internal/calendar"
 	chatwire "dayshift/internal/chatbot/wire"
+	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -256,6 +257,82 @@ func TestWhatIsKeptStoppedIsToldToEndSoon(t *testing.T) {
 		d = h.serve("the second")
 		sleepUntil(kst(15, 10, 0))
 		h.expectTold("after", notify.OverrideEndsSoon, soon)
+		d.stop()
+		h.verify()
+	})
+}
+
+// A channel for the resources of one team hears of the decisions that concern them, whatever they were made for, and of no others.
+func TestDecisionsAreHeardByWhomTheyConcern(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(kst(14, 0, 0)))
+		h := newHouse(t, warnedConfig+`
+workloads:
+  shop: {schedule: seoul-office, filters: "tag:Environment=shop", tiers: {db: {filters: "tag:Role=db"}}}
+`, rds("orders", "available", "seoul-office", "Team", "pay"), rds("users", "available", "seoul-office", "Team", "web"),
+			rds("carts", "available", "", "Environment", "shop", "Role", "db"))
+		d := h.serve()
+		heard := map[string]notify.Filter{}
+		for _, text := range []string{"tag:Team=pay", "tag:Team=web", "tag:Environment=shop", "account=111122223333", "account=444455556666"} {
+			filter, err := fleet.ParseFilter(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			heard[text] = notify.Filter{Resources: filter}
+		}
+		heard["seoul-office"], heard["shop"] = notify.Filter{Schedules: []string{"seoul-office"}}, notify.Filter{Workloads: []string{"shop"}}
+		expect := func(when string, kind notify.Kind, want map[string]int) {
+			t.Helper()
+			for name, filter := range heard {
+				if got := h.heard.Taken(kind, filter); got != want[name] {
+					t.Errorf("%s: a channel for %s was told %d of %s, want %d", when, name, got, kind, want[name])
+				}
+			}
+		}
+		sleepUntil(kst(14, 1, 0))
+		h.force(calendar.Stopped, "orders", service.End{Until: kst(14, 30, 0)})
+		sleepUntil(kst(14, 2, 0))
+		began := map[string]int{"tag:Team=pay": 1, "account=111122223333": 1, "seoul-office": 1}
+		expect("one machine", notify.OverrideBegan, began)
+		sleepUntil(kst(14, 31, 0))
+		expect("one machine", notify.OverrideEndsSoon, began)
+		expect("one machine", notify.OverrideEnded, began)
+
+		of := h.force(calendar.Running, "tag:Team=web", service.End{Until: kst(15, 0, 0)})
+		sleepUntil(kst(14, 33, 0))
+		began["tag:Team=web"], began["account=111122223333"], began["seoul-office"] = 1, 2, 2
+		expect("a filter", notify.OverrideBegan, began)
+		if _, err := h.open(h.store).Service().ClearOverride(t.Context(), service.OverrideClear{Target: of.Override.ID, Author: "sora"}); err != nil {
+			t.Fatal(err)
+		}
+		sleepUntil(kst(14, 35, 0))
+		expect("a filter, taken back", notify.OverrideEnded, began)
+
+		h.force(calendar.Running, "schedule:seoul-office", service.End{Until: kst(15, 0, 0)})
+		h.force(calendar.Running, "workload:shop", service.End{Until: kst(15, 0, 0)})
+		sleepUntil(kst(15, 1, 0))
+		want := map[string]int{"tag:Team=pay": 2, "tag:Team=web": 2, "tag:Environment=shop": 1, "account=111122223333": 4, "seoul-office": 4, "shop": 1}
+		expect("a schedule and a workload", notify.OverrideBegan, want)
+		expect("a schedule and a workload", notify.OverrideEnded, want)
+		sleepUntil(kst(18, 30, 0))
+		for name, filter := range heard {
+			warned, run := 1, 0
+			switch name {
+			case "account=111122223333", "seoul-office":
+				warned, run = 3, 4 // both machines and the workload; its start and its stop, begun and ended
+			case "tag:Environment=shop", "shop":
+				run = 4
+			case "account=444455556666":
+				warned = 0
+			}
+			if got := h.heard.Taken(notify.StopWarning, filter); got != warned {
+				t.Errorf("a channel for %s was warned %d times, want %d", name, got, warned)
+			}
+			if got := h.heard.Taken(notify.WorkloadRun, filter); got != run {
+				t.Errorf("a channel for %s heard %d times of runs, want %d", name, got, run)
+			}
+		}
 		d.stop()
 		h.verify()
 	})

@@ -25,6 +25,7 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/metrics"
 	"dayshift/internal/notify"
+	"dayshift/internal/notify/kindtest"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/service"
@@ -50,6 +51,7 @@ type house struct {
 	file  string
 	clock clock.Clock
 	told  tellTale
+	heard *kindtest.Receiver
 }
 
 func newHouse(t *testing.T, text string, resources ...awssim.Resource) *house {
@@ -68,7 +70,7 @@ func atOnce() *awssim.Cloud {
 
 func houseOver(t *testing.T, sim *awssim.Cloud, text string, resources ...awssim.Resource) *house {
 	t.Helper()
-	h := &house{t: t, sim: sim, store: memory.New(), file: filepath.Join(t.TempDir(), "dayshift.yaml"), clock: clock.Real{}}
+	h := &house{t: t, sim: sim, store: memory.New(), file: filepath.Join(t.TempDir(), "dayshift.yaml"), clock: clock.Real{}, heard: kindtest.New(t)}
 	h.load(awssim.Fleet{Resources: resources})
 	h.write(text)
 	return h
@@ -100,7 +102,7 @@ func (h *house) open(kept store.Store) *App {
 		h.t.Fatal(err)
 	}
 	a := &App{
-		tables: &tables{}, Config: loaded, Store: kept, Clock: h.clock, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Receivers: []notify.Receiver{notify.Direct{Sender: &h.told}},
+		tables: &tables{}, Config: loaded, Store: kept, Clock: h.clock, Log: slog.New(slog.DiscardHandler), Metrics: metrics.New(), Receivers: []notify.Receiver{notify.Direct{Sender: &h.told}, h.heard},
 		transport: h.sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	h.t.Cleanup(a.tables.Close)

@@ -90,6 +90,9 @@ func (a *App) Once(ctx context.Context, options OnceOptions) (report pass.Report
 	if options.Reserved != nil {
 		options.Reserved(outcomes)
 	}
+	if report.Known.Gaps, err = a.toldGaps(keeping); err != nil {
+		return report, err
+	}
 	report, err = run("command", nil)
 	report.Gaps = append(gaps, report.Gaps...)
 	waiting := report.UnderWay()

@@ -67,7 +67,7 @@ func (a *App) sign(id string, body []byte) map[string]string {
 var workloadKinds = map[workload.MessageKind]notify.Kind{
 	workload.ToldBegan: notify.WorkloadRun, workload.ToldEnded: notify.WorkloadRun, workload.ToldKept: notify.Veto,
 	workload.ToldForced: notify.Veto, workload.ToldWarning: notify.WorkloadKept, workload.ToldFailed: notify.WorkloadFailed,
-	workload.ToldHalted: notify.WorkloadFailed, run.ToldStop: notify.StopWarning,
+	workload.ToldHalted: notify.WorkloadFailed, run.ToldStop: notify.StopWarning, run.ToldMissed: notify.RuleMissed,
 }
 
 // tellTimeout bounds one message to all channels.
@@ -77,7 +77,12 @@ const tellTimeout = 30 * time.Second
 func (a *App) tellWorkload(ctx context.Context, n run.Notice) {
 	limited, cancel := context.WithTimeout(ctx, tellTimeout)
 	defer cancel()
-	events := []notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, Text: n.Text.Text, At: n.At}}
+	members := n.Members
+	if len(members) == 0 {
+		members = n.Of.Stand(a.Config.Scopes)
+	}
+	about := notify.Subjects(members, a.Config.Book.TagKey, n.Of.Schedule)
+	events := []notify.Event{{Kind: workloadKinds[n.About], Workload: n.Workload, About: about, Text: n.Text.Text, At: n.At}}
 	if err := notify.Tell(limited, a.receivers(), events); err != nil {
 		a.Log.WarnContext(ctx, "a message about a workload could not be sent", slog.String("workload", n.Workload), slog.Any("error", err))
 	}

@@ -91,7 +91,7 @@ func (w *work) did(step reservation.Step) {
 }
 
 func (w *work) tell(kind notify.Kind, at time.Time, text say.Text) {
-	w.events = append(w.events, notify.Event{Kind: kind, Schedule: w.Schedule, Ref: fleet.Ref{Scope: w.Scope}, Name: w.Name, Text: text, At: at})
+	w.events = append(w.events, notify.Event{Kind: kind, Schedule: w.Schedule, Ref: fleet.Ref{Scope: w.Scope}, Tags: w.Tags, Name: w.Name, Text: text, At: at})
 }
 
 // tellOnce tells people of a trouble unless it is the one that they were told of last.

@@ -432,6 +432,24 @@ func (l *Loaded) Diff(next *Loaded) []string {
 	return words
 }
 
+// Concerns is the schedule or the workload whose own value a line of Diff is about; empty: it is about none.
+func Concerns(line string) (schedule, workload string) {
+	section, rest, _ := strings.Cut(line, ".")
+	name := rest
+	if quoted, err := strconv.QuotedPrefix(rest); err == nil {
+		name, _ = strconv.Unquote(quoted)
+	} else if end := strings.IndexAny(rest, ".:"); end >= 0 {
+		name = rest[:end]
+	}
+	switch section {
+	case "schedules":
+		return name, ""
+	case "workloads":
+		return "", name
+	}
+	return "", ""
+}
+
 // secretMark begins the text that stands for a secret in the flat form.
 const secretMark = "secret sha256:"
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -412,6 +413,22 @@ func TestSameAndDiff(t *testing.T) {
 		if !strings.Contains(diff, want) {
 			t.Errorf("the difference lacks %q:\n%s", want, diff)
 		}
+	}
+}
+
+func TestWhatAChangeConcerns(t *testing.T) {
+	before := mustParse(t, small)
+	after := mustParse(t, strings.ReplaceAll(strings.ReplaceAll(small, "18:00", "19:00"), "schedules: {office", `schedules: {"bureau 2.0: [a]"`))
+	got := map[string]bool{}
+	for _, line := range before.Diff(after) {
+		schedule, workload := Concerns(line)
+		got[schedule+"|"+workload] = true
+	}
+	if want := map[string]bool{"|": true, "office|": true, "bureau 2.0: [a]|": true}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if schedule, workload := Concerns("workloads.shop.tiers.db.filters: a → b"); schedule != "" || workload != "shop" {
+		t.Errorf("%q, %q", schedule, workload)
 	}
 }
 

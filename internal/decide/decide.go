@@ -326,7 +326,7 @@ func (x *decider) observe() {
 	if m.FirstSeen.IsZero() {
 		m.FirstSeen = seenAt
 	}
-	m.Ref, m.Name = r.Ref, r.Name
+	m.Ref, m.Name, m.Held = r.Ref, r.Name, ""
 	if m.Last == "" {
 		m.Last = Unknown
 	}

@@ -95,6 +95,8 @@ type Memory struct {
 	ByRule fleet.State `json:"by_rule,omitempty"`
 	// Observed is what would have been done, as it was recorded last, where Dayshift only observes.
 	Observed string `json:"observed,omitempty"`
+	// Held is the limit that held its stop back at the last decision, which people were told; empty: none did.
+	Held string `json:"held,omitempty"`
 }
 
 // Fire is a rule's action on one resource.

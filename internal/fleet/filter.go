@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -329,6 +330,67 @@ func (f Filter) Tag() (key string, values []string, ok bool) {
 		}
 	}
 	return "", nil, false
+}
+
+// maxStands bounds what stands for what a filter selects.
+const maxStands = 100
+
+// Stand gives resources that stand for what the filter selects of those that others stand for: each with the kind, the name and
+// the tags that the filter names without wildcards, one for each choice that it leaves. None: it selects nothing of them.
+func (f Filter) Stand(list []Resource) []Resource {
+	for _, t := range f.terms {
+		if t.key == "account" || t.key == "region" {
+			list = slices.DeleteFunc(slices.Clone(list), func(r Resource) bool { return !t.match(&r) })
+			continue
+		}
+		var texts []string
+		for _, value := range t.values {
+			if text, literal := value.literal(); literal {
+				texts = append(texts, text)
+			}
+		}
+		if len(texts) < len(t.values) || len(texts)*len(list) > maxStands {
+			continue
+		}
+		var next []Resource
+		for i := range list {
+			for _, text := range texts {
+				if r, can := t.stand(list[i], text); can {
+					next = append(next, r)
+				}
+			}
+		}
+		list = next
+	}
+	return list
+}
+
+// stand gives a resource with the value of a term, where it has no other.
+func (t *term) stand(r Resource, text string) (Resource, bool) {
+	set := func(field *string) bool {
+		if *field != "" && *field != text {
+			return false
+		}
+		*field = text
+		return true
+	}
+	switch t.key {
+	case "name":
+		return r, set(&r.Name)
+	case "resource-type":
+		return r, set((*string)(&r.Kind))
+	}
+	if tag, is := strings.CutPrefix(t.key, tagPrefix); is {
+		if has, tagged := r.Tags[tag]; tagged {
+			return r, has == text
+		}
+		r.Tags = maps.Clone(r.Tags)
+		if r.Tags == nil {
+			r.Tags = map[string]string{}
+		}
+		r.Tags[tag] = text
+	}
+	return r, true
 }
 
 // IsZero reports whether the filter was never set.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -266,5 +267,37 @@ func TestFilterReach(t *testing.T) {
 		if can, named := filter.Reach(scope, EC2Instance); [2]bool{can, named} != want {
 			t.Errorf("%s: can %v, named %v", text, can, named)
 		}
+	}
+}
+
+func TestWhatStandsForAFilter(t *testing.T) {
+	seoul, china := Resource{Ref: Ref{Scope: Scope{Account: "111122223333", Region: "ap-northeast-2"}}}, Resource{Ref: Ref{Scope: Scope{Account: "444455556666", Region: "cn-north-1"}}}
+	for text, want := range map[string]string{
+		"tag:Team=shop": "111122223333/ap-northeast-2 map[Team:shop]; 444455556666/cn-north-1 map[Team:shop]",
+		"account=111122223333,tag:Team=shop,tag:Team=web,tag:Env=d*,instance-type=t3.micro": "111122223333/ap-northeast-2 map[Team:shop]; 111122223333/ap-northeast-2 map[Team:web]",
+		"region=eu-west-1,tag:Team=shop":         "",
+		"region=cn-*,resource-type=ec2,name=web": "444455556666/cn-north-1 ec2 web map[]",
+	} {
+		filter, err := ParseFilter(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range filter.Stand([]Resource{seoul, china}) {
+			if !filter.Match(r) && text != "account=111122223333,tag:Team=shop,tag:Team=web,tag:Env=d*,instance-type=t3.micro" {
+				t.Errorf("%s does not select %+v", text, r)
+			}
+			got = append(got, strings.Join(strings.Fields(fmt.Sprint(r.Scope, r.Kind, " ", r.Name, " ", r.Tags)), " "))
+		}
+		if joined := strings.Join(got, "; "); joined != want {
+			t.Errorf("%s: %s, want %s", text, joined, want)
+		}
+	}
+	team, err := ParseFilter("tag:Team=shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := team.Stand([]Resource{{Tags: map[string]string{"Team": "web"}}}); len(list) != 0 {
+		t.Errorf("nothing is of two teams: %+v", list)
 	}
 }

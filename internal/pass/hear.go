@@ -46,6 +46,7 @@ func (r *running) hearFired() {
 			text := say.F("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", f.Rule, instants(f.Missed))
 			r.row(store.EventMissed, where, "", "rule-missed", text.String())
 			r.event(notify.RuleMissed, where, "", text, f.Missed[n-1])
+			r.events[len(r.events)-1].About = r.selects(f.Rule, where)
 		}
 		if len(f.At) > 0 {
 			text := fmt.Sprintf("rule %q fired for %s; it matches %s", f.Rule, instants(f.At), count(f.Matches, "resource"))
@@ -72,6 +73,16 @@ func (r *running) hearFired() {
 			}
 		}
 	}
+}
+
+// selects is what a rule is about in a scope, by what its filter names.
+func (r *running) selects(rule string, where fleet.Resource) []notify.Subject {
+	for _, known := range r.book.Rules {
+		if known.Name == rule {
+			return notify.Subjects(known.Filter.Stand([]fleet.Resource{{Ref: where.Ref}}), r.book.TagKey, "")
+		}
+	}
+	return nil
 }
 
 // count says how many of something there are.
@@ -226,13 +237,19 @@ func (r *running) hearHeld(planned plan.Plan) {
 		held := &planned.Held[i]
 		ref := held.Resource.Ref
 		r.report.Known.Held[ref] = held.Guard
-		if r.Known.Held[ref] == held.Guard {
+		if r.looks[ref.Scope].before[ref].Held == string(held.Guard) { // whichever process said it
 			continue
 		}
 		r.rowOf(store.EventHeld, &held.Decision, string(held.Guard), held.Sentence())
 		r.event(notify.Held, held.Resource, held.Schedule, held.Said(), r.now)
 	}
 }
+
+// The reasons of the rows that tell what people are told of a scope that can not be seen; the first has Known.Gaps as its detail.
+const (
+	GapOpen   = "gap"
+	GapClosed = "gap-closed"
+)
 
 func (r *running) hearGaps(gaps []discover.Gap) {
 	r.report.Known.Gaps = maps.Clone(r.Known.Gaps)
@@ -256,11 +273,11 @@ func (r *running) hearGaps(gaps []discover.Gap) {
 			r.report.Known.Gaps[scope] = now
 		case is && before != now:
 			r.report.Known.Gaps[scope] = now
-			r.row(store.EventGap, whole, "", "gap", now)
+			r.row(store.EventGap, whole, "", GapOpen, now)
 			r.event(notify.Gap, whole, "", said[scope], r.now)
 		case !is && was:
 			delete(r.report.Known.Gaps, scope)
-			r.row(store.EventGapClosed, whole, "", "gap-closed", scope.String()+" can be listed whole again")
+			r.row(store.EventGapClosed, whole, "", GapClosed, scope.String()+" can be listed whole again")
 			r.event(notify.GapClosed, whole, "", say.Raw(scope.String()), r.now)
 		}
 	}

@@ -1,7 +1,10 @@
 package pass_test
 
 import (
+	"context"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +14,9 @@ import (
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/pass"
+	"dayshift/internal/plan"
 	"dayshift/internal/policy"
+	"dayshift/internal/store"
 )
 
 // A day at the office: people hear that it is started and when it is ready, that it is stopped and when it has stopped.
@@ -126,6 +131,75 @@ func TestTheEndOfADecisionNamesTheMachine(t *testing.T) {
 		ended := toldIn(report)
 		if len(ended) != 1 || ended[0].Schedule != "cn-office-hours" || !strings.HasPrefix(ended[0].Lines[0], "web "+id+" in ") {
 			t.Errorf("people were told %+v", ended)
+		}
+	})
+}
+
+// ear keeps what it is told, in order, with what else is written into it.
+type ear struct {
+	mu    sync.Mutex
+	heard []string
+}
+
+func (*ear) Name() string { return "ear" }
+
+func (e *ear) Tell(_ context.Context, events []notify.Event) error {
+	for _, event := range events {
+		e.hear(string(event.Kind))
+	}
+	return nil
+}
+
+func (e *ear) hear(text string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = append(e.heard, text)
+}
+
+// A warning does not wait for the calls of the pass, which can take long, and survives a process that dies over them.
+func TestAWarningIsToldBeforeAnythingIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T17:55:00+08:00")
+		book := manual(t)
+		book.Schedules["cn-office-hours"].NotifyBeforeStop = 10 * time.Minute
+		w := newWorld(t, book, at("cn-north-1", shop, "ec2", "web", "running", nil),
+			awssim.Resource{Account: shop, Region: "cn-north-1", Kind: "ec2", Name: "batch", State: "stopped", Tags: team()})
+		w.scopes = beijing
+		w.override("o-1", policy.Target{Filter: filterOf(t, "tag:Team=x")}, calendar.Running, time.Hour)
+		told := &ear{}
+		p := w.pass()
+		p.Receivers = []notify.Receiver{told}
+		p.Observe = func([]plan.Outcome) { told.hear("called") }
+		report, err := pass.Run(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"stop-warning", "called", "starting"}; !slices.Equal(told.heard, want) || len(report.Events) != 2 {
+			t.Errorf("told %v, want %v; events %+v", told.heard, want, report.Events)
+		}
+	})
+}
+
+// What a limit holds back is told once, whichever process comes after.
+func TestWhatIsHeldIsToldOnceOverRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin(t, "2027-03-05T17:59:00+08:00")
+		w := newWorld(t, office(t, nil), at("cn-north-1", shop, "ec2", "web", "running", nil), at("cn-north-1", shop, "ec2", "batch", "running", nil))
+		w.scopes, w.limit = beijing, plan.Limits{MaxStops: 1}
+		w.run()
+		reports := w.live(clockTime(5, 18, 30))
+		w.restart()
+		reports = append(reports, w.live(clockTime(5, 19, 0))...)
+		if counts := told(reports); counts[notify.Held] != 2 {
+			t.Errorf("people were told %v", counts)
+		}
+		w.wantRows("held", 2, store.EventHeld)
+		w.edited()
+		w.limit = plan.Limits{}
+		w.live(clockTime(5, 19, 10))
+		w.expect("no limit", map[string]string{"web": "stopped", "batch": "stopped"})
+		if held := w.memory("web").Held; held != "" {
+			t.Errorf("it is remembered as held by %s", held)
 		}
 	})
 }

@@ -93,7 +93,7 @@ func TestASurgeAfterAChangeOfTheConfiguration(t *testing.T) {
 		w.wantRows("held", 20, store.EventHeld, "the configuration changed", "would stop 20 resources", "were 5;", "3 times")
 		w.restart()
 		reports := w.live(clockTime(6, 11, 0))
-		if n := w.running("free"); n != 20 || told(reports)[notify.Held] != 20 {
+		if n := w.running("free"); n != 20 || told(reports)[notify.Held] != 0 {
 			t.Fatalf("after a restart %d run, told %v", n, told(reports))
 		}
 		if report := w.confirm(); report.Run.Counts.Stopped != 20 {

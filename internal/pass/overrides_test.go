@@ -26,6 +26,14 @@ func (w *world) override(id string, target policy.Target, state calendar.State, 
 	for _, f := range change {
 		f(o)
 	}
+	for _, scope := range scopes {
+		for _, instance := range w.sim.Instances(string(scope.Account), string(scope.Region)) {
+			r := fleet.Resource{Ref: fleet.Ref{Scope: scope, Kind: fleet.EC2Instance, ID: instance.ID}, Name: instance.Tags["Name"], Tags: instance.Tags}
+			if o.Covers(r, w.book.TagKey) {
+				o.Seen = append(o.Seen, r)
+			}
+		}
+	}
 	o.Version = w.saveOverride(id, 0)
 	w.edited()
 	w.book.Overrides = append(w.book.Overrides, o)

@@ -226,6 +226,9 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	if err != nil {
 		return r.report, err
 	}
+	if len(planned.Actions) > 0 {
+		r.notify(ctx) // a warning is no use to anybody once all that is to be done is done
+	}
 	r.act(ctx, planned)
 	r.letGo(ctx)
 	err = errors.Join(r.endOverrides(ctx), r.recordRun(ctx))
@@ -526,10 +529,11 @@ func (r *running) recordRun(ctx context.Context) error {
 	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))
 }
 
-// notify tells people; a channel that fails is logged, the pass is done.
+// notify tells people what they were not told yet; a channel that fails is logged, the pass goes on.
 func (r *running) notify(ctx context.Context) {
+	news := r.events[len(r.report.Events):]
 	r.report.Events = r.events
-	if err := notify.Tell(context.WithoutCancel(ctx), r.Receivers, r.events); err != nil {
+	if err := notify.Tell(context.WithoutCancel(ctx), r.Receivers, news); err != nil {
 		r.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
 	}
 }

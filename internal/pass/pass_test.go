@@ -24,6 +24,7 @@ import (
 	"dayshift/internal/cloud/aws"
 	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
+	"dayshift/internal/notify/kindtest"
 	"dayshift/internal/pass"
 	"dayshift/internal/plan"
 	"dayshift/internal/policy"
@@ -163,6 +164,7 @@ func (w *world) pass() *pass.Pass {
 		Scopes: w.scopes, All: true, Config: w.config, Windows: w.windows, Snapshots: w.cloud, Health: w.cloud, Tags: w.tagging, Alarms: w.cloud,
 		Lean: !w.everything, Rests: &w.rests, Finder: w.cloud,
 		Lease: func() store.Lease { return w.lease }, MayAct: func() error { return nil }, Log: slog.New(slog.DiscardHandler),
+		Receivers: []notify.Receiver{kindtest.New(w.t)},
 	}
 }
 

@@ -54,8 +54,16 @@ func (r *running) endOverrides(ctx context.Context) error {
 // hearEnded tells people that an override ended. A resource has the name and the schedule that it was last seen with: a pass
 // over other scopes can be the one that ends it.
 func (r *running) hearEnded(ctx context.Context, o *policy.Override, text say.Text) {
-	event := notify.Event{Kind: notify.OverrideEnded, Schedule: o.Target.Schedule, Workload: o.Target.Workload, Ref: o.Target.Resource, Text: text, At: r.now}
+	event := notify.Event{
+		Kind: notify.OverrideEnded, Schedule: o.Target.Schedule, Workload: o.Target.Workload, Ref: o.Target.Resource, Text: text, At: r.now,
+		About: notify.Subjects(o.Seen, r.book.TagKey, r.book.ScheduleOf(o.Target.Workload)),
+	}
 	if event.Ref != (fleet.Ref{}) {
+		for i := range o.Seen {
+			if o.Seen[i].Ref == event.Ref {
+				event.Tags = o.Seen[i].Tags
+			}
+		}
 		read, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
 		memories, err := r.Store.Memories(read, event.Ref.Scope)

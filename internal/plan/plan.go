@@ -53,6 +53,13 @@ type Held struct {
 	Limit float64
 }
 
+// Untouched is what to remember of it: what that of the decision is, and that people were told.
+func (h *Held) Untouched() decide.Memory {
+	m := h.Decision.Untouched()
+	m.Held = string(h.Guard)
+	return m
+}
+
 // Sentence says in English why it is held back and what to do.
 func (h Held) Sentence() string { return h.Said().String() }
 

@@ -77,6 +77,9 @@ type Override struct {
 	Once   bool
 	Author string
 	Reason string
+	// Seen are resources that it was for when somebody last decided it, with name and tags: what a message about it concerns. It
+	// may be for more, and for others by now.
+	Seen []fleet.Resource
 }
 
 // String says what it does: "running until 2027-02-05T20:10:00Z by kim (release)".

@@ -117,6 +117,14 @@ func (b *Book) GovernsWorkload(w *workload.Workload) Policy {
 	return p
 }
 
+// ScheduleOf is the schedule that drives a workload; empty: none does, or there is no such workload.
+func (b *Book) ScheduleOf(name string) string {
+	if w := b.Workloads.Named(name); w != nil {
+		return w.Schedule
+	}
+	return ""
+}
+
 // WorkloadKind stands for a workload where a kind of resource is asked for.
 const WorkloadKind fleet.Kind = "workload"
 

@@ -51,7 +51,7 @@ func (d *Driver) carryOut(ctx context.Context, setting Setting, moves []*move) {
 			case workload.InvokeLambda:
 				d.aside(func() { d.invoke(ctx, setting, j) })
 			case workload.Tell:
-				d.tell(ctx, Notice{Workload: j.run.Workload, Run: j.run.ID, Message: *j.Message, At: j.At})
+				d.tell(ctx, Notice{Workload: j.run.Workload, Run: j.run.ID, Of: j.run.Definition, Members: members(j.run), Message: *j.Message, At: j.At})
 				d.done(j, workload.Result{Outcome: workload.Done})
 			}
 		}
@@ -109,6 +109,21 @@ func (d *Driver) tell(ctx context.Context, n Notice) {
 		return
 	}
 	d.beside.Go(func() { d.Tell(context.WithoutCancel(ctx), n) })
+}
+
+// members are those of a run, with the tags that the filters of their tiers name.
+func members(r *workload.Run) (list []fleet.Resource) {
+	for i := range r.Tiers {
+		tier := r.Definition.Tier(r.Tiers[i].Name)
+		if tier == nil {
+			continue
+		}
+		for at := range r.Tiers[i].Members {
+			m := &r.Tiers[i].Members[at]
+			list = append(list, tier.Filter.Stand(r.Definition.Filter.Stand([]fleet.Resource{{Ref: m.Ref, Name: m.Name}}))...)
+		}
+	}
+	return list
 }
 
 // done hands a run the outcome of an effect, with the rows that tell of it.

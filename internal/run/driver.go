@@ -62,6 +62,9 @@ type Setting struct {
 type Notice struct {
 	Workload string
 	Run      string // its ID; empty for what concerns none
+	// Of is the workload as it is, or was when the run began; Members are those that the run knows.
+	Of      *workload.Workload
+	Members []fleet.Resource
 	workload.Message
 	At time.Time // when it happened; of ToldStop when it will be stopped, in the time zone of the workload's schedule
 }

@@ -201,6 +201,7 @@ func (m *move) sooner(at time.Time) {
 // rules begins the runs of the rules that are due.
 func (m *move) rules(d *Driver, setting Setting, now time.Time) {
 	known := map[string]decide.RuleProgress{}
+	w := setting.Book.Workloads.Named(m.s.name)
 	for _, rule := range setting.Book.Rules {
 		if rule.Workload != m.s.name || !rule.Usable() {
 			continue
@@ -219,6 +220,11 @@ func (m *move) rules(d *Driver, setting Setting, now time.Time) {
 				Detail: fmt.Sprintf("rule %s of %s for workload %s was missed", rule.Name, at.UTC().Format(time.RFC3339), m.s.name),
 			})
 		}
+		if n := len(due.Missed); n > 0 {
+			at := due.Missed[n-1]
+			text := say.F("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", rule.Name, say.Moment(setting.Book.OnItsClock(w.Schedule, at)))
+			m.notice = append(m.notice, Notice{Workload: w.Name, Of: w, At: at, Message: workload.Message{About: ToldMissed, Text: text.Kept()}})
+		}
 		if len(due.Fires) == 0 {
 			continue
 		}
@@ -228,7 +234,7 @@ func (m *move) rules(d *Driver, setting Setting, now time.Time) {
 			At: now, Event: store.EventFired, Name: rule.Name, Reason: string(rule.Verb),
 			Detail: fmt.Sprintf("rule %s of %s: %s of workload %s", rule.Name, at.UTC().Format(time.RFC3339), rule.Verb, m.s.name),
 		})
-		if o, _, ok := setting.Book.GovernsWorkload(setting.Book.Workloads.Named(m.s.name)).Override(now, m.memory.Wanted.Reached); ok {
+		if o, _, ok := setting.Book.GovernsWorkload(w).Override(now, m.memory.Wanted.Reached); ok {
 			m.rows = append(m.rows, refusedRow(asked, now, string(decide.RuleOverridden), say.F("a person's decision is in force: %s", o)))
 			continue
 		}
@@ -260,7 +266,7 @@ func (d *Driver) level(m *move, setting Setting, w *workload.Workload, now time.
 				At: now, Event: store.EventWorkloadRefused, Name: w.Name, Schedule: w.Schedule, Reason: "switched-off",
 				Detail: "the workload is switched off (enabled: false): its schedule starts and stops nothing",
 			})
-			m.notice = append(m.notice, Notice{Workload: w.Name, At: now, Message: workload.Message{
+			m.notice = append(m.notice, Notice{Workload: w.Name, Of: w, At: now, Message: workload.Message{
 				About: workload.ToldHalted, Text: say.F("Workload %s is switched off (enabled: false): nothing of it is started or stopped", w.Name).Kept(),
 			}})
 		}
@@ -383,12 +389,15 @@ func (m *move) announce(decision *decide.Decision, book *policy.Book, w *workloa
 			Detail: text(say.Raw(one.StopAt.UTC().Format(time.RFC3339))).String(),
 		})
 		at := book.OnItsClock(w.Schedule, one.StopAt)
-		m.notice = append(m.notice, Notice{Workload: w.Name, At: at, Message: workload.Message{About: ToldStop, Text: text(say.Moment(at)).Kept()}})
+		m.notice = append(m.notice, Notice{Workload: w.Name, Of: w, At: at, Message: workload.Message{About: ToldStop, Text: text(say.Moment(at)).Kept()}})
 	}
 }
 
-// ToldStop is a message that a workload will be stopped soon.
-const ToldStop workload.MessageKind = "stop-warning"
+// ToldStop is a message that a workload will be stopped soon, ToldMissed that a rule for it was missed.
+const (
+	ToldStop   workload.MessageKind = "stop-warning"
+	ToldMissed workload.MessageKind = "rule-missed"
+)
 
 // requests reads what people asked for and nobody took, by workload, oldest first.
 func (d *Driver) requests(ctx context.Context) (map[string][]Request, error) {

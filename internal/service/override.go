@@ -201,7 +201,7 @@ func (s *Service) SetOverride(ctx context.Context, request OverrideRequest) (Ove
 	if !left.Empty() {
 		notes = append(notes, left)
 	}
-	o.ID = newOverrideID(o.From)
+	o.ID, o.Seen = newOverrideID(o.From), view.seen(&subject)
 	answer, err := view.answer(ctx, held{override: o, object: store.Object{Name: o.ID, Author: o.Author, Changed: o.From}}, subject, notes)
 	if err != nil {
 		return OverrideAnswer{}, err

@@ -151,6 +151,9 @@ func (s *Service) changeOverride(ctx context.Context, change OverrideChange, aut
 	if err := v.inside(ctx, &on, change.Within); err != nil {
 		return OverrideAnswer{}, err
 	}
+	if seen := v.seen(&on); len(seen) > 0 {
+		o.Seen = seen
+	}
 	notes, err := v.end(&o, on, change.End, h.object.Created)
 	if err != nil {
 		return OverrideAnswer{}, err

@@ -27,6 +27,21 @@ func (w *Workload) Reach(t *Tier, scope fleet.Scope, kind fleet.Kind) (can, name
 	return whole && own && w.In(t, scope), byAll || byTier || len(w.Accounts)+len(t.Accounts) > 0
 }
 
+// Stand gives resources that stand for the members that the workload can have in some scopes, with what its filters name.
+func (w *Workload) Stand(scopes []fleet.Scope) []fleet.Resource {
+	var list []fleet.Resource
+	for i := range w.Tiers {
+		var places []fleet.Resource
+		for _, scope := range scopes {
+			if w.In(&w.Tiers[i], scope) {
+				places = append(places, fleet.Resource{Ref: fleet.Ref{Scope: scope}})
+			}
+		}
+		list = append(list, w.Tiers[i].Filter.Stand(w.Filter.Stand(places))...)
+	}
+	return list
+}
+
 func among[T comparable](list []T, one T) bool { return len(list) == 0 || slices.Contains(list, one) }
 
 // TierOf finds the tier that a resource is a member of: the first by name that selects it; nil where none does.
