@@ -113,7 +113,7 @@ func (p *Poster) Post(ctx context.Context, query url.Values, header map[string]s
 	switch {
 	case err == nil:
 		return answer, nil
-	case errors.As(err, &refused):
+	case answer.Header != nil, errors.As(err, &refused): // the reason is known, however long the rest of an answer takes
 	case ctx.Err() != nil: // the caller's own end
 		err = &BusyError{Err: context.Cause(ctx)}
 	case within.Err() != nil:
