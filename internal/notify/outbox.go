@@ -145,6 +145,8 @@ type Outbox struct {
 	halted    bool // no further attempt
 	failures  int  // in a row
 	stuck     stuck
+	hushed    time.Time // when it was looked for quiet hours
+	hush      time.Time // their end; zero: there were none then
 	condition Condition
 }
 
@@ -187,7 +189,7 @@ func (o *Outbox) Name() string { return o.name }
 func (o *Outbox) Use(channel Channel) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.channel, o.failures = channel, 0
+	o.channel, o.failures, o.hush = channel, 0, time.Time{}
 	now := o.now()
 	for _, w := range o.waiting {
 		due := o.held(&w.Notice, now)
@@ -247,12 +249,15 @@ func (o *Outbox) Tell(ctx context.Context, events []Event) error {
 
 func (o *Outbox) now() time.Time { return o.options.Calendar.Now() }
 
-// held is until when a notice waits now; zero: it does not.
+// held is until when a notice waits now; zero: it does not. The caller holds mu.
 func (o *Outbox) held(n *Notice, now time.Time) time.Time {
 	if o.channel.Quiet == nil || n.Kind().Tone() == Alarm || n.warnsOfStop() {
 		return time.Time{}
 	}
-	return o.channel.Quiet.Until(now)
+	if now.Before(o.hushed) || !now.Before(o.hush) {
+		o.hushed, o.hush = now, o.channel.Quiet.Until(now) // the same until then, for all that wait
+	}
+	return o.hush
 }
 
 // warnsOfStop: later it would be of no use.

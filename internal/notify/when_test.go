@@ -427,3 +427,30 @@ func TestAWarningIsNotHeldBackByWhatItIsPutTogetherWith(t *testing.T) {
 		}
 	})
 }
+
+// TestQuietWithoutEnd: a channel for alarms alone costs the store nothing while it keeps quiet.
+func TestQuietWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hours, err := calendar.Compile(calendar.ScheduleDef{Name: "quiet", Periods: calendar.PeriodRefs{"always"}},
+			map[string]calendar.PeriodDef{"always": {BeginTime: "00:00", EndTime: "24:00"}}, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &room{}
+		p := opened(t, memory.New(), map[string]Channel{"ops": {Sender: r, Quiet: &Quiet{Hours: hours}}})
+		for i := range 5 {
+			p.tell(event(Stopping, fmt.Sprint("s", i), "i-1", "", ""))
+		}
+		rest(time.Second)
+		before := p.store.writes.Load()
+		rest(time.Hour)
+		if writes := p.store.writes.Load() - before; writes != 0 || len(r.all()) != 0 {
+			t.Errorf("%d writes in an hour in which nothing happened, %d came", writes, len(r.all()))
+		}
+		p.Use(map[string]Channel{"ops": {Sender: r}}, briefly)
+		rest(time.Second)
+		if len(r.all()) != 5 {
+			t.Errorf("%d came when it was no longer quiet", len(r.all()))
+		}
+	})
+}
