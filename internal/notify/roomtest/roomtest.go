@@ -159,14 +159,17 @@ func Exercise(t *testing.T, h Harness) {
 			}
 			var want []notify.Choice
 			for _, choice := range m.Choices {
-				if h.Pressed {
+				switch {
+				case h.Pressed:
 					choice.Link = ""
-				} else {
+				case choice.Link == "":
+					continue // it can be decided in a chat alone
+				default:
 					choice.Command = ""
 				}
 				want = append(want, choice)
 			}
-			if diff := cmp.Diff(want, h.Links(t, r.body)); diff != "" || len(want) != 3 {
+			if diff := cmp.Diff(want, h.Links(t, r.body)); diff != "" || len(want) < 2 {
 				t.Errorf("%s\n%s", diff, r.body)
 			}
 			if got := h.Shown(t, r.body); !strings.Contains(got, m.Title) || !strings.Contains(got, m.Lines[0]) {
