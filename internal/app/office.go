@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dayshift/internal/config"
+	"dayshift/internal/metrics"
 	"dayshift/internal/notify"
 	"dayshift/internal/say"
 	"dayshift/internal/store"
@@ -24,13 +25,21 @@ func lastTry() (context.Context, context.CancelFunc) {
 
 // newOffice makes what is in front of the channels of the configuration; kept, when not nil, is where their letters are.
 func (a *App) newOffice(kept store.Records) *notify.Office {
-	return notify.NewOffice(notify.OfficeOptions{
+	office := notify.NewOffice(notify.OfficeOptions{
 		OutboxOptions: notify.OutboxOptions{
 			Clock: wall, Calendar: a.Clock, Log: a.Log,
 			Count: func(channel string, result notify.Result) { a.Metrics.Notification(channel, string(result)) },
 		},
 		Store: kept, Lasting: a.Config.Store.Engine != config.Memory,
 	})
+	a.Metrics.Backlogs(func() map[string]metrics.Backlog {
+		list := map[string]metrics.Backlog{}
+		for channel, b := range office.Backlogs() {
+			list[channel] = metrics.Backlog{Waiting: b.Waiting, Oldest: b.Oldest, GivenUp: b.Dead}
+		}
+		return list
+	})
+	return office
 }
 
 // closeOffice tries what only this process has once more.
