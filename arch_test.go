@@ -70,7 +70,7 @@ var house = map[string]row{
 	"internal/wording":  {word, []string{"internal/say"}},
 	"internal/workload": {word, []string{"internal/fleet", "internal/say", "internal/typo"}},
 
-	"internal/reservation": {word, []string{"internal/calendar", "internal/fleet", "internal/savings"}},
+	"internal/reservation": {word, []string{"internal/calendar", "internal/fleet", "internal/savings", "internal/say"}},
 
 	// Support.
 	"internal/buildinfo": {support, nil},

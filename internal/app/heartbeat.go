@@ -72,7 +72,11 @@ func postBeat(ctx context.Context, to config.Heartbeat, body []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = poster.Post(ctx, nil, nil, body)
+	var header map[string]string
+	if secret := to.Secret.Reveal(); secret != "" {
+		header = outbound.Signed(secret, to.PreviousSecret.Reveal(), wall.Now(), body)
+	}
+	_, err = poster.Post(ctx, nil, header, body)
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dayshift/internal/config"
+	"dayshift/internal/outbound"
 	"dayshift/internal/store/memory"
 	"dayshift/internal/store/storetest"
 	"dayshift/internal/watch"
@@ -207,9 +208,10 @@ func TestLiving(t *testing.T) {
 
 // TestPostBeat: as every post to an address that somebody wrote down, and no word of the address in what is said of it.
 func TestPostBeat(t *testing.T) {
-	var got string
+	var got, signed string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		signed = r.Header.Get(outbound.SignatureHeader)
 		got = r.Method + " " + r.URL.Path + " " + string(body)
 		if r.URL.Path != "/canary" {
 			w.WriteHeader(http.StatusNotFound)
@@ -225,6 +227,12 @@ func TestPostBeat(t *testing.T) {
 	}
 	if err := postBeat(t.Context(), of(server.URL+"/canary", ", allow_private: true"), []byte("{}")); err != nil || got != "POST /canary {}" {
 		t.Errorf("%q, %v", got, err)
+	}
+	if signed != "" {
+		t.Errorf("signed without a secret: %s", signed)
+	}
+	if err := postBeat(t.Context(), of(server.URL+"/canary", ", allow_private: true, secret: the secret of the beats, previous_secret: the secret before that"), []byte("{}")); err != nil || strings.Count(signed, "v1=") != 2 {
+		t.Errorf("signed %q, %v", signed, err)
 	}
 	if err := postBeat(t.Context(), of(server.URL+"/canary-2", ", allow_private: true"), []byte("{}")); err == nil || !strings.Contains(err.Error(), "404") || strings.Contains(err.Error(), "canary") {
 		t.Errorf("refused: %v", err)

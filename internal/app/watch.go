@@ -9,13 +9,18 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"dayshift/internal/clock"
+	"dayshift/internal/cloud/aws"
 	"dayshift/internal/config"
 	"dayshift/internal/httpapi"
 	"dayshift/internal/lifecycle"
@@ -35,6 +40,8 @@ type WatchOptions struct {
 	Channels []string
 	// State is the file in which is kept what was told; empty: nowhere.
 	State string
+	// Load reads the configuration again; nil: it stays as it is.
+	Load func() (*config.Loaded, error)
 	// Listening is called with the address once signs of life are taken.
 	Listening func(addr string)
 }
@@ -48,23 +55,47 @@ type Watch struct {
 
 // NewWatch makes a watch, or says what of the configuration or the options does not allow one. The caller closes it.
 func NewWatch(loaded *config.Loaded, log *slog.Logger, options WatchOptions) (*Watch, error) {
+	w := &Watch{&App{
+		tables: &tables{}, Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(),
+		Receivers: []notify.Receiver{notify.Direct{Sender: logs.Channel{Logger: log}}},
+	}, options}
+	chosen, err := w.told(loaded)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.ear(loaded, nil); err != nil {
+		return nil, err
+	}
+	w.app.office = w.app.newOffice(nil)
+	w.app.office.Use(chosen, lastTry)
+	return w, nil
+}
+
+// ear takes the heartbeat of a configuration.
+func (w *Watch) ear(loaded *config.Loaded, heard func(context.Context, watch.Beat)) (http.Handler, error) {
+	beat := loaded.Config.Heartbeat
+	handler, err := watch.Ear{
+		Address: beat.URL.Reveal(), Secret: beat.Secret.Reveal(), Previous: beat.PreviousSecret.Reveal(), Clock: wall, Log: w.app.Log, Heard: heard,
+	}.Handler()
+	if err != nil {
+		return nil, fmt.Errorf("heartbeat.url: %w", err)
+	}
+	return handler, nil
+}
+
+// told are the channels of a configuration that are told of a silence.
+func (w *Watch) told(loaded *config.Loaded) (map[string]notify.Channel, error) {
 	if loaded.Config.Heartbeat.URL.Reveal() == "" {
 		return nil, fmt.Errorf("%s has no heartbeat: its url says at which path signs of life come; add heartbeat: {url: ${DAYSHIFT_HEARTBEAT_URL}}, as the daemon has it", loaded.File)
 	}
-	if _, err := watch.Handler(loaded.Config.Heartbeat.URL.Reveal(), log, nil); err != nil {
-		return nil, fmt.Errorf("heartbeat.url: %w", err)
-	}
-	a := &App{
-		tables: &tables{}, Config: loaded, Clock: clock.Real{}, Log: log, Metrics: metrics.New(),
-		Receivers: []notify.Receiver{notify.Direct{Sender: logs.Channel{Logger: log}}},
-	}
+	var cloud *aws.Cloud
 	var err error
 	if len(loaded.Accounts) > 0 { // a file for a watch needs none, where no topic is told
-		if a.Cloud, err = a.cloud(loaded, nil); err != nil {
+		if cloud, err = w.app.cloud(loaded, nil); err != nil {
 			return nil, err
 		}
 	}
-	all, err := a.channels(loaded, a.Cloud)
+	all, err := w.app.channels(loaded, cloud)
 	if err != nil {
 		return nil, err
 	}
@@ -72,18 +103,22 @@ func NewWatch(loaded *config.Loaded, log *slog.Logger, options WatchOptions) (*W
 		_, written := loaded.Config.Channels[name]
 		return !written
 	})
-	chosen, err := speakers(all, options.Channels)
+	chosen, err := speakers(all, w.options.Channels)
 	if err != nil {
 		return nil, err
 	}
 	for name := range chosen {
-		if loaded.Config.Channels[name].Type == config.SNSChannel && a.Cloud == nil {
+		if cloud != nil {
+			break
+		}
+		switch loaded.Config.Channels[name].Type {
+		case config.SNSChannel:
 			return nil, fmt.Errorf("channel %s publishes to a topic, and the configuration has no account to do that with; add the account of the topic", name)
+		case config.EventBridgeChannel:
+			return nil, fmt.Errorf("channel %s puts events on a bus, and the configuration has no account to do that with; add the account of the bus", name)
 		}
 	}
-	a.office = a.newOffice(nil)
-	a.office.Use(chosen, lastTry)
-	return &Watch{a, options}, nil
+	return chosen, nil
 }
 
 // speakers chooses the channels that tell of a silence, at once: whom an alarm has woken wants to know when it is over.
@@ -142,16 +177,18 @@ func (w *Watch) Run(ctx context.Context, addr string) error {
 		return fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
 	}
 	watcher := watch.New(options)
-	handler, err := watch.Handler(a.Config.Config.Heartbeat.URL.Reveal(), a.Log, watcher.Heard)
+	handler, err := w.ear(a.Config, watcher.Heard)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	server := httpapi.NewServer(handler)
+	var ear atomic.Pointer[http.Handler]
+	ear.Store(&handler)
+	server := httpapi.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*ear.Load()).ServeHTTP(rw, r) }))
 	if server.TLSConfig, err = encrypted(a.Config, a.Log); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if server.TLSConfig == nil && !config.Local(addr) {
-		a.Log.WarnContext(ctx, "other machines reach this watch without TLS: whoever reads along can give signs of life; set tls, or put a proxy in front that speaks it", slog.String("address", addr))
+	if server.TLSConfig == nil && a.Config.Config.Heartbeat.Secret.Reveal() == "" && !config.Local(addr) {
+		a.Log.WarnContext(ctx, "other machines reach this watch without TLS: whoever reads along can give signs of life; set tls or heartbeat.secret, or put a proxy in front that speaks TLS", slog.String("address", addr))
 	}
 	group := lifecycle.New(ctx)
 	group.Go("HTTP surface", func(ctx context.Context) error { return serve(ctx, listener, server) })
@@ -159,10 +196,79 @@ func (w *Watch) Run(ctx context.Context, addr string) error {
 		watcher.Run(ctx)
 		return nil
 	})
+	if w.options.Load != nil {
+		group.Go("configuration", func(ctx context.Context) error {
+			w.follow(ctx, watcher, &ear)
+			return nil
+		})
+	}
 	if w.options.Listening != nil {
 		w.options.Listening(listener.Addr().String())
 	}
 	return group.Wait(grace)
+}
+
+// follow reads the configuration again when one of its files changes, or on SIGHUP, until ctx ends.
+func (w *Watch) follow(ctx context.Context, watcher *watch.Watch, ear *atomic.Pointer[http.Handler]) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	ticker := time.NewTicker(reloadPoll) //nolint:forbidigo // a look at a file decides nothing
+	defer ticker.Stop()
+	seen := marksOf(w.app.Config)
+	for {
+		hungUp := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			hungUp = true
+		case <-ticker.C:
+		}
+		if marks := marksOf(w.app.Config); hungUp || !slices.EqualFunc(marks, seen, mark.same) {
+			seen = marks
+			w.reload(ctx, watcher, ear)
+		}
+	}
+}
+
+// reload takes the new configuration whole or not at all: a watch with yesterday's channels beats none. What was heard and
+// told stays.
+func (w *Watch) reload(ctx context.Context, watcher *watch.Watch, ear *atomic.Pointer[http.Handler]) {
+	before := w.app.Config
+	next, err := w.options.Load()
+	if err == nil && next.Same(before) {
+		return
+	}
+	var chosen map[string]notify.Channel
+	if err == nil {
+		chosen, err = w.told(next)
+	}
+	var handler http.Handler
+	if err == nil {
+		handler, err = w.ear(next, watcher.Heard)
+	}
+	if err != nil {
+		w.app.Log.ErrorContext(ctx, "the new configuration is refused, the running one stays", slog.Any("error", err))
+		return
+	}
+	w.app.Config = next
+	w.app.office.Use(chosen, lastTry) //nolint:contextcheck // a channel that goes has a time of its own to end
+	watcher.In(zoneOf(next))
+	if !sameEar(before.Config.Heartbeat, next.Config.Heartbeat) { // else it forgets which signs of life it took
+		ear.Store(&handler)
+	}
+	if before.Web.Cert != next.Web.Cert || before.Web.Key != next.Web.Key || before.Config.Log != next.Config.Log {
+		w.app.Log.WarnContext(ctx, "tls and log take effect when the watch is started again")
+	}
+	for _, line := range before.Diff(next) {
+		w.app.Log.InfoContext(ctx, "configuration changed", slog.String("change", line))
+	}
+}
+
+// sameEar reports whether signs of life are taken alike.
+func sameEar(a, b config.Heartbeat) bool {
+	return a.URL.Reveal() == b.URL.Reveal() && a.Secret.Reveal() == b.Secret.Reveal() && a.PreviousSecret.Reveal() == b.PreviousSecret.Reveal()
 }
 
 // maxState bounds the file of what was told.

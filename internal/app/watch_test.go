@@ -6,15 +6,18 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"dayshift/internal/config"
 	"dayshift/internal/notify"
+	"dayshift/internal/outbound"
 	"dayshift/internal/watch"
 )
 
@@ -192,6 +195,83 @@ func TestWatchTellsChosenChannels(t *testing.T) {
 	}
 	if err := w.Run(t.Context(), "256.0.0.1:0"); err == nil {
 		t.Error("an address that is none")
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAWatchFollowsItsConfiguration: other channels, another secret and another zone count without a start; a file that is
+// wrong, or that would leave nobody to tell, changes nothing.
+func TestAWatchFollowsItsConfiguration(t *testing.T) {
+	first, second := newReceiver(t, false), newReceiver(t, false)
+	file := filepath.Join(t.TempDir(), "watch.yaml")
+	beat := func(secret string) string {
+		return "heartbeat: {url: \"https://watch.example.com" + watchPath + "\", secret: \"" + secret + "\"}\n"
+	}
+	writes := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writes(beat("the first secret of all") + "channels:\n" + hook("ops", first.URL, ""))
+	load := func() (*config.Loaded, error) { return config.Load(file) }
+	loaded, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	w, err := NewWatch(loaded, slog.New(slog.NewTextHandler(&log, nil)), WatchOptions{After: time.Hour, Again: time.Hour, Load: load})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watcher := watch.New(watch.Options{After: time.Hour, Again: time.Hour, Log: slog.New(slog.DiscardHandler), Tell: func(context.Context, notify.Event) {}})
+	handler, err := w.ear(loaded, watcher.Heard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ear atomic.Pointer[http.Handler]
+	ear.Store(&handler)
+	posts := func(secret string) int {
+		text := []byte(`{"version":1,"program":"dayshift 1.0.0","at":"2027-03-01T09:00:00Z","every":60,"started":"` + wall.Now().Format(time.RFC3339Nano) + `"}`)
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, watchPath, bytes.NewReader(text))
+		for name, value := range outbound.Signed(secret, "", wall.Now(), text) {
+			request.Header.Set(name, value)
+		}
+		answer := httptest.NewRecorder()
+		(*ear.Load()).ServeHTTP(answer, request)
+		return answer.Code
+	}
+	for _, step := range []struct {
+		name, text           string
+		first, second, third int // what is answered to a sign of life with each of the secrets
+		logged               string
+	}{
+		{"as it was", "", 204, 401, 401, ""},
+		{"no YAML", "channels: [", 204, 401, 401, "is refused, the running one stays"},
+		{"nobody to tell", beat("the second secret of all") + "channels:\n" + hook("ops", first.URL, ", kinds: [failed]"), 204, 401, 401, "no channel of the configuration would be told"},
+		{"another secret and channel", beat("the second secret of all") + "channels:\n" + hook("night", second.URL, ""), 401, 204, 401, "configuration changed"},
+		{"no heartbeat", "channels:\n" + hook("night", second.URL, ""), 401, 204, 401, "has no heartbeat"},
+		{"both", strings.Replace(beat("the third secret of all"), "}", ", previous_secret: \"the second secret of all\"}", 1) + "timezone: Asia/Seoul\nchannels:\n" + hook("night", second.URL, ""), 401, 204, 204, "Asia/Seoul"},
+	} {
+		log.Reset()
+		if step.text != "" {
+			writes(step.text)
+			w.reload(t.Context(), watcher, &ear)
+		}
+		if got := []int{posts("the first secret of all"), posts("the second secret of all"), posts("the third secret of all")}; !slices.Equal(got, []int{step.first, step.second, step.third}) {
+			t.Errorf("%s: %v", step.name, got)
+		}
+		if said := log.String(); !strings.Contains(said, step.logged) || strings.Contains(said, "secret of all") || strings.Contains(said, "canary") {
+			t.Errorf("%s: logged %s", step.name, said)
+		}
+	}
+	if err := notify.Tell(t.Context(), w.app.receivers(), []notify.Event{{Kind: notify.Silent, At: wall.Now()}}); err != nil {
+		t.Error(err)
+	}
+	if took := second.awaits(t, 1); took[0].Kind != "silent" || len(first.took()) != 0 {
+		t.Errorf("told %+v, and the channel that is gone %+v", took, first.took())
 	}
 	if err := w.Close(); err != nil {
 		t.Error(err)

@@ -9,6 +9,7 @@ import (
 
 	"dayshift/internal/app"
 	"dayshift/internal/buildinfo"
+	"dayshift/internal/config"
 )
 
 // Bounds of what a watch waits for.
@@ -34,7 +35,8 @@ together. It opens no store, calls AWS for SNS alone, and takes the heartbeat at
 tells that the watch itself runs.
 
 With --state it is known after a restart what was told, and that a silence is over.
-The configuration is read once, at the start.`,
+The configuration is reloaded when its file changes or on SIGHUP, whole or not at
+all; tls and log take effect at the next start.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			for name, d := range map[string]time.Duration{"after": options.After, "again": options.Again} {
@@ -42,7 +44,8 @@ The configuration is read once, at the start.`,
 					return usage("--%s %s: give from %s to %s", name, d, shortestWatch, longestWatch)
 				}
 			}
-			loaded, err := c.load(io.Discard) // its warnings are the daemon's: a file for a watch need not have schedules
+			options.Load = func() (*config.Loaded, error) { return c.load(io.Discard) } // its warnings are the daemon's: a file for a watch need not have schedules
+			loaded, err := options.Load()
 			if err != nil {
 				return err
 			}

@@ -58,11 +58,13 @@ func (w Words) choices(n *Notice) []Choice {
 			Link:    link(until.Format(time.RFC3339)),
 		})
 	}
-	return append(list, Choice{
-		Label:   w.say(say.F("Not today")),
-		Command: fmt.Sprintf("skip %s on %s", written, stop.Format(time.DateOnly)),
-		Link:    link("next"),
-	})
+	today := Choice{Label: w.say(say.F("Not today")), Command: fmt.Sprintf("skip %s on %s", written, stop.Format(time.DateOnly))}
+	if w.Starts != nil {
+		if start := w.Starts(n.Schedule, n.Workload, stop); !start.IsZero() { // the next boundary would be the very stop
+			today.Link = link(start.In(stop.Location()).Format(time.RFC3339))
+		}
+	}
+	return append(list, today)
 }
 
 // stop is when the last of what a notice warns of is stopped; zero: it warns of none. It is told on the clock of its schedule.

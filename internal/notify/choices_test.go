@@ -28,14 +28,24 @@ func warning(schedule, workload string) notify.Notice {
 
 func TestChoicesOfAWarning(t *testing.T) {
 	notice := warning("seoul-office", "")
-	got := notify.Words{Page: "https://dayshift.example.com"}.Message(&notice).Choices
+	words := notify.Words{Page: "https://dayshift.example.com", Starts: func(schedule, workload string, stop time.Time) time.Time {
+		if schedule != "seoul-office" || workload != "" || !stop.Equal(six) {
+			t.Errorf("asked when %s%s starts after %s", schedule, workload, stop)
+		}
+		return six.Add(15 * time.Hour).UTC()
+	}}
+	got := words.Message(&notice).Choices
 	want := []notify.Choice{
 		{Label: "+1 h (19:00)", Command: "keep seoul-office until 2027-02-05T19:00:00+09:00", Link: "https://dayshift.example.com/?keep=schedule%3Aseoul-office&until=2027-02-05T19%3A00%3A00%2B09%3A00"},
 		{Label: "+2 h (20:00)", Command: "keep seoul-office until 2027-02-05T20:00:00+09:00", Link: "https://dayshift.example.com/?keep=schedule%3Aseoul-office&until=2027-02-05T20%3A00%3A00%2B09%3A00"},
-		{Label: "Not today", Command: "skip seoul-office on 2027-02-05", Link: "https://dayshift.example.com/?keep=schedule%3Aseoul-office&until=next"},
+		{Label: "Not today", Command: "skip seoul-office on 2027-02-05", Link: "https://dayshift.example.com/?keep=schedule%3Aseoul-office&until=2027-02-06T09%3A00%3A00%2B09%3A00"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+	words.Starts = func(string, string, time.Time) time.Time { return time.Time{} }
+	if got := words.Message(&notice).Choices; got[1].Link == "" || got[2].Link != "" {
+		t.Errorf("a schedule that does not start again: %+v", got)
 	}
 	notice = warning("", "shop floor")
 	got = notify.Words{Language: say.Korean, Zone: time.UTC}.Message(&notice).Choices

@@ -35,6 +35,9 @@ type Words struct {
 	Page string
 	// Zone is the clock of times that are shown alone; nil: that of what they are about.
 	Zone *time.Location
+	// Starts is when the schedule of that name, or that of the workload, starts again what it stops at an instant; nil, or no
+	// instant: that is not known.
+	Starts func(schedule, workload string, stop time.Time) time.Time
 	// Titles and Lines are a team's own words for messages of a kind, in the place of ours.
 	Titles, Lines map[Kind]wording.Template
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"time"
 )
 
 // The headers of a signed post.
@@ -24,4 +25,15 @@ func Sign(secret string, timestamp int64, body []byte) string {
 	mac.Write([]byte("."))
 	mac.Write(body)
 	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// Signed are the headers of a body that is sent at an instant. It is signed with the secret and, where there is one, with the
+// secret before it, until every receiver has the new one.
+func Signed(secret, previous string, at time.Time, body []byte) map[string]string {
+	timestamp := at.Unix()
+	signatures := Sign(secret, timestamp, body)
+	if previous != "" {
+		signatures += "," + Sign(previous, timestamp, body)
+	}
+	return map[string]string{TimestampHeader: strconv.FormatInt(timestamp, 10), SignatureHeader: signatures}
 }

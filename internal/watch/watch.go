@@ -79,6 +79,13 @@ func (w *Watch) Run(ctx context.Context) {
 	}
 }
 
+// In has the times that people are told be those of a zone.
+func (w *Watch) In(zone *time.Location) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.options.Zone = zone
+}
+
 // look tells of a silence that is due to be told.
 func (w *Watch) look(ctx context.Context) {
 	w.mu.Lock()
@@ -90,12 +97,12 @@ func (w *Watch) look(ctx context.Context) {
 	}
 	w.turned = now
 	switch {
+	case now.Sub(w.since) < w.options.After: // also of who was silent before this watch could not listen
+		return
 	case !w.state.Silent.IsZero():
 		if gone := now.Sub(w.state.Told); gone >= 0 && gone < w.options.Again {
 			return
 		}
-	case now.Sub(w.since) < w.options.After:
-		return
 	case w.last.IsZero():
 		w.state.Silent = w.began
 	default:

@@ -187,6 +187,18 @@ func TestAWatchIsStartedAgain(t *testing.T) {
 			t.Errorf("%s; kept %+v", diff, kept)
 		}
 
+		// One that was not there when the silence ended accuses nobody either, however long ago it was told.
+		silent := State{Started: started, Silent: started.Add(time.Hour), Told: started.Add(time.Hour + usual.After)}
+		time.Sleep(2 * usual.Again)
+		again.Before = silent
+		w, l, stop = watching(t, again, &kept)
+		time.Sleep(time.Minute)
+		w.Heard(t.Context(), beatOf(started))
+		stop()
+		if diff := cmp.Diff([]string{"silent-over after 1m0s"}, l.take()); diff != "" {
+			t.Errorf("the silence was over before the watch was back: %s", diff)
+		}
+
 		// One that is well and was not there for a while waits its whole time.
 		time.Sleep(24 * time.Hour)
 		again.Before = kept
@@ -256,7 +268,9 @@ func TestThePausedWatchAccusesNobody(t *testing.T) {
 			h.move(jump)
 			w.look(t.Context())
 			pass(time.Minute)
-			l.take()
+			if got := l.take(); got != nil {
+				t.Errorf("told again of what could not be heard: %q", got)
+			}
 			w.Heard(t.Context(), beatOf(l.began))
 			if got := l.take(); len(got) != 1 || !strings.HasPrefix(got[0], "silent-over") {
 				t.Errorf("it is back: %q", got)

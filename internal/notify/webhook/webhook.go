@@ -12,8 +12,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"strconv"
-	"strings"
 
 	"dayshift/internal/notify"
 	"dayshift/internal/outbound"
@@ -62,16 +60,9 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 	if err != nil {
 		return err
 	}
-	header := maps.Clone(c.options.Headers)
-	if header == nil {
-		header = map[string]string{}
-	}
-	timestamp := c.options.Now().Unix()
-	signatures := []string{outbound.Sign(c.options.Secret, timestamp, body)}
-	if c.options.Previous != "" {
-		signatures = append(signatures, outbound.Sign(c.options.Previous, timestamp, body))
-	}
-	header[outbound.TimestampHeader], header[outbound.SignatureHeader], header[outbound.IDHeader] = strconv.FormatInt(timestamp, 10), strings.Join(signatures, ","), m.ID
+	header := outbound.Signed(c.options.Secret, c.options.Previous, c.options.Now(), body)
+	maps.Copy(header, c.options.Headers) // none of them is one of these
+	header[outbound.IDHeader] = m.ID
 	_, err = c.poster.Post(ctx, nil, header, body)
 	return err
 }
