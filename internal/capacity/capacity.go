@@ -325,7 +325,11 @@ func (l *Look) see(w *work, listed []cloud.Reservation) {
 		}
 		w.row(l.row(w, store.EventReservationFailed, state, before.ID, "%s with %d of %s is %s, and not by Dayshift", before.ID, before.Total, before.Part, state))
 		if window.Wanted > 0 {
-			w.tell(notify.ReservationFailed, now, say.F("%s with %d of %s is %s, and not by Dayshift; it is bought again", before.ID, before.Total, before.Part, state))
+			text := say.F("%s with %d of %s is %s, and not by Dayshift", before.ID, before.Total, before.Part, state)
+			if !l.Observe {
+				text = say.Clauses(text, say.F("it is bought again"))
+			}
+			w.tell(notify.ReservationFailed, now, text)
 		}
 	}
 	if it := w.memory.Intent; it != nil && (!it.Do.Spends() || w.memory.Settled() || now.Sub(it.At) >= reservation.Settling) {
@@ -406,7 +410,7 @@ func (l *Look) keep(ctx context.Context, w *work, unseen error, book *ledger) er
 				return err
 			}
 			w.outcome.Error = err.Error()
-			step = reservation.Step{Do: reservation.Wait, Reason: reservation.Trouble, Text: err.Error(), Until: l.Clock.Now().Add(retryGap)}
+			step = reservation.Step{Do: reservation.Wait, Reason: reservation.Trouble, Text: say.Raw(err.Error()), Until: l.Clock.Now().Add(retryGap)}
 		}
 	}
 	l.conclude(w, step, unseen == nil)
@@ -444,7 +448,7 @@ func (l *Look) carryOut(ctx context.Context, w *work, book *ledger) (reservation
 			return wait, err
 		}
 	}
-	return reservation.Step{Do: reservation.Wait, Reason: reservation.TooMany, Text: "there is more to do, which the next look does", Until: l.Clock.Now().Add(time.Second)}, nil
+	return reservation.Step{Do: reservation.Wait, Reason: reservation.TooMany, Text: say.F("there is more to do, which the next look does"), Until: l.Clock.Now().Add(time.Second)}, nil
 }
 
 // make makes one step: the intent, the call, the outcome. A wait is why nothing more is done now.
@@ -657,7 +661,7 @@ func (l *Look) trouble(w *work, what string, err error) reservation.Step {
 		w.tellOnce(class(err), notify.ReservationFailed, now, whole)
 	}
 	w.outcome.Error = text
-	return reservation.Step{Do: reservation.Wait, Reason: reservation.Trouble, Text: text, Until: now.Add(gap)}
+	return reservation.Step{Do: reservation.Wait, Reason: reservation.Trouble, Text: say.Raw(text), Until: now.Add(gap)}
 }
 
 // passing reports whether an error is of the moment. One that waited in vain for

@@ -52,7 +52,7 @@ func TestFault6_16TheDayTurns(t *testing.T) {
 	o := w.run(rules, r).Outcomes[0]
 	want(t, w.took(), "buy 10 ap-northeast-1c/r5b.2xlarge", "modify cr-1 to 12")
 	if o.Held != 12 || o.Why != reservation.DayLimit || !o.Until.Equal(friday.Add(dayOver)) ||
-		o.Text != "25 of 37 missing: 12 of the 12 allowed within 24 hours in all were bought; more may be from 2026-11-27T09:10:00Z" {
+		o.Text != "25 of 37 missing: 12 of the 12 allowed within 24 hours in all were bought; more may be from 09:10 (UTC, 2026-11-27)" {
 		t.Errorf("%+v", o)
 	}
 	if rows := w.events(store.EventReservationShort); len(rows) != 1 || rows[0] != o.Text {

@@ -37,7 +37,7 @@ func describe(step reservation.Step) string {
 		return fmt.Sprintf("set the end of %s in AWS to %s", step.ID, step.End.UTC().Format(time.RFC3339))
 	case reservation.Wait, reservation.Rest:
 	}
-	return step.Text
+	return step.Text.String()
 }
 
 // money says what a step costs or saves.
@@ -108,9 +108,9 @@ func (l *Look) conclude(w *work, step reservation.Step, seen bool) {
 	m, now := w.memory, l.Clock.Now()
 	window := w.Window(now)
 	total, used := reservation.Sum(m.Held)
-	m.Wanted, m.Why, m.Text, m.Until = window.Wanted, step.Reason, step.Text, step.Until
+	m.Wanted, m.Why, m.Text, m.Until = window.Wanted, step.Reason, step.Text.Kept(), step.Until
 	w.outcome.Wanted, w.outcome.Held, w.outcome.Used = window.Wanted, total, used
-	w.outcome.Why, w.outcome.Text, w.outcome.Until = step.Reason, step.Text, step.Until
+	w.outcome.Why, w.outcome.Text, w.outcome.Until = step.Reason, step.Text.String(), step.Until
 	if !seen || l.DryRun {
 		return
 	}
@@ -146,8 +146,8 @@ func (l *Look) tellState(w *work, step reservation.Step, total int) {
 	m, now := w.memory, l.Clock.Now()
 	if step.Reason == reservation.Short && m.Round.Until.IsZero() {
 		m.Round.Until = now.Add(l.Rules.Interval)
-		if m.Told.Lacking != step.Text { // not at every round of a night
-			m.Told.Lacking = step.Text
+		if lacking := step.Text.String(); m.Told.Lacking != lacking { // not at every round of a night
+			m.Told.Lacking = lacking
 			w.row(l.row(w, store.EventReservationShort, string(reservation.Short), "", "%s. Refused: %s", step.Text, refusals(m.Round.Asked)))
 		}
 	}
@@ -171,7 +171,7 @@ func (l *Look) tellState(w *work, step reservation.Step, total int) {
 		if step.Reason != reservation.Short {
 			w.row(l.row(w, store.EventReservationShort, string(step.Reason), "", "%s", step.Text))
 		}
-		w.tell(notify.ReservationShort, now, say.Raw(step.Text))
+		w.tell(notify.ReservationShort, now, step.Text)
 	case reservation.Released, reservation.Before:
 		m.Round = reservation.Round{}
 		if m.Told.Holding && total == 0 {
@@ -251,7 +251,7 @@ func (l *Look) observe(w *work, book *ledger) reservation.Step {
 		kept.Told.Observed = would
 		w.row(l.row(w, store.EventObserved, string(first.Reason), "", "it would: %s", would))
 	}
-	return reservation.Step{Do: reservation.Wait, Reason: reservation.Observes, Text: "only observing: it would " + would, Until: now.Add(l.Rules.Resync)}
+	return reservation.Step{Do: reservation.Wait, Reason: reservation.Observes, Text: say.F("only observing: it would %s", would), Until: now.Add(l.Rules.Resync)}
 }
 
 // save keeps the memory with the rows that wait for it, where there is something new.

@@ -1,12 +1,12 @@
 package reservation
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"dayshift/internal/fleet"
+	"dayshift/internal/say"
 )
 
 const (
@@ -146,14 +146,13 @@ func (l Daily) Frees(day Day, now time.Time, account fleet.AccountID) time.Time 
 }
 
 // words say what was bought, and from when on more may be.
-func (l Daily) words(day Day, now time.Time, account fleet.AccountID) string {
-	text := ""
-	sum := func(n, limit int, where string) {
-		if limit > 0 {
-			text += fmt.Sprintf("%d of the %d allowed within 24 hours %s were bought; ", n, limit, where)
-		}
+func (l Daily) words(day Day, now time.Time, account fleet.AccountID, zone *time.Location) say.Text {
+	var sums []say.Text
+	if l.All > 0 {
+		sums = append(sums, say.F("%d of the %d allowed within 24 hours in all were bought", day.Sum(now, ""), l.All))
 	}
-	sum(day.Sum(now, ""), l.All, "in all")
-	sum(day.Sum(now, account), l.Account, "in the account")
-	return text + "more may be from " + clock(l.Frees(day, now, account))
+	if l.Account > 0 {
+		sums = append(sums, say.F("%d of the %d allowed within 24 hours in the account were bought", day.Sum(now, account), l.Account))
+	}
+	return say.Clauses(append(sums, say.F("more may be from %s", say.Moment(l.Frees(day, now, account).In(zone))))...)
 }

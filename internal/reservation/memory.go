@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // Memory is what is remembered of a reservation between steps and between
@@ -42,7 +44,7 @@ type Memory struct {
 	Held   []Held    `json:"held,omitempty"`
 	Wanted int       `json:"wanted"`
 	Why    Reason    `json:"why,omitempty"`
-	Text   string    `json:"text,omitempty"`
+	Text   say.Kept  `json:"text,omitzero"`
 	Until  time.Time `json:"until,omitzero"`
 }
 

@@ -1,12 +1,12 @@
 package reservation
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
+
+	"dayshift/internal/say"
 )
 
 // Reason says why a step is what it is, in one word that is stored, counted and shown.
@@ -81,8 +81,8 @@ type Step struct {
 	EBSOptimized *bool             `json:"ebs_optimized,omitempty"`
 	Tags         map[string]string `json:"tags,omitempty"`
 
-	Reason Reason `json:"reason"`
-	Text   string `json:"text,omitempty"` // a sentence for people, of a Wait
+	Reason Reason   `json:"reason"`
+	Text   say.Text `json:"-"` // a sentence for people, of a Wait
 	// Until is when to look again, of a Wait or Rest.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -145,12 +145,12 @@ func (r *Reservation) Next(in Input) Step {
 	} else if r.Future && window.Why == Before {
 		target = min(r.Count, coming(m.Held)) // what was bought for then
 	}
-	wait := func(reason Reason, until time.Time, format string, args ...any) Step {
-		return Step{Do: Wait, Reason: reason, Until: earliest(until, window.Next), Text: fmt.Sprintf(format, args...)}
+	wait := func(reason Reason, until time.Time, text say.Text) Step {
+		return Step{Do: Wait, Reason: reason, Until: earliest(until, window.Next), Text: text}
 	}
 	again := now.Add(in.Rules.Interval)
 	if r.Err != nil {
-		return wait(SetAside, again, "it is set aside, and what it holds is left as it is: %v", r.Err)
+		return wait(SetAside, again, say.F("it is set aside, and what it holds is left as it is: %v", r.Err))
 	}
 	if step, open := r.settle(in, target, wait); open {
 		return step
@@ -208,7 +208,7 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-type waiting func(reason Reason, until time.Time, format string, args ...any) Step
+type waiting func(reason Reason, until time.Time, text say.Text) Step
 
 // settle deals with a step whose outcome is not known; open: nothing else may be done before.
 //
@@ -244,19 +244,25 @@ func (r *Reservation) settle(in Input, target int, wait waiting) (Step, bool) {
 		affordable = affordable && it.By <= left+own
 	}
 	same := it.Do == Grow || it.Attributes == r.Attributes && (it.End.IsZero() || it.End.After(now))
-	approved := in.Approved || r.NeedsApproval(in.Rules) == ""
+	approved := in.Approved || r.NeedsApproval(in.Rules).Empty()
 	if slices.Contains(r.all(), it.Part) && missing >= it.By && affordable && same && approved {
 		step := it.Step
 		step.Reason = Again
 		return step, true
 	}
-	return wait(Unsettled, until, "a call that was to hold %d more of %s had no answer; whether it went through can be seen by %s", it.By, it.Part, clock(until)), true
+	return wait(Unsettled, until, say.F("a call that was to hold %d more of %s had no answer; whether it went through can be seen by %s", it.By, it.Part, say.Moment(until.In(r.zone())))), true
 }
 
 // cent is what sums of prices may differ by.
 const cent = 0.005
 
-func clock(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05Z") }
+// zone is the clock that people read the reservation by.
+func (r *Reservation) zone() *time.Location {
+	if r.Calendar != nil {
+		return r.Calendar.Location()
+	}
+	return time.UTC
+}
 
 // Settled reports whether the listing shows that the step that was begun went through.
 func (m *Memory) Settled() bool {
@@ -312,7 +318,7 @@ func (r *Reservation) giveBack(in Input, window Window, excess int, wait waiting
 	again := in.Now.Add(in.Rules.Interval)
 	for _, h := range held {
 		if until, blocked := m.Blocked[h.ID]; blocked {
-			waits = wait(Refused, until, "the provider refuses to change %s; it is tried again", h.ID)
+			waits = wait(Refused, until, say.F("the provider refuses to change %s; it is tried again", h.ID))
 			continue
 		}
 		keep := 0
@@ -324,15 +330,15 @@ func (r *Reservation) giveBack(in Input, window Window, excess int, wait waiting
 		switch {
 		case n <= 0:
 			if waits.Do == "" {
-				waits = wait(InUse, again, "%d of %d in %s are more than wanted, and running instances use them", min(excess, h.Total), h.Total, h.ID)
+				waits = wait(InUse, again, say.F("%d of %d in %s are more than wanted, and running instances use them", min(excess, h.Total), h.Total, h.ID))
 			}
 		case n == h.Total:
 			return Step{Do: Cancel, ID: h.ID, Part: h.Part, By: n, Reason: reason}, Step{}
 		case doubted && h.Total-n > doubt.Count: // it may be smaller already, and would grow
-			waits = wait(Unsettled, doubt.Until, "a call that was to give some of %s back had no answer; whether it went through can be seen by %s", h.ID, clock(doubt.Until))
+			waits = wait(Unsettled, doubt.Until, say.F("a call that was to give some of %s back had no answer; whether it went through can be seen by %s", h.ID, say.Moment(doubt.Until.In(r.zone()))))
 		case h.Standing != Active: // only what is held can be made smaller
 			if waits.Do == "" {
-				waits = wait(Unsettled, again, "%s is %s and can be made smaller once it is active", h.ID, h.State)
+				waits = wait(Unsettled, again, say.F("%s is %s and can be made smaller once it is active", h.ID, h.State))
 			}
 		default:
 			return Step{Do: Shrink, ID: h.ID, Part: h.Part, Count: h.Total - n, By: n, Reason: reason}, Step{}
@@ -378,16 +384,16 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 		begun = window.From
 	}
 	if r.Deadline > 0 && !begun.IsZero() && !now.Before(begun.Add(r.Deadline)) {
-		return wait(GivenUp, time.Time{}, "%d of %d missing, and asking has ended %s after the begin", missing, r.Count, r.Deadline)
+		return wait(GivenUp, time.Time{}, say.F("%d of %d missing, and asking has ended %s after the begin", missing, r.Count, r.Deadline))
 	}
 	if r.Unread {
-		return wait(Trouble, now.Add(in.Rules.Interval), "%d of %d missing, and nothing is bought while what is wanted can not be read", missing, r.Count)
+		return wait(Trouble, now.Add(in.Rules.Interval), say.F("%d of %d missing, and nothing is bought while what is wanted can not be read", missing, r.Count))
 	}
-	if why := r.NeedsApproval(in.Rules); why != "" && !in.Approved {
-		return wait(Approval, now.Add(in.Rules.Resync), "%s: dayshift reservation approve %s", why, r.Name)
+	if why := r.NeedsApproval(in.Rules); !why.Empty() && !in.Approved {
+		return wait(Approval, now.Add(in.Rules.Resync), say.F("%s: dayshift reservation approve %s", why, r.Name))
 	}
 	if until := m.doubt(); !until.IsZero() { // growing from a number that is too high would buy more than it seems
-		return wait(Unsettled, until, "%d of %d missing; a call that was to give some back had no answer, and whether it went through can be seen by %s", missing, r.Count, clock(until))
+		return wait(Unsettled, until, say.F("%d of %d missing; a call that was to give some back had no answer, and whether it went through can be seen by %s", missing, r.Count, say.Moment(until.In(r.zone()))))
 	}
 	part, n := r.pick(m, missing)
 	if n == 0 {
@@ -395,7 +401,7 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 		if until.IsZero() {
 			until = now.Add(in.Rules.Interval)
 		}
-		return wait(Short, until, "%d of %d missing: %s", missing, r.Count, r.refusals(m))
+		return wait(Short, until, say.F("%d of %d missing: %s", missing, r.Count, r.refusals(m)))
 	}
 	if early {
 		n = min(missing, MaxOne) // it is weighed whole
@@ -405,13 +411,13 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 			n = max(0, int(fits))
 		}
 		if n == 0 {
-			return wait(Limit, now.Add(in.Rules.Interval), "%d of %d missing: %s", missing, r.Count, in.Room.words(price))
+			return wait(Limit, now.Add(in.Rules.Interval), say.F("%d of %d missing: %s", missing, r.Count, in.Room.words(price)))
 		}
 	}
 	if left, limited := in.Rules.Daily.Left(in.Room.Bought, now, r.Scope.Account); limited && left < n {
 		if n = left; n <= 0 {
 			day, daily := in.Room.Bought, in.Rules.Daily
-			return wait(DayLimit, daily.Frees(day, now, r.Scope.Account), "%d of %d missing: %s", missing, r.Count, daily.words(day, now, r.Scope.Account))
+			return wait(DayLimit, daily.Frees(day, now, r.Scope.Account), say.F("%d of %d missing: %s", missing, r.Count, daily.words(day, now, r.Scope.Account, r.zone())))
 		}
 	}
 	if !early {
@@ -439,41 +445,41 @@ func (r *Reservation) more(in Input, window Window, missing int, early bool, wai
 const maxWords = 3
 
 // refusals say why nothing more is to be had: for want of room, or in the provider's words.
-func (r *Reservation) refusals(m *Memory) string {
+func (r *Reservation) refusals(m *Memory) say.Text {
 	said := map[Part]string{}
 	for _, asked := range m.Round.Asked {
 		said[asked.Part] = asked.Why
 	}
 	var full []Part
-	var words []string
+	var words []say.Text
 	for _, part := range r.all() {
 		switch why := said[part]; {
 		case why == "":
 			full = append(full, part)
 		case len(words) < maxWords:
-			words = append(words, part.String()+": "+why)
+			words = append(words, say.Raw(part.String()+": "+why))
 		}
 	}
 	if len(full) > 0 {
-		words = append([]string{"there is no room in " + names(full)}, words...)
+		words = append([]say.Text{say.F("there is no room in %s", names(full))}, words...)
 	}
-	return strings.Join(words, "; ")
+	return say.Clauses(words...)
 }
 
 // words say what the limits leave.
-func (r Room) words(price float64) string {
-	text := "one more costs " + USD(price) + " an hour"
-	sum := func(cost, limit float64, unknown int, what string) {
+func (r Room) words(price float64) say.Text {
+	text := say.F("one more costs %s an hour", USD(price))
+	sum := func(costs say.Text, limit float64, unknown int) {
 		if limit <= 0 {
 			return
 		}
-		text += fmt.Sprintf("; what is held costs %s of the %s allowed %s", USD(cost), USD(limit), what)
 		if unknown > 0 {
-			text += fmt.Sprintf(" (and %d instances whose price is not known)", unknown)
+			costs = say.F("%s (and %d instances whose price is not known)", costs, unknown)
 		}
+		text = say.Clauses(text, costs)
 	}
-	sum(r.All, r.MaxAll, r.UnknownAll, "in all")
-	sum(r.Account, r.MaxAccount, r.UnknownAcc, "in the account")
+	sum(say.F("what is held costs %s of the %s allowed in all", USD(r.All), USD(r.MaxAll)), r.MaxAll, r.UnknownAll)
+	sum(say.F("what is held costs %s of the %s allowed in the account", USD(r.Account), USD(r.MaxAccount)), r.MaxAccount, r.UnknownAcc)
 	return text
 }
 

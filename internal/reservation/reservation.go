@@ -31,6 +31,7 @@ import (
 	"dayshift/internal/calendar"
 	"dayshift/internal/fleet"
 	"dayshift/internal/savings"
+	"dayshift/internal/say"
 )
 
 // The tags by which what was bought is known again. Reservations without TagName are nobody's business here.
@@ -156,16 +157,16 @@ func (r *Reservation) all() []Part { return slices.Concat(r.Parts, r.Alternative
 
 // NeedsApproval says why a second person has to approve the reservation before
 // anything is bought for it; empty: nobody has to.
-func (r *Reservation) NeedsApproval(rules Rules) string {
+func (r *Reservation) NeedsApproval(rules Rules) say.Text {
 	cost, known := r.Cost()
 	switch {
 	case r.Gone || r.Count == 0:
 	case !known && rules.guarded():
-		return "the price of " + r.unlisted() + " is not in the list, so nobody can tell what it costs"
+		return say.F("the price of %s is not in the list, so nobody can tell what it costs", r.unlisted())
 	case rules.ApproveAbove > 0 && cost > rules.ApproveAbove:
-		return fmt.Sprintf("it costs %s an hour, more than the %s from which on a second person has to approve", USD(cost), USD(rules.ApproveAbove))
+		return say.F("it costs %s an hour, more than the %s from which on a second person has to approve", USD(cost), USD(rules.ApproveAbove))
 	}
-	return ""
+	return say.Text{}
 }
 
 func (r *Reservation) unlisted() string {

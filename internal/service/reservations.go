@@ -236,7 +236,7 @@ func (s *Service) reservationStatus(r *reservation.Reservation, m *reservation.M
 	if m == nil {
 		m = &reservation.Memory{}
 	} else {
-		status.Seen, status.Why, status.Text, status.Due, status.Unused = m.Seen, string(m.Why), say.Raw(m.Text), m.Until, m.Idle.Since
+		status.Seen, status.Why, status.Text, status.Due, status.Unused = m.Seen, string(m.Why), m.Text.Text, m.Until, m.Idle.Since
 	}
 	if r.Err != nil {
 		status.Why, status.Text = string(reservation.SetAside), say.Raw(r.Err.Error())
@@ -244,8 +244,8 @@ func (s *Service) reservationStatus(r *reservation.Reservation, m *reservation.M
 	status.Held, status.Used = reservation.Sum(m.Held)
 	status.Short = max(0, status.Wanted-status.Held)
 	status.Cost = costOf(r, m, window, now)
-	if why := r.NeedsApproval(s.Config.Capacity); why != "" {
-		status.Approval = say.Raw(why)
+	if why := r.NeedsApproval(s.Config.Capacity); !why.Empty() {
+		status.Approval = why
 		for i := range consents {
 			if consents[i].Name == r.Name && reservation.Consented(consents[i].Spec, r) {
 				status.Approved, status.ApprovedBy = true, consents[i].Author
@@ -328,14 +328,14 @@ func (s *Service) ApproveReservation(ctx context.Context, request ApprovalReques
 	switch {
 	case r.Err != nil:
 		return ApprovalAnswer{}, inputErrorF("reservation %q is set aside: %v", r.Name, r.Err)
-	case why == "":
+	case why.Empty():
 		return ApprovalAnswer{}, inputErrorF("reservation %q needs nobody's approval", r.Name)
 	case r.Author != "" && samePerson(r.Author, author):
 		return ApprovalAnswer{}, &ForbiddenError{tellF("reservation %q was last changed by %s: somebody else has to approve it", r.Name, r.Author)}
 	}
 	now := store.Instant(s.Now())
 	hourly, _ := r.Cost()
-	answer := ApprovalAnswer{Name: r.Name, Count: r.Count, Cost: costOf(r, &reservation.Memory{}, r.Window(now), now), Author: author, Approval: why}
+	answer := ApprovalAnswer{Name: r.Name, Count: r.Count, Cost: costOf(r, &reservation.Memory{}, r.Window(now), now), Author: author, Approval: why.String()}
 	held, err := s.Store.Objects(ctx, store.ApprovalObject)
 	if err != nil {
 		return ApprovalAnswer{}, fmt.Errorf("read the approvals: %w", err)
@@ -409,7 +409,7 @@ func (g *stage) costs() (notes []say.Text) {
 		if most := g.after.Capacity.Daily.Most(); most > 0 && r.Enabled && r.Count > most {
 			notes = append(notes, say.F("No more than %d may be bought within 24 hours, so reservation %s takes several days.", most, r.Name))
 		}
-		if r.NeedsApproval(g.after.Capacity) != "" {
+		if !r.NeedsApproval(g.after.Capacity).Empty() {
 			notes = append(notes, say.F("Reservation %s waits until a second person approves it: dayshift reservation approve %s", r.Name, r.Name))
 		}
 	}
