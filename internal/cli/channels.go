@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -120,7 +121,11 @@ func channelText(w io.Writer, report *channelReport) error {
 	if report.Digest != "" {
 		p.line("  digest   %s, the next at %s", report.Digest, orNever(report.Next))
 	}
-	p.line("  messages %d sent in 24 hours, %d waiting, %d given up; the last one at %s", report.Sent, report.Waiting+report.Kept, report.Dead, orNever(report.Last))
+	last := "none was sent yet"
+	if !report.Last.IsZero() {
+		last = "the last one was sent at " + report.Last.UTC().Format(time.RFC3339)
+	}
+	p.line("  messages %d sent in 24 hours, %d waiting, %d given up; %s", report.Sent, report.Waiting+report.Kept, report.Dead, last)
 	if p.err != nil || len(report.Deliveries) == 0 {
 		return p.err
 	}

@@ -39,7 +39,7 @@ func TestChannelCommands(t *testing.T) {
 	says(t, out, "ops", strings.TrimPrefix(room.URL, "http://"), "action failed, stop comes soon")
 	silent(t, out, "canary")
 	out, _ = b.run(exitDone, "channel", "show", "ops")
-	says(t, out, "channel ops (slack)", "language ko", "0 given up")
+	says(t, out, "channel ops (slack)", "language ko", "0 given up; none was sent yet")
 
 	out, _ = b.run(exitDone, "channel", "preview", "ops", "--kind", "stop-warning")
 	says(t, out, "리소스 2개가 곧 중지됩니다", "keep seoul-office until ")

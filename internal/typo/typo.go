@@ -20,7 +20,9 @@ func Nearest(text string, candidates []string) (string, bool) {
 	if text == "" || len(text) > maxLength {
 		return "", false
 	}
-	best, distance := "", min(len(text)/3+1, 4) // three letters: what differs in more is another word
+	// Three letters: what differs in more is another word; and so is one with no letter in common. A letter of an alphabet with
+	// many counts for more.
+	best, distance := "", min(len(text)/3+1, utf8.RuneCountInString(text), 4)
 	lower := strings.ToLower(text)
 	for _, candidate := range candidates {
 		if len(candidate) > maxLength {

@@ -16,6 +16,11 @@ func TestNearest(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
+	for text, want := range map[string]string{"싱태": "상태", "춤": "", "🙂": "", "状太": "状态"} {
+		if got, _ := Nearest(text, []string{"꺼", "나", "상태", "状态"}); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
 	// The answer does not depend on the order of the candidates.
 	a, _ := Nearest("abcx", []string{"abcz", "abcy"})
 	b, _ := Nearest("abcx", []string{"abcy", "abcz"})
