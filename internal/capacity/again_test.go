@@ -2,12 +2,15 @@ package capacity
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"dayshift/internal/cloud"
+	"dayshift/internal/notify"
 )
 
 // TestARepetitionProvesNothing: a purchase went through and its answer was lost, and the listing lags behind. That its
@@ -75,5 +78,36 @@ func TestARepetitionProvesNothing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNothingIsToldThatCannotBeWrittenDown: while the store takes nothing, people are not told the same at every look; what the
+// look finds once it does is told once.
+func TestNothingIsToldThatCannotBeWrittenDown(t *testing.T) {
+	w := newWorld(t)
+	w.room[zoneC] = 100
+	w.run(defaults, sale())
+	w.said()
+	delete(w.held, "cr-1") // by somebody else
+	w.contact = func(what string, _ bool) error {
+		if what == "store save" {
+			return errors.New("read-only")
+		}
+		return nil
+	}
+	for range 3 {
+		w.pass(time.Minute)
+		w.run(defaults, sale())
+	}
+	if got := w.said(); got != nil {
+		t.Errorf("told %v", got)
+	}
+	w.contact = nil
+	for range 3 {
+		w.pass(time.Minute)
+		w.run(defaults, sale())
+	}
+	if got := w.said(); !slices.Contains(got, notify.ReservationFailed) || len(got) > 2 {
+		t.Errorf("told %v", got)
 	}
 }

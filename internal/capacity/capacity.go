@@ -124,6 +124,7 @@ type work struct {
 	outcome  Outcome
 	rows     []store.Activity // to be written with the next save
 	events   []notify.Event
+	written  int // of the events: that people are told of them is saved
 }
 
 // Run makes the look. The error is of the store or the lease: then nothing
@@ -171,17 +172,17 @@ func (l *Look) Run(ctx context.Context) (Report, error) {
 		if !w.outcome.Until.IsZero() && w.outcome.Until.Before(report.Next) {
 			report.Next = w.outcome.Until
 		}
-		events = append(events, w.events...)
+		events = append(events, w.events[:w.written]...) // others are told once that can be saved
 	}
-	if err != nil {
-		return report, err
-	}
-	l.writeTable(ctx, rows, works, &report)
 	if !l.DryRun {
 		if err := notify.Tell(ctx, l.Receivers, events); err != nil {
 			l.Log.WarnContext(ctx, "people could not be told of reservations", slog.Any("error", err))
 		}
 	}
+	if err != nil {
+		return report, err
+	}
+	l.writeTable(ctx, rows, works, &report)
 	return report, nil
 }
 

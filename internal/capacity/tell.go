@@ -278,6 +278,7 @@ func (l *Look) save(ctx context.Context, w *work) error {
 	}
 	dayChanged := !bytes.Equal(day.Data, w.savedDay)
 	if bytes.Equal(record.Data, w.saved) && !dayChanged && len(w.rows) == 0 {
+		w.written = len(w.events)
 		return nil
 	}
 	history = append(history, record)
@@ -287,7 +288,7 @@ func (l *Look) save(ctx context.Context, w *work) error {
 	if err := l.Store.SaveRecords(ctx, l.Lease(), history, w.rows...); err != nil {
 		return fmt.Errorf("save what is remembered of reservation %s: %w", w.Name, err)
 	}
-	w.saved, w.savedDay, w.rows = record.Data, day.Data, nil
+	w.saved, w.savedDay, w.rows, w.written = record.Data, day.Data, nil, len(w.events)
 	return nil
 }
 
