@@ -38,6 +38,7 @@ type App struct {
 	Receivers []notify.Receiver
 
 	office *notify.Office // of the channels of the configuration
+	pauses clock.Clock    // of those between attempts to tell a channel; nil: the wall
 	// saved says what was saved, for digests, see notify.Digest; nil: nobody counts.
 	saved       func(ctx context.Context, from, to time.Time) (say.Text, error)
 	text        []byte // the configuration, where it is built in and no file

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +57,8 @@ type DemoFrame struct {
 	USD, AllUSD    float64
 	Calls          int64 // to the simulated AWS
 	Throttled      int64
+	Post           DemoPost // the last one to a room that does not speak English
+	Taken, Refused int64    // posts of channels
 }
 
 // DemoSchedule is a schedule and its resources.
@@ -88,6 +91,7 @@ const demoMessages = 200
 type demo struct {
 	options DemoOptions
 	sim     *awssim.Cloud
+	chat    *demoChat
 	app     *App
 	daemon  *Daemon
 	began   time.Time
@@ -104,27 +108,37 @@ type demo struct {
 
 // RunDemo runs the product over a simulated cloud with a lively fleet on a fast
 // clock, until ctx ends or the length has passed. It needs no cloud account and
-// opens nothing but two loopback ports.
+// opens nothing but three loopback ports.
 func RunDemo(ctx context.Context, options DemoOptions) error {
 	if options.Speed < 1 || options.Speed > 100_000 {
 		return fmt.Errorf("--speed %g: give 1 to 100000; 1440 makes a day a minute", options.Speed)
 	}
 	start := demoStart(wall.Now())
-	text := demoWeek(start)
+	fast := clock.NewFast(start, options.Speed)
+	chat, err := newDemoChat(ctx, fast.Now)
+	if err != nil {
+		return err
+	}
+	defer chat.close()
+	listener, err := listen(ctx, options.Addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // the daemon has closed it, unless it did not get as far
+	text := demoWeek(start, demoPage(listener.Addr()), chat.url)
 	loaded, err := config.Parse("demo.yaml", text, config.Env{})
 	if err != nil {
 		return fmt.Errorf("read the demo's configuration: %w", err)
 	}
 	loaded.File = "" // nothing to reload
-	fast := clock.NewFast(start, options.Speed)
 	sim := awssim.New(awssim.Options{Now: fast.Now, Seed: 7})
 	if err := sim.Load(awssim.DemoFleet()); err != nil {
 		return fmt.Errorf("load the demo's fleet: %w", err)
 	}
-	d := &demo{options: options, sim: sim, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
+	d := &demo{options: options, sim: sim, chat: chat, began: fast.Now(), last: fast.Now(), resources: map[fleet.Ref]*decide.Decision{}}
 	d.app = &App{
 		Config: loaded, text: text, Store: memory.New(), Clock: fast, Metrics: metrics.New(), Log: slog.New(slog.DiscardHandler),
-		Receivers: []notify.Receiver{notify.Direct{Sender: d}}, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
+		Receivers: []notify.Receiver{notify.Direct{Sender: d}}, pauses: fast, transport: sim.Transport(), credentials: map[fleet.AccountID]aws.Credentials{},
 	}
 	for _, account := range loaded.Config.Accounts {
 		// The simulator takes a key of twelve digits for the account itself; the
@@ -138,16 +152,20 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 	if d.app.Cloud, err = d.app.cloud(loaded, nil); err != nil {
 		return err
 	}
-	return d.run(ctx)
+	channels, err := d.app.channels(loaded, d.app.Cloud)
+	if err != nil {
+		return err
+	}
+	d.app.office = d.app.newOffice(d.app.Store)
+	d.app.office.Use(channels, lastTry)
+	defer d.app.closeOffice()
+	return d.run(ctx, listener)
 }
 
 // demoStart is the Monday after now, before the first office opens: a week
 // from there has everything in it.
 func demoStart(now time.Time) time.Time {
-	seoul, err := time.LoadLocation("Asia/Seoul")
-	if err != nil {
-		seoul = time.FixedZone("KST", 9*60*60)
-	}
+	seoul := demoSeoul()
 	day := now.In(seoul)
 	day = time.Date(day.Year(), day.Month(), day.Day(), 8, 0, 0, 0, seoul)
 	for day.Weekday() != time.Monday || !day.After(now) {
@@ -156,17 +174,38 @@ func demoStart(now time.Time) time.Time {
 	return day
 }
 
+// demoSeoul is the zone that the demo's day follows.
+func demoSeoul() *time.Location {
+	seoul, err := time.LoadLocation("Asia/Seoul")
+	if err != nil {
+		return time.FixedZone("KST", 9*60*60)
+	}
+	return seoul
+}
+
+// demoPage is where the demo's page is opened, for the links in messages; empty: elsewhere than on this machine, without TLS.
+func demoPage(addr net.Addr) string {
+	if !config.Local(addr.String()) {
+		return ""
+	}
+	return "http://" + addr.String()
+}
+
 // demoWeek is the demo's configuration with the dates of the week that begins
-// with a Monday.
-func demoWeek(monday time.Time) []byte {
-	var dates []string
+// with a Monday, the address of its page and that of its chat system.
+func demoWeek(monday time.Time, page, chat string) []byte {
+	dates := []string{"{{chat}}", chat}
 	for i, name := range []string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"} {
 		dates = append(dates, "{{"+name+"}}", monday.AddDate(0, 0, i).Format(time.DateOnly))
 	}
-	return []byte(strings.NewReplacer(dates...).Replace(string(demoConfig)))
+	text := strings.NewReplacer(dates...).Replace(string(demoConfig))
+	if page != "" {
+		text += "page_url: " + page + "\n"
+	}
+	return []byte(text)
 }
 
-func (d *demo) run(ctx context.Context) error {
+func (d *demo) run(ctx context.Context, listener net.Listener) error {
 	server, err := awssim.NewServer(d.options.SimAddr, d.sim) //nolint:contextcheck // binding a port of this machine does not wait
 	if err != nil {
 		return err
@@ -177,7 +216,7 @@ func (d *demo) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	d.daemon = &Daemon{
-		App: d.app, Pace: d.options.Speed, Simulated: true, Reports: d.report, Everything: true,
+		App: d.app, Pace: d.options.Speed, Simulated: true, Reports: d.report, Everything: true, Listener: listener,
 		Listening: func(addr string) {
 			d.mu.Lock()
 			d.address = "http://" + addr
@@ -253,6 +292,7 @@ func (d *demo) show(now time.Time) DemoFrame {
 	frame.Attention, frame.Running, frame.Total = nil, 0, 0
 	stats := d.sim.Stats()
 	frame.Calls, frame.Throttled = stats.Calls, stats.Throttled
+	frame.Taken, frame.Refused, frame.Post = d.chat.stands()
 
 	schedules := map[string]*DemoSchedule{}
 	for name, schedule := range d.daemon.present().Config.Book.Schedules {

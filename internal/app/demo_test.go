@@ -1,6 +1,9 @@
 package app
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
 	"regexp"
 	"slices"
 	"testing"
@@ -9,6 +12,7 @@ import (
 	"dayshift/internal/awssim"
 	"dayshift/internal/config"
 	"dayshift/internal/reservation"
+	"dayshift/internal/service"
 )
 
 // Whatever the week, the demo's dates are in it, and its people act on what is there.
@@ -22,7 +26,7 @@ func TestTheDemosWeek(t *testing.T) {
 		if monday.Weekday() != time.Monday || !monday.After(at) {
 			t.Errorf("%s: the week begins at %s", now, monday)
 		}
-		text := demoWeek(monday)
+		text := demoWeek(monday, "http://127.0.0.1:8080", "http://127.0.0.1:8081")
 		if left := regexp.MustCompile(`\{\{\w+\}\}`).FindString(string(text)); left != "" {
 			t.Errorf("%s is left in the configuration", left)
 		}
@@ -67,5 +71,59 @@ func TestTheDemosWeek(t *testing.T) {
 		if !there[deed.name] {
 			t.Errorf("%s is not in the demo's fleet", deed.name)
 		}
+	}
+}
+
+// The demo's channels are told in their languages; what a broken one misses waits and is given up.
+func TestTheDemoTellsItsChannels(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	asked := func(frame *DemoFrame, into any) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, frame.Address+"/api/v1/channels", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status, err)
+		}
+	}
+	sent := map[string]bool{}
+	var last DemoFrame
+	var broken, quiet, digest bool
+	enough := func() bool {
+		hangul := regexp.MustCompile(`\p{Hangul}|\p{Han}`).MatchString(last.Post.Text)
+		return len(sent) == 5 && broken && quiet && digest && hangul && last.Refused > 0
+	}
+	err := RunDemo(ctx, DemoOptions{
+		Speed: 7200, Addr: "127.0.0.1:0", SimAddr: "127.0.0.1:0", Every: 50 * time.Millisecond,
+		Frame: func(frame DemoFrame) {
+			last = frame
+			if frame.Address == "" || ctx.Err() != nil { // it does not answer yet, or ends
+				return
+			}
+			var list service.Channels
+			asked(&frame, &list)
+			for i := range list.Channels {
+				c := &list.Channels[i]
+				if c.Sent > 0 {
+					sent[c.Name] = true
+				}
+				broken = broken || c.Name == demoBroken && !c.Failing.IsZero() && c.Waiting > 0 && c.Dead > 0
+				quiet = quiet || !c.Quiet.IsZero() && c.Waiting > 0
+				digest = digest || c.Digest == "daily" && c.Kept > 0
+			}
+			if enough() {
+				cancel()
+			}
+		},
+	})
+	if err != nil || !enough() {
+		t.Errorf("sent to %v; failing, waiting and given up: %v; kept for the morning: %v; for the digest: %v; refused %d, last %q: %v",
+			sent, broken, quiet, digest, last.Refused, last.Post.Text, err)
 	}
 }

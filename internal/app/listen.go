@@ -153,11 +153,12 @@ func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr str
 	if err != nil {
 		return nil, err
 	}
-	var network net.ListenConfig
-	listener, err := network.Listen(ctx, "tcp", addr)
-	if err != nil {
-		surface.Close()
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+	listener := d.Listener
+	if listener == nil {
+		if listener, err = listen(ctx, addr); err != nil {
+			surface.Close()
+			return nil, err
+		}
 	}
 	public := listener.Addr()
 	server := httpapi.NewServer(surface)
@@ -173,6 +174,7 @@ func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr str
 	}
 	var metrics net.Listener
 	if where := loaded.Config.MetricsListen; where != "" {
+		var network net.ListenConfig
 		if metrics, err = network.Listen(ctx, "tcp", where); err != nil {
 			return fail(fmt.Errorf("listen on %s for metrics: %w", where, err))
 		}
@@ -186,6 +188,16 @@ func (d *Daemon) listeners(ctx context.Context, group *lifecycle.Group, addr str
 		group.Go("metrics", func(ctx context.Context) error { return serve(ctx, metrics, server) })
 	}
 	return public, nil
+}
+
+// listen opens the public address.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --addr", addr, err)
+	}
+	return listener, nil
 }
 
 // inside is what is served for machines alone: health, metrics and, where asked, profiles.

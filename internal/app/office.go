@@ -27,7 +27,7 @@ func lastTry() (context.Context, context.CancelFunc) {
 func (a *App) newOffice(kept store.Records) *notify.Office {
 	office := notify.NewOffice(notify.OfficeOptions{
 		OutboxOptions: notify.OutboxOptions{
-			Clock: wall, Calendar: a.Clock, Log: a.Log,
+			Clock: a.pauses, Calendar: a.Clock, Log: a.Log,
 			Count: func(channel string, result notify.Result) { a.Metrics.Notification(channel, string(result)) },
 		},
 		Store: kept, Lasting: a.Config.Store.Engine != config.Memory,

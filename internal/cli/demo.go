@@ -118,6 +118,7 @@ func picture(frame app.DemoFrame, width, height int) []string {
 	lines := []string{
 		fit(fmt.Sprintf("%sDayshift demo%s   %s%s%s   %d of %d scheduled resources run", bold, plainC, cyan, seoul.Format("Mon 2 Jan 2006 15:04 MST"), plainC, frame.Running, frame.Total), width),
 		fit(dim+fmt.Sprintf("ran %.0f of %.0f hours, about %.0f of %.0f USD at list price; %d calls to the simulated AWS, %d throttled", frame.Hours, frame.AllHours, frame.USD, frame.AllUSD, frame.Calls, frame.Throttled), width),
+		fit(toldLine(frame, seoul.Location()), width),
 		"",
 	}
 	for _, schedule := range frame.Schedules {
@@ -186,6 +187,15 @@ func scheduleLine(s app.DemoSchedule, now time.Time) string {
 	return fmt.Sprintf("%s %s%s%s%s%s%s %3d/%-3d %s%-8s%s %s local%s",
 		pad(s.Name, 17), green, strings.Repeat("█", filled), yellow, strings.Repeat("▒", changing), dim, strings.Repeat("░", barCells-filled-changing)+plainC,
 		s.Running, s.Total, colour, s.Wanted, plainC, now.In(s.Zone).Format("Mon 15:04"), next)
+}
+
+// toldLine says what became of messages to channels.
+func toldLine(frame app.DemoFrame, zone *time.Location) string {
+	line := dim + fmt.Sprintf("channels took %d posts, refused %d", frame.Taken, frame.Refused)
+	if post := frame.Post; post.Text != "" {
+		line += "; " + plain(post.Channel) + " was told at " + post.At.In(zone).Format("15:04") + ": " + plainC + plain(post.Text)
+	}
+	return line
 }
 
 func messageLine(m app.DemoMessage, zone *time.Location) string {

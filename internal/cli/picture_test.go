@@ -39,7 +39,7 @@ func TestDrawPicture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	last.Address, last.SimURL = "http://127.0.0.1:8080", "http://127.0.0.1:4510"
+	last.Address, last.SimURL, last.Key = "http://127.0.0.1:8080", "http://127.0.0.1:4510", "dsk_of_the_demo"
 	if err := os.WriteFile("../../docs/demo.svg", svg(picture(last, pictureWidth, pictureHeight)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -86,21 +86,21 @@ func svg(lines []string) []byte {
 	var out bytes.Buffer
 	width, height := margin*2+cell*pictureWidth, margin*2+row*float64(len(lines))
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" role="img" aria-label="The demo in a terminal: schedules with their resources, what happened, what is left alone">`+"\n", width, height)
-	fmt.Fprintf(&out, `<rect width="100%%" height="100%%" rx="8" fill="#0d1117"/>`+"\n"+`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'Noto Sans Mono CJK KR',monospace" font-size="14" xml:space="preserve">`+"\n")
+	fmt.Fprintf(&out, `<rect width="100%%" height="100%%" rx="8" fill="#0d1117"/>`+"\n"+`<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'Noto Sans Mono CJK KR',monospace" font-size="14">`+"\n")
 	for i, line := range lines {
 		column := 0
 		for _, part := range strings.Split("\x1b[0m"+line, "\x1b[")[1:] {
 			colour, text, _ := strings.Cut(part, "m")
-			cells := runewidth.StringWidth(text)
 			words := strings.TrimSpace(text)
+			first := float64(column + len(text) - len(strings.TrimLeft(text, " ")))
 			if words != "" && strings.Trim(words, "█▒░") == "" {
 				// Fonts differ in how they draw blocks: a rectangle is the same everywhere.
 				shade := shades[string([]rune(words)[0])]
 				fmt.Fprintf(&out, `<rect x="%.1f" y="%.1f" width="%.1f" height="12" fill="%s" fill-opacity="%s"/>`+"\n",
-					margin+cell*float64(column), margin+row*float64(i)+3, cell*float64(cells), colours[colour], shade)
+					margin+cell*first, margin+row*float64(i)+3, cell*float64(runewidth.StringWidth(words)), colours[colour], shade)
 			} else if words != "" {
 				fmt.Fprintf(&out, `<text x="%.1f" y="%.1f" fill="%s" textLength="%.1f" lengthAdjust="spacingAndGlyphs">%s</text>`+"\n",
-					margin+cell*float64(column), margin+row*float64(i)+14, colours[colour], cell*float64(cells), html.EscapeString(text))
+					margin+cell*first, margin+row*float64(i)+14, colours[colour], cell*float64(runewidth.StringWidth(words)), html.EscapeString(strings.ReplaceAll(words, " ", "\u00a0")))
 			}
 			column += runewidth.StringWidth(text)
 		}
