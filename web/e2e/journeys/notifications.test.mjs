@@ -32,11 +32,13 @@ page_url: http://127.0.0.1:8080
 channels:
   ops: {type: slack, url: ${address('ops')}, allow_private: true, language: ko}
   office-team: {type: jandi, url: ${address('team')}, allow_private: true, kinds: [stopping, failed, stop-warning], schedules: [office]}
+  a-room-of-the-night-shift: {type: slack, url: ${address('ops')}, allow_private: true, kinds: [silent]}
+  a-room-of-the-data-team: {type: slack, url: ${address('ops')}, allow_private: true, kinds: [silent]}
 `,
   })
 }
 
-journey('see whom is told, and have sent again what was not taken', { world: start }, async ({ page, t, world, me }) => {
+journey('see whom is told, and have sent again what was not taken', { world: start }, async ({ page, t, world, me, another }) => {
   try {
     await me.signedIn(await world.newKey('operator', { label: 'Kim' }))
     await me.open('/notifications')
@@ -45,6 +47,15 @@ journey('see whom is told, and have sent again what was not taken', { world: sta
     assert.ok(!(await page.content()).includes('canary-of-the-path'), 'the path of an address is a secret')
     await page.getByRole('table').getByText(t('notifications.routes.some')).first().waitFor({ state: 'attached' })
     await me.sound('the channels')
+    const phone = await another({ window: 'phone', theme: 'dark' })
+    try {
+      await phone.signedIn(world.key)
+      await phone.open('/notifications')
+      await phone.page.getByRole('table').getByText(t('notifications.routes.some')).first().waitFor({ state: 'attached' })
+      await phone.sound('the channels on a phone')
+    } finally {
+      await phone.context.close()
+    }
 
     // A test goes out at once, in the channel's language and with the name of who asked; a channel that is broken says why.
     await card('ops').getByRole('button', { name: t('notifications.test.action') }).click()
@@ -65,6 +76,15 @@ journey('see whom is told, and have sent again what was not taken', { world: sta
     await dead.getByRole('button', { name: t('notifications.deliveries.lines') }).click()
     await dead.getByText('web-1').first().waitFor()
     await me.sound('a message that was given up')
+
+    // Of one channel alone.
+    const messages = page.getByRole('region', { name: t('notifications.deliveries.title') })
+    await messages.getByRole('combobox').click({ force: true })
+    await page.getByRole('option', { name: 'ops', exact: true }).click()
+    await dead.waitFor({ state: 'detached' })
+    await messages.getByRole('combobox').click({ force: true })
+    await page.getByRole('option', { name: t('notifications.deliveries.everyChannel') }).click()
+    await dead.waitFor()
 
     // The room is mended, and the message comes.
     chat.status.team = 200
