@@ -6,6 +6,7 @@ import (
 
 	"dayshift/internal/calendar"
 	"dayshift/internal/config"
+	"dayshift/internal/fleet"
 	"dayshift/internal/notify"
 	"dayshift/internal/policy"
 	"dayshift/internal/say"
@@ -17,6 +18,12 @@ func wordsOf(loaded *config.Loaded, c config.Channel) notify.Words {
 	words := notify.Words{Language: say.Language(cmp.Or(c.Language, loaded.Config.Language)), Page: loaded.Page(), Starts: startsAgain(&loaded.Book)}
 	if zone, err := calendar.LoadZone(c.Timezone); err == nil && c.Timezone != "" { // as was checked when it was read
 		words.Zone = zone
+	}
+	words.Accounts = map[fleet.AccountID]string{}
+	for i := range loaded.Accounts {
+		if a := &loaded.Accounts[i]; a.Name != "" {
+			words.Accounts[a.ID] = a.Name
+		}
 	}
 	words.Titles, words.Lines = ownWords(c.Titles, wording.Titles), ownWords(c.Lines, wording.Lines)
 	return words

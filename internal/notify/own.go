@@ -29,7 +29,7 @@ func (w Words) title(n *Notice) string {
 
 // line is that of one event: the team's own, or ours.
 func (w Words) line(n *Notice, kind Kind, l *Line) string {
-	ours := w.say(l.said())
+	ours := w.say(w.said(l))
 	own := w.Lines[kind]
 	if own.IsZero() {
 		return ours

@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode"
 
+	"dayshift/internal/fleet"
 	"dayshift/internal/say"
 	"dayshift/internal/wording"
 )
@@ -38,6 +39,8 @@ type Words struct {
 	// Starts is when the schedule of that name, or that of the workload, starts again what it stops at an instant; nil, or no
 	// instant: that is not known.
 	Starts func(schedule, workload string, stop time.Time) time.Time
+	// Accounts are the names that people gave accounts, shown beside their IDs.
+	Accounts map[fleet.AccountID]string
 	// Titles and Lines are a team's own words for messages of a kind, in the place of ours.
 	Titles, Lines map[Kind]wording.Template
 }
@@ -180,15 +183,21 @@ func title(kind Kind, n int) say.Text {
 }
 
 // said is a line: whom it is about, and what.
-func (l *Line) said() say.Text {
+func (w Words) said(l *Line) say.Text {
+	account, place := w.Accounts[l.Ref.Scope.Account], l.Ref.Scope.String()
+	if account != "" {
+		place = account + " (" + place + ")"
+	}
 	var who say.Text
 	switch named := l.Name != "" && l.Name != l.Ref.ID; {
 	case l.Ref.ID != "" && named:
-		who = say.F("%s %s in %s", l.Name, l.Ref.ID, l.Ref.Scope)
+		who = say.F("%s %s in %s", l.Name, l.Ref.ID, place)
 	case l.Ref.ID != "":
-		who = say.F("%s in %s", l.Ref.ID, l.Ref.Scope)
+		who = say.F("%s in %s", l.Ref.ID, place)
 	case named:
 		who = say.Raw(l.Name)
+	case account != "": // of a whole account and region, which the text names
+		who = say.Raw(account)
 	}
 	switch {
 	case l.Text.Empty():
