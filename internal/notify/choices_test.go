@@ -84,7 +84,8 @@ func TestAButtonIsReadAsItIsMeant(t *testing.T) {
 	check := func(t *rapid.T) {
 		name := names.Draw(t, "name")
 		notice := warning(name, "")
-		m := notify.Words{Page: "https://page.example"}.Message(&notice)
+		starts := func(_, _ string, stop time.Time) time.Time { return stop.Add(15 * time.Hour) }
+		m := notify.Words{Page: "https://page.example", Starts: starts}.Message(&notice)
 		for i, choice := range m.Choices {
 			command, err := chatbot.Parse(choice.Command)
 			if err != nil || command.Name != name || command.Verb != []chatbot.Verb{chatbot.Keep, chatbot.Keep, chatbot.Skip}[i] || command.Reason != "" || command.For != "" {
