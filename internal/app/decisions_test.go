@@ -337,3 +337,59 @@ workloads:
 		h.verify()
 	})
 }
+
+// A rule for a workload whose time passed while no process ran is told, once.
+func TestAMissedRuleOfAWorkloadIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(kst(13, 0, 0)))
+		h := newHouse(t, warnedConfig+`
+workloads:
+  shop: {filters: "tag:Environment=shop", tiers: {db: {filters: "tag:Role=db"}}}
+rules:
+  snack: {expression: "cron(30 14 ? * FRI *)", action: "workload:shop:start", timezone: Asia/Seoul}
+`, rds("carts", "stopped", "", "Environment", "shop", "Role", "db"))
+		d := h.serve()
+		sleepUntil(kst(14, 0, 0))
+		d.stop()
+		sleepUntil(kst(16, 0, 0))
+		d = h.serve("the second")
+		sleepUntil(kst(16, 5, 0))
+		d.kill()
+		d = h.serve("the third")
+		sleepUntil(kst(17, 0, 0))
+		missed := h.told.told(notify.RuleMissed)
+		if len(missed) != 1 || !strings.HasPrefix(missed[0], `16:00 rule "snack" missed 14:30 (Asia/Seoul, 2027-03-05)`) {
+			t.Errorf("people were told %q", missed)
+		}
+		if about := h.told.last(notify.RuleMissed).Workload; about != "shop" {
+			t.Errorf("it is about %q", about)
+		}
+		d.stop()
+		h.verify()
+	})
+}
+
+// Who was just told when a decision ends is not told at once that it ends soon.
+func TestAnEndThatIsNearIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(kst(14, 0, 0)))
+		h := newHouse(t, warnedConfig, rds("orders", "available", "seoul-office"))
+		d := h.serve()
+		sleepUntil(kst(14, 1, 0))
+		made := h.force(calendar.Stopped, "orders", service.End{Until: kst(16, 0, 0)})
+		sleepUntil(kst(14, 30, 0))
+		change := service.OverrideChange{Target: made.Override.ID, End: service.End{Until: kst(14, 38, 0)}, Author: "jun"}
+		if _, err := h.open(h.store).Service().ChangeOverride(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+		sleepUntil(kst(14, 50, 0))
+		h.expectTold("of the near end", notify.OverrideEndsSoon)
+		if began := h.told.told(notify.OverrideBegan); len(began) != 2 || !strings.Contains(began[1], "it lasts until 14:38") {
+			t.Errorf("people were told %q", began)
+		}
+		d.stop()
+		h.verify()
+	})
+}

@@ -33,3 +33,16 @@ workloads: {shop: {schedule: office, tiers: {db: {filters: "tag:Role=DB"}}}, fre
 		}
 	}
 }
+
+// TestAccountsHaveTheNamesOfTheConfiguration: those that have one.
+func TestAccountsHaveTheNamesOfTheConfiguration(t *testing.T) {
+	loaded, err := config.Parse("f", []byte(`
+accounts: [{id: "111122223333", name: shop-test, regions: [us-east-1]}, {id: "444455556666", role: "arn:aws:iam::444455556666:role/dayshift", external_id: "0123456789", regions: [us-east-1]}]
+`), config.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := wordsOf(loaded, config.Channel{}).Accounts; len(names) != 1 || names["111122223333"] != "shop-test" {
+		t.Errorf("%v", names)
+	}
+}

@@ -222,7 +222,7 @@ func (m *move) rules(d *Driver, setting Setting, now time.Time) {
 		}
 		if n := len(due.Missed); n > 0 {
 			at := due.Missed[n-1]
-			text := say.F("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", rule.Name, say.Moment(setting.Book.OnItsClock(w.Schedule, at)))
+			text := say.F("rule %q missed %s: nothing could be done then, and it is too long ago to make it up", rule.Name, say.Moment(at.In(rule.Expression.Location())))
 			m.notice = append(m.notice, Notice{Workload: w.Name, Of: w, At: at, Message: workload.Message{About: ToldMissed, Text: text.Kept()}})
 		}
 		if len(due.Fires) == 0 {
