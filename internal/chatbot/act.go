@@ -51,11 +51,11 @@ func (q *question) end(t *target) (service.End, error) {
 		if err != nil {
 			return service.End{}, err
 		}
-		at, err := time.ParseInLocation("2006-01-02 15:04", date.String()+" "+until, t.zone)
+		clock, err := calendar.ParseTimeOfDay(until, false)
 		if err != nil {
 			return service.End{}, say.Err("%q is no time of day; write HH:MM from 00:00 to 23:59.", until)
 		}
-		return service.End{Until: at.UTC()}, nil
+		return service.End{Until: date.At(clock, t.zone).UTC()}, nil
 	}
 	return service.ParseEnd(q.command.For, until, false, q.now)
 }
@@ -317,13 +317,22 @@ func (q *question) exception(ctx context.Context) (wire.Reply, error) {
 		q.bot.options.Program.Changed()
 	}
 	svc := q.bot.options.Program.Service() // with the exception
-	lines := []say.Text{head, q.really(svc, &t, date, &before)}
+	lines := []say.Text{head}
+	if !slices.ContainsFunc(objects, func(o service.Object) bool { return excepted(&o, t.schedule, date) }) { // or it may be for that one that it did not work
+		lines = append(lines, q.really(svc, &t, date, &before))
+	}
 	day, err := q.day(ctx, svc, &t, date)
 	if err != nil {
 		return wire.Reply{}, err
 	}
 	lines = append(lines, answer.Notes[:min(len(answer.Notes), sentencesShown)]...)
 	return q.reply(wire.OK, append(lines, day...)...), nil
+}
+
+// excepted reports whether an object is an exception of a schedule on a date.
+func excepted(o *service.Object, schedule string, date calendar.Date) bool {
+	var x datedException
+	return json.Unmarshal(o.Spec, &x) == nil && x.Schedule == schedule && x.on(date.String()) && o.Fault == nil
 }
 
 // really says what an exception does on a day on which the schedule does not work otherwise.

@@ -240,19 +240,19 @@ const maxAnswer = 1900
 func (q *question) reply(tone wire.Tone, lines ...say.Text) wire.Reply {
 	var b strings.Builder
 	length := 0
-	for _, line := range lines {
-		text := line.In(q.lang)
-		if text == "" {
-			continue
-		}
-		if length += utf8.RuneCountInString(text) + 1; length > maxAnswer {
+	for text := range strings.SplitSeq(say.Lines(lines...).In(q.lang), "\n") {
+		text = say.Plain(text)
+		if length += utf8.RuneCountInString(text) + 1; length > maxAnswer && b.Len() > 0 {
 			b.WriteString("\n…")
 			break
 		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(tidy(text))
+		if length > maxAnswer { // the first line is not left out, however long it is
+			text = string([]rune(text)[:maxAnswer]) + "…"
+		}
+		b.WriteString(text)
 	}
 	return wire.Reply{Text: b.String(), Tone: tone}
 }

@@ -38,17 +38,61 @@ var (
 	lengthTails = []string{"동안", "만"}
 	untilTails  = []string{"까지", "为止"}
 	untilHeads  = []string{"直到", "到", "至"}
-	nightHeads  = []string{"오후", "下午", "晚上"}
-	dayHeads    = []string{"오전", "上午", "早上"}
 )
+
+// half is which half of the day an hour is of.
+type half int
+
+const (
+	anyHalf half = iota // none was said
+	beforeNoon
+	afterNoon
+	atNight
+)
+
+// halves are what says the half of the day, before an hour and at it or apart.
+var halves = []struct {
+	half  half
+	words []string
+}{
+	{beforeNoon, []string{"오전", "새벽", "아침", "上午", "早上", "凌晨"}},
+	{afterNoon, []string{"오후", "저녁", "下午", "傍晚"}},
+	{atNight, []string{"밤", "晚上"}},
+}
+
+// cutHalf takes off what says the half of the day.
+func cutHalf(key string) (string, half) {
+	for _, h := range halves {
+		if rest, is := cutAny(key, h.words, strings.CutPrefix); is {
+			return rest, h.half
+		}
+	}
+	return key, anyHalf
+}
+
+// eveningFrom is the hour from which on an hour of the night is one before midnight: eleven at night is, two is not.
+const eveningFrom = 6
+
+// of is a time of day, HH:MM, of that half of the day.
+func (h half) of(clock string) string {
+	hour, _ := strconv.Atoi(clock[:2])
+	switch {
+	case hour == 12 && (h == beforeNoon || h == atNight):
+		hour = 0
+	case hour < 12 && h == afterNoon, hour < 12 && hour >= eveningFrom && h == atNight:
+		hour += 12
+	}
+	return fmt.Sprintf("%02d%s", hour, clock[2:])
+}
 
 // ends reads when something is to end, and why it is wanted.
 func (p *parser) ends() *WrongError {
 	wrong := func(problem say.Text) *WrongError {
 		return &WrongError{Problem: problem, Example: example(p.Verb, p.Name)}
 	}
-	until, night, morning := false, false, false
+	until, at := false, anyHalf
 	for len(p.rest) > 0 {
+		p.meridiem()
 		t := p.rest[0]
 		key := t.key()
 		if _, _, is := detailOf(key, wordBecause); is || t.quoted {
@@ -79,15 +123,13 @@ func (p *parser) ends() *WrongError {
 			until = true
 			p.spoken(cjk(key))
 		}
-		stripped, is := cutAny(stripped, nightHeads, strings.CutPrefix)
-		night = night || is
-		stripped, is = cutAny(stripped, dayHeads, strings.CutPrefix)
-		morning = morning || is
+		stripped, said := cutHalf(stripped)
+		at = max(at, said)
 		if stripped == "" { // it was written apart
 			p.rest = p.rest[1:]
 			continue
 		}
-		used, err := p.end(stripped, until, night, morning)
+		used, err := p.end(stripped, until, at)
 		if err.Empty() && used == 0 {
 			break
 		}
@@ -109,6 +151,23 @@ func (p *parser) ends() *WrongError {
 		return wrong(say.F("%q is no end; write until and a time of day, or for and how long.", shortened(joined(p.rest))))
 	}
 	return p.over()
+}
+
+// last reports whether nothing but a reason follows.
+func (p *parser) last() bool {
+	if len(p.rest) < 2 {
+		return true
+	}
+	_, _, because := detailOf(p.rest[1].key(), wordBecause)
+	return because
+}
+
+// meridiem joins "10 pm" to the word that it is.
+func (p *parser) meridiem() {
+	if len(p.rest) < 2 || p.rest[1].key() != "am" && p.rest[1].key() != "pm" || !bareForm.MatchString(p.rest[0].key()) {
+		return
+	}
+	p.rest = append([]token{{text: p.rest[0].key() + p.rest[1].key()}}, p.rest[2:]...)
 }
 
 // cutAny takes off the first of some beginnings or ends that is there.
@@ -135,7 +194,7 @@ func cjk(word string) say.Language {
 }
 
 // end reads one end, and gives how many tokens it took; 0: it is none.
-func (p *parser) end(key string, until, night, morning bool) (used int, problem say.Text) {
+func (p *parser) end(key string, until bool, of half) (used int, problem say.Text) {
 	twice := say.F("That has two ends; give one of them.")
 	if at, is := instantOf(key); is {
 		if p.Until != "" || p.For != "" {
@@ -150,17 +209,14 @@ func (p *parser) end(key string, until, night, morning bool) (used int, problem 
 		return 1, say.Text{}
 	}
 	clock, is := clockOf(key)
-	if hour, err := strconv.Atoi(key); !is && err == nil && (until || night || morning) && len(p.rest) == 1 && hour >= 0 && hour < 24 && len(key) <= 2 {
+	if hour, err := strconv.Atoi(key); !is && err == nil && (until || of != anyHalf) && p.last() && hour >= 0 && hour < 24 && len(key) <= 2 {
 		clock, is = fmt.Sprintf("%02d:00", hour), true // "until 22"
 	}
 	if is {
 		if p.Until != "" || p.For != "" {
 			return 0, twice
 		}
-		if hour, _ := strconv.Atoi(clock[:2]); night && hour < 12 {
-			clock = fmt.Sprintf("%02d%s", hour+12, clock[2:])
-		}
-		p.Until, p.hour = clock, spokenForm.MatchString(key)
+		p.Until, p.hour = of.of(clock), spokenForm.MatchString(key)
 		p.spoken(cjk(key))
 		return 1, say.Text{}
 	}
@@ -256,6 +312,7 @@ func lengthText(d time.Duration) string {
 
 var (
 	clockForm  = regexp.MustCompile(`^(\d{1,2})[:：](\d{2})(am|pm)?$`)
+	bareForm   = regexp.MustCompile(`^\d{1,2}(?:[:：]\d{2})?$`)
 	hourForm   = regexp.MustCompile(`^(\d{1,2})(am|pm)$`)
 	minuteForm = regexp.MustCompile(`^([0-5]?\d)[분分]$`)
 	spokenForm = regexp.MustCompile(`^(\d{1,2})[시点點时](?:(\d{1,2})[분分]?|(반|半))?$`)

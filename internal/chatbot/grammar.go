@@ -3,6 +3,7 @@ package chatbot
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func Parse(text string) (Command, error) {
 	case len(text) > maxText:
 		return Command{}, &WrongError{Problem: say.F("That is too long for a command: %d bytes, at most %d are read.", len(text), maxText), Example: Command{Verb: Help}}
 	}
-	tokens := phrases(tokenize(text))
+	tokens := called(phrases(tokenize(text)))
 	if len(tokens) == 0 {
 		return Command{Verb: Help}, nil
 	}
@@ -178,12 +179,23 @@ func phrases(list []token) (out []token) {
 	return out
 }
 
+// callNames are the words that call the bot. Bridges may leave them where they were written.
+var callNames = []string{"/dayshift", "/서버"}
+
+// called takes the word off that calls the bot.
+func called(list []token) []token {
+	if len(list) > 0 && slices.Contains(callNames, list[0].key()) {
+		return list[1:]
+	}
+	return list
+}
+
 // parser takes a text apart.
 type parser struct {
 	Command
 
 	rest []token
-	hour bool // Until is an hour behind which its minutes may stand
+	hour bool // Until, or Value, is an hour behind which its minutes may stand
 }
 
 // spoken notes the language of a word. English tells little: everybody writes "status".
@@ -391,7 +403,7 @@ func (p *parser) over() *WrongError {
 	if reason, l, is := detailOf(p.rest[0].key(), wordBecause); is && p.Verb != Status && p.Verb != Why {
 		_ = reason
 		p.spoken(l)
-		if p.Reason = joined(p.rest[1:]); len(p.Reason) > maxNote {
+		if p.Reason = strings.Join(strings.Fields(joined(p.rest[1:])), " "); len(p.Reason) > maxNote {
 			return &WrongError{Problem: say.F("That reason is too long: %d bytes, at most %d are kept.", len(p.Reason), maxNote), Example: p.short()}
 		}
 		p.rest = nil
@@ -531,15 +543,16 @@ func (p *parser) wrongDate(t token) *WrongError {
 
 // exception reads date, type and value, in whatever order they stand.
 func (p *parser) exception() *WrongError {
-	left := []token{}
-	for i := 0; i < len(p.rest); i++ {
-		t := p.rest[i]
+	left, of := []token{}, anyHalf
+	for ; len(p.rest) > 0; p.rest = p.rest[1:] {
+		p.meridiem()
+		t := p.rest[0]
 		key := t.key()
-		if _, _, is := detailOf(key, wordOn); is && i+1 < len(p.rest) {
+		if _, _, is := detailOf(key, wordOn); is && len(p.rest) > 1 {
 			continue
 		}
 		if _, _, is := detailOf(key, wordBecause); is {
-			left = append(left, p.rest[i:]...)
+			left = append(left, p.rest...)
 			break
 		}
 		if date, is := p.date(key); is && p.Date == "" {
@@ -556,8 +569,7 @@ func (p *parser) exception() *WrongError {
 			p.spoken(l)
 			continue
 		}
-		if clock, is := clockOf(key); is && p.Value == "" && p.Verb == ExceptionSet {
-			p.Value = clock
+		if p.Verb == ExceptionSet && p.timed(key, &of) {
 			continue
 		}
 		left = append(left, t)
@@ -567,6 +579,25 @@ func (p *parser) exception() *WrongError {
 		return err
 	}
 	return p.over()
+}
+
+// timed reads the time of an exception, or a part of it: of is the half of the day that was said.
+func (p *parser) timed(key string, of *half) bool {
+	stripped, said := cutHalf(key)
+	if said != anyHalf && p.Value == "" && stripped == "" {
+		*of = said
+		return true
+	}
+	if clock, is := clockOf(stripped); is && p.Value == "" {
+		p.Value, p.hour = max(*of, said).of(clock), spokenForm.MatchString(stripped)
+		p.spoken(cjk(key))
+		return true
+	}
+	if m := minuteForm.FindStringSubmatch(key); m != nil && p.hour && strings.HasSuffix(p.Value, ":00") { // 22시 30분
+		p.Value, p.hour = fmt.Sprintf("%s:%02s", p.Value[:2], m[1]), false
+		return true
+	}
+	return false
 }
 
 // exceptionPart says which part of an exception is missing, or is something else.
@@ -671,7 +702,7 @@ func (c Command) In(l say.Language) string {
 	if c.Reason != "" {
 		add(wordBecause.in(l), c.Reason)
 	}
-	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
 func dateIn(date string, l say.Language) string {
@@ -686,7 +717,7 @@ func quote(name string) string {
 	if name == "" {
 		return ""
 	}
-	list := phrases(tokenize(name))
+	list := called(phrases(tokenize(name)))
 	if len(list) == 1 && !list[0].quoted && list[0].text == name {
 		key := list[0].key()
 		_, _, verb := verbOf(key)

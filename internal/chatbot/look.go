@@ -326,10 +326,7 @@ func (q *question) date(zone *time.Location) (calendar.Date, error) {
 }
 
 // midnight is when a date begins. Of a zone that skips midnight it is the hour after.
-func midnight(date calendar.Date, zone *time.Location) time.Time {
-	day, _ := time.ParseInLocation(time.DateOnly, date.String(), zone) // a date reads back
-	return day
-}
+func midnight(date calendar.Date, zone *time.Location) time.Time { return date.At(0, zone) }
 
 // dayOf is a date of a schedule.
 func dayOf(svc *service.Service, schedule string, date calendar.Date) (service.WeekDay, error) {
@@ -428,14 +425,13 @@ func (q *question) list(ctx context.Context) (wire.Reply, error) {
 	if len(whole) > 0 {
 		lines = append(lines, say.F("Workloads: %s", someNames(whole)))
 	}
-	shown := 0
-	for i := range overrides.Overrides {
-		o := &overrides.Overrides[i]
-		if o.Fault != "" || q.within != nil && !q.seesTarget(ctx, o.Target) {
-			continue
-		}
-		if shown++; shown > linesShown {
-			lines = append(lines, say.F("and %d more", len(overrides.Overrides)-i))
+	seen := slices.DeleteFunc(overrides.Overrides, func(o service.OverrideView) bool {
+		return o.Fault != "" || q.within != nil && !q.seesTarget(ctx, o.Target)
+	})
+	for i := range seen {
+		o := &seen[i]
+		if i == linesShown {
+			lines = append(lines, say.F("and %d more", len(seen)-i))
 			break
 		}
 		text := say.F("%s is kept %s %s, by %s", o.Target, say.Word(o.State), o.Ends, o.Author)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"dayshift/internal/chatbot/wire"
 	"dayshift/internal/fleet"
@@ -407,5 +408,69 @@ func TestASurgeIsConfirmed(t *testing.T) {
 		if reply.Tone != wire.OK || !strings.Contains(reply.Text, "is set, by kim") {
 			t.Errorf("confirmed: %+v", reply)
 		}
+	}
+}
+
+// A time that the clock leaves out is the first after it, one that it shows twice the first, whatever date is written beside it.
+func TestEndsWhileClocksChange(t *testing.T) {
+	for _, test := range []struct{ now, text, until string }{
+		{"2027-03-27T20:00:00Z", "keep hut until 2027-03-28 02:30", "2027-03-28T01:00:00Z"},
+		{"2027-03-27T20:00:00Z", "keep hut until tomorrow 03:00", "2027-03-28T01:00:00Z"},
+		{"2027-10-30T20:00:00Z", "keep hut until 2027-10-31 02:30", "2027-10-31T00:30:00Z"},
+		{"2027-10-30T20:00:00Z", "keep hut until 02:30", "2027-10-31T00:30:00Z"},
+	} {
+		w := newTown(t, test.now)
+		w.file = strings.Replace(w.file, "schedules:\n", "schedules:\n  berlin: {periods: [hours], timezone: Europe/Berlin}\n", 1)
+		w.add("hut", "berlin", fleet.Running)
+		w.Changed()
+		reply := w.says("U-kim", test.text)
+		held, err := w.Service().ListOverrides(t.Context())
+		if err != nil || len(held.Overrides) != 1 || held.Overrides[0].Until.Format(time.RFC3339) != test.until {
+			t.Errorf("%s: %+v, %v, want %s: %s", test.text, held.Overrides, err, test.until, reply.Text)
+		}
+	}
+}
+
+// A day that an exception had left out is no day that is not worked on.
+func TestAnExceptionOverAnother(t *testing.T) {
+	w := newTown(t, "2026-08-03T17:50:00+09:00")
+	w.says("U-kim", "SampleSchedule exception set 2026-12-30 start none")
+	if reply := w.says("U-kim", "SampleSchedule exception set 2026-12-30 start 10:00"); reply.Tone != wire.OK || strings.Contains(reply.Text, "not a working day") {
+		t.Errorf("%+v", reply)
+	}
+	if reply := w.says("U-kim", "SampleSchedule exception set 2027-01-02 start 10:00"); !strings.Contains(reply.Text, "Saturday is not a working day of this schedule: it will start at 10:00") {
+		t.Errorf("%+v", reply)
+	}
+}
+
+// An answer whose first line is longer than a room takes is shortened, not left out.
+func TestLongAnswersAreShortened(t *testing.T) {
+	q := &question{lang: say.English}
+	for _, text := range []say.Text{say.Raw(strings.Repeat("긴", 3*maxAnswer)), say.Lines(say.Raw("first"), say.Raw(strings.Repeat("x", 3*maxAnswer)))} {
+		reply := q.reply(wire.OK, text, say.Raw("the second"))
+		if first, _, _ := strings.Cut(reply.Text, "\n"); len(first) < 5 || utf8.RuneCountInString(reply.Text) > maxAnswer+5 || !strings.HasSuffix(reply.Text, "…") {
+			t.Errorf("%d characters: %.40q", utf8.RuneCountInString(reply.Text), reply.Text)
+		}
+	}
+}
+
+// Who is bound to a part learns of what they do not see not even how much there is.
+func TestBoundListCountsWhatIsSeen(t *testing.T) {
+	w := newTown(t, "2026-08-03T17:50:00+09:00")
+	for i := range linesShown + 3 {
+		shop := w.add(fmt.Sprint("shop-", i), "SampleSchedule", fleet.Running)
+		shop.Tags["Team"] = "shop"
+		w.add(fmt.Sprint("zother-", i), "batch", fleet.Running)
+	}
+	w.Changed()
+	for i := range linesShown + 3 {
+		for _, name := range []string{"shop-", "zother-"} {
+			if reply := w.says("U-kim", fmt.Sprint("keep ", name, i, " for 1h")); reply.Tone != wire.OK {
+				t.Fatalf("%+v", reply)
+			}
+		}
+	}
+	if reply := w.says("U-bound", "list"); !strings.Contains(reply.Text, "and 3 more") || strings.Contains(reply.Text, "zother-") {
+		t.Errorf("%s", reply.Text)
 	}
 }

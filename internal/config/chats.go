@@ -204,10 +204,16 @@ func (b *builder) people() {
 	}
 }
 
-// Identity is an ID in a chat of a type as it is compared: JANDI's e-mail addresses in small letters.
+// Identity is an ID in a chat of a type as it is compared: JANDI's e-mail addresses in small letters, those of ASCII alone. Of
+// others some become a letter of ASCII, and with it somebody else's address.
 func Identity(kind, id string) string {
-	if kind == JandiChat {
-		return strings.ToLower(id)
+	if kind != JandiChat {
+		return id
 	}
-	return id
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, id)
 }

@@ -50,7 +50,7 @@ func (j *jandi) Read(_ http.Header, body []byte, now time.Time) (Ask, *Raw, erro
 		}
 	}
 	ask := Ask{
-		System: Jandi, Who: Identity{strings.ToLower(clean(first(p.Writer.Email, p.WriterEmail))), clean(first(p.Writer.Name, p.WriterName))},
+		System: Jandi, Who: Identity{small(clean(first(p.Writer.Email, p.WriterEmail))), clean(first(p.Writer.Name, p.WriterName))},
 		Room: clean(p.RoomName),
 	}
 	if p.Data != nil {
@@ -64,6 +64,17 @@ func (j *jandi) Read(_ http.Header, body []byte, now time.Time) (Ask, *Raw, erro
 	sum := sha256.Sum256(body)
 	ask.ID = hex.EncodeToString(sum[:])
 	return ask, nil, nil
+}
+
+// small writes the letters of ASCII small. Others are left: of some a letter of ASCII would become, and with it somebody
+// else's address.
+func small(address string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, address)
 }
 
 func first(texts ...string) string {

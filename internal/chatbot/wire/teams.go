@@ -50,6 +50,9 @@ type activity struct {
 	Locale string `json:"locale"`
 }
 
+// wrapped is what Teams wraps a paragraph in. What somebody writes as such has its brackets escaped.
+var wrapped = regexp.MustCompile(`(?i)</?(?:p|div|br|span)(?:\s[^<>]*)?/?>`)
+
 // mentioned is the mention that every message to an outgoing webhook begins with.
 var mentioned = regexp.MustCompile(`^\s*<at[^<>]*>[^<>]*</at>`)
 
@@ -79,7 +82,7 @@ func (t *teams) Read(header http.Header, body []byte, now time.Time) (Ask, *Raw,
 	if a.Type != "message" || a.ID == "" {
 		return Ask{}, nil, refuse(Malformed, "it is no message")
 	}
-	text := mentioned.ReplaceAllString(a.Text, "")
+	text := mentioned.ReplaceAllString(wrapped.ReplaceAllString(a.Text, " "), "")
 	return Ask{
 		// IDs are told apart in one conversation.
 		ID: a.Conversation.ID + "\x00" + a.ID, System: Teams, Who: Identity{clean(first(a.From.AADID, a.From.ID)), clean(a.From.Name)},

@@ -737,3 +737,40 @@ func FuzzSigned(f *testing.F) {
 		}
 	})
 }
+
+// An address of JANDI is no other for a letter that only looks so when it is made small.
+func TestJandiAddresses(t *testing.T) {
+	for shown, want := range map[string]string{"Kim@Example.com": "kim@example.com", "\u212Aim@example.com": "\u212Aim@example.com"} {
+		body, err := json.Marshal(map[string]string{"token": jandiToken, "writerEmail": shown, "text": "/서버 status"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ask, _, err := NewJandi(jandiToken, "").Read(nil, body, now); err != nil || ask.Who.ID != want {
+			t.Errorf("%q is %q, %v, want %q", shown, ask.Who.ID, err, want)
+		}
+	}
+}
+
+// Teams may wrap what somebody writes in a paragraph; brackets of their own stay.
+func TestTeamsParagraphs(t *testing.T) {
+	for text, want := range map[string]string{
+		"<p><at>dayshift</at>&nbsp;status office</p>\n":           "status office",
+		"<div><p><at>dayshift</at> status office</p></div>":       "status office",
+		"<at>dayshift</at> status &lt;p&gt; &lt;b&gt;":            "status <p> <b>",
+		"<p class=\"x\"><at id=\"0\">dayshift</at> list<br/></p>": "list",
+	} {
+		body, err := json.Marshal(map[string]any{"type": "message", "id": "1", "timestamp": now, "text": text, "from": map[string]string{"id": "u"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, _ := base64.StdEncoding.DecodeString(teamsToken)
+		system, err := NewTeams(teamsToken, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := http.Header{"Authorization": {"HMAC " + base64.StdEncoding.EncodeToString(hmacSHA256(key, body))}}
+		if ask, _, err := system.Read(header, body, now); err != nil || ask.Text != want {
+			t.Errorf("%q is read as %q, %v, want %q", text, ask.Text, err, want)
+		}
+	}
+}
