@@ -121,7 +121,7 @@ func Check(t *testing.T, e *notify.Event) {
 		t.Errorf("%s is about a schedule or workload, and it is not said that it carries one: %+v", e.Kind, e)
 	}
 	workload := some(func(s *notify.Subject) bool { return s.Workload != "" })
-	if account := some(func(s *notify.Subject) bool { return s.Ref.Scope != fleet.Scope{} }); account != want.Account && !(want.Workload && workload) {
+	if account := some(func(s *notify.Subject) bool { return s.Ref.Scope != fleet.Scope{} }); account != want.Account && (!want.Workload || !workload) {
 		t.Errorf("%s: an account and region: %t, want %t: %+v", e.Kind, account, want.Account, e)
 	}
 	if named := some(func(s *notify.Subject) bool { return s.Ref.ID != "" || len(s.Tags) > 0 }); named && !want.Resource {
