@@ -150,7 +150,7 @@ func BenchmarkTelling(b *testing.B) {
 			t.run(b.Context(), b.N)
 			b.ReportMetric(float64(b.N)*events/b.Elapsed().Seconds(), "events/s")
 			b.StopTimer()
-			if err := errors.Join(t.failed, t.close()); err != nil {
+			if err := t.close(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 		})

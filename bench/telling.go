@@ -66,8 +66,8 @@ func (t *telling) open(ctx context.Context, folder string, size int) (err error)
 	for i := range t.channels {
 		list[fmt.Sprintf("channel-%02d", i)] = notify.Channel{Sender: room{hangs: i < t.hangs}}
 	}
-	t.office.Use(list, func() (context.Context, context.CancelFunc) { return context.WithCancel(context.WithoutCancel(ctx)) })
-	t.office.Begin(func() store.Lease { return lease }, func() error { return nil })
+	t.office.Use(list, func() (context.Context, context.CancelFunc) { return context.WithCancel(context.WithoutCancel(ctx)) }) //nolint:contextcheck // the background outlives each call
+	t.office.Begin(func() store.Lease { return lease }, func() error { return nil })                                           //nolint:contextcheck // likewise
 	for i := range size {
 		t.events = append(t.events, notify.Event{
 			Kind: notify.Stopping, Schedule: fmt.Sprintf("office-%d", i%t.schedules), Name: fmt.Sprintf("web-%d", i), At: at(18, 0),
@@ -89,11 +89,14 @@ func (t *telling) run(ctx context.Context, n int) {
 	}
 }
 
-func (t *telling) close() error {
-	ended, cancel := context.WithCancel(context.Background())
+func (t *telling) close(ctx context.Context) error {
+	if t.office == nil {
+		return nil
+	}
+	ended, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	cancel()
 	t.office.Close(ended)
-	return t.store.Close()
+	return errors.Join(t.failed, t.store.Close())
 }
 
 func tellingSection(ctx context.Context, l *lab) (text string, err error) {
@@ -107,6 +110,11 @@ func tellingSection(ctx context.Context, l *lab) (text string, err error) {
 	}
 	defer func() { _ = os.RemoveAll(folder) }() // of the system's temporary files
 	list := tellings()
+	defer func() {
+		for _, t := range list {
+			err = errors.Join(err, t.close(ctx))
+		}
+	}()
 	contestants := make([]contestant, 0, len(list))
 	for i, t := range list {
 		own := filepath.Join(folder, fmt.Sprint(i))
@@ -116,7 +124,6 @@ func tellingSection(ctx context.Context, l *lab) (text string, err error) {
 		if err := t.open(ctx, own, size); err != nil {
 			return "", err
 		}
-		defer func() { err = errors.Join(err, t.failed, t.close()) }()
 		contestants = append(contestants, contestant{t.name, func(n int) { t.run(ctx, n) }})
 	}
 	samples, err := l.compare(ctx, contestants)
