@@ -158,7 +158,7 @@ func RunDemo(ctx context.Context, options DemoOptions) error {
 	}
 	d.app.office = d.app.newOffice(d.app.Store)
 	d.app.office.Use(channels, lastTry) //nolint:contextcheck // a channel that goes has a time of its own to end
-	defer d.app.closeOffice() //nolint:contextcheck // what waits has a time of its own
+	defer d.app.closeOffice()           //nolint:contextcheck // what waits has a time of its own
 	return d.run(ctx, listener)
 }
 
