@@ -226,13 +226,15 @@ func Run(ctx context.Context, p *Pass) (Report, error) {
 	if err != nil {
 		return r.report, err
 	}
-	if len(planned.Actions) > 0 {
-		r.notify(ctx) // a warning is no use to anybody once all that is to be done is done
-	}
+	// A warning is no use to anybody once all that is to be done is done. The rest is one message with what becomes of it.
+	warnings, others := r.warnings()
+	r.notify(ctx, warnings)
+	decided := len(r.events)
 	r.act(ctx, planned)
 	r.letGo(ctx)
 	err = errors.Join(r.endOverrides(ctx), r.recordRun(ctx))
-	r.notify(ctx)
+	r.report.Events = r.events
+	r.notify(ctx, append(others, r.events[decided:]...))
 	return r.report, err
 }
 
@@ -529,11 +531,21 @@ func (r *running) recordRun(ctx context.Context) error {
 	return errors.Join(r.failed, r.recorder.Save(context.WithoutCancel(ctx), *run))
 }
 
-// notify tells people what they were not told yet; a channel that fails is logged, the pass goes on.
-func (r *running) notify(ctx context.Context) {
-	news := r.events[len(r.report.Events):]
-	r.report.Events = r.events
-	if err := notify.Tell(context.WithoutCancel(ctx), r.Receivers, news); err != nil {
+// warnings are the events so far that tell of stops to come, and the others.
+func (r *running) warnings() (warnings, others []notify.Event) {
+	for _, event := range r.events {
+		if event.Kind == notify.StopWarning {
+			warnings = append(warnings, event)
+		} else {
+			others = append(others, event)
+		}
+	}
+	return warnings, others
+}
+
+// notify tells people; a channel that fails is logged, the pass goes on.
+func (r *running) notify(ctx context.Context, events []notify.Event) {
+	if err := notify.Tell(context.WithoutCancel(ctx), r.Receivers, events); err != nil {
 		r.Log.WarnContext(ctx, "some messages could not be sent", slog.Any("error", err))
 	}
 }
