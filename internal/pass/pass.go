@@ -534,7 +534,7 @@ func (r *running) recordRun(ctx context.Context) error {
 // warnings are the events so far that tell of stops to come, and the others.
 func (r *running) warnings() (warnings, others []notify.Event) {
 	for _, event := range r.events {
-		if event.Kind == notify.StopWarning {
+		if event.Kind == notify.StopWarning || event.Kind == notify.NewResource {
 			warnings = append(warnings, event)
 		} else {
 			others = append(others, event)
