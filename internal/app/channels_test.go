@@ -111,11 +111,6 @@ func TestChannelsOfTheConfiguration(t *testing.T) {
 	if line := `dayshift_notifications_waiting{channel="down"} 1`; !strings.Contains(before.Body.String(), line) {
 		t.Errorf("not shown: %s", line)
 	}
-	before := httptest.NewRecorder()
-	a.Metrics.Handler().ServeHTTP(before, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-	if line := `dayshift_notifications_waiting{channel="down"} 1`; !strings.Contains(before.Body.String(), line) {
-		t.Errorf("not shown: %s", line)
-	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
