@@ -118,13 +118,17 @@ func (s *Surface) refuseChat(w http.ResponseWriter, r *http.Request, err error) 
 		return
 	}
 	s.program.Service().Gate.ChatRefused(r.Context(), s.client(r), r.PathValue("name"), string(refused.Reason), refused.Error())
-	problem(unauthenticated, "the request of a chat system is not taken: %s", refused.Error()).with(chatStatus[refused.Reason]).write(w, r)
+	p := problem(chatProblems[refused.Reason], "the request of a chat system is not taken: %s", refused.Error())
+	if refused.Reason == wire.Malformed {
+		p = p.with(http.StatusBadRequest) // chat systems know no 422
+	}
+	p.write(w, r)
 }
 
-// chatStatus are the statuses of refusals.
-var chatStatus = map[wire.Reason]int{
-	wire.BadSignature: http.StatusUnauthorized, wire.BadTime: http.StatusUnauthorized, wire.BadToken: http.StatusUnauthorized,
-	wire.Malformed: http.StatusBadRequest, wire.Replayed: http.StatusConflict,
+// chatProblems are the kinds of refusals.
+var chatProblems = map[wire.Reason]string{
+	wire.BadSignature: unauthenticated, wire.BadTime: unauthenticated, wire.BadToken: unauthenticated,
+	wire.Malformed: invalid, wire.Replayed: replayed,
 }
 
 // chatDenied answers whoever asks too much.

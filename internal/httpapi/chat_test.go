@@ -313,7 +313,7 @@ func TestFault6_27ChatReplayAtAnotherProcess(t *testing.T) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 		for _, h := range []*house{other, other, restarted} {
-			if w := h.do(same); w.Code != 409 || !strings.HasPrefix(w.Header().Get("Content-Type"), problemJSON) {
+			if w := h.do(same); w.Code != 409 || !strings.HasPrefix(w.Header().Get("Content-Type"), problemJSON) || !strings.Contains(w.Body.String(), "/problems/replayed") {
 				t.Errorf("again, button %v: %d %s", button, w.Code, w.Body)
 			}
 		}

@@ -18,7 +18,7 @@ Show a key as ` + "`Authorization: Bearer dsk_…`" + ` or ` + "`X-API-Key`" + `
 
 Lists come in pages: ` + "`limit`" + `, and ` + "`next`" + ` as the ` + "`cursor`" + ` of the page after. Objects have a version, which is their ETag: a change says with If-Match what was seen, and is refused as stale where it is another by now. ` + "`dry_run`" + ` says what a change would do to the fleet and changes nothing.
 
-Errors are problem documents (RFC 9457). Their type is ` + "`/problems/`" + ` and one of: invalid, not-found, stale, locked, unconfirmed, forbidden, outside, unauthenticated, rate, quota, too-large, unavailable, internal. What is left of a key's rate or quota is in the RateLimit headers; Retry-After says when to come again.`
+Errors are problem documents (RFC 9457). Their type is ` + "`/problems/`" + ` and one of: invalid, not-found, stale, locked, unconfirmed, forbidden, outside, unauthenticated, rate, quota, too-large, replayed, unavailable, internal. What is left of a key's rate or quota is in the RateLimit headers; Retry-After says when to come again.`
 
 // tags group the operations, in the order in which people meet them.
 var tags = []*huma.Tag{

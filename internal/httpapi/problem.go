@@ -51,6 +51,7 @@ const (
 	rate            = "rate"
 	quota           = "quota"
 	tooLarge        = "too-large"
+	replayed        = "replayed"
 	unavailable     = "unavailable"
 	internal        = "internal"
 )
@@ -71,6 +72,7 @@ var problems = map[string]struct {
 	rate:            {http.StatusTooManyRequests, say.F("Too many requests")},
 	quota:           {http.StatusTooManyRequests, say.F("Quota used up")},
 	tooLarge:        {http.StatusRequestEntityTooLarge, say.F("Too large")},
+	replayed:        {http.StatusConflict, say.F("Taken before")},
 	unavailable:     {http.StatusServiceUnavailable, say.F("Not available now")},
 	internal:        {http.StatusInternalServerError, say.F("Internal error")},
 }

@@ -63,8 +63,7 @@ func (r *Room) post(ctx context.Context, poster *outbound.Poster, post Post) ([]
 	if r.verdict == nil {
 		return answer.Body, err
 	}
-	var again Retryable
-	if errors.As(err, &again) {
+	if _, again := errors.AsType[Retryable](err); again {
 		return nil, err
 	}
 	verdict := r.verdict(answer.Body)

@@ -76,7 +76,8 @@ func inWords(words notify.Words, kind notify.Kind, schedule string, namesAndText
 
 // Warning is a message that offers to decide something about a schedule.
 func Warning(schedule string, namesAndTexts ...string) notify.Message {
-	return inWords(notify.Words{Page: "https://dayshift.example.com"}, notify.StopWarning, schedule, namesAndTexts...)
+	starts := func(_, _ string, stop time.Time) time.Time { return stop.Add(14 * time.Hour) }
+	return inWords(notify.Words{Page: "https://dayshift.example.com", Starts: starts}, notify.StopWarning, schedule, namesAndTexts...)
 }
 
 // room is a chat system that keeps what it was posted.
@@ -162,8 +163,6 @@ func Exercise(t *testing.T, h Harness) {
 				switch {
 				case h.Pressed:
 					choice.Link = ""
-				case choice.Link == "":
-					continue // it can be decided in a chat alone
 				default:
 					choice.Command = ""
 				}
