@@ -274,7 +274,7 @@ func (q *question) wrong(ctx context.Context, err error) wire.Reply {
 	text := say.Of(err)
 	if e, is := errors.AsType[*WrongError](err); is {
 		if named := e.Example; named.Name == "" && named.Verb != Help && named.Verb != List && named.Verb != WhoAmI && named.Verb != Confirm {
-			named.Name = q.anyName(ctx)
+			named.Name = q.anyName(ctx, named.Verb)
 			e = &WrongError{Problem: e.Problem, Example: named}
 		}
 		text = e.In(q.lang)

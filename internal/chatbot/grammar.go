@@ -291,7 +291,7 @@ func (p *parser) unknown() *WrongError {
 			return &WrongError{Problem: say.F("A name with blanks is written in quotation marks."), Example: example(verb, shortened(joined(p.rest[:last])))}
 		}
 	}
-	return &WrongError{Problem: say.F("I do not know what %q asks for. What I do is told by %q.", shortened(joined(p.rest)), Help), Example: Command{Verb: Help}}
+	return &WrongError{Problem: say.F("I do not know what %q asks for. What I do is told by %q.", shortened(joined(p.rest)), Help.In(p.Language)), Example: Command{Verb: Help}}
 }
 
 // shortened is as much of a text as an answer repeats.
@@ -390,7 +390,12 @@ func (p *parser) target() *WrongError {
 		return nil
 	}
 	if p.Name == "" {
-		return &WrongError{Problem: say.F("Which one? %q needs the name of a schedule, a workload or a resource.", p.Verb), Example: example(p.Verb, "")}
+		written := p.Verb.In(p.Language)
+		problem := say.F("Which one? %q needs the name of a schedule, a workload or a resource.", written)
+		if group, _ := p.Verb.group(); group == workloads {
+			problem = say.F("Which one? %q needs the name of a workload.", written)
+		}
+		return &WrongError{Problem: problem, Example: example(p.Verb, "")}
 	}
 	return nil
 }

@@ -279,13 +279,13 @@ func (q *question) scheduleOf(ctx context.Context) (target, error) {
 	if q.command.Name == "" {
 		names := q.names(ctx)
 		if len(names) != 1 || q.svc.Book.Schedules[names[0]] == nil {
-			return target{}, &WrongError{Problem: say.F("Which one? There are: %s", someNames(names)), Example: example(q.command.Verb, q.anyName(ctx))}
+			return target{}, &WrongError{Problem: say.F("Which one? There are: %s", someNames(names)), Example: example(q.command.Verb, q.anyName(ctx, q.command.Verb))}
 		}
 		q.command.Name = schedulePrefix + names[0]
 	}
 	t, err := q.find(ctx, q.command.Name)
 	if err == nil && (t.schedule == "" || q.svc.Book.Schedules[t.schedule] == nil) {
-		err = &WrongError{Problem: say.F("No schedule governs %s.", t.name), Example: example(q.command.Verb, q.anyName(ctx))}
+		err = &WrongError{Problem: say.F("No schedule governs %s.", t.name), Example: example(q.command.Verb, q.anyName(ctx, q.command.Verb))}
 	}
 	if err == nil {
 		q.about = t.schedule
@@ -579,7 +579,11 @@ func (q *question) statusOfWorkload(ctx context.Context, t *target) (wire.Reply,
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	lines := []say.Text{say.F("%s: %s as its last run left it; wanted is: %s.", t.name, say.Word(status.State), say.Word(status.Wanted))}
+	known := say.F("%s: %s as its last run left it; wanted is: %s.", t.name, say.Word(status.State), say.Word(status.Wanted))
+	if status.State == service.UnknownState {
+		known = say.F("%s: what state it is in is not known, as no run of it has ended well yet; wanted is: %s.", t.name, say.Word(status.Wanted))
+	}
+	lines := []say.Text{known}
 	if !status.Fault.Empty() {
 		lines = append(lines, say.F("! It can not be used: %s", status.Fault))
 	}

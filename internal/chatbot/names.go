@@ -211,14 +211,14 @@ func (q *question) names(ctx context.Context) (list []string) {
 	return append(list, whole...)
 }
 
-// anyName is a name for an example that would work.
-func (q *question) anyName(ctx context.Context) string {
+// anyName is a name for an example of a verb that would work: of a workload where the verb is for these.
+func (q *question) anyName(ctx context.Context, verb Verb) string {
 	if !q.who.May(permissions[Status]) {
 		return ""
 	}
 	names := q.names(ctx)
-	if group, _ := q.command.Verb.group(); group == workloads && len(names) > len(q.svc.Book.Schedules) {
-		return names[len(names)-1]
+	if group, _ := verb.group(); group == workloads {
+		names = slices.DeleteFunc(names, func(name string) bool { return q.svc.Book.Workloads.Named(name) == nil })
 	}
 	if len(names) == 0 {
 		return ""

@@ -40,6 +40,8 @@ schedules:
   SampleSchedule: {periods: [hours], holidays: [kr], notify_before_stop: 10m}
   개발 서버: {periods: [hours]}
   batch: {periods: [night]}
+workloads:
+  shop: {filters: "tag:Env=shop", tiers: {db: {filters: "tag:Role=db"}, web: {depends_on: [db], filters: "tag:Role=web"}}}
 exceptions:
   - {schedule: SampleSchedule, date: 2026-12-31, type: stop, value: "15:00"}
 `

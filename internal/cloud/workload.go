@@ -127,7 +127,7 @@ type BackupLister interface {
 
 // Publisher publishes to topics: Amazon SNS.
 type Publisher interface {
-	// Publish sends a message to a topic, by ARN, in the topic's own region.
+	// Publish sends a message to a topic, by ARN, in the topic's own region. Its error names the topic.
 	Publish(ctx context.Context, topic, subject, message string) error
 }
 
@@ -140,7 +140,7 @@ type BusEvent struct {
 
 // EventBus takes events: Amazon EventBridge.
 type EventBus interface {
-	// PutEvent hands an event to a bus, by ARN, in the bus's own region.
+	// PutEvent hands an event to a bus, by ARN, in the bus's own region. Its error names the bus.
 	PutEvent(ctx context.Context, bus string, event BusEvent) error
 }
 

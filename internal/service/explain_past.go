@@ -61,8 +61,8 @@ const (
 	goneRows = 1000
 )
 
-// unknownState is the state where the record does not tell.
-const unknownState = "unknown"
+// UnknownState is the state where the record does not tell, and of a workload none of whose runs ended well.
+const UnknownState = "unknown"
 
 // fromRecord puts what the record says in the place of what the rules give.
 // chain is that of the rules.
@@ -98,7 +98,7 @@ func (e *Explanation) take(past *PastExplanation) {
 
 // past reads what the record says of a resource at an instant.
 func (s *Service) past(ctx context.Context, ref fleet.Ref, schedule string, at time.Time) (*PastExplanation, error) {
-	p := &PastExplanation{State: unknownState, Overrides: []PastOverride{}, Changes: []store.Activity{}}
+	p := &PastExplanation{State: UnknownState, Overrides: []PastOverride{}, Changes: []store.Activity{}}
 	ask := func(query store.ActivityQuery) (rows []store.Activity, err error) {
 		return s.Store.Activity(ctx, query)
 	}
@@ -317,10 +317,10 @@ func (s *Service) gone(ctx context.Context, target string, at time.Time, past, g
 		}
 		e := Explanation{At: at, Past: p, Recent: recent, Resource: Resource{
 			Ref: ref.String(), Account: string(ref.Scope.Account), Region: string(ref.Scope.Region), Kind: string(ref.Kind), ID: ref.ID,
-			Name: row.Name, Schedule: row.Schedule, Wanted: unknownState,
+			Name: row.Name, Schedule: row.Schedule, Wanted: UnknownState,
 		}}
 		if !past {
-			p.State = unknownState
+			p.State = UnknownState
 		}
 		text := say.F("It was not found in the fleet now; this is from the record.")
 		if gaps {

@@ -335,7 +335,7 @@ func (s *Service) workload(ctx context.Context, w *workload.Workload, at time.Ti
 	}
 	view = WorkloadView{
 		Name: w.Name, Description: w.Description, Schedule: w.Schedule, Enabled: w.Enabled, Profile: w.Profile, Profiles: append([]string{}, w.Profiles()...),
-		Overlap: string(w.Overlap), OnFailure: string(w.OnFailure), Topic: w.Topic, Tiers: workloadTiers(w), State: "unknown",
+		Overlap: string(w.Overlap), OnFailure: string(w.OnFailure), Topic: w.Topic, Tiers: workloadTiers(w), State: UnknownState,
 	}
 	if w.Err != nil {
 		view.Fault = say.Of(w.Err)
@@ -376,7 +376,7 @@ func (s *Service) workload(ctx context.Context, w *workload.Workload, at time.Ti
 			return view, memory, nil, err
 		}
 		if view.Last != nil && (view.Last.Status == string(workload.StatusFailed) || view.Last.Status == string(workload.StatusCancelled)) {
-			view.State = "unknown"
+			view.State = UnknownState
 		}
 	}
 	return view, memory, shown, nil

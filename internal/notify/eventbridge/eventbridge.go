@@ -11,7 +11,6 @@ package eventbridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"dayshift/internal/cloud"
@@ -59,7 +58,7 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 		if errors.As(err, &asks) {
 			after = asks.RetryAfter()
 		}
-		return &notify.RetryError{Err: fmt.Errorf("send to %s: %w", c.ARN, err), After: after}
+		return &notify.RetryError{Err: err, After: after}
 	}
-	return fmt.Errorf("send to %s: %w", c.ARN, err)
+	return err
 }

@@ -9,7 +9,6 @@ package sns
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -39,7 +38,6 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 	if err == nil {
 		return nil
 	}
-	said := fmt.Errorf("publish to %s: %w", c.Topic, err)
 	switch {
 	case ctx.Err() != nil, errors.Is(err, cloud.ErrThrottled), errors.Is(err, cloud.ErrTransient), errors.Is(err, cloud.ErrCredentials):
 		var after time.Duration
@@ -47,9 +45,9 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 		if errors.As(err, &asks) {
 			after = asks.RetryAfter()
 		}
-		return &notify.RetryError{Err: said, After: after}
+		return &notify.RetryError{Err: err, After: after}
 	}
-	return said
+	return err
 }
 
 // subject is a title as SNS takes it: on one line.

@@ -99,7 +99,7 @@ func TestErrors(t *testing.T) {
 		c := &Channel{Label: "ops", Publisher: &publisher{err: test.err}, Topic: topic}
 		err := c.Send(t.Context(), example)
 		var again *notify.RetryError
-		if !errors.Is(err, test.err) || errors.As(err, &again) != test.again || again != nil && again.After != test.after || !strings.Contains(err.Error(), topic) {
+		if !errors.Is(err, test.err) || errors.As(err, &again) != test.again || again != nil && again.After != test.after {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
