@@ -303,7 +303,7 @@ func (s *Service) TestChannel(ctx context.Context, test ChannelTest) (ChannelTes
 	if len(before) > 0 {
 		return ChannelTestAnswer{}, &DeniedError{
 			Reason: DeniedRate, RetryAfter: before[0].At.Add(testEvery).Sub(now),
-			told: tellF("channel %q has just been tested: once in %s is enough", test.Channel, testEvery),
+			told: tellF("channel %q has just been tested: once in %d seconds is enough", test.Channel, int(testEvery.Seconds())),
 		}
 	}
 	note := func(reason, detail string) error {
