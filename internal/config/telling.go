@@ -32,6 +32,9 @@ const (
 	defaultDigestOn = "mon"
 )
 
+// toldKeys are the keys, beside those of tags, by which messages can be chosen: what they carry of a resource.
+var toldKeys = []string{"account", "instance-id", "name", "region", "resource-type"}
+
 // tellings compiles when the channels are told, and of what.
 func (b *builder) tellings() {
 	b.l.Tellings = map[string]Telling{}
@@ -40,6 +43,11 @@ func (b *builder) tellings() {
 		var t Telling
 		if at := path + ".filter"; c.Filter != "" && !b.unread(at) {
 			t.Filter = b.filter(at, c.Filter)
+			for _, key := range t.Filter.Keys() {
+				if !slices.Contains(toldKeys, key) && !strings.HasPrefix(key, "tag:") {
+					b.faultAt(at, Fault{Text: c.Filter, Problem: say.F("asks for %s, which no message carries, so that none would come", key), Allowed: say.Names(append(slices.Clone(toldKeys), "tag:<key>"))})
+				}
+			}
 		}
 		zone := b.zone
 		if own, err := calendar.LoadZone(c.Timezone); err == nil && c.Timezone != "" { // a wrong one is a fault already

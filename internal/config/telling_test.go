@@ -65,6 +65,7 @@ func TestWrongTellings(t *testing.T) {
 		{`digest: weekly, digest_on: someday}`, "channels.ops.digest_on", "mon"},
 		{`digest: daily, digest_at: "25:00"}`, "channels.ops.digest_at", "23:59"},
 		{`digest_at: "18:00"}`, "channels.ops.digest_at", "add digest: daily"},
+		{`filter: "tag:Team=shop,vpc-id=vpc-1"}`, "channels.ops.filter", "asks for vpc-id, which no message carries"},
 		{`filter: "team"}`, "channels.ops.filter", "key=value"},
 	} {
 		_, err := Parse("f", []byte(telling+test.text), Env{})

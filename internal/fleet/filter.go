@@ -393,6 +393,15 @@ func (t *term) stand(r Resource, text string) (Resource, bool) {
 	return r, true
 }
 
+// Keys are the keys of the filter, in the order of their first use.
+func (f Filter) Keys() []string {
+	keys := make([]string, 0, len(f.terms))
+	for _, t := range f.terms {
+		keys = append(keys, t.key)
+	}
+	return keys
+}
+
 // IsZero reports whether the filter was never set.
 func (f Filter) IsZero() bool { return len(f.terms) == 0 }
 

@@ -275,8 +275,8 @@ func TestWhatStandsForAFilter(t *testing.T) {
 	for text, want := range map[string]string{
 		"tag:Team=shop": "111122223333/ap-northeast-2 map[Team:shop]; 444455556666/cn-north-1 map[Team:shop]",
 		"account=111122223333,tag:Team=shop,tag:Team=web,tag:Env=d*,instance-type=t3.micro": "111122223333/ap-northeast-2 map[Team:shop]; 111122223333/ap-northeast-2 map[Team:web]",
-		"region=eu-west-1,tag:Team=shop":         "",
-		"region=cn-*,resource-type=ec2,name=web": "444455556666/cn-north-1 ec2 web map[]",
+		"region=eu-west-1,tag:Team=shop":                  "",
+		"region=cn-*,resource-type=ec2_instance,name=web": "444455556666/cn-north-1 ec2_instance web map[]",
 	} {
 		filter, err := ParseFilter(text)
 		if err != nil {
@@ -287,7 +287,7 @@ func TestWhatStandsForAFilter(t *testing.T) {
 			if !filter.Match(r) && text != "account=111122223333,tag:Team=shop,tag:Team=web,tag:Env=d*,instance-type=t3.micro" {
 				t.Errorf("%s does not select %+v", text, r)
 			}
-			got = append(got, strings.Join(strings.Fields(fmt.Sprint(r.Scope, r.Kind, " ", r.Name, " ", r.Tags)), " "))
+			got = append(got, strings.Join(strings.Fields(fmt.Sprint(r.Scope, " ", r.Kind, " ", r.Name, " ", r.Tags)), " "))
 		}
 		if joined := strings.Join(got, "; "); joined != want {
 			t.Errorf("%s: %s, want %s", text, joined, want)
