@@ -526,6 +526,7 @@ func demoFrameForTest() app.DemoFrame {
 		},
 		Attention: []app.DemoNote{{Name: "결제-dev-01-with-a-very-long-name", Why: "A person started it."}, {Name: "db", Why: "It is a read replica."}},
 		Running:   130, Total: 160, Hours: 130, AllHours: 160, USD: 12, AllUSD: 20, Calls: 42, Throttled: 1,
+		Taken: 12, Refused: 3, Post: app.DemoPost{Channel: "seoul-team", Text: "리소스 2개를 시작합니다" + hostile, At: monday},
 	}
 }
 

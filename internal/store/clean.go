@@ -76,7 +76,7 @@ func CleanMemories(memories []decide.Memory) ([]decide.Memory, error) {
 		if m.Shortage.IsZero() {
 			m.Shortage = decide.Shortage{}
 		}
-		m.Override, m.Reached, m.Observed, m.ByRule = Text(m.Override), Text(m.Reached), Text(m.Observed), Text(m.ByRule)
+		m.Override, m.Reached, m.Observed, m.ByRule, m.Held = Text(m.Override), Text(m.Reached), Text(m.Observed), Text(m.ByRule), Text(m.Held)
 		if n+1 < len(order) && memories[order[n+1]].Ref == m.Ref {
 			continue // the next is later
 		}
