@@ -32,6 +32,8 @@ func demoCommand() *cobra.Command {
 one of them in China, on a clock that makes a day a minute, and shows live who
 runs, what happened and why: in the terminal, and on the page at the address that
 it shows, with a key to change things. It needs no cloud account and touches none.
+Channels in three languages lead to rooms of its own, one of which is often down:
+the page shows under Notifications what they were told, and what waits.
 
 Step in with any AWS client at the address that it shows.`,
 		Args: cobra.NoArgs,
