@@ -130,9 +130,10 @@ verify: bin/testreport ## Fail when a generated file or go.mod is out of date
 	@before=$$(mktemp) && after=$$(mktemp) && trap 'rm -f "$$before" "$$after"' EXIT; \
 	$(state) >"$$before"; $(MAKE) generate; $(state) >"$$after"; \
 	cmp -s "$$before" "$$after" || { git status --short; echo "verify: generated files were out of date; 'make generate' has renewed them: commit them" >&2; exit 1; }
-	@echo "go mod tidy"; # -e: a dependency's own tests may want a module that can not be had; that is no fault of go.mod
+	@echo "go mod tidy"; # -e: a dependency's own tests may want a module that can not be had. Whether it can changes go.sum alone, and what a build needs there it asks for itself.
 	@for dir in . bench; do \
-		(cd "$$dir" && go mod tidy -e -diff 2>"$(CURDIR)/bin/tidy.log") || { cat bin/tidy.log; echo "verify: run 'go mod tidy -e' in $$dir" >&2; exit 1; }; \
+		(cd "$$dir" && { go mod tidy -e -diff || true; }) >bin/tidy.log 2>&1; \
+		! grep -q '^diff current/go.mod' bin/tidy.log || { cat bin/tidy.log; echo "verify: run 'go mod tidy -e' in $$dir" >&2; exit 1; }; \
 	done
 	go mod verify
 
