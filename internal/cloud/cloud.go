@@ -291,3 +291,13 @@ func OneTry(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
 
 // RetryAfter is implemented by errors of a provider that said when to come back.
 type RetryAfter interface{ RetryAfter() time.Duration }
+
+// Again reports whether the call of an error may go through as it is at another time, and how long the provider asked to be
+// left alone; 0: it asked nothing.
+func Again(err error) (after time.Duration, again bool) {
+	var hint RetryAfter
+	if errors.As(err, &hint) {
+		after = hint.RetryAfter()
+	}
+	return after, errors.Is(err, ErrThrottled) || errors.Is(err, ErrTransient) || errors.Is(err, ErrCredentials)
+}

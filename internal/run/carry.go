@@ -421,7 +421,7 @@ func (d *Driver) balance(ctx context.Context, setting Setting, jobs []*job) {
 		err = setting.Cloud.Deregister(d.permitted(ctx), scope, members)
 	}
 	free()
-	again := errors.Is(err, cloud.ErrThrottled) || errors.Is(err, cloud.ErrTransient) || errors.Is(err, cloud.ErrCredentials)
+	_, again := cloud.Again(err)
 	switch {
 	case errors.Is(err, cloud.ErrNotPermitted) || err != nil && ctx.Err() != nil:
 		return

@@ -10,7 +10,6 @@ package eventbridge
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"dayshift/internal/cloud"
@@ -49,15 +48,7 @@ func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 		return err
 	}
 	err = c.Bus.PutEvent(ctx, c.ARN, cloud.BusEvent{Source: Source, DetailType: "Dayshift " + string(m.Kind), Detail: string(detail), At: c.Now()})
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil, errors.Is(err, cloud.ErrThrottled), errors.Is(err, cloud.ErrTransient), errors.Is(err, cloud.ErrCredentials):
-		var after time.Duration
-		var asks cloud.RetryAfter
-		if errors.As(err, &asks) {
-			after = asks.RetryAfter()
-		}
+	if after, again := cloud.Again(err); again || err != nil && ctx.Err() != nil {
 		return &notify.RetryError{Err: err, After: after}
 	}
 	return err

@@ -8,9 +8,7 @@ package sns
 
 import (
 	"context"
-	"errors"
 	"strings"
-	"time"
 	"unicode"
 
 	"dayshift/internal/cloud"
@@ -35,16 +33,7 @@ func (c *Channel) Name() string { return c.Label }
 // Send implements notify.Sender.
 func (c *Channel) Send(ctx context.Context, m notify.Message) error {
 	err := c.Publisher.Publish(ctx, c.Topic, subject(m.Title), text(m))
-	if err == nil {
-		return nil
-	}
-	switch {
-	case ctx.Err() != nil, errors.Is(err, cloud.ErrThrottled), errors.Is(err, cloud.ErrTransient), errors.Is(err, cloud.ErrCredentials):
-		var after time.Duration
-		var asks cloud.RetryAfter
-		if errors.As(err, &asks) {
-			after = asks.RetryAfter()
-		}
+	if after, again := cloud.Again(err); again || err != nil && ctx.Err() != nil {
 		return &notify.RetryError{Err: err, After: after}
 	}
 	return err
