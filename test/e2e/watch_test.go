@@ -32,6 +32,7 @@ type pager struct {
 type page struct {
 	Kind, Title string
 	Lines       []string
+	Choices     []struct{ Label, Command string }
 	came        time.Time
 }
 
