@@ -60,65 +60,76 @@ func (w *world) meet(n int, f fault) {
 // the provider, before it, after it or with its answer lost, nothing is bought
 // twice, what is wanted is held in the end, and in the end all is given back.
 func TestCrashAtEveryStep(t *testing.T) {
-	for _, lag := range []time.Duration{0, time.Minute} {
-		story := func(t *testing.T, n int, f fault) (count int) {
-			w := newWorld(t)
-			w.lag = lag
-			w.room[zoneC] = 30
-			wanted := 37
-			w.most = func(string) int { return wanted }
-			r := sale()
-			r.Count = wanted
-			if n >= 0 {
-				w.meet(n, f)
-			} else {
-				w.contact = func(_ string, after bool) error {
-					if !after {
-						count++
-					}
-					return nil
-				}
+	atEveryContact(t, func(t *testing.T, lag time.Duration, n int, f fault) (count int) {
+		w := newWorld(t)
+		w.lag = lag
+		w.room[zoneC] = 30
+		wanted := 37
+		w.most = func(string) int { return wanted }
+		r := sale()
+		r.Count = wanted
+		w.meetOrCount(n, f, &count)
+		look := func() {
+			before := w.contact
+			_, _ = w.look(defaults, r).Run(context.Background()) // what went wrong is what this is about
+			if n >= 0 && before != nil {
+				w.contact = alive(before)
 			}
-			look := func() {
-				before := w.contact
-				_, _ = w.look(defaults, r).Run(context.Background()) // what went wrong is what this is about
-				if n >= 0 && before != nil {
-					w.contact = alive(before)
-				}
-			}
-			step := func(d time.Duration, looks int) {
-				for range looks {
-					look()
-					w.pass(d)
-				}
-			}
-			step(20*time.Second, 3)
-			w.room[zoneC] += 100
-			step(5*time.Minute, 3)
-			wanted, r.Count = 37, 20
-			step(20*time.Second, 3)
-			w.pass(72*time.Hour - w.now.Sub(friday))
-			step(20*time.Second, 3)
-			if n < 0 {
-				return count
-			}
-			w.contact = nil
-			step(5*time.Minute, 3)
-			if total := w.total("sale"); total != 0 {
-				t.Errorf("%d are left at the end\n%s", total, strings.Join(w.calls, "\n"))
-			}
-			if m := w.memory("sale"); strings.Contains(string(m), `"intent"`) {
-				t.Errorf("an intent is left: %s", m)
-			}
-			return 0
 		}
-		contacts := story(t, -1, 0)
+		step := func(d time.Duration, looks int) {
+			for range looks {
+				look()
+				w.pass(d)
+			}
+		}
+		step(20*time.Second, 3)
+		w.room[zoneC] += 100
+		step(5*time.Minute, 3)
+		wanted, r.Count = 37, 20
+		step(20*time.Second, 3)
+		w.pass(72*time.Hour - w.now.Sub(friday))
+		step(20*time.Second, 3)
+		if n < 0 {
+			return count
+		}
+		w.contact = nil
+		step(5*time.Minute, 3)
+		if total := w.total("sale"); total != 0 {
+			t.Errorf("%d are left at the end\n%s", total, strings.Join(w.calls, "\n"))
+		}
+		if m := w.memory("sale"); strings.Contains(string(m), `"intent"`) {
+			t.Errorf("an intent is left: %s", m)
+		}
+		return 0
+	})
+}
+
+// meetOrCount has contact n meet the fault or, below 0, counts them.
+func (w *world) meetOrCount(n int, f fault, count *int) {
+	if n >= 0 {
+		w.meet(n, f)
+		return
+	}
+	w.contact = func(_ string, after bool) error {
+		if !after {
+			*count++
+		}
+		return nil
+	}
+}
+
+// atEveryContact plays a story with each fault at each of its contacts, where listings are true at once and where they lag.
+// With n below 0 the story gives how many contacts it has.
+func atEveryContact(t *testing.T, story func(t *testing.T, lag time.Duration, n int, f fault) (contacts int)) {
+	t.Helper()
+	for _, lag := range []time.Duration{0, time.Minute} {
+		contacts := story(t, lag, -1, 0)
 		if contacts < 40 {
 			t.Fatalf("the story has %d contacts", contacts)
 		}
 		for n := range contacts {
 			for f := range faults {
-				t.Run(fmt.Sprintf("lag %s, contact %d %s", lag, n, f), func(t *testing.T) { story(t, n, f) })
+				t.Run(fmt.Sprintf("lag %s, contact %d %s", lag, n, f), func(t *testing.T) { story(t, lag, n, f) })
 			}
 		}
 	}

@@ -264,54 +264,34 @@ func TestObservingTakesNothingOfTheDay(t *testing.T) {
 // TestFault6_16CrashAtEveryContact: whatever happens at whichever contact with the store or the provider, no more is bought within
 // a day than may be, and in the end everything is held all the same.
 func TestFault6_16CrashAtEveryContact(t *testing.T) {
-	for _, lag := range []time.Duration{0, time.Minute} {
-		story := func(t *testing.T, n int, f fault) (count int) {
-			w := newWorld(t)
-			w.lag = lag
-			w.room[zoneC] = 7
-			rules := w.aDay(25, 20)
-			list := []*reservation.Reservation{like("a", tokyo, 15), like("b", tokyo, 15), like("c", osaka, 12)}
+	atEveryContact(t, func(t *testing.T, lag time.Duration, n int, f fault) (count int) {
+		w := newWorld(t)
+		w.lag = lag
+		w.room[zoneC] = 7
+		rules := w.aDay(25, 20)
+		list := []*reservation.Reservation{like("a", tokyo, 15), like("b", tokyo, 15), like("c", osaka, 12)}
+		w.meetOrCount(n, f, &count)
+		for i := range 6 {
+			before := w.contact
+			_, _ = w.look(rules, list...).Run(context.Background()) // what went wrong is what this is about
 			if n >= 0 {
-				w.meet(n, f)
-			} else {
-				w.contact = func(_ string, after bool) error {
-					if !after {
-						count++
-					}
-					return nil
-				}
+				w.contact = alive(before)
 			}
-			for i := range 6 {
-				before := w.contact
-				_, _ = w.look(rules, list...).Run(context.Background()) // what went wrong is what this is about
-				if n >= 0 {
-					w.contact = alive(before)
-				}
-				w.pass([]time.Duration{20 * time.Second, 5 * time.Minute}[i%2])
-				w.room[zoneC] += 30
-			}
-			if n < 0 {
-				return count
-			}
-			w.contact = nil
-			w.renew(rules, friday.Add(2*dayOver+time.Hour), list...)
-			for _, r := range list {
-				if total := w.total(r.Name); total != r.Count {
-					t.Errorf("%d of %d are held for %s\n%s", total, r.Count, r.Name, strings.Join(w.calls, "\n"))
-				}
-			}
-			return 0
+			w.pass([]time.Duration{20 * time.Second, 5 * time.Minute}[i%2])
+			w.room[zoneC] += 30
 		}
-		contacts := story(t, -1, 0)
-		if contacts < 40 {
-			t.Fatalf("the story has %d contacts", contacts)
+		if n < 0 {
+			return count
 		}
-		for n := range contacts {
-			for f := range faults {
-				t.Run(fmt.Sprintf("lag %s, contact %d %s", lag, n, f), func(t *testing.T) { story(t, n, f) })
+		w.contact = nil
+		w.renew(rules, friday.Add(2*dayOver+time.Hour), list...)
+		for _, r := range list {
+			if total := w.total(r.Name); total != r.Count {
+				t.Errorf("%d of %d are held for %s\n%s", total, r.Count, r.Name, strings.Join(w.calls, "\n"))
 			}
 		}
-	}
+		return 0
+	})
 }
 
 // TestFault6_16TheDayIsNeverPassed: ten thousand seeds of targets, limits that change, shortages, faults, deaths, stale listings
