@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -55,11 +54,8 @@ func (a *App) prober(now func() *App) *probe.Prober {
 
 // sign gives the headers by which whoever is called by a hook or a veto knows that it is Dayshift: those of messages to webhooks.
 func (a *App) sign(id string, body []byte) map[string]string {
-	now := a.Clock.Now().Unix()
-	headers := map[string]string{outbound.IDHeader: id, outbound.TimestampHeader: strconv.FormatInt(now, 10)}
-	if secret := a.Config.Config.HookSecret.Reveal(); secret != "" {
-		headers[outbound.SignatureHeader] = outbound.Sign(secret, now, body)
-	}
+	headers := outbound.Signed(a.Config.Config.HookSecret.Reveal(), "", a.Clock.Now(), body)
+	headers[outbound.IDHeader] = id
 	return headers
 }
 

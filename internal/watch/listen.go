@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,7 +51,7 @@ func (e Ear) Handler() (http.Handler, error) {
 	if e.Secret == "" && len(spot(u)) < minSecret {
 		return nil, errors.New("the address of the heartbeat can be guessed: what is behind its host is shorter than 16 characters, and it has no secret; make one of the two: openssl rand -hex 16")
 	}
-	return &listener{ear: e, spot: sha256.Sum256([]byte(spot(u))), taken: map[string]time.Time{}}, nil
+	return &listener{ear: e, spot: sha256.Sum256([]byte(spot(u))), taken: map[[sha256.Size]byte]time.Time{}}, nil
 }
 
 // listener is the handler of an Ear. It is no mux, which would lead to cleaner paths than the one asked for.
@@ -60,8 +60,8 @@ type listener struct {
 	spot [sha256.Size]byte
 
 	mu         sync.Mutex
-	taken      map[string]time.Time // signatures that were good, by when they may be forgotten
-	complained time.Time            // when it was logged last that something else was posted
+	taken      map[[sha256.Size]byte]time.Time // what was signed and taken, by when it may be forgotten
+	complained time.Time                       // when it was logged last that something else was posted
 }
 
 // ServeHTTP implements http.Handler.
@@ -126,15 +126,8 @@ func (l *listener) genuine(header http.Header, body []byte) error {
 	if err != nil {
 		return errors.New("the time of its signature cannot be read")
 	}
-	good := ""
-	for signature := range strings.SplitSeq(signatures[0], ",") {
-		for _, secret := range []string{l.ear.Secret, l.ear.Previous} {
-			if secret != "" && subtle.ConstantTimeCompare([]byte(signature), []byte(outbound.Sign(secret, stamp, body))) == 1 {
-				good = signature
-			}
-		}
-	}
-	if good == "" {
+	present := outbound.Genuine(signatures[0], l.ear.Secret, stamp, body)
+	if previous := outbound.Genuine(signatures[0], l.ear.Previous, stamp, body); !present && !previous {
 		return errors.New("it is signed with another secret, or was changed on its way")
 	}
 	now := l.ear.Clock.Now()
@@ -148,10 +141,11 @@ func (l *listener) genuine(header http.Header, body []byte) error {
 			delete(l.taken, old)
 		}
 	}
-	if _, before := l.taken[good]; before {
+	said := sha256.Sum256(fmt.Appendf(nil, "%d.%s", stamp, body)) // whichever of two signatures comes with it
+	if _, before := l.taken[said]; before {
 		return errors.New("it was taken before")
 	}
-	l.taken[good] = now.Add(2*maxAge + time.Second) // it may be maxAge ahead of this clock
+	l.taken[said] = now.Add(2*maxAge + time.Second) // it may be maxAge ahead of this clock
 	return nil
 }
 

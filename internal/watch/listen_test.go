@@ -173,6 +173,8 @@ func TestSignedSignsOfLife(t *testing.T) {
 		{"with the secret before", signed(before, "", time.Second), text, 204},
 		{"by a daemon that has a newer one", signed("the secret after this", secret, 2*time.Second), text, 204},
 		{"by a daemon that was told first", signed(secret, before, 3*time.Second), text, 204},
+		{"the same again, with the first of its signatures", signed(secret, "", 3*time.Second), text, 401},
+		{"the same again, with the second", signed(before, "", 3*time.Second), text, 401},
 	} {
 		if status := post(test.header, test.body); status != test.status {
 			t.Errorf("%s: %d, want %d", test.name, status, test.status)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"dayshift/internal/outbound"
@@ -43,13 +42,7 @@ func (g *generic) Read(header http.Header, body []byte, now time.Time) (Ask, *Ra
 	if at == 0 {
 		return Ask{}, nil, late
 	}
-	if !g.secrets.opened(func(secret string) bool {
-		good := false
-		for signature := range strings.SplitSeq(signatures, ",") {
-			good = same(signature, outbound.Sign(secret, at, body)) || good
-		}
-		return good
-	}) {
+	if !g.secrets.opened(func(secret string) bool { return outbound.Genuine(signatures, secret, at, body) }) {
 		return Ask{}, nil, refuse(BadSignature, "its signature is not of what it says")
 	}
 	if late != nil {
