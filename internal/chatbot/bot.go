@@ -96,6 +96,8 @@ type question struct {
 	confirmed, seen bool
 	// about is the schedule that it turned out to be about, for the record.
 	about string
+	// sees are the resources that who asks may see, where they are bound and that was asked for.
+	sees []fleet.Resource
 }
 
 // permissions are what the verbs ask of whoever writes them. What is not here is for everybody.

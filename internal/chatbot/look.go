@@ -118,6 +118,9 @@ func actLine(r *service.Resource) say.Text {
 
 func title(r *service.Resource) string { return cmp.Or(r.Name, r.ID) }
 
+// pageLimit is the longest page of the board.
+const pageLimit = 500
+
 func (q *question) statusOfSchedule(ctx context.Context, t *target) (wire.Reply, error) {
 	all, err := q.page(ctx, service.FleetQuery{Schedule: []string{t.name}, Limit: pageLimit})
 	if err != nil {
@@ -405,24 +408,12 @@ func (q *question) special(svc *service.Service, t *target, day *service.WeekDay
 
 // list tells which names there are.
 func (q *question) list(ctx context.Context) (wire.Reply, error) {
-	var schedules, whole []string
-	for _, name := range q.names(ctx) {
-		if q.svc.Book.Schedules[name] != nil {
-			schedules = append(schedules, name)
-		}
-	}
-	for _, w := range q.svc.Book.Workloads.All() {
-		if q.seesWorkload(ctx, w.Name) {
-			whole = append(whole, w.Name)
-		}
-	}
 	overrides, err := q.svc.ListOverrides(ctx)
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	slices.Sort(whole)
-	lines := []say.Text{say.F("Schedules: %s", someNames(schedules))}
-	if len(whole) > 0 {
+	lines := []say.Text{say.F("Schedules: %s", someNames(q.scheduleNames(ctx)))}
+	if whole := q.workloadNames(ctx); len(whole) > 0 {
 		lines = append(lines, say.F("Workloads: %s", someNames(whole)))
 	}
 	seen := slices.DeleteFunc(overrides.Overrides, func(o service.OverrideView) bool {
@@ -556,12 +547,7 @@ func exceptionText(x *datedException, author string) say.Text {
 // workload tells how a workload is.
 func (q *question) workload(ctx context.Context) (wire.Reply, error) {
 	if q.command.Name == "" {
-		var names []string
-		for _, w := range q.svc.Book.Workloads.All() {
-			if q.seesWorkload(ctx, w.Name) {
-				names = append(names, w.Name)
-			}
-		}
+		names := q.workloadNames(ctx)
 		if len(names) != 1 {
 			return q.reply(wire.OK, say.F("Workloads: %s", someNames(names))), nil
 		}

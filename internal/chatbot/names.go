@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"dayshift/internal/fleet"
 	"dayshift/internal/say"
 	"dayshift/internal/service"
 	"dayshift/internal/store"
@@ -41,7 +40,6 @@ type nameError struct {
 	near string   // what was probably meant
 	any  string   // something that there is
 	refs []string // that answer to it
-	verb Verb
 }
 
 // Error implements error: in English.
@@ -152,33 +150,20 @@ func (q *question) findResource(ctx context.Context, name string) (target, error
 	if err != nil {
 		return target{}, err
 	}
-	found = slices.DeleteFunc(found, func(e service.Explanation) bool { return q.within != nil && !q.within.Match(resourceOf(&e.Resource)) })
+	found = slices.DeleteFunc(found, func(e service.Explanation) bool { return q.within != nil && !q.within.Match(e.Fleet()) })
 	switch len(found) {
 	case 0:
 		return target{}, q.noName(ctx, name, "")
 	case 1:
 		r := found[0]
 		q.about = r.Schedule
-		title := r.Name
-		if title == "" {
-			title = r.ID
-		}
-		return target{kind: aResource, name: title, text: resourcePrefix + r.Ref, schedule: r.Schedule, zone: q.zoneOf(r.Schedule), resource: r}, nil
+		return target{kind: aResource, name: title(&r.Resource), text: resourcePrefix + r.Ref, schedule: r.Schedule, zone: q.zoneOf(r.Schedule), resource: r}, nil
 	}
-	e := &nameError{name: name, verb: q.command.Verb}
+	e := &nameError{name: name}
 	for i := range found {
 		e.refs = append(e.refs, found[i].Ref)
 	}
 	return target{}, e
-}
-
-// resourceOf makes of a line what filters look at, as far as a line has it.
-func resourceOf(r *service.Resource) fleet.Resource {
-	ref, err := fleet.ParseRef(r.Ref)
-	if err != nil {
-		return fleet.Resource{}
-	}
-	return fleet.Resource{Ref: ref, ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: fleet.State(r.State), Native: r.NativeState, Tags: r.Tags}
 }
 
 // noName makes the error for a name that there is not.
@@ -187,7 +172,7 @@ func (q *question) noName(ctx context.Context, name, near string) error {
 	if close, is := typo.Nearest(name, names); is {
 		near = close
 	}
-	e := &nameError{name: name, near: near, verb: q.command.Verb}
+	e := &nameError{name: name, near: near}
 	if len(names) > 0 {
 		e.any = names[0]
 	}
@@ -195,20 +180,22 @@ func (q *question) noName(ctx context.Context, name, near string) error {
 }
 
 // names are the schedules and workloads that who asks sees, schedules first.
-func (q *question) names(ctx context.Context) (list []string) {
-	for _, name := range slices.Sorted(maps.Keys(q.svc.Book.Schedules)) {
-		if q.seesSchedule(ctx, name) {
-			list = append(list, name)
-		}
-	}
-	var whole []string
+func (q *question) names(ctx context.Context) []string {
+	return append(q.scheduleNames(ctx), q.workloadNames(ctx)...)
+}
+
+func (q *question) scheduleNames(ctx context.Context) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(q.svc.Book.Schedules)), func(name string) bool { return !q.seesSchedule(ctx, name) })
+}
+
+func (q *question) workloadNames(ctx context.Context) (list []string) {
 	for _, w := range q.svc.Book.Workloads.All() {
 		if q.seesWorkload(ctx, w.Name) {
-			whole = append(whole, w.Name)
+			list = append(list, w.Name)
 		}
 	}
-	slices.Sort(whole)
-	return append(list, whole...)
+	slices.Sort(list)
+	return list
 }
 
 // anyName is a name for an example of a verb that would work: of a workload where the verb is for these.
@@ -216,14 +203,15 @@ func (q *question) anyName(ctx context.Context, verb Verb) string {
 	if !q.who.May(permissions[Status]) {
 		return ""
 	}
-	names := q.names(ctx)
+	names := q.names
 	if group, _ := verb.group(); group == workloads {
-		names = slices.DeleteFunc(names, func(name string) bool { return q.svc.Book.Workloads.Named(name) == nil })
+		names = q.workloadNames
 	}
-	if len(names) == 0 {
+	list := names(ctx)
+	if len(list) == 0 {
 		return ""
 	}
-	return names[0]
+	return list[0]
 }
 
 // page asks the board for a part of the fleet that who asks may see. A board that nobody has asked yet is looked at once.
@@ -254,27 +242,14 @@ func (q *question) seesWorkload(ctx context.Context, name string) bool {
 	if q.within == nil {
 		return true
 	}
-	query := service.FleetQuery{Limit: pageLimit}
-	for {
-		page, err := q.page(ctx, query)
-		if err != nil {
+	if q.sees == nil {
+		if _, err := q.page(ctx, service.FleetQuery{Limit: 1}); err != nil { // which has a board look that nobody has asked yet
 			return false
 		}
-		resources := make([]fleet.Resource, len(page.Items))
-		for i := range page.Items {
-			resources[i] = resourceOf(&page.Items[i])
-		}
-		if q.svc.InWorkload(name, resources) {
-			return true
-		}
-		if query.Cursor = page.Next; page.Next == "" {
-			return false
-		}
+		q.sees = q.bot.options.Program.Board().Resources(q.within)
 	}
+	return q.svc.InWorkload(name, q.sees)
 }
-
-// pageLimit is the longest page of the board.
-const pageLimit = 500
 
 // zoneOf is the clock of a schedule.
 func (q *question) zoneOf(schedule string) *time.Location {

@@ -3,6 +3,7 @@ package chatbot
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"sync"
@@ -472,5 +473,19 @@ func TestBoundListCountsWhatIsSeen(t *testing.T) {
 	}
 	if reply := w.says("U-bound", "list"); !strings.Contains(reply.Text, "and 3 more") || strings.Contains(reply.Text, "zother-") {
 		t.Errorf("%s", reply.Text)
+	}
+}
+
+// Who is bound to some resources sees the workloads that these are members of, and no others.
+func TestBoundListHasTheWorkloadsOfWhatIsSeen(t *testing.T) {
+	for team, sees := range map[string]bool{"shop": true, "data": false} {
+		w := newTown(t, "2026-08-03T10:00:00+09:00")
+		maps.Copy(w.add("shop-db", "", fleet.Running).Tags, map[string]string{"Env": "shop", "Role": "db", "Team": team})
+		w.Changed()
+		for _, text := range []string{"list", "workload"} {
+			if reply := w.says("U-bound", text); strings.Contains(reply.Text, "shop") != sees {
+				t.Errorf("team %s, %s: %s", team, text, reply.Text)
+			}
+		}
 	}
 }

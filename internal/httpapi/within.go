@@ -99,15 +99,6 @@ func (s *Surface) findSight(ctx context.Context) (seen sight, looking bool, err 
 // maxPage is the longest page of a list.
 const maxPage = 500
 
-// resourceOf makes of a line of the board the resource that filters look at, as far as a line has it.
-func resourceOf(r *service.Resource) fleet.Resource {
-	ref, err := fleet.ParseRef(r.Ref)
-	if err != nil {
-		return fleet.Resource{}
-	}
-	return fleet.Resource{Ref: ref, ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: fleet.State(r.State), Native: r.NativeState, Tags: r.Tags}
-}
-
 // visibleObjects are the objects of a kind that who asks may see.
 func (s *Surface) visibleObjects(ctx context.Context, kind store.ObjectKind) ([]object, error) {
 	list, err := s.program.Service().Objects(kind)
@@ -139,14 +130,14 @@ func (s *Surface) inSight(seen *sight, o *object) bool {
 		return false
 	}
 	filter, err := fleet.ParseFilter(spec.Filters)
-	return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })
+	return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(r.Fleet()) })
 }
 
 // inWorkload reports whether any of what somebody sees is a member of a workload.
 func (s *Surface) inWorkload(seen *sight, name string) bool {
 	resources := make([]fleet.Resource, len(seen.resources))
 	for i := range seen.resources {
-		resources[i] = resourceOf(&seen.resources[i])
+		resources[i] = seen.resources[i].Fleet()
 	}
 	return s.program.Service().InWorkload(name, resources)
 }
@@ -209,7 +200,7 @@ func (s *Surface) seesOverride(seen *sight, o *service.OverrideView) bool {
 		return s.inWorkload(seen, name)
 	case "filter":
 		filter, err := fleet.ParseFilter(name)
-		return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(resourceOf(&r)) })
+		return err == nil && slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return filter.Match(r.Fleet()) })
 	}
 	return slices.ContainsFunc(seen.resources, func(r service.Resource) bool { return r.Ref == o.Target })
 }

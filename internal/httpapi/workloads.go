@@ -235,7 +235,7 @@ func (s *Surface) workloadSight(ctx context.Context) (workloadSight, error) {
 	}
 	for _, w := range s.program.Service().Book.Workloads.All() {
 		for i := range seen.resources {
-			if r := &seen.resources[i]; w.TierOf(resourceOf(r)) != nil {
+			if r := &seen.resources[i]; w.TierOf(r.Fleet()) != nil {
 				sees.names[w.Name], sees.refs[r.Ref] = true, true
 			}
 		}

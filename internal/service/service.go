@@ -143,6 +143,15 @@ type Resource struct {
 	Tags     map[string]string `json:"tags,omitempty"`
 }
 
+// Fleet is the resource that filters look at, as far as a line has it.
+func (r *Resource) Fleet() fleet.Resource {
+	ref, err := fleet.ParseRef(r.Ref)
+	if err != nil {
+		return fleet.Resource{}
+	}
+	return fleet.Resource{Ref: ref, ARN: r.ARN, Name: r.Name, Type: r.Type, Zone: r.Zone, State: fleet.State(r.State), Native: r.NativeState, Tags: r.Tags}
+}
+
 // InForce is an override that is in force for a resource.
 type InForce struct {
 	ID     string    `json:"id"`
